@@ -1,0 +1,53 @@
+import type { Dialect } from './dialect.ts';
+import type { Profiler } from './profilers/profiler.ts';
+import { writeProgram } from './program.ts';
+import { type Follow, tracking } from './tracking.ts';
+
+/** What is to be measured. */
+export interface Plan {
+  readonly profilers: readonly Profiler[];
+  /** Waits shorter than this are left out, ns. */
+  readonly minBlockNs: number;
+  readonly stacks: boolean;
+  /** Frames per stack, user and kernel each. */
+  readonly stackDepth: number;
+  /** Follow the processes that followed ones start. */
+  readonly children: boolean;
+  readonly intervalMs?: number | undefined;
+  readonly durationMs?: number | undefined;
+}
+
+/** What the program is written for. */
+export interface ProgramContext {
+  readonly dialect: Dialect;
+  readonly arch: 'x86_64' | 'aarch64';
+  readonly btf: boolean;
+  readonly follow: Follow;
+  /** The profiler's pid; none for a program that runs without btprof. */
+  readonly self?: number | undefined;
+}
+
+/** The one bpftrace program for all profilers of a plan. */
+export function composeProgram(plan: Plan, context: ProgramContext): string {
+  const { dialect, arch, btf, follow, self } = context;
+  const { minBlockNs, stacks, stackDepth, profilers } = plan;
+  const options = { dialect, arch, btf, minBlockNs, stacks, stackDepth };
+  const fragments = profilers.map((profiler) => profiler.fragment(options));
+  const onNamed = profilers.flatMap((profiler) => profiler.onNamed(options));
+  const exitsSeen = fragments.some((fragment) => fragment.exitsSeen);
+  return writeProgram([tracking({ follow, self, btf, onNamed, exitsSeen }), ...fragments], {
+    head: headLines(plan, context),
+    intervalMs: plan.intervalMs,
+  });
+}
+
+function headLines({ profilers }: Plan, { dialect, follow }: ProgramContext): string[] {
+  const usage =
+    'Runs without btprof too: bpftrace [-f json] FILE PID; Ctrl-C prints the maps. Times are in ns.';
+  return [
+    `Written by btprof for bpftrace ${dialect.version}.`,
+    ...(follow.kind === 'argument' ? [usage] : []),
+    '',
+    ...profilers.map((p) => `${p.name}: ${p.summary}`),
+  ];
+}

@@ -1,0 +1,148 @@
+import { isUtf8 } from 'node:buffer';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { constants } from 'node:os';
+import { BtprofError } from '../errors.ts';
+import { inheritedOpenFilesLimit } from './inherited.ts';
+
+/** First byte of a word that the stub has to decode. */
+const CODED = '\x01';
+
+/**
+ * The stub that waits in the command's place. It is a constant: the command comes as its arguments.
+ *
+ * - Words that Node cannot pass on, for they are not UTF-8, come spelled for printf %b.
+ * - It waits on a descriptor and not by SIGSTOP: when btprof dies the descriptor closes and the stub ends.
+ * - `env -i` sets exactly the environment given: a shell drops names that are not its own and adds PWD.
+ *
+ * Arguments: soft limit of open files or '', 1 when words are coded or 0, then NAME=value..., COMMAND, ARG...
+ */
+const stub = (gate: number) => `
+[ -z "$1" ] || ulimit -S -n "$1" 2>/dev/null
+coded=$2
+shift 2
+if [ "$coded" = 1 ]; then
+  for word do
+    shift
+    case $word in
+      ${CODED}*) word=$(printf '%b.' "\${word#?}"); word=\${word%.} ;;
+    esac
+    set -- "$@" "$word"
+  done
+fi
+IFS= read -r go <&${gate} || exit 125
+[ "$go" = go ] || exit 125
+exec ${gate}<&-
+exec /usr/bin/env -i -- "$@"
+`;
+
+/** How a process ended: exactly one of the two is not null. */
+export interface Exit {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+}
+
+/** A process that stands ready to become the command. */
+export interface HeldTarget {
+  readonly pid: number;
+  /** How many execs it takes, from now on, until the process is the command. */
+  readonly execs: number;
+  /** Lets it become the command. */
+  readonly release: () => void;
+  /** Ends it without it ever having been the command; no-op once released. */
+  readonly abandon: () => void;
+  readonly signal: (signal: NodeJS.Signals) => void;
+  readonly exited: Promise<Exit>;
+}
+
+/**
+ * Starts a process that waits until it is released and then becomes the command: our child, in our process group,
+ * with our standard streams, the given descriptors, and exactly the given arguments and environment.
+ *
+ * @param words command and arguments, as bytes
+ * @param environment `NAME=value` entries, as bytes
+ * @param descriptors those above 2 to pass on, by number
+ */
+export function holdTarget(
+  words: readonly Buffer[],
+  environment: readonly Buffer[],
+  descriptors: readonly number[],
+): HeldTarget {
+  const gate = freeDescriptor(descriptors);
+  // env takes a command with '=' in its name for an assignment; nice only passes it on.
+  const detour = words[0]?.includes('=')
+    ? [Buffer.from('/usr/bin/nice'), Buffer.from('-n'), Buffer.from('0')]
+    : [];
+  const all = [...environment, ...detour, ...words];
+  const coded = all.some(needsCode);
+  const limit = inheritedOpenFilesLimit() ?? '';
+  const args = ['-c', stub(gate), 'btprof', limit, coded ? '1' : '0', ...all.map((word) => codeWord(word))];
+  const child = spawn('/bin/sh', args, { stdio: stdio(descriptors, gate), env: {} });
+  if (child.pid === undefined)
+    throw new BtprofError('cannot start /bin/sh to hold the command.', 'Is there a /bin/sh?');
+  const channel = child.stdio[gate] as NodeJS.WritableStream;
+  channel.on('error', () => undefined); // the stub may be gone before it is released
+  let released = false;
+  return {
+    pid: child.pid,
+    execs: 1 + (detour.length ? 2 : 1),
+    release: () => {
+      released = true;
+      channel.end('go\n');
+    },
+    abandon: () => {
+      if (!released) channel.end();
+    },
+    signal: (signal) => child.kill(signal),
+    exited: exitOf(child),
+  };
+}
+
+/** 128+N for a signal, as shells report it. */
+export function exitStatus({ code, signal }: Exit): number {
+  return code ?? 128 + (signal ? constants.signals[signal] : 0);
+}
+
+function exitOf(child: ChildProcess): Promise<Exit> {
+  return new Promise((resolve, reject) => {
+    child.once('error', reject);
+    child.once('exit', (code, signal) => resolve({ code, signal }));
+  });
+}
+
+/** A shell can redirect the descriptors 3 to 9 only. */
+function freeDescriptor(taken: readonly number[]): number {
+  const free = [3, 4, 5, 6, 7, 8, 9].find((fd) => !taken.includes(fd));
+  if (free === undefined) {
+    throw new BtprofError(
+      'descriptors 3 to 9 are all in use, and btprof needs one of them to hold the command.',
+      'Close one, such as with 9<&- after the command line.',
+    );
+  }
+  return free;
+}
+
+function stdio(descriptors: readonly number[], gate: number): ('inherit' | 'ignore' | 'pipe' | number)[] {
+  const highest = Math.max(gate, 2, ...descriptors);
+  return Array.from({ length: highest + 1 }, (_, fd) => {
+    if (fd <= 2) return 'inherit';
+    if (fd === gate) return 'pipe';
+    return descriptors.includes(fd) ? fd : 'ignore';
+  });
+}
+
+function needsCode(word: Buffer): boolean {
+  return !isUtf8(word) || word.toString('latin1', 0, 1) === CODED;
+}
+
+/** printf %b reads `\0ooo` as a byte and `\\` as a backslash; all else stands for itself. */
+function codeWord(word: Buffer): string {
+  if (!needsCode(word)) return word.toString('utf8');
+  const spelled = [...word].map((byte) =>
+    byte === 0x5c
+      ? '\\\\'
+      : byte >= 0x80 || byte < 0x20
+        ? `\\0${byte.toString(8).padStart(3, '0')}`
+        : String.fromCharCode(byte),
+  );
+  return CODED + spelled.join('');
+}

@@ -1,0 +1,115 @@
+import { existsSync, readlinkSync } from 'node:fs';
+import { cpus, hostname, machine, release } from 'node:os';
+import { execa } from 'execa';
+import type { HostInfo } from '../../metrics/schema.ts';
+import type { Arch } from '../../metrics/syscall-name.ts';
+import { type Dialect, dialectFor } from '../dialect.ts';
+import { BtprofError } from '../errors.ts';
+import { tryRead } from './procfs.ts';
+
+/** What the programs need to know of this machine. */
+export interface Host {
+  readonly info: HostInfo & { readonly arch: Arch };
+  readonly btf: boolean;
+}
+
+/** Where the kernel lists its tracepoints once tracefs is mounted. */
+const TRACEFS = ['/sys/kernel/tracing', '/sys/kernel/debug/tracing'];
+
+export const MOUNT_TRACEFS = 'mount -t tracefs nodev /sys/kernel/tracing';
+
+/**
+ * @throws BtprofError on anything but Linux on x86_64 or aarch64
+ */
+export function readHost(): Host {
+  const arch = machine();
+  if (process.platform !== 'linux') {
+    throw new BtprofError(`bpftrace runs on Linux only, and this is ${process.platform}.`);
+  }
+  if (arch !== 'x86_64' && arch !== 'aarch64') {
+    throw new BtprofError(`btprof knows the system calls of x86_64 and aarch64 only, and this is ${arch}.`);
+  }
+  return {
+    info: { kernel: release(), arch, cpus: cpus().length, hostname: hostname() },
+    btf: existsSync('/sys/kernel/btf/vmlinux'),
+  };
+}
+
+/** Directory of tracefs, or undefined when it is not mounted. */
+export function tracefs(): string | undefined {
+  return TRACEFS.find((dir) => existsSync(`${dir}/events/sched`));
+}
+
+/**
+ * Asks bpftrace for its version and chooses the dialect.
+ *
+ * @throws BtprofError when it is missing, does not answer or is too old
+ */
+export async function askDialect(bpftrace: string): Promise<Dialect> {
+  const answer = await execa(bpftrace, ['--version'], { reject: false, stdin: 'ignore', timeout: 30_000 });
+  if (answer.code === 'ENOENT') {
+    throw new BtprofError(
+      `bpftrace is missing: there is no command ${JSON.stringify(bpftrace)}.`,
+      `Install it: ${installCommand('bpftrace')}`,
+    );
+  }
+  if (answer.failed) {
+    throw new BtprofError(
+      `${JSON.stringify(bpftrace)} --version failed: ${(answer.shortMessage ?? '').split('\n')[0]}.`,
+    );
+  }
+  return dialectFor(answer.stdout);
+}
+
+/**
+ * Everything that has to be true before a program can run; the first thing that is not is thrown.
+ *
+ * @throws BtprofError
+ */
+export async function requireHost(bpftrace: string): Promise<{ host: Host; dialect: Dialect }> {
+  const host = readHost();
+  requireRoot();
+  const dialect = await askDialect(bpftrace);
+  if (!tracefs()) {
+    throw new BtprofError(
+      'tracefs is not mounted, so bpftrace finds no tracepoints.',
+      `Mount it: ${MOUNT_TRACEFS}`,
+    );
+  }
+  if (dialect.pidNamespace === 'initial' && !inInitialPidNamespace()) {
+    throw new BtprofError(
+      `bpftrace ${dialect.version} counts processes as the host does, and btprof runs in a PID namespace of its own.`,
+      'Run btprof on the host, or start the container with --pid=host.',
+    );
+  }
+  return { host, dialect };
+}
+
+function requireRoot(): void {
+  const uid = process.geteuid?.();
+  if (uid !== 0) {
+    throw new BtprofError(`bpftrace runs as root only, and this is user ${uid}.`, 'Run btprof with sudo.');
+  }
+}
+
+/** PROC_PID_INIT_INO of linux/proc_ns.h. */
+const INITIAL_PID_NAMESPACE = 'pid:[4026531836]';
+
+export function inInitialPidNamespace(): boolean {
+  return (
+    (tryRead(() => readlinkSync('/proc/self/ns/pid')) ?? INITIAL_PID_NAMESPACE) === INITIAL_PID_NAMESPACE
+  );
+}
+
+/** What to type to install packages here. */
+export function installCommand(...packages: string[]): string {
+  const managers: readonly [string, string][] = [
+    ['/usr/bin/apt-get', 'apt-get update && apt-get install -y'],
+    ['/usr/bin/dnf', 'dnf install -y'],
+    ['/sbin/apk', 'apk add'],
+    ['/usr/bin/pacman', 'pacman -Sy --noconfirm'],
+    ['/usr/bin/zypper', 'zypper --non-interactive install'],
+  ];
+  const found = managers.find(([path]) => existsSync(path));
+  return `${found?.[1] ?? "your system's package manager:"} ${packages.join(' ')}`;
+}

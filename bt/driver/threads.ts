@@ -1,0 +1,92 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import type { LiveThread } from '../../metrics/profile.ts';
+import { parseKallsyms, parseKernelStack, parseStat, parseUserPc } from '../../parsers/proc.ts';
+import type { RawFrame } from '../../parsers/stack.ts';
+import { tryRead } from './procfs.ts';
+
+/** Thread ids of a process; none when it is gone. */
+export function threadsOf(pid: number): number[] {
+  return (tryRead(() => readdirSync(`/proc/${pid}/task`)) ?? []).map(Number);
+}
+
+/** Processes of this machine that run user code, which kernel threads do not. */
+export function userProcesses(): number[] {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number)
+    .filter((pid) => statOf(pid, pid)?.kernelThread === false);
+}
+
+/** Whether a process is there and has not exited. */
+export function isAlive(pid: number): boolean {
+  const state = statOf(pid, pid)?.state;
+  return state !== undefined && state !== 'Z' && state !== 'X';
+}
+
+/**
+ * Names every thread of the processes to the running program by kill(tid, 0), until no new ones appear.
+ *
+ * @param list the processes, asked anew for each pass
+ * @returns the process of each thread named, by tid
+ */
+export function nameThreads(list: () => readonly number[]): Map<number, number> {
+  const owners = new Map<number, number>();
+  for (let added = true; added; ) {
+    added = false;
+    for (const pid of list()) {
+      for (const tid of threadsOf(pid)) {
+        if (owners.has(tid)) continue;
+        owners.set(tid, pid);
+        added = true;
+        tryRead(() => process.kill(tid, 0));
+      }
+    }
+  }
+  return owners;
+}
+
+/**
+ * The threads that live now, and for those in `blockedSinceStart` where they are blocked: the kernel's own
+ * stack of the thread, and the user address from which it entered the kernel.
+ */
+export function liveThreads(pids: Iterable<number>, blockedSinceStart: ReadonlySet<number>): LiveThread[] {
+  const threads: LiveThread[] = [];
+  for (const pid of pids) {
+    for (const tid of threadsOf(pid)) {
+      const comm = tryRead(() => readFileSync(`/proc/${pid}/task/${tid}/comm`, 'utf8'));
+      const state = statOf(pid, tid)?.state;
+      if (comm === undefined || state === undefined) continue;
+      const thread = { pid, tid, comm: comm.replace(/\n$/, ''), state };
+      threads.push(blockedSinceStart.has(tid) ? { ...thread, ...blockedAt(pid, tid) } : thread);
+    }
+  }
+  return withKernelAddresses(threads);
+}
+
+function statOf(pid: number, tid: number): ReturnType<typeof parseStat> {
+  return parseStat(tryRead(() => readFileSync(`/proc/${pid}/task/${tid}/stat`, 'utf8')) ?? '');
+}
+
+function blockedAt(pid: number, tid: number): Pick<LiveThread, 'kernel' | 'user'> {
+  const read = (file: string) =>
+    tryRead(() => readFileSync(`/proc/${pid}/task/${tid}/${file}`, 'utf8')) ?? '';
+  const pc = parseUserPc(read('syscall'));
+  return {
+    kernel: parseKernelStack(read('stack')).map((frame) => ({ address: '0x0', ...frame })),
+    user: pc ? [{ address: pc }] : [],
+  };
+}
+
+/** /proc/PID/stack hides addresses; the symbol's own plus the offset is the same one. */
+function withKernelAddresses(threads: LiveThread[]): LiveThread[] {
+  const wanted = new Set(threads.flatMap((t) => (t.kernel ?? []).map((frame) => frame.symbol ?? '')));
+  if (wanted.size === 0) return threads;
+  const symbols = parseKallsyms(tryRead(() => readFileSync('/proc/kallsyms', 'latin1')) ?? '', wanted);
+  const addressOf = (frame: RawFrame) => {
+    const base = symbols.get(frame.symbol ?? '');
+    return base ? `0x${(BigInt(base) + BigInt(frame.offset ?? 0)).toString(16)}` : frame.address;
+  };
+  return threads.map((t) =>
+    t.kernel ? { ...t, kernel: t.kernel.map((frame) => ({ ...frame, address: addressOf(frame) })) } : t,
+  );
+}

@@ -1,0 +1,132 @@
+import { execa } from 'execa';
+import split2 from 'split2';
+import { BtprofError } from '../errors.ts';
+
+/** Remarks of bpftrace that mean nothing for the result. */
+const HARMLESS = [/RLIMIT_MEMLOCK/, /^Attaching \d+ probes?/, /^\s*$/];
+/** Written once for each stack that the kernel could not keep. */
+const STACK_UNREAD = /failed to look up stack id/;
+/** Lines of stderr that are kept for messages. */
+const REMARKS_KEPT = 200;
+
+export interface TracerEnd {
+  readonly code: number | null;
+  readonly signal: string | null;
+  /** What bpftrace wrote to stderr, without its harmless remarks. */
+  readonly remarks: readonly string[];
+  readonly stacksUnread: number;
+}
+
+/** A running bpftrace. */
+export interface Tracer {
+  readonly pid: number;
+  /** Asks it to detach, print its maps and end. */
+  readonly stop: () => void;
+  /** Ends it at once; its maps are lost. */
+  readonly kill: () => void;
+  readonly ended: Promise<TracerEnd>;
+}
+
+/**
+ * Starts bpftrace on a program. It runs in a session of its own, so that the terminal's signals reach the command
+ * and us but not it: it has to outlive the command to print.
+ *
+ * @param onLine called with every line of its standard output
+ * @throws BtprofError when it cannot be started
+ */
+export async function startTracer(
+  bpftrace: string,
+  program: string,
+  environment: Record<string, string>,
+  onLine: (line: string) => void,
+): Promise<Tracer> {
+  const child = execa(bpftrace, ['-f', 'json', '-e', program], {
+    detached: true,
+    stdin: 'ignore',
+    buffer: false,
+    reject: false,
+    cleanup: false,
+    env: environment,
+  });
+  const remarks: string[] = [];
+  let stacksUnread = 0;
+  const readAll = [
+    readLines(child.stdout, onLine),
+    readLines(child.stderr, (line) => {
+      if (STACK_UNREAD.test(line)) stacksUnread++;
+      else if (!HARMLESS.some((h) => h.test(line)) && remarks.length < REMARKS_KEPT) remarks.push(line);
+    }),
+  ];
+  const { pid } = child;
+  if (pid === undefined) throw cannotStart(bpftrace, await child);
+  const signal = (name: NodeJS.Signals) => signalGroup(pid, name);
+  return {
+    pid,
+    stop: () => signal('SIGINT'),
+    kill: () => signal('SIGKILL'),
+    ended: child.then(async (result) => {
+      await Promise.all(readAll);
+      return { code: result.exitCode ?? null, signal: result.signal ?? null, remarks, stacksUnread };
+    }),
+  };
+}
+
+/** The whole session: `--bpftrace` may name a wrapper that runs the real one as its child. */
+function signalGroup(pid: number, name: NodeJS.Signals): void {
+  try {
+    process.kill(-pid, name);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+  }
+}
+
+function readLines(stream: NodeJS.ReadableStream, onLine: (line: string) => void): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const lines = stream.pipe(split2());
+    lines.on('data', onLine);
+    lines.on('end', resolve);
+    lines.on('error', reject);
+  });
+}
+
+function cannotStart(bpftrace: string, result: { code?: string | undefined }): BtprofError {
+  const why = result.code === 'ENOENT' ? 'there is no such command' : (result.code ?? 'unknown error');
+  return new BtprofError(
+    `cannot start ${JSON.stringify(bpftrace)}: ${why}.`,
+    'Install bpftrace, or name one with --bpftrace PATH.',
+  );
+}
+
+/** Makes a sentence of why bpftrace ended before its probes were live. */
+export function explainFailure(end: TracerEnd): BtprofError {
+  const text = end.remarks.join('\n');
+  const missing = /tracepoint not found: ([\w:]+)/.exec(text)?.[1];
+  if (missing) {
+    return new BtprofError(
+      `bpftrace finds no tracepoint ${missing}.`,
+      'Is tracefs mounted? mount -t tracefs nodev /sys/kernel/tracing; else the kernel lacks it: btprof doctor.',
+    );
+  }
+  if (/only supports running as the root user/.test(text)) {
+    return new BtprofError('bpftrace runs as root only.', 'Run btprof with sudo.');
+  }
+  if (/Operation not permitted|Permission denied/.test(text)) {
+    return new BtprofError(
+      `the kernel does not permit BPF here: ${firstError(end)}`,
+      "In a container, start it with --privileged; elsewhere see 'btprof doctor'.",
+    );
+  }
+  const how = end.signal ? `by ${end.signal}` : `with status ${end.code}`;
+  return new BtprofError(
+    `bpftrace ended ${how} before its probes were live: ${firstError(end)}`,
+    'btprof ... --debug shows the program and all that bpftrace said.',
+  );
+}
+
+function firstError({ remarks }: TracerEnd): string {
+  return (
+    remarks.find((line) => /error|fail|not permitted|denied/i.test(line)) ??
+    remarks.at(-1) ??
+    'it said nothing'
+  );
+}

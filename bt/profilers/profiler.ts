@@ -1,0 +1,32 @@
+import type { Dialect } from '../dialect.ts';
+import type { Fragment } from '../program.ts';
+
+/** What a profiler may put into its part of the program. */
+export interface FragmentOptions {
+  readonly dialect: Dialect;
+  /** Waits shorter than this are left out, ns. */
+  readonly minBlockNs: number;
+  readonly stacks: boolean;
+  /** Frames per stack, user and kernel each. */
+  readonly stackDepth: number;
+  /** Whether the kernel has BTF: `curtask` can be read. */
+  readonly btf: boolean;
+  readonly arch: 'x86_64' | 'aarch64';
+}
+
+/** One thing btprof measures. `registry.ts` lists them; everything else finds them there. */
+export interface Profiler {
+  readonly name: string;
+  /** One line for help and `btprof profilers`. */
+  readonly summary: string;
+  /** Kernel tracepoints it attaches to, besides those that follow processes. */
+  readonly tracepoints: readonly string[];
+  /** What one event costs, and how often events come. */
+  readonly cost: string;
+  /** What its figures do not say. */
+  readonly caveats: readonly string[];
+  /** Its part of the bpftrace program. */
+  readonly fragment: (options: FragmentOptions) => Fragment;
+  /** Statements for each thread that is named to the program when it runs already. */
+  readonly onNamed: (options: FragmentOptions) => readonly string[];
+}

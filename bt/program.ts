@@ -1,0 +1,72 @@
+/** One probe of a bpftrace program. `body` holds statements, each without its indentation. */
+export interface Probe {
+  readonly attach: string;
+  readonly predicate?: string;
+  /** Why the probe is there; printed above it. */
+  readonly comment: string;
+  readonly body: readonly string[];
+}
+
+/** What a profiler, or the tracking that all share, adds to the program. */
+export interface Fragment {
+  /** Statements for BEGIN, of which a program has one only. */
+  readonly begin?: readonly string[];
+  readonly probes: readonly Probe[];
+  /** Maps whose content is the result: printed at every interval and at the end. */
+  readonly results?: readonly string[];
+  /** Maps printed at the end only. */
+  readonly leftovers?: readonly string[];
+  /** Whether it prints the exit of every followed thread itself. */
+  readonly exitsSeen?: boolean;
+  /** Maps that only the program itself needs: cleared, so that they are not printed. */
+  readonly helpers?: readonly string[];
+}
+
+export interface ProgramOptions {
+  /** Lines of the comment at the head of the program. */
+  readonly head: readonly string[];
+  /** Milliseconds between prints of the result maps; none without an interval. */
+  readonly intervalMs?: number | undefined;
+}
+
+/**
+ * Writes one bpftrace program out of fragments. Only numbers and names from this code enter it.
+ *
+ * The program says `ready` from BEGIN: bpftrace prints nothing until every probe is attached, so the line's
+ * arrival means that nothing is lost from then on. `end` carries the time at which the maps are final.
+ */
+export function writeProgram(fragments: readonly Fragment[], options: ProgramOptions): string {
+  const helpers = fragments.flatMap((f) => f.helpers ?? []);
+  const results = fragments.flatMap((f) => f.results ?? []);
+  const probes: Probe[] = [
+    {
+      attach: 'BEGIN',
+      comment: 'Printed once all probes are attached.',
+      body: [...fragments.flatMap((f) => f.begin ?? []), 'print(("ready", nsecs));'],
+    },
+    ...fragments.flatMap((f) => f.probes),
+    ...(options.intervalMs ? [intervalProbe(options.intervalMs, results)] : []),
+    {
+      attach: 'END',
+      comment: 'The probes are detached; what is left in the other maps is printed after this.',
+      body: ['print(("end", nsecs));', ...helpers.map((map) => `clear(${map});`)],
+    },
+  ];
+  const head = options.head.map((line) => ` * ${line}`.trimEnd());
+  return `/*\n${head.join('\n')}\n */\n\n${probes.map(writeProbe).join('\n')}`;
+}
+
+/** Maps are cumulative and never cleared: what lands between a print and a clear would be lost. */
+function intervalProbe(ms: number, results: readonly string[]): Probe {
+  return {
+    attach: `interval:ms:${ms}`,
+    comment: 'Totals since the start; the reader subtracts.',
+    body: ['print(("tick", nsecs));', ...results.map((map) => `print(${map});`), 'print(("tock", nsecs));'],
+  };
+}
+
+function writeProbe(probe: Probe): string {
+  const predicate = probe.predicate ? `\n/${probe.predicate}/` : '';
+  const body = probe.body.map((line) => (line ? `  ${line}` : '')).join('\n');
+  return `// ${probe.comment.replaceAll('\n', '\n// ')}\n${probe.attach}${predicate}\n{\n${body}\n}\n`;
+}

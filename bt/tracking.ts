@@ -1,0 +1,133 @@
+import type { Fragment, Probe } from './program.ts';
+
+/** Which processes are followed, and from when. */
+export type Follow =
+  /** A held process: followed from its `execs`-th exec on, when it becomes the command. */
+  | { readonly kind: 'held'; readonly pid: number; readonly execs: number; readonly children: boolean }
+  /** Processes that run already: the profiler, process `by`, names each thread by kill(tid, 0). */
+  | { readonly kind: 'named'; readonly by: number; readonly children: boolean }
+  /** The process given as the program's first argument: for a program that runs without btprof. */
+  | { readonly kind: 'argument'; readonly children: boolean };
+
+export interface TrackingOptions {
+  readonly follow: Follow;
+  /** The profiler's pid, with which the program ends; none for a program that runs without btprof. */
+  readonly self?: number | undefined;
+  /** Whether the kernel has BTF, and with it a thread's start time. */
+  readonly btf: boolean;
+  /** Statements that a profiler wants run for each thread named to the program; `args->pid` is its tid. */
+  readonly onNamed: readonly string[];
+  /** Whether a profiler sees every thread leave, and prints its exit itself. */
+  readonly exitsSeen: boolean;
+}
+
+/** `clone_flags` of a new thread of the same process (linux/sched.h). */
+const CLONE_THREAD = '0x10000';
+
+/**
+ * The shared part of every program: `@gen[tgid]` is the exec generation of each followed process, and 0 for
+ * all others. The address space changes at exec, so the generation is part of every stack's key.
+ */
+export function tracking(options: TrackingOptions): Fragment {
+  const { follow, self } = options;
+  return {
+    ...(follow.kind === 'argument' ? { begin: ['@gen[$1] = (uint64)1;'] } : {}),
+    probes: [
+      ...(follow.kind === 'named' ? [namedProbe(follow.by, options.onNamed)] : []),
+      execProbe(follow),
+      ...(follow.children ? [newTaskProbe()] : []),
+      freeProbe(),
+      ...(options.exitsSeen ? [] : [exitProbe(options.btf)]),
+      ...(self === undefined ? [] : [ownExitProbe(self)]),
+    ],
+    helpers: ['@gen', ...(follow.kind === 'held' ? ['@execs'] : [])],
+  };
+}
+
+function namedProbe(by: number, onNamed: readonly string[]): Probe {
+  return {
+    attach: 'tracepoint:syscalls:sys_enter_kill',
+    predicate: `pid == ${by} && args->sig == 0`,
+    comment:
+      'The profiler names each thread to follow by kill(tid, 0), which does nothing else.\n' +
+      'A thread id that is no process id never equals `pid`, so it may stand in @gen.',
+    body: [...onNamed, '@gen[args->pid] = (uint64)1;'],
+  };
+}
+
+function execProbe(follow: Follow): Probe {
+  const again = ['@gen[pid] = @gen[pid] + 1;', 'print(("exec", nsecs, pid, @gen[pid], comm));'];
+  if (follow.kind !== 'held') {
+    return {
+      attach: 'tracepoint:sched:sched_process_exec',
+      predicate: '@gen[pid]',
+      comment: 'A new program: a new address space.',
+      body: again,
+    };
+  }
+  return {
+    attach: 'tracepoint:sched:sched_process_exec',
+    predicate: `@gen[pid] || pid == ${follow.pid}`,
+    comment: `A new program: a new address space. Exec ${follow.execs} of the held process is the command.`,
+    body: [
+      'if (@gen[pid]) {',
+      ...again.map((line) => `  ${line}`),
+      '} else {',
+      '  @execs = @execs + 1;',
+      `  if (@execs == ${follow.execs}) {`,
+      '    @gen[pid] = (uint64)1;',
+      '    print(("exec", nsecs, pid, @gen[pid], comm));',
+      '  }',
+      '}',
+    ],
+  };
+}
+
+function newTaskProbe(): Probe {
+  return {
+    attach: 'tracepoint:task:task_newtask',
+    predicate: `!(args->clone_flags & ${CLONE_THREAD})`,
+    comment: 'A new process is followed when its parent is; a pid used again is not.',
+    body: [
+      'if (@gen[pid]) {',
+      '  @gen[args->pid] = @gen[pid];',
+      '  print(("fork", nsecs, pid, args->pid, @gen[pid]));',
+      '} else if (@gen[args->pid]) {',
+      '  delete(@gen[args->pid]);',
+      '}',
+    ],
+  };
+}
+
+function freeProbe(): Probe {
+  return {
+    attach: 'tracepoint:sched:sched_process_free',
+    predicate: '@gen[args->pid]',
+    comment:
+      'Forgotten only when reaped: a leader may exit before its threads, and an exiting thread still waits.',
+    body: ['delete(@gen[args->pid]);'],
+  };
+}
+
+function exitProbe(btf: boolean): Probe {
+  return {
+    attach: 'tracepoint:sched:sched_process_exit',
+    predicate: '@gen[pid]',
+    comment: 'The last name of each thread, and when it started.',
+    body: [exitEvent(btf)],
+  };
+}
+
+/** The statement that reports the current thread's end. */
+export function exitEvent(btf: boolean): string {
+  return `print(("exit", nsecs, pid, tid, ${btf ? 'curtask->start_time' : '(uint64)0'}, comm));`;
+}
+
+function ownExitProbe(self: number): Probe {
+  return {
+    attach: 'tracepoint:sched:sched_process_exit',
+    predicate: `tid == ${self}`,
+    comment: 'No profiler, no program: also after kill -9.',
+    body: ['exit();'],
+  };
+}

@@ -1,0 +1,115 @@
+import { Command, CommanderError } from 'commander';
+import { inheritedDescriptors } from '../bt/driver/inherited.ts';
+import { BtprofError } from '../bt/errors.ts';
+import { addPlanOptions, addProfileOptions, type ProfileOptions, parsePid } from './options.ts';
+import { stderr, stdout } from './output.ts';
+import { VERSION } from './version.ts';
+
+/** Read before anything is opened: afterwards ours and the inherited ones look alike. */
+const DESCRIPTORS = inheritedDescriptors();
+
+async function main(argv: readonly string[]): Promise<never> {
+  let status = 0;
+  const program = commandLine((code) => {
+    status = code;
+  });
+  try {
+    await program.parseAsync(argv);
+  } catch (error) {
+    status = explain(error, argv);
+  }
+  process.exit(status);
+}
+
+/** Prints why a command failed and returns the exit status. */
+function explain(error: unknown, argv: readonly string[]): number {
+  const usageStatus = argv[2] === 'run' ? 125 : 2;
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : usageStatus;
+  if (error instanceof BtprofError) {
+    stderr.write(`btprof: ${error.message}${error.hint ? `\n${error.hint}` : ''}\n`);
+    return error.status === 2 ? usageStatus : error.status;
+  }
+  stderr.write(`btprof: an error of btprof itself: ${(error as Error)?.stack ?? String(error)}\n`);
+  return 125;
+}
+
+function commandLine(exit: (status: number) => void): Command {
+  const program = new Command('btprof')
+    .description('What is this program waiting for, and which system calls does it make?')
+    .version(VERSION, '-V, --version')
+    .enablePositionalOptions()
+    .showSuggestionAfterError()
+    .exitOverride()
+    .configureOutput({
+      writeOut: stdout.write,
+      writeErr: stderr.write,
+      outputError: (text, write) => write(text.replace(/^error: /, 'btprof: ')),
+    })
+    .addHelpText('after', EXAMPLES);
+  addProfileOptions(program.command('run').usage('[options] [--] COMMAND [ARG...]'))
+    .summary('start a command and profile it with all its children')
+    .description('Start a command and profile it with all its children. The exit status is the command’s.')
+    .argument('<command>')
+    .argument('[args...]')
+    .passThroughOptions()
+    .action(async (_command: string, args: string[], options: ProfileOptions) => {
+      const { runCommand } = await import('./profile.ts');
+      exit(await runCommand(1 + args.length, DESCRIPTORS, options));
+    });
+  addProfileOptions(program.command('attach').usage('[options] PID...'))
+    .summary('profile running processes, and the children they start')
+    .description(
+      'Profile running processes, and the children they start, until they end, Ctrl-C or --duration.',
+    )
+    .argument('<pid...>', 'process ids', parsePid)
+    .action(async (pids: number[], options: ProfileOptions) => {
+      const { attachCommand } = await import('./profile.ts');
+      exit(await attachCommand(pids, options));
+    });
+  addProfileOptions(program.command('system'))
+    .summary('profile the whole machine')
+    .description('Profile every process of the machine but btprof itself, until Ctrl-C or --duration.')
+    .action(async (options: ProfileOptions) => {
+      const { systemCommand } = await import('./profile.ts');
+      exit(await systemCommand(options));
+    });
+  addPlanOptions(program.command('script').usage('[options] [PROFILER...]'))
+    .summary('print the bpftrace program, commented, runnable by bpftrace alone')
+    .description('Print the bpftrace program that would run, commented; bpftrace alone can run it: FILE PID.')
+    .argument('[profiler...]')
+    .action(async (names: string[], options: ProfileOptions) => {
+      const { scriptCommand } = await import('./script.ts');
+      exit(await scriptCommand(names, options));
+    });
+  program
+    .command('profilers')
+    .summary('list the profilers, what each attaches to and what it costs')
+    .description('List the profilers, what each attaches to and what it costs.')
+    .action(async () => {
+      const { profilersCommand } = await import('./script.ts');
+      exit(profilersCommand());
+    });
+  program
+    .command('doctor')
+    .summary('what this host can and cannot do, with the command that mends it')
+    .description('Check what this host can and cannot do; each with the one command that mends it.')
+    .option('--json', 'the same for scripts')
+    .option('--bpftrace <path>', 'which bpftrace', 'bpftrace')
+    .action(async (options: { json?: boolean; bpftrace: string }) => {
+      const { doctorCommand } = await import('./doctor.ts');
+      exit(await doctorCommand(options));
+    });
+  return program;
+}
+
+const EXAMPLES = `
+Examples:
+  btprof run -- make test                  a summary of what the tests waited for
+  btprof run --json -o p.json -- ./server  the result as JSON
+  btprof attach -d 10s $(pgrep nginx)      running processes, for ten seconds
+  btprof system -d 5s                      the whole machine
+
+Exit status: run: that of the command; 125 when btprof fails, 126 or 127 when the command cannot run.
+`;
+
+await main(process.argv);

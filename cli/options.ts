@@ -1,0 +1,109 @@
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import type { Plan } from '../bt/compose.ts';
+import { PROFILERS, selectProfilers } from '../bt/profilers/registry.ts';
+
+/** The options of run, attach and system, as commander leaves them. */
+export interface ProfileOptions {
+  readonly profilers: string[];
+  readonly duration?: number;
+  readonly interval?: number;
+  readonly format: Format;
+  readonly json?: boolean;
+  readonly output?: string;
+  readonly minBlock: number;
+  readonly follow: boolean;
+  readonly stacks: boolean;
+  readonly stackDepth: number;
+  readonly bpftrace: string;
+  readonly quiet?: boolean;
+  readonly debug?: boolean;
+}
+
+export const FORMATS = ['summary', 'json', 'jsonl'] as const;
+export type Format = (typeof FORMATS)[number];
+
+/** Adds the options that say what is measured; `script` has them too. */
+export function addPlanOptions(command: Command): Command {
+  return command
+    .option(
+      '-i, --interval <time>',
+      'print totals every TIME (with --format jsonl: a sample)',
+      atLeast(10, 'ms'),
+    )
+    .option('--min-block <time>', 'leave out waits shorter than TIME', parseTimeNs, 0)
+    .option('--no-follow', 'leave children alone')
+    .option('--no-stacks', 'times and counts only')
+    .option('--stack-depth <n>', 'frames per stack, 1 to 127', parseDepth, 127)
+    .option('--bpftrace <path>', 'which bpftrace', 'bpftrace')
+    .option('--debug', 'show the bpftrace program, what bpftrace says, and the steps taken');
+}
+
+/** Adds all options of run, attach and system. */
+export function addProfileOptions(command: Command): Command {
+  const names = PROFILERS.map((p) => p.name);
+  addPlanOptions(
+    command
+      .option('-p, --profilers <list>', 'comma-separated', parseList, names)
+      .option('-d, --duration <time>', 'stop after TIME, such as 10s, 500ms, 2m', atLeast(1, 'ms')),
+  );
+  return command
+    .addOption(new Option('-f, --format <format>', 'of the result').choices(FORMATS).default('summary'))
+    .option('--json', 'short for --format json')
+    .option('-o, --output <file>', 'write the result there')
+    .option('-q, --quiet', 'say nothing but the result and errors');
+}
+
+/**
+ * @throws UsageError on an unknown profiler
+ */
+export function planOf(options: ProfileOptions, profilers: readonly string[] = options.profilers): Plan {
+  return {
+    profilers: selectProfilers(profilers),
+    minBlockNs: options.minBlock,
+    stacks: options.stacks,
+    stackDepth: options.stackDepth,
+    children: options.follow,
+    intervalMs: options.interval,
+    durationMs: options.duration,
+  };
+}
+
+const UNITS_NS = { ns: 1, us: 1e3, µs: 1e3, ms: 1e6, s: 1e9, m: 60e9, h: 3600e9 } as const;
+
+/** `10s`, `500ms`, `2m`, `1.5s`; a bare number is seconds, as for sleep and timeout. Result in ns. */
+export function parseTimeNs(text: string): number {
+  const parts = /^(\d+(?:\.\d+)?)(ns|us|µs|ms|s|m|h)?$/.exec(text);
+  const ns = parts ? Number(parts[1]) * UNITS_NS[(parts[2] ?? 's') as keyof typeof UNITS_NS] : NaN;
+  if (!Number.isSafeInteger(Math.round(ns)))
+    throw new InvalidArgumentError('Give a time such as 10s, 500ms or 2m.');
+  return Math.round(ns);
+}
+
+/** A time in whole ms, at least `least` of them. */
+function atLeast(least: number, unit: string): (text: string) => number {
+  return (text) => {
+    const ms = Math.round(parseTimeNs(text) / 1e6);
+    if (ms < least || ms > 2 ** 31 - 1)
+      throw new InvalidArgumentError(`Give a time from ${least}${unit} to 24 days.`);
+    return ms;
+  };
+}
+
+function parseList(text: string): string[] {
+  return text
+    .split(',')
+    .map((name) => name.trim())
+    .filter((name) => name !== '');
+}
+
+function parseDepth(text: string): number {
+  const n = Number(text);
+  if (!/^\d+$/.test(text) || n < 1 || n > 127) throw new InvalidArgumentError('Give a number from 1 to 127.');
+  return n;
+}
+
+/** A process id of the command line. */
+export function parsePid(text: string, earlier: number[] = []): number[] {
+  if (!/^[1-9]\d{0,9}$/.test(text)) throw new InvalidArgumentError('Give process ids, such as 1234.');
+  return [...earlier, Number(text)];
+}

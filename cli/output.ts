@@ -1,0 +1,65 @@
+import { closeSync, constants, ftruncateSync, openSync, writeSync } from 'node:fs';
+import { BtprofError } from '../bt/errors.ts';
+
+/**
+ * Where bytes go. Writes are synchronous and on the descriptor: Node's own streams would make a pipe that the
+ * command shares with us non-blocking.
+ */
+export interface Sink {
+  /** @throws BtprofError when the bytes cannot be written; a reader that went away is no error */
+  readonly write: (text: string) => void;
+  readonly close: () => void;
+}
+
+export const stdout: Sink = { write: (text) => writeAll(1, text, 'standard output'), close: () => undefined };
+export const stderr: Sink = { write: (text) => writeAll(2, text, 'standard error'), close: () => undefined };
+
+/**
+ * Opens the file of `--output`, before anything is started. It is emptied by the first write.
+ *
+ * @throws BtprofError when it cannot be written
+ */
+export function openOutput(path: string): Sink {
+  let fd: number;
+  try {
+    fd = openSync(path, constants.O_WRONLY | constants.O_CREAT, 0o666);
+  } catch (error) {
+    const reason = (error as NodeJS.ErrnoException).code ?? String(error);
+    throw new BtprofError(
+      `cannot write ${JSON.stringify(path)}: ${reason}.`,
+      'Give --output a file that you may write.',
+    );
+  }
+  let empty = false;
+  return {
+    write: (text) => {
+      if (!empty) emptyFile(fd);
+      empty = true;
+      writeAll(fd, text, JSON.stringify(path));
+    },
+    close: () => closeSync(fd),
+  };
+}
+
+/** Devices and pipes cannot be emptied, and need not be. */
+function emptyFile(fd: number): void {
+  try {
+    ftruncateSync(fd);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EINVAL') throw error;
+  }
+}
+
+function writeAll(fd: number, text: string, name: string): void {
+  const bytes = Buffer.from(text);
+  for (let at = 0; at < bytes.length; ) {
+    try {
+      at += writeSync(fd, bytes, at);
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      if (code === 'EPIPE') return;
+      if (code !== 'EAGAIN') throw new BtprofError(`cannot write to ${name}: ${code}.`, 'Is the disk full?');
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5);
+    }
+  }
+}

@@ -1,0 +1,185 @@
+import type { Plan } from '../bt/compose.ts';
+import { type Collection, type CollectOptions, collect, type Subject } from '../bt/driver/collect.ts';
+import { resolveCommand } from '../bt/driver/command.ts';
+import { exitStatus, type HeldTarget, holdTarget } from '../bt/driver/held-target.ts';
+import { requireHost } from '../bt/driver/host.ts';
+import { rawArguments, rawEnvironment } from '../bt/driver/inherited.ts';
+import { isAlive } from '../bt/driver/threads.ts';
+import type { Tracer } from '../bt/driver/tracer.ts';
+import { BtprofError, UsageError } from '../bt/errors.ts';
+import { assembleProfile, type Facts, metadataOf } from '../metrics/profile.ts';
+import type { MetadataLine, Profile } from '../metrics/schema.ts';
+import { takeInterrupts } from './interrupts.ts';
+import { type Format, type ProfileOptions, planOf } from './options.ts';
+import { openOutput, type Sink, stderr, stdout } from './output.ts';
+import { VERSION } from './version.ts';
+import { jsonLine, jsonView } from './views/json.ts';
+import { summaryView } from './views/summary.ts';
+
+/**
+ * `btprof run`.
+ *
+ * @param words how many words the command has, with its arguments
+ * @param descriptors those above 2 that we were started with
+ * @returns the exit status
+ */
+export async function runCommand(
+  words: number,
+  descriptors: readonly number[],
+  options: ProfileOptions,
+): Promise<number> {
+  const environment = rawEnvironment();
+  const command = rawArguments(words);
+  const executable = resolveCommand(command[0] as Buffer, environment);
+  const job = await prepare(options);
+  const target = holdTarget(command, environment, descriptors);
+  const cmd = command.map((word) => word.toString());
+  const subject = { kind: 'run', target, cmd, executable } as const;
+  try {
+    const collection = await perform(job, subject, target);
+    const { exit } = collection.ending;
+    if (recordedNothing(collection)) return exitStatus(await target.exited);
+    report(job, collection);
+    if (!exit) job.say(`process ${target.pid} goes on; waiting for it to end (Ctrl-C leaves it)`);
+    const status = exitStatus(await target.exited);
+    if (collection.failure) throw collection.failure;
+    return status;
+  } finally {
+    target.abandon();
+  }
+}
+
+/**
+ * `btprof attach`.
+ *
+ * @throws BtprofError when one of the processes is not there
+ */
+export async function attachCommand(pids: readonly number[], options: ProfileOptions): Promise<number> {
+  const job = await prepare(options);
+  const missing = pids.filter((pid) => !isAlive(pid));
+  if (missing.length > 0) {
+    throw new BtprofError(
+      `there is no process ${missing.join(', ')}.`,
+      "'ps -e' or 'pgrep NAME' lists those that run.",
+    );
+  }
+  if (pids.includes(process.pid)) throw new BtprofError('btprof cannot profile itself.');
+  return finish(job, await perform(job, { kind: 'attach', pids }));
+}
+
+/** `btprof system`. */
+export async function systemCommand(options: ProfileOptions): Promise<number> {
+  const job = await prepare(options);
+  return finish(job, await perform(job, { kind: 'system' }));
+}
+
+/** What the three commands share. */
+interface Job {
+  readonly plan: Plan;
+  readonly format: Format;
+  readonly options: ProfileOptions;
+  readonly host: Awaited<ReturnType<typeof requireHost>>;
+  /** The file of --output; none when the result goes to a standard stream. */
+  readonly file: Sink | undefined;
+  /** Tells the user something on stderr. */
+  readonly say: (text: string) => void;
+  readonly debug: (text: string) => void;
+}
+
+/** Everything that can be refused is refused here, before anything is started. */
+async function prepare(options: ProfileOptions): Promise<Job> {
+  const format = options.json ? 'json' : options.format;
+  const plan = planOf(options);
+  if (plan.intervalMs !== undefined && format !== 'jsonl') {
+    throw new UsageError('--interval needs --format jsonl: the other formats have one result.', undefined, 2);
+  }
+  const host = await requireHost(options.bpftrace);
+  return {
+    plan,
+    format,
+    options,
+    host,
+    file: options.output === undefined ? undefined : openOutput(options.output),
+    say: (text) => options.quiet || stderr.write(`btprof: ${text}\n`),
+    debug: (text) => options.debug && stderr.write(`btprof: ${text}\n`),
+  };
+}
+
+async function perform(job: Job, subject: Subject, target?: HeldTarget): Promise<Collection> {
+  let tracer: Tracer | undefined;
+  const killTracer = () => tracer?.kill();
+  process.once('exit', killTracer);
+  const interrupts = takeInterrupts(target?.signal, () => {
+    killTracer();
+    target?.abandon();
+    process.exit(130);
+  });
+  const lines = lineWriter(job, subject);
+  const collection = await collect({
+    ...collectOptions(job),
+    subject,
+    stop: interrupts.stop,
+    onReady: (facts) => {
+      lines?.write(jsonLine(metadataLine(facts)));
+      if (subject.kind !== 'run' && job.plan.durationMs === undefined) job.say('collecting; Ctrl-C ends it');
+    },
+    onSample: (sample) => lines?.write(jsonLine(sample)),
+    onTracer: (started) => {
+      tracer = started;
+    },
+  });
+  process.off('exit', killTracer);
+  lines?.flush();
+  return collection;
+}
+
+function collectOptions({ plan, host, options, debug }: Job): Omit<CollectOptions, 'subject' | 'stop'> {
+  return {
+    plan,
+    host: host.host,
+    dialect: host.dialect,
+    bpftrace: options.bpftrace,
+    version: VERSION,
+    debug,
+  };
+}
+
+/** Lines of a jsonl result; under `run` without --output they wait, for the command writes to stdout too. */
+function lineWriter(
+  { format, file }: Job,
+  subject: Subject,
+): { write: (line: string) => void; flush: () => void } | undefined {
+  if (format !== 'jsonl') return undefined;
+  if (file) return { write: file.write, flush: () => undefined };
+  if (subject.kind !== 'run') return { write: stdout.write, flush: () => undefined };
+  const waiting: string[] = [];
+  return { write: (line) => waiting.push(line), flush: () => stdout.write(waiting.join('')) };
+}
+
+function metadataLine(facts: Facts): MetadataLine {
+  return { kind: 'metadata', schema: 'btprof/1', ...metadataOf(facts) };
+}
+
+function finish(job: Job, collection: Collection): number {
+  report(job, collection);
+  if (collection.failure) throw collection.failure;
+  return 0;
+}
+
+function report(job: Job, { recording, facts, ending }: Collection): void {
+  const profile = assembleProfile(recording, facts, ending);
+  const sink = job.file ?? (job.format === 'summary' && facts.mode === 'run' ? stderr : stdout);
+  sink.write(render(job.format, profile));
+  job.file?.close();
+}
+
+function render(format: Format, profile: Profile): string {
+  if (format === 'json') return jsonView(profile);
+  if (format === 'jsonl') return jsonLine(profile);
+  return summaryView(profile);
+}
+
+/** The held process ended without becoming the command: env has said why, and there is nothing to report. */
+function recordedNothing({ recording, facts, failure }: Collection): boolean {
+  return !failure && !recording.execs.some((exec) => exec.pid === facts.pid);
+}

@@ -1,0 +1,169 @@
+import { hottestSites, siteOf } from '../../metrics/bottlenecks.ts';
+import type { Offcpu, Profile, Syscalls } from '../../metrics/schema.ts';
+import { formatCount, formatNs, formatShare } from '../../metrics/units.ts';
+
+/** Rows that each table shows; the whole has to fit a screen. */
+const ROWS = 5;
+
+/** One screen for people: how long, on how many threads, waiting for what, calling what. */
+export function summaryView(profile: Profile): string {
+  const { offcpu, syscalls } = profile.ebpf;
+  const blocks = [
+    headBlock(profile),
+    ...(offcpu ? [offcpuBlock(offcpu)] : []),
+    ...(offcpu && offcpu.still_blocked.length > 0 ? [stillBlock(offcpu)] : []),
+    ...(syscalls ? [syscallBlock(syscalls)] : []),
+    qualityBlock(profile),
+  ];
+  return `${blocks.map((lines) => lines.join('\n')).join('\n\n')}\n`;
+}
+
+function headBlock({ metadata }: Profile): string[] {
+  const what = {
+    run: metadata.cmd.map(printable).join(' '),
+    attach: `process ${metadata.pid}`,
+    system: 'the whole machine',
+  }[metadata.mode];
+  const { exit } = metadata;
+  const ended = exit && (exit.signal ? `killed by ${exit.signal}` : `exit status ${exit.code}`);
+  return [
+    `btprof: ${clip(what, 100)}`,
+    `${formatNs(metadata.wall_time_ns)}, ${plural(metadata.processes, 'process', 'processes')}, ` +
+      `${plural(metadata.threads, 'thread')}${ended ? `, ${ended}` : ''}${metadata.incomplete ? ', INCOMPLETE' : ''}`,
+  ];
+}
+
+function offcpuBlock(offcpu: Offcpu): string[] {
+  const head = `Off-CPU: ${formatNs(offcpu.total_time_ns)} in ${plural(offcpu.total_events, 'wait')}`;
+  if (offcpu.total_events === 0) return [head];
+  return [
+    `${head}, on average ${formatNs(offcpu.avg_time_ns)}, at most ${formatNs(offcpu.max_time_ns)}`,
+    ...sitesTable(offcpu),
+    ...threadsTable(offcpu),
+  ];
+}
+
+function sitesTable(offcpu: Offcpu): string[] {
+  const sites = hottestSites(offcpu);
+  if (sites.length === 0) return [];
+  const rows = sites
+    .slice(0, ROWS)
+    .map((site) => [
+      formatNs(site.timeNs),
+      formatShare(site.timeNs, offcpu.total_time_ns),
+      formatCount(site.count),
+      site.site,
+    ]);
+  return [
+    '',
+    ...table(['time', 'share', 'waits', 'waiting in (kernel function)'], rows),
+    ...more(sites.length),
+  ];
+}
+
+function threadsTable(offcpu: Offcpu): string[] {
+  const all = offcpu.top_blocking_threads;
+  const rows = all.slice(0, ROWS).map((row) => {
+    const key = `${row.pid}:${row.tid}`;
+    const thread = offcpu.thread_stats[key];
+    const name = thread?.comm ? ` ${printable(thread.comm)}` : '';
+    const site = hottestSiteOf(offcpu, row.pid, row.tid);
+    return [
+      formatNs(row.time_ms * 1e6),
+      `${row.percentage.toFixed(1)} %`,
+      formatCount(thread?.count ?? 0),
+      `${key}${name}${site}`,
+    ];
+  });
+  return [
+    '',
+    ...table(['time', 'share', 'waits', 'thread (pid:tid name), mostly in'], rows),
+    ...more(Object.keys(offcpu.thread_stats).length),
+  ];
+}
+
+function hottestSiteOf(offcpu: Offcpu, pid: number, tid: number): string {
+  const stacks = offcpu.stacks.filter((stack) => stack.pid === pid && stack.tid === tid);
+  const [site] = hottestSites({ stacks, frames: offcpu.frames });
+  return site ? `  ${site.site}` : '';
+}
+
+function stillBlock(offcpu: Offcpu): string[] {
+  const all = offcpu.still_blocked;
+  const rows = all.slice(0, ROWS).map((wait) => {
+    const comm = offcpu.thread_stats[`${wait.pid}:${wait.tid}`]?.comm;
+    const site = wait.kernel.length ? `  ${siteOf(wait, offcpu.frames)}` : '';
+    const since = wait.since_start ? '  since before the start' : '';
+    return [
+      formatNs(wait.blocked_ns),
+      `${wait.pid}:${wait.tid}${comm ? ` ${printable(comm)}` : ''}${site}${since}`,
+    ];
+  });
+  return [
+    `Still off the CPU at the end: ${plural(all.length, 'thread')} (not in the totals)`,
+    ...table(['for', 'thread (pid:tid name), in'], rows),
+    ...more(all.length),
+  ];
+}
+
+function syscallBlock(syscalls: Syscalls): string[] {
+  const { analysis, compat_32bit: compat } = syscalls;
+  const rate = `${formatCount(Math.round(analysis.syscall_rate_per_sec))}/s`;
+  const categories = Object.entries(syscalls.by_category).map(
+    ([name, count]) => `${name} ${formatShare(count as number, syscalls.total)}`,
+  );
+  const rows = syscalls.top_syscalls
+    .slice(0, ROWS)
+    .map(({ name, count }) => [formatCount(count), formatShare(count, syscalls.total), name]);
+  return [
+    `System calls: ${formatCount(syscalls.total)}, ${rate}, ${analysis.behavior}`,
+    ...(categories.length ? [`  ${categories.slice(0, ROWS).join(', ')}`] : []),
+    ...table(['calls', 'share', 'name'], rows),
+    ...more(Object.keys(syscalls.by_syscall).length),
+    ...(compat.total ? [`  and ${formatCount(compat.total)} through the 32-bit entry, counted apart`] : []),
+  ];
+}
+
+function qualityBlock({ quality, ebpf }: Profile): string[] {
+  const losses = [
+    [quality.lost_events, 'events lost'],
+    [quality.dropped_lines, 'lines unread'],
+    [quality.map_full, 'kernel maps full'],
+    [quality.stacks_missing, 'stacks missing'],
+  ] as const;
+  const lost = losses.filter(([n]) => n > 0).map(([n, what]) => `${formatCount(n)} ${what}`);
+  const frames = ebpf.offcpu?.frames.length
+    ? `, ${formatCount(quality.frames_unresolved)} of ${formatCount(quality.frames_total)} frames without a name`
+    : '';
+  return [
+    `Quality: ${lost.length ? lost.join(', ') : 'nothing lost'}${frames}.`,
+    ...quality.warnings.map((warning) => `Warning: ${printable(warning)}`),
+  ];
+}
+
+function table(head: readonly string[], rows: readonly (readonly string[])[]): string[] {
+  const all = [head, ...rows];
+  const last = head.length - 1;
+  const widths = head.map((_, i) => Math.max(...all.map((row) => (row[i] ?? '').length)));
+  return all.map(
+    (row) => `  ${row.map((cell, i) => (i === last ? cell : cell.padStart(widths[i] ?? 0))).join('  ')}`,
+  );
+}
+
+function more(total: number): string[] {
+  return total > ROWS ? [`  (${formatCount(total - ROWS)} more: --json)`] : [];
+}
+
+function plural(n: number, one: string, many = `${one}s`): string {
+  return `${formatCount(n)} ${n === 1 ? one : many}`;
+}
+
+/** Names come from the programs that are watched: nothing in them may steer the terminal. */
+function printable(text: string): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is replaced
+  return text.replace(/[\u0000-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]/g, '?');
+}
+
+function clip(text: string, width: number): string {
+  return text.length > width ? `${text.slice(0, width - 3)}...` : text;
+}

@@ -1,0 +1,198 @@
+import {
+  type OpenWait,
+  readExtreme,
+  readOpenWait,
+  readWait,
+  threadKey,
+  type WaitRow,
+} from '../bt/profilers/offcpu.ts';
+import type { Entry } from '../parsers/entries.ts';
+import { bottlenecks } from './bottlenecks.ts';
+import type { FrameTable } from './frames.ts';
+import type { Offcpu } from './schema.ts';
+
+export interface OffcpuInput {
+  readonly waits: readonly Entry[];
+  readonly longest: readonly Entry[];
+  readonly shortest: readonly Entry[];
+  readonly off: readonly Entry[];
+  /** Whether stacks were asked for. */
+  readonly stacks: boolean;
+  /** Process of each thread that ran before the collection: the kernel's row for it has the tid in both places. */
+  readonly owners: ReadonlyMap<number, number>;
+  /** Names of threads by tid. */
+  readonly comms: ReadonlyMap<number, string>;
+  /** How long each thread lived within the collection, ns, by `PID:TID`. */
+  readonly lifetimes: ReadonlyMap<string, number>;
+  /** End of the collection, CLOCK_MONOTONIC ns. */
+  readonly end: number;
+  /** Threads that were on a CPU, or ready for one, when the collection ended. */
+  readonly running: ReadonlySet<number>;
+  /** Stacks of threads that were blocked from before the start to the end, read from /proc. */
+  readonly blockedStacks: ReadonlyMap<number, Pick<WaitRow, 'kernel' | 'user'>>;
+}
+
+type ThreadStats = Offcpu['thread_stats'][string];
+
+/** Off-CPU metrics out of the kernel's sums; `frames` grows by the frames of their stacks. */
+export function offcpuMetrics(
+  input: OffcpuInput,
+  frames: FrameTable,
+): { metrics: Offcpu; unreadable: number; stacksMissing: number } {
+  const read = input.waits.map(readWait);
+  const waits = read.filter((wait) => wait !== undefined).map((wait) => withOwner(wait, input.owners));
+  const threads = threadStats(waits, input);
+  const stats = Object.values(threads);
+  const total = sum(stats.map((t) => t.total_time_ns));
+  const events = sum(stats.map((t) => t.count));
+  const metrics: Offcpu = {
+    total_time_ns: total,
+    total_events: events,
+    avg_time_ns: events ? Math.round(total / events) : 0,
+    max_time_ns: stats.reduce((max, t) => Math.max(max, t.max_time_ns), 0),
+    min_time_ns: stats.length ? stats.reduce((min, t) => Math.min(min, t.min_time_ns), Infinity) : 0,
+    thread_stats: threads,
+    top_blocking_threads: topThreads(threads, total),
+    bottlenecks: [],
+    still_blocked: stillBlocked(input, frames),
+    stacks: stackRows(waits, frames),
+    frames: frames.frames,
+  };
+  metrics.bottlenecks = bottlenecks(metrics);
+  return {
+    metrics,
+    unreadable: read.filter((wait) => wait === undefined).length,
+    stacksMissing: input.stacks ? sum(waits.filter(lacksStack).map((wait) => wait.count)) : 0,
+  };
+}
+
+/** Rows of `@waits`, less what they were at the start of the interval. */
+export function waitsBetween(now: readonly Entry[], before: readonly Entry[]): Entry[] {
+  const earlier = new Map<string, { count: number; total: number }>();
+  for (const { key, value } of before) earlier.set(key, value as { count: number; total: number });
+  return now.flatMap(({ key, value }) => {
+    const { count, total } = value as { count: number; total: number };
+    const then = earlier.get(key) ?? { count: 0, total: 0 };
+    return count > then.count
+      ? [{ key, value: { count: count - then.count, total: total - then.total } }]
+      : [];
+  });
+}
+
+/** The ten threads that were off the CPU longest; percentages are of all threads' off-CPU time together. */
+function topThreads(threads: Record<string, ThreadStats>, total: number): Offcpu['top_blocking_threads'] {
+  return Object.entries(threads)
+    .sort(([, a], [, b]) => b.total_time_ns - a.total_time_ns)
+    .slice(0, 10)
+    .map(([key, t]) => ({
+      pid: Number(key.split(':')[0]),
+      tid: t.tid,
+      time_ms: t.total_time_ns / 1e6,
+      percentage: total ? Math.round((t.total_time_ns / total) * 10_000) / 100 : 0,
+    }));
+}
+
+function threadStats(waits: readonly WaitRow[], input: OffcpuInput): Record<string, ThreadStats> {
+  const longest = extremes(input.longest, input.owners, Math.max);
+  const shortest = extremes(input.shortest, input.owners, Math.min);
+  const threads = new Map<string, ThreadStats>();
+  for (const wait of waits) {
+    const key = threadKey(wait.pid, wait.tid);
+    const t = threads.get(key) ?? {
+      tid: wait.tid,
+      comm: input.comms.get(wait.tid) ?? null,
+      total_time_ns: 0,
+      count: 0,
+      avg_time_ns: 0,
+      max_time_ns: longest.get(key) ?? 0,
+      min_time_ns: shortest.get(key) ?? 0,
+      lifetime_ns: input.lifetimes.get(key) ?? null,
+    };
+    t.total_time_ns += wait.totalNs;
+    t.count += wait.count;
+    t.avg_time_ns = Math.round(t.total_time_ns / t.count);
+    threads.set(key, t);
+  }
+  return Object.fromEntries(threads);
+}
+
+function extremes(
+  entries: readonly Entry[],
+  owners: ReadonlyMap<number, number>,
+  pick: (a: number, b: number) => number,
+): Map<string, number> {
+  const found = new Map<string, number>();
+  for (const entry of entries) {
+    const row = readExtreme(entry);
+    if (!row) continue;
+    const key = threadKey(ownerOf(row, owners), row.tid);
+    found.set(key, found.has(key) ? pick(found.get(key) as number, row.ns) : row.ns);
+  }
+  return found;
+}
+
+/** Waits with the same thread, state and frames become one row; the order is by time, longest first. */
+function stackRows(waits: readonly WaitRow[], frames: FrameTable): Offcpu['stacks'] {
+  const rows = new Map<string, Offcpu['stacks'][number]>();
+  for (const wait of waits) {
+    const user = frames.user(wait.user, wait.pid, wait.generation);
+    const kernel = frames.kernel(wait.kernel);
+    const key = `${wait.pid} ${wait.tid} ${wait.state} ${wait.sinceStart} ${user} ${kernel}`;
+    const row = rows.get(key);
+    if (row) {
+      row.time_ns += wait.totalNs;
+      row.count += wait.count;
+    } else {
+      const { pid, tid, totalNs: time_ns, count, state, sinceStart: since_start } = wait;
+      rows.set(key, { pid, tid, time_ns, count, state, since_start, user, kernel });
+    }
+  }
+  return [...rows.values()].sort((a, b) => b.time_ns - a.time_ns);
+}
+
+/**
+ * Waits that had not ended. A thread that was named to the program as perhaps blocked, and never was off the CPU
+ * after all, is no wait.
+ */
+function stillBlocked(input: OffcpuInput, frames: FrameTable): Offcpu['still_blocked'] {
+  return input.off
+    .map(readOpenWait)
+    .filter((wait): wait is OpenWait => wait !== undefined && wait.sinceNs <= input.end)
+    .filter((wait) => !(wait.sinceStart && input.running.has(wait.tid)))
+    .map((wait) => {
+      const { tid, state, sinceStart: since_start, sinceNs } = wait;
+      const pid = ownerOf(wait, input.owners);
+      const stack = since_start ? (input.blockedStacks.get(tid) ?? wait) : wait;
+      const user = frames.user(stack.user, pid, wait.generation);
+      return {
+        pid,
+        tid,
+        blocked_ns: input.end - sinceNs,
+        state,
+        since_start,
+        user,
+        kernel: frames.kernel(stack.kernel),
+      };
+    })
+    .sort((a, b) => b.blocked_ns - a.blocked_ns);
+}
+
+function withOwner(wait: WaitRow, owners: ReadonlyMap<number, number>): WaitRow {
+  return { ...wait, pid: ownerOf(wait, owners) };
+}
+
+function ownerOf(row: { pid: number; tid: number }, owners: ReadonlyMap<number, number>): number {
+  return row.pid === row.tid ? (owners.get(row.tid) ?? row.pid) : row.pid;
+}
+
+/** Every wait has a kernel stack; a user stack too, unless the thread had given up its memory to exit. */
+function lacksStack(wait: WaitRow): boolean {
+  if (wait.sinceStart) return false;
+  return (
+    wait.kernel.length === 0 || (wait.user.length === 0 && !wait.kernel.some((f) => f.symbol === 'do_exit'))
+  );
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((a, b) => a + b, 0);
+}

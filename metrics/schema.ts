@@ -1,0 +1,183 @@
+/**
+ * The JSON that btprof prints, as zod schemas. The JSON Schema in docs/ is generated from here.
+ *
+ * Times are integers in ns unless the name says otherwise. What denet's eBPF module defines keeps its name, type
+ * and unit (github.com/btraven00/denet, src/ebpf/metrics.rs); the rest is btprof's own.
+ */
+import { z } from 'zod';
+import { CATEGORIES } from './syscall-category.ts';
+
+const count = z.int().nonnegative();
+const ns = z.int().nonnegative();
+const pid = z.int().nonnegative();
+const share = z.number().min(0).max(1);
+const index = z.int().nonnegative();
+
+const state = z
+  .enum(['R', 'S', 'D', 'T', 't', 'X', 'Z', 'P', 'I', '?'])
+  .describe(
+    'state at switch-out, as in ps: R could run on, S sleeping, D in uninterruptible sleep; ? unknown',
+  );
+
+const threadStats = z.object({
+  tid: pid,
+  comm: z.string().nullable().describe('name of the thread when last seen'),
+  total_time_ns: ns,
+  count,
+  avg_time_ns: ns,
+  max_time_ns: ns,
+  min_time_ns: ns,
+  lifetime_ns: ns.nullable().describe('how long the thread lived within the collection; null when unknown'),
+});
+
+const frame = z.object({
+  address: z.string().regex(/^0x[0-9a-f]+$/),
+  symbol: z.string().nullable(),
+  module: z.string().nullable().describe('file mapped there, or [kernel] and kernel modules in brackets'),
+  offset: ns
+    .nullable()
+    .describe('bytes from the start of the symbol, or of the file when there is no symbol'),
+});
+
+const stack = z.object({
+  pid,
+  tid: pid,
+  time_ns: ns,
+  count,
+  state,
+  since_start: z
+    .boolean()
+    .describe('the wait was on already when the collection began: it counts from there and has no stack'),
+  user: z.array(index).describe('indices into frames, leaf first'),
+  kernel: z.array(index).describe('indices into frames, leaf first'),
+});
+
+const stillBlocked = z.object({
+  pid,
+  tid: pid,
+  blocked_ns: ns,
+  state,
+  since_start: z.boolean(),
+  user: z.array(index),
+  kernel: z.array(index),
+});
+
+export const offcpuSchema = z.object({
+  total_time_ns: ns,
+  total_events: count,
+  avg_time_ns: ns,
+  max_time_ns: ns,
+  min_time_ns: ns,
+  thread_stats: z.record(z.string().regex(/^\d+:\d+$/), threadStats),
+  top_blocking_threads: z
+    .array(
+      z.object({ pid, tid: pid, time_ms: z.number().nonnegative(), percentage: z.number().min(0).max(100) }),
+    )
+    .max(10),
+  bottlenecks: z.array(z.string()),
+  still_blocked: z.array(stillBlocked).describe('waits that had not ended; not part of the totals'),
+  stacks: z.array(stack).describe('every wait, added up by thread, state and stack'),
+  frames: z.array(frame),
+});
+
+const behavior = z.enum(['io_bound', 'network_bound', 'memory_bound', 'process_heavy', 'mixed', 'idle']);
+const callCount = z.object({ count });
+
+export const syscallsSchema = z.object({
+  total: count,
+  by_category: z.partialRecord(z.enum(CATEGORIES as [string, ...string[]]), count),
+  top_syscalls: z.array(z.object({ name: z.string(), count })).max(10),
+  analysis: z.object({
+    syscall_rate_per_sec: z.number().nonnegative(),
+    io_intensity: share,
+    memory_intensity: share,
+    cpu_intensity: share.describe("share of process calls, as denet's"),
+    network_intensity: share,
+    behavior,
+  }),
+  by_syscall: z.record(z.string(), callCount),
+  by_process: z.record(
+    z.string().regex(/^\d+$/),
+    z.object({ comm: z.string().nullable(), total: count, by_syscall: z.record(z.string(), count) }),
+  ),
+  compat_32bit: z
+    .object({ total: count, by_syscall: z.record(z.string(), callCount) })
+    .describe('calls made through the 32-bit entry of a 64-bit kernel; not part of the totals above'),
+});
+
+/** In a sample the extremes are left out: the kernel keeps them for the whole run only. */
+const extremes = { max_time_ns: true, min_time_ns: true } as const;
+const sampleOffcpuSchema = offcpuSchema
+  .omit({ ...extremes, still_blocked: true, bottlenecks: true })
+  .extend({ thread_stats: z.record(z.string(), threadStats.omit({ ...extremes, lifetime_ns: true })) });
+
+const hostSchema = z.object({
+  kernel: z.string(),
+  arch: z.string(),
+  cpus: count,
+  hostname: z.string(),
+});
+
+export const metadataSchema = z.object({
+  mode: z.enum(['run', 'attach', 'system']),
+  pid: pid.nullable().describe('the command, or the first process attached to; null for the whole machine'),
+  cmd: z.array(z.string()),
+  executable: z.string().nullable(),
+  t0_ms: count.describe('start of the collection, ms since 1970'),
+  wall_time_ns: ns,
+  exit: z
+    .object({ code: z.int().nullable(), signal: z.string().nullable() })
+    .nullable()
+    .describe('how the command ended; null when it runs still, or was not ours to start'),
+  processes: count.describe('processes followed'),
+  threads: count.describe('threads followed'),
+  host: hostSchema,
+  btprof: z.string(),
+  bpftrace: z.string(),
+  profilers: z.array(z.string()),
+  incomplete: z.boolean().describe('the collection was cut short: the figures are those of its last print'),
+});
+
+export const qualitySchema = z.object({
+  lost_events: count.describe('events that the kernel had no room to send'),
+  dropped_lines: count.describe('lines of bpftrace that could not be read'),
+  map_full: count.describe('kernel maps that reached their limit: their counts are too small'),
+  stacks_missing: count.describe('waits whose kernel or user stack could not be read'),
+  frames_total: count,
+  frames_unresolved: count.describe('frames without a symbol'),
+  frames_cut: count.describe('frames left out because they were no code'),
+  warnings: z.array(z.string()),
+});
+
+export const profileSchema = z.object({
+  kind: z.literal('profile'),
+  schema: z.literal('btprof/1'),
+  metadata: metadataSchema,
+  ebpf: z.object({ offcpu: offcpuSchema.optional(), syscalls: syscallsSchema.optional() }),
+  quality: qualitySchema,
+});
+
+export const sampleSchema = z.object({
+  kind: z.literal('sample'),
+  ts_ms: count.describe('end of the interval, ms since 1970'),
+  interval_ns: ns,
+  ebpf: z.object({ offcpu: sampleOffcpuSchema.optional(), syscalls: syscallsSchema.optional() }),
+});
+
+/** First line of a jsonl result: what is known before the collection. */
+export const metadataLineSchema = metadataSchema
+  .omit({ wall_time_ns: true, exit: true, processes: true, threads: true, incomplete: true })
+  .extend({ kind: z.literal('metadata'), schema: z.literal('btprof/1') });
+
+export const outputSchema = z.discriminatedUnion('kind', [profileSchema, sampleSchema, metadataLineSchema]);
+
+export type Profile = z.infer<typeof profileSchema>;
+export type Sample = z.infer<typeof sampleSchema>;
+export type MetadataLine = z.infer<typeof metadataLineSchema>;
+export type Offcpu = z.infer<typeof offcpuSchema>;
+export type Syscalls = z.infer<typeof syscallsSchema>;
+export type Metadata = z.infer<typeof metadataSchema>;
+export type Quality = z.infer<typeof qualitySchema>;
+export type Frame = z.infer<typeof frame>;
+export type Behavior = z.infer<typeof behavior>;
+export type HostInfo = z.infer<typeof hostSchema>;

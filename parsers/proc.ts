@@ -1,0 +1,87 @@
+/** One executable mapping of a process. Addresses are hexadecimal in /proc and exceed 2^53: BigInt. */
+export interface Mapping {
+  readonly start: bigint;
+  readonly end: bigint;
+  /** Offset of `start` in the file. */
+  readonly fileOffset: bigint;
+  /** File path, or a name such as `[vdso]`; empty for anonymous memory. */
+  readonly path: string;
+}
+
+/**
+ * The executable mappings in the text of /proc/PID/maps (proc_pid_maps(5)).
+ *
+ * ```
+ * 7f4dddaed000-7f4dddb1b000 r-xp 00026000 fe:00 1234   /usr/lib/x86_64-linux-gnu/libc.so.6
+ * ```
+ */
+export function parseMaps(text: string): Mapping[] {
+  const row = /^([0-9a-f]+)-([0-9a-f]+) ..x. ([0-9a-f]+) \S+ \d+ *(.*)$/gm;
+  return [...text.matchAll(row)].map((m) => ({
+    start: BigInt(`0x${m[1]}`),
+    end: BigInt(`0x${m[2]}`),
+    fileOffset: BigInt(`0x${m[3]}`),
+    path: m[4] as string,
+  }));
+}
+
+/** `PF_KTHREAD` of linux/sched.h. */
+const KERNEL_THREAD = 0x00200000;
+
+/**
+ * What we need of /proc/PID/stat (proc_pid_stat(5)); the name in parentheses may hold anything.
+ *
+ * ```
+ * 2933 (a) b) S 1 2933 2933 34816 2933 4194304 …
+ * ```
+ */
+export function parseStat(
+  text: string,
+): { state: string; ppid: number; ttyNr: number; kernelThread: boolean } | undefined {
+  const [state, ppid, , , ttyNr, , flags] = text.slice(text.lastIndexOf(')') + 2).split(' ');
+  if (!state || flags === undefined) return undefined;
+  return {
+    state,
+    ppid: Number(ppid),
+    ttyNr: Number(ttyNr),
+    kernelThread: (Number(flags) & KERNEL_THREAD) !== 0,
+  };
+}
+
+/** The soft limit of open files in /proc/PID/limits: a number, or `unlimited`. */
+export function parseOpenFilesLimit(text: string): string | undefined {
+  return /^Max open files\s+(\d+|unlimited)\s/m.exec(text)?.[1];
+}
+
+/**
+ * Kernel frames of a blocked thread from /proc/PID/task/TID/stack, leaf first; root only.
+ *
+ * ```
+ * [<0>] futex_wait_queue+0x60/0x90
+ * ```
+ */
+export function parseKernelStack(text: string): { symbol: string; offset: number }[] {
+  const row = /^\[<[^>]*>\] ([^\s+]+)\+0x([0-9a-f]+)\//gm;
+  return [...text.matchAll(row)].map((m) => ({
+    symbol: m[1] as string,
+    offset: Number.parseInt(m[2] as string, 16),
+  }));
+}
+
+/**
+ * Where a blocked thread entered the kernel, from /proc/PID/task/TID/syscall: its last two words are the stack
+ * pointer and the program counter. A running thread says `running`.
+ */
+export function parseUserPc(text: string): string | undefined {
+  return /0x[0-9a-f]+ (0x[0-9a-f]+)\s*$/.exec(text)?.[1];
+}
+
+/** Addresses of the wanted symbols in /proc/kallsyms (`ffffffff81000000 T _text [module]`), as `0x…`. */
+export function parseKallsyms(text: string, wanted: ReadonlySet<string>): Map<string, string> {
+  const found = new Map<string, string>();
+  for (const m of text.matchAll(/^([0-9a-f]+) \w (\S+)/gm)) {
+    const name = m[2] as string;
+    if (wanted.has(name) && !found.has(name)) found.set(name, `0x${m[1]}`);
+  }
+  return found;
+}
