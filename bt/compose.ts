@@ -35,9 +35,10 @@ export function composeProgram(plan: Plan, context: ProgramContext): string {
   const fragments = profilers.map((profiler) => profiler.fragment(options));
   const onNamed = profilers.flatMap((profiler) => profiler.onNamed(options));
   const exitsSeen = fragments.some((fragment) => fragment.exitsSeen);
-  return writeProgram([tracking({ follow, self, btf, onNamed, exitsSeen }), ...fragments], {
+  return writeProgram([tracking({ follow, btf, onNamed, exitsSeen }), ...fragments], {
     head: headLines(plan, context),
     intervalMs: plan.intervalMs,
+    self,
   });
 }
 

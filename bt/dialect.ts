@@ -11,8 +11,11 @@ export interface Dialect {
   readonly version: string;
   /** The argument that makes `kstack()` and `ustack()` print addresses. */
   readonly stackMode: string;
-  /** Environment variables that set the number of entries of each map. */
-  readonly mapEntries: (entries: number) => Record<string, string>;
+  /**
+   * Environment variables: room for that many entries in each map, and no symbols of user code. bpftrace would
+   * read whole symbol tables to name the frames of processes that happen to live; we name all, by address.
+   */
+  readonly environment: (entries: number) => Record<string, string>;
   /** Whose numbers `pid` and `tid` are: the initial PID namespace's, or bpftrace's own. */
   readonly pidNamespace: 'initial' | 'own';
   /** Said once in every result of this version. */
@@ -41,7 +44,8 @@ export function dialectFor(versionOutput: string): Dialect {
   return {
     version,
     stackMode: 'perf',
-    mapEntries: (entries) => ({
+    environment: (entries) => ({
+      BPFTRACE_NO_USER_SYMBOLS: '1',
       BPFTRACE_MAP_KEYS_MAX: String(entries),
       BPFTRACE_MAX_MAP_KEYS: String(entries),
     }),

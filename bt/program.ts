@@ -14,7 +14,7 @@ export interface Fragment {
   readonly probes: readonly Probe[];
   /** Maps whose content is the result: printed at every interval and at the end. */
   readonly results?: readonly string[];
-  /** Maps printed at the end only. */
+  /** Maps printed at the end only, before the others: a wait that ends in between is in both, not in none. */
   readonly leftovers?: readonly string[];
   /** Whether it prints the exit of every followed thread itself. */
   readonly exitsSeen?: boolean;
@@ -27,17 +27,22 @@ export interface ProgramOptions {
   readonly head: readonly string[];
   /** Milliseconds between prints of the result maps; none without an interval. */
   readonly intervalMs?: number | undefined;
+  /** The profiler's pid; none for a program that runs without btprof. */
+  readonly self?: number | undefined;
 }
 
 /**
  * Writes one bpftrace program out of fragments. Only numbers and names from this code enter it.
  *
  * The program says `ready` from BEGIN: bpftrace prints nothing until every probe is attached, so the line's
- * arrival means that nothing is lost from then on. `end` carries the time at which the maps are final.
+ * arrival means that nothing is lost from then on. All maps are printed between `stop` and `end` when the
+ * profiler asks for them, while the probes are live: to detach them takes up to a second, in which some would
+ * still count. Without a profiler END says `stop`, and bpftrace prints the maps after it.
  */
 export function writeProgram(fragments: readonly Fragment[], options: ProgramOptions): string {
   const helpers = fragments.flatMap((f) => f.helpers ?? []);
   const results = fragments.flatMap((f) => f.results ?? []);
+  const leftovers = fragments.flatMap((f) => f.leftovers ?? []);
   const probes: Probe[] = [
     {
       attach: 'BEGIN',
@@ -46,10 +51,11 @@ export function writeProgram(fragments: readonly Fragment[], options: ProgramOpt
     },
     ...fragments.flatMap((f) => f.probes),
     ...(options.intervalMs ? [intervalProbe(options.intervalMs, results)] : []),
+    ...(options.self === undefined ? [] : profilerProbes(options.self, [...leftovers, ...results])),
     {
       attach: 'END',
       comment: 'The probes are detached; what is left in the other maps is printed after this.',
-      body: ['print(("end", nsecs));', ...helpers.map((map) => `clear(${map});`)],
+      body: ['print(("stop", nsecs));', ...helpers.map((map) => `clear(${map});`)],
     },
   ];
   const head = options.head.map((line) => ` * ${line}`.trimEnd());
@@ -57,12 +63,32 @@ export function writeProgram(fragments: readonly Fragment[], options: ProgramOpt
 }
 
 /** Maps are cumulative and never cleared: what lands between a print and a clear would be lost. */
-function intervalProbe(ms: number, results: readonly string[]): Probe {
+function intervalProbe(ms: number, maps: readonly string[]): Probe {
   return {
     attach: `interval:ms:${ms}`,
     comment: 'Totals since the start; the reader subtracts.',
-    body: ['print(("tick", nsecs));', ...results.map((map) => `print(${map});`), 'print(("tock", nsecs));'],
+    body: ['print(("tick", nsecs));', ...maps.map((map) => `print(${map});`), 'print(("tock", nsecs));'],
   };
+}
+
+/** `clone_flags` of a new thread of the same process (linux/sched.h). */
+export const CLONE_THREAD = '0x10000';
+
+function profilerProbes(self: number, maps: readonly string[]): Probe[] {
+  return [
+    {
+      attach: 'tracepoint:task:task_newtask',
+      predicate: `pid == ${self} && !(args->clone_flags & ${CLONE_THREAD})`,
+      comment: 'The profiler asks for the maps by starting a process.',
+      body: ['print(("stop", nsecs));', ...maps.map((map) => `print(${map});`), 'print(("end", nsecs));'],
+    },
+    {
+      attach: 'tracepoint:sched:sched_process_exit',
+      predicate: `tid == ${self}`,
+      comment: 'No profiler, no program: also after kill -9.',
+      body: ['exit();'],
+    },
+  ];
 }
 
 function writeProbe(probe: Probe): string {

@@ -1,4 +1,4 @@
-import type { Fragment, Probe } from './program.ts';
+import { CLONE_THREAD, type Fragment, type Probe } from './program.ts';
 
 /** Which processes are followed, and from when. */
 export type Follow =
@@ -11,8 +11,6 @@ export type Follow =
 
 export interface TrackingOptions {
   readonly follow: Follow;
-  /** The profiler's pid, with which the program ends; none for a program that runs without btprof. */
-  readonly self?: number | undefined;
   /** Whether the kernel has BTF, and with it a thread's start time. */
   readonly btf: boolean;
   /** Statements that a profiler wants run for each thread named to the program; `args->pid` is its tid. */
@@ -21,15 +19,12 @@ export interface TrackingOptions {
   readonly exitsSeen: boolean;
 }
 
-/** `clone_flags` of a new thread of the same process (linux/sched.h). */
-const CLONE_THREAD = '0x10000';
-
 /**
  * The shared part of every program: `@gen[tgid]` is the exec generation of each followed process, and 0 for
  * all others. The address space changes at exec, so the generation is part of every stack's key.
  */
 export function tracking(options: TrackingOptions): Fragment {
-  const { follow, self } = options;
+  const { follow } = options;
   return {
     ...(follow.kind === 'argument' ? { begin: ['@gen[$1] = (uint64)1;'] } : {}),
     probes: [
@@ -38,7 +33,6 @@ export function tracking(options: TrackingOptions): Fragment {
       ...(follow.children ? [newTaskProbe()] : []),
       freeProbe(),
       ...(options.exitsSeen ? [] : [exitProbe(options.btf)]),
-      ...(self === undefined ? [] : [ownExitProbe(self)]),
     ],
     helpers: ['@gen', ...(follow.kind === 'held' ? ['@execs'] : [])],
   };
@@ -121,13 +115,4 @@ function exitProbe(btf: boolean): Probe {
 /** The statement that reports the current thread's end. */
 export function exitEvent(btf: boolean): string {
   return `print(("exit", nsecs, pid, tid, ${btf ? 'curtask->start_time' : '(uint64)0'}, comm));`;
-}
-
-function ownExitProbe(self: number): Probe {
-  return {
-    attach: 'tracepoint:sched:sched_process_exit',
-    predicate: `tid == ${self}`,
-    comment: 'No profiler, no program: also after kill -9.',
-    body: ['exit();'],
-  };
 }

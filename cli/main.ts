@@ -1,3 +1,4 @@
+import './standard-streams.ts';
 import { Command, CommanderError } from 'commander';
 import { inheritedDescriptors } from '../bt/driver/inherited.ts';
 import { BtprofError } from '../bt/errors.ts';

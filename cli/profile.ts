@@ -40,6 +40,7 @@ export async function runCommand(
     const { exit } = collection.ending;
     if (recordedNothing(collection)) return exitStatus(await target.exited);
     report(job, collection);
+    await collection.close();
     if (!exit) job.say(`process ${target.pid} goes on; waiting for it to end (Ctrl-C leaves it)`);
     const status = exitStatus(await target.exited);
     if (collection.failure) throw collection.failure;
@@ -119,7 +120,7 @@ async function perform(job: Job, subject: Subject, target?: HeldTarget): Promise
     ...collectOptions(job),
     subject,
     stop: interrupts.stop,
-    onReady: (facts) => {
+    onStart: (facts) => {
       lines?.write(jsonLine(metadataLine(facts)));
       if (subject.kind !== 'run' && job.plan.durationMs === undefined) job.say('collecting; Ctrl-C ends it');
     },
@@ -128,12 +129,16 @@ async function perform(job: Job, subject: Subject, target?: HeldTarget): Promise
       tracer = started;
     },
   });
-  process.off('exit', killTracer);
   lines?.flush();
   return collection;
 }
 
-function collectOptions({ plan, host, options, debug }: Job): Omit<CollectOptions, 'subject' | 'stop'> {
+function collectOptions({
+  plan,
+  host,
+  options,
+  debug,
+}: Job): Pick<CollectOptions, 'plan' | 'host' | 'dialect' | 'bpftrace' | 'version' | 'debug'> {
   return {
     plan,
     host: host.host,
@@ -160,8 +165,9 @@ function metadataLine(facts: Facts): MetadataLine {
   return { kind: 'metadata', schema: 'btprof/1', ...metadataOf(facts) };
 }
 
-function finish(job: Job, collection: Collection): number {
+async function finish(job: Job, collection: Collection): Promise<number> {
   report(job, collection);
+  await collection.close();
   if (collection.failure) throw collection.failure;
   return 0;
 }

@@ -7,7 +7,7 @@ type Event<T extends StreamEvent['type']> = Extract<StreamEvent, { type: T }>;
 export interface Recording {
   /** When BEGIN ran; undefined until the program is live. */
   begin: number | undefined;
-  /** When END ran; undefined when bpftrace did not get that far. */
+  /** When the collection ended and the maps were printed; undefined when bpftrace did not get that far. */
   end: number | undefined;
   readonly execs: Event<'exec'>[];
   readonly forks: Event<'fork'>[];
@@ -64,7 +64,7 @@ function recordEvent(recording: Recording, event: StreamEvent): void {
     case 'ready':
       recording.begin = event.at;
       return;
-    case 'end':
+    case 'stop':
       recording.end = event.at;
       return;
     case 'exec':
@@ -80,6 +80,7 @@ function recordEvent(recording: Recording, event: StreamEvent): void {
       recording.tick = event.at;
       return;
     case 'tick':
+    case 'end':
       return;
   }
 }

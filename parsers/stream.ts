@@ -20,6 +20,7 @@ const eventTuple = z.union([
   z.tuple([z.literal('ready'), ns]).transform(([type, at]) => ({ type, at })),
   z.tuple([z.literal('tick'), ns]).transform(([type, at]) => ({ type, at })),
   z.tuple([z.literal('tock'), ns]).transform(([type, at]) => ({ type, at })),
+  z.tuple([z.literal('stop'), ns]).transform(([type, at]) => ({ type, at })),
   z.tuple([z.literal('end'), ns]).transform(([type, at]) => ({ type, at })),
   z
     .tuple([z.literal('exec'), ns, id, id, comm])

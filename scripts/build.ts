@@ -11,6 +11,7 @@ await build({
   target: 'node20',
   format: 'esm',
   legalComments: 'none',
+  alias: { 'node:process': './cli/node-process.cjs' },
   // Bundled CommonJS packages ask for Node's own modules by require.
   banner: {
     js: "#!/usr/bin/env node\nimport { createRequire as __createRequire } from 'node:module';\nconst require = __createRequire(import.meta.url);",

@@ -1,18 +1,12 @@
-import { totalmem } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { assembleSample, type Ending, type Facts } from '../../metrics/profile.ts';
 import type { Sample } from '../../metrics/schema.ts';
-import { newRecording, type Recording, recordLine } from '../../parsers/recording.ts';
-import { composeProgram, type Plan } from '../compose.ts';
-import type { Dialect } from '../dialect.ts';
+import type { Recording } from '../../parsers/recording.ts';
 import { BtprofError } from '../errors.ts';
 import type { Follow } from '../tracking.ts';
 import type { HeldTarget } from './held-target.ts';
-import type { Host } from './host.ts';
-import { mapEntries } from './limits.ts';
-import { type MappingCache, newMappingCache } from './mappings.ts';
+import { openSession, type Session, type SessionOptions } from './session.ts';
 import { isAlive, liveThreads, nameThreads, threadsOf, userProcesses } from './threads.ts';
-import { explainFailure, startTracer, type Tracer, type TracerEnd } from './tracer.ts';
 
 /** What is profiled. */
 export type Subject =
@@ -25,21 +19,16 @@ export type Subject =
   | { readonly kind: 'attach'; readonly pids: readonly number[] }
   | { readonly kind: 'system' };
 
-export interface CollectOptions {
-  readonly plan: Plan;
+export interface CollectOptions
+  extends Pick<SessionOptions, 'plan' | 'host' | 'dialect' | 'bpftrace' | 'onTracer' | 'debug'> {
   readonly subject: Subject;
-  readonly host: Host;
-  readonly dialect: Dialect;
-  /** The bpftrace command. */
-  readonly bpftrace: string;
+  /** btprof's own version. */
   readonly version: string;
   /** Resolves when the user asks for the result now. */
   readonly stop: Promise<void>;
-  /** Ran with the facts as soon as the probes are live. */
-  readonly onReady?: (facts: Facts) => void;
-  readonly onSample?: (sample: Sample) => void;
-  readonly onTracer?: (tracer: Tracer) => void;
-  readonly debug: (text: string) => void;
+  /** Ran as soon as the collection has begun. */
+  readonly onStart: (facts: Facts) => void;
+  readonly onSample: (sample: Sample) => void;
 }
 
 /** Everything `assembleProfile` needs. */
@@ -49,15 +38,9 @@ export interface Collection {
   readonly ending: Ending;
   /** Why bpftrace ended by itself; undefined when it did not. */
   readonly failure: BtprofError | undefined;
+  /** Ends bpftrace, which has no more to say; the kernel takes up to a second to let go of its probes. */
+  readonly close: () => Promise<void>;
 }
-
-/** How long the command may go on after Ctrl-C, which it gets too, before the collection ends without it. */
-const GRACE_MS = 1000;
-/** How long to wait for the kernel's word that the command has exited: it drops what is queued when stopped. */
-const DRAIN_MS = 250;
-/** The buffers of other CPUs are read in the same round, but after. */
-const DRAIN_MORE_MS = 15;
-const POLL_MS = 100;
 
 /**
  * Runs one bpftrace on one program from before the subject starts, or is named, until it ends.
@@ -65,124 +48,52 @@ const POLL_MS = 100;
  * @throws BtprofError when no figures could be collected at all
  */
 export async function collect(options: CollectOptions): Promise<Collection> {
-  const session = await arm(options);
-  const { subject, plan } = options;
-  const { tracer, facts, recording, mappings } = session;
+  const { subject, stop, debug } = options;
+  const takeSample = sampler(options.onSample);
+  let facts: Facts | undefined;
+  const session = await openSession({
+    ...options,
+    follow: followOf(options),
+    giveUp: subject.kind === 'run' ? Promise.race([stop, subject.target.exited]) : stop,
+    onTick: (recording) => facts && takeSample(recording, facts),
+  });
+  const { tracer, recording } = session;
+  facts = factsOf(options, session.mapEntries);
   const named = begin(session, subject);
-  options.onReady?.(facts);
-
-  const cause = await Promise.race([
-    subjectEnd(subject).then(() => 'subject' as const),
-    ...(plan.durationMs === undefined ? [] : [sleep(plan.durationMs, 'duration' as const, { ref: true })]),
-    stopOf(options),
-    tracer.ended.then(() => 'tracer' as const),
-  ]);
-  options.debug(`collection ended by ${cause}`);
+  options.onStart(facts);
+  const cause = await endOf(options, session);
+  debug(`collection ended by ${cause}`);
   if (subject.kind === 'run' && cause === 'subject') await drain(recording, subject.target.pid);
-  await mappings.close();
-  const alive = liveThreads(followed(recording, named, options), new Set(named.keys()));
-  if (cause !== 'tracer') tracer.stop();
-  const endNs = monotonicNs();
-  const end = await tracer.ended;
-  for (const remark of end.remarks) options.debug(`bpftrace: ${remark}`);
-
-  const failure = cause === 'tracer' || recording.end === undefined ? diedMidway(end) : undefined;
-  const exit = subject.kind === 'run' ? await exitSoFar(subject.target) : null;
-  const ending = {
-    endNs,
-    exit,
-    incomplete: failure !== undefined,
-    alive,
-    named: [...named],
-    mappings: mappings.texts(),
-    stacksUnread: end.stacksUnread,
-    warnings: warnings(options, mappings, recording, failure),
+  if (cause !== 'tracer') await session.printMaps();
+  const failure = recording.end === undefined ? await diedMidway(session) : undefined;
+  const ending = await endingOf(options, session, named, failure);
+  for (const remark of tracer.remarks()) debug(`bpftrace: ${remark}`);
+  const close = async () => {
+    tracer.kill();
+    await tracer.ended;
   };
-  return { recording, facts, ending, failure };
+  return { recording, facts, ending, failure, close };
 }
 
-interface Session {
-  readonly tracer: Tracer;
-  readonly recording: Recording;
-  readonly mappings: MappingCache;
-  facts: Facts;
+/** Makes a sample of each print: what the maps hold now, less what they held at the one before. */
+function sampler(onSample: (sample: Sample) => void): (recording: Recording, facts: Facts) => void {
+  let before: { maps: Recording['maps']; at: number } | undefined;
+  return (recording, facts) => {
+    if (recording.tick === undefined) return;
+    onSample(assembleSample(recording, before ?? { maps: new Map(), at: facts.startNs }, facts));
+    before = { maps: new Map(recording.maps), at: recording.tick };
+  };
 }
 
-/** Starts bpftrace and waits until every probe is live. */
-async function arm(options: CollectOptions): Promise<Session> {
-  const { subject, plan, host, dialect, bpftrace, debug } = options;
-  const entries = mapEntries(totalmem(), host.info.cpus);
-  const follow = followOf(subject, plan);
-  const program = composeProgram(plan, {
-    dialect,
-    arch: host.info.arch,
-    btf: host.btf,
-    follow,
-    self: process.pid,
-  });
-  debug(`program:\n${program}`);
-  const recording = newRecording();
-  const mappings = newMappingCache();
-  let isReady: (word: 'ready') => void = () => undefined;
-  const ready = new Promise<'ready'>((resolve) => {
-    isReady = resolve;
-  });
-  const session = { recording, mappings, facts: factsOf(options, entries) } as Session & { tracer: Tracer };
-  let before = { maps: new Map(recording.maps), at: 0 };
-  const started = monotonicNs();
-  session.tracer = await startTracer(bpftrace, program, dialect.mapEntries(entries), (text) => {
-    const line = recordLine(recording, text);
-    if (line.kind === 'dropped') debug(`dropped: ${line.reason}`);
-    if (line.kind !== 'event') return;
-    mappings.onEvent(line.event);
-    if (line.event.type === 'ready') isReady('ready');
-    if (line.event.type === 'tock') {
-      if (before.at === 0) before = { ...before, at: session.facts.startNs };
-      options.onSample?.(assembleSample(recording, before, session.facts));
-      before = { maps: new Map(recording.maps), at: line.event.at };
-    }
-  });
-  options.onTracer?.(session.tracer);
-  const state = await Promise.race([
-    ready,
-    session.tracer.ended,
-    options.stop.then(() => 'stopped' as const),
-    ...(subject.kind === 'run' ? [subject.target.exited.then(() => 'stopped' as const)] : []),
-  ]);
-  if (state === 'ready') {
-    debug(`armed after ${Math.round((monotonicNs() - started) / 1e6)} ms`);
-    return session;
-  }
-  if (state !== 'stopped') throw explainFailure(state);
-  session.tracer.kill();
-  await session.tracer.ended;
-  throw new BtprofError('interrupted before anything was measured.', undefined, 130);
-}
-
-/** Lets the command go, or names the threads that run already. The collection counts from here. */
-function begin(session: Session, subject: Subject): Map<number, number> {
-  session.facts = { ...session.facts, t0Ms: Date.now(), startNs: monotonicNs() };
+function followOf({ subject, plan: { children } }: CollectOptions): Follow {
   if (subject.kind === 'run') {
-    subject.target.release();
-    return new Map();
+    return { kind: 'held', pid: subject.target.pid, execs: subject.target.execs, children };
   }
-  const named = nameThreads(subject.kind === 'attach' ? () => subject.pids : ownExcept(session.tracer.pid));
-  for (const pid of new Set(named.values())) void session.mappings.read(pid, 1);
-  return named;
+  return { kind: 'named', by: process.pid, children: children || subject.kind === 'system' };
 }
 
-/** Every user process but ourselves and bpftrace. */
-function ownExcept(tracer: number): () => number[] {
-  return () => userProcesses().filter((pid) => pid !== process.pid && pid !== tracer);
-}
-
-function followOf(subject: Subject, { children }: Plan): Follow {
-  if (subject.kind !== 'run')
-    return { kind: 'named', by: process.pid, children: children || subject.kind === 'system' };
-  return { kind: 'held', pid: subject.target.pid, execs: subject.target.execs, children };
-}
-
-function factsOf({ subject, plan, host, dialect, version }: CollectOptions, entries: number): Facts {
+/** The collection begins now. */
+function factsOf({ subject, plan, host, dialect, version }: CollectOptions, mapEntries: number): Facts {
   const pid =
     subject.kind === 'run' ? subject.target.pid : subject.kind === 'attach' ? subject.pids[0] : undefined;
   return {
@@ -197,9 +108,45 @@ function factsOf({ subject, plan, host, dialect, version }: CollectOptions, entr
     bpftrace: dialect.version,
     profilers: plan.profilers.map((p) => p.name),
     stacks: plan.stacks,
-    mapEntries: entries,
+    mapEntries,
   };
 }
+
+/**
+ * Lets the command go, or names the threads that run already.
+ *
+ * @returns the process of each thread named, by tid
+ */
+function begin({ tracer, mappings }: Session, subject: Subject): Map<number, number> {
+  if (subject.kind === 'run') {
+    subject.target.release();
+    return new Map();
+  }
+  const ours = [process.pid, tracer.pid];
+  const named = nameThreads(
+    subject.kind === 'attach'
+      ? () => subject.pids
+      : () => userProcesses().filter((pid) => !ours.includes(pid)),
+  );
+  for (const pid of new Set(named.values())) void mappings.read(pid, 1);
+  return named;
+}
+
+/** Waits for whatever ends the collection. */
+function endOf(
+  options: CollectOptions,
+  { tracer }: Session,
+): Promise<'subject' | 'duration' | 'stop' | 'tracer'> {
+  const { subject, plan } = options;
+  return Promise.race([
+    subjectEnd(subject).then(() => 'subject' as const),
+    ...(plan.durationMs === undefined ? [] : [sleep(plan.durationMs, 'duration' as const)]),
+    stopOf(options),
+    tracer.ended.then(() => 'tracer' as const),
+  ]);
+}
+
+const POLL_MS = 100;
 
 async function subjectEnd(subject: Subject): Promise<void> {
   if (subject.kind === 'run') await subject.target.exited;
@@ -207,7 +154,9 @@ async function subjectEnd(subject: Subject): Promise<void> {
   else await new Promise(() => undefined);
 }
 
-/** The command gets Ctrl-C too, and may need a moment to end by it. */
+/** How long the command may go on after Ctrl-C, which it gets too, before the collection ends without it. */
+const GRACE_MS = 1000;
+
 async function stopOf({ stop, subject }: CollectOptions): Promise<'stop' | 'subject'> {
   await stop;
   if (subject.kind !== 'run') return 'stop';
@@ -217,6 +166,12 @@ async function stopOf({ stop, subject }: CollectOptions): Promise<'stop' | 'subj
   ]);
 }
 
+/** How long to wait for the kernel's word that the command has exited. */
+const DRAIN_MS = 250;
+/** The buffers of other CPUs are read in the same round, but after. */
+const DRAIN_MORE_MS = 5;
+
+/** The exit that we saw is on its way to us as an event, with all that came before it. */
 async function drain(recording: Recording, pid: number): Promise<void> {
   const deadline = monotonicNs() + DRAIN_MS * 1e6;
   const left = () => recording.exits.some((e) => e.tid === pid);
@@ -224,12 +179,44 @@ async function drain(recording: Recording, pid: number): Promise<void> {
   await sleep(DRAIN_MORE_MS);
 }
 
+async function diedMidway({ tracer }: Session): Promise<BtprofError> {
+  const { code, signal } = await tracer.ended;
+  return new BtprofError(
+    `bpftrace ended ${signal ? `by ${signal}` : `with status ${code}`} in the middle, and took its counts with it.`,
+    'With --format jsonl --interval TIME, what it had printed until then is in the result.',
+  );
+}
+
+/** What has to be read before the processes go. */
+async function endingOf(
+  options: CollectOptions,
+  session: Session,
+  named: ReadonlyMap<number, number>,
+  failure: BtprofError | undefined,
+): Promise<Ending> {
+  const { subject } = options;
+  const { recording, mappings, tracer } = session;
+  const endNs = monotonicNs();
+  const alive = liveThreads(followed(recording, named, subject), new Set(named.keys()));
+  await mappings.close();
+  return {
+    endNs,
+    exit: subject.kind === 'run' ? await Promise.race([subject.target.exited, sleep(0, null)]) : null,
+    incomplete: failure !== undefined,
+    alive,
+    named: [...named],
+    mappings: mappings.texts(),
+    stacksUnread: tracer.stacksUnread(),
+    warnings: warnings(options, session, failure),
+  };
+}
+
 /** Processes that were followed and may be alive. */
 function followed(
   recording: Recording,
   named: ReadonlyMap<number, number>,
-  { subject }: CollectOptions,
-): Set<number> {
+  subject: Subject,
+): ReadonlySet<number> {
   const pids = new Set(named.values());
   for (const event of [...recording.execs, ...recording.forks]) pids.add(event.pid);
   for (const { pid } of recording.exits) if (threadsOf(pid).length === 0) pids.delete(pid);
@@ -237,22 +224,9 @@ function followed(
   return pids;
 }
 
-async function exitSoFar(target: HeldTarget): Promise<Ending['exit']> {
-  return Promise.race([target.exited, sleep(0, null)]);
-}
-
-function diedMidway({ code, signal }: TracerEnd): BtprofError {
-  const how = signal ? `by ${signal}` : `with status ${code}`;
-  return new BtprofError(
-    `bpftrace ended ${how} in the middle of the collection, and took its counts with it.`,
-    'With --interval, what it had printed until then is in the result.',
-  );
-}
-
 function warnings(
   { dialect, host, plan }: CollectOptions,
-  mappings: MappingCache,
-  recording: Recording,
+  { mappings, recording }: Session,
   failure: BtprofError | undefined,
 ): string[] {
   const forgotten = mappings.forgotten();

@@ -12,19 +12,20 @@ const REMARKS_KEPT = 200;
 export interface TracerEnd {
   readonly code: number | null;
   readonly signal: string | null;
-  /** What bpftrace wrote to stderr, without its harmless remarks. */
-  readonly remarks: readonly string[];
-  readonly stacksUnread: number;
 }
 
 /** A running bpftrace. */
 export interface Tracer {
   readonly pid: number;
   /** Asks it to detach, print its maps and end. */
-  readonly stop: () => void;
+  readonly interrupt: () => void;
   /** Ends it at once; its maps are lost. */
   readonly kill: () => void;
   readonly ended: Promise<TracerEnd>;
+  /** What it wrote to stderr so far, without its harmless remarks. */
+  readonly remarks: () => readonly string[];
+  /** How many stacks it said it could not read. */
+  readonly stacksUnread: () => number;
 }
 
 /**
@@ -62,12 +63,14 @@ export async function startTracer(
   const signal = (name: NodeJS.Signals) => signalGroup(pid, name);
   return {
     pid,
-    stop: () => signal('SIGINT'),
+    interrupt: () => signal('SIGINT'),
     kill: () => signal('SIGKILL'),
     ended: child.then(async (result) => {
       await Promise.all(readAll);
-      return { code: result.exitCode ?? null, signal: result.signal ?? null, remarks, stacksUnread };
+      return { code: result.exitCode ?? null, signal: result.signal ?? null };
     }),
+    remarks: () => remarks,
+    stacksUnread: () => stacksUnread,
   };
 }
 
@@ -98,8 +101,8 @@ function cannotStart(bpftrace: string, result: { code?: string | undefined }): B
 }
 
 /** Makes a sentence of why bpftrace ended before its probes were live. */
-export function explainFailure(end: TracerEnd): BtprofError {
-  const text = end.remarks.join('\n');
+export function explainFailure(end: TracerEnd, remarks: readonly string[]): BtprofError {
+  const text = remarks.join('\n');
   const missing = /tracepoint not found: ([\w:]+)/.exec(text)?.[1];
   if (missing) {
     return new BtprofError(
@@ -112,18 +115,18 @@ export function explainFailure(end: TracerEnd): BtprofError {
   }
   if (/Operation not permitted|Permission denied/.test(text)) {
     return new BtprofError(
-      `the kernel does not permit BPF here: ${firstError(end)}`,
+      `the kernel does not permit BPF here: ${firstError(remarks)}`,
       "In a container, start it with --privileged; elsewhere see 'btprof doctor'.",
     );
   }
   const how = end.signal ? `by ${end.signal}` : `with status ${end.code}`;
   return new BtprofError(
-    `bpftrace ended ${how} before its probes were live: ${firstError(end)}`,
+    `bpftrace ended ${how} before its probes were live: ${firstError(remarks)}`,
     'btprof ... --debug shows the program and all that bpftrace said.',
   );
 }
 
-function firstError({ remarks }: TracerEnd): string {
+function firstError(remarks: readonly string[]): string {
   return (
     remarks.find((line) => /error|fail|not permitted|denied/i.test(line)) ??
     remarks.at(-1) ??

@@ -1,0 +1,128 @@
+import { spawn } from 'node:child_process';
+import { totalmem } from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { newRecording, type Recording, recordLine } from '../../parsers/recording.ts';
+import type { StreamEvent } from '../../parsers/stream.ts';
+import { composeProgram, type Plan } from '../compose.ts';
+import type { Dialect } from '../dialect.ts';
+import { BtprofError } from '../errors.ts';
+import type { Follow } from '../tracking.ts';
+import type { Host } from './host.ts';
+import { mapEntries } from './limits.ts';
+import { type MappingCache, newMappingCache } from './mappings.ts';
+import { explainFailure, startTracer, type Tracer } from './tracer.ts';
+
+export interface SessionOptions {
+  readonly plan: Plan;
+  readonly host: Host;
+  readonly dialect: Dialect;
+  /** The bpftrace command. */
+  readonly bpftrace: string;
+  readonly follow: Follow;
+  /** Settles when there is nothing to wait for any more: Ctrl-C, or the held process is gone. */
+  readonly giveUp: Promise<unknown>;
+  /** Ran with each complete print at an interval. */
+  readonly onTick: (recording: Recording) => void;
+  /** Ran as soon as there is a process to kill, whatever happens then. */
+  readonly onTracer: (tracer: Tracer) => void;
+  readonly debug: (text: string) => void;
+}
+
+/** A bpftrace whose probes are live. */
+export interface Session {
+  readonly tracer: Tracer;
+  readonly recording: Recording;
+  readonly mappings: MappingCache;
+  /** Entries that each kernel map has room for. */
+  readonly mapEntries: number;
+  /** Has the program print all its maps; resolves when they are read, or when bpftrace has ended. */
+  readonly printMaps: () => Promise<void>;
+}
+
+/**
+ * Starts bpftrace and waits until every probe is live.
+ *
+ * @throws BtprofError when bpftrace ends before, or with status 130 when it is given up
+ */
+export async function openSession(options: SessionOptions): Promise<Session> {
+  const { plan, host, dialect, bpftrace, follow, debug } = options;
+  const entries = mapEntries(totalmem(), host.info.cpus);
+  const context = { dialect, arch: host.info.arch, btf: host.btf, follow, self: process.pid };
+  const program = composeProgram(plan, context);
+  debug(`program:\n${program}`);
+  const [recording, mappings, marks] = [newRecording(), newMappingCache(), newMarks()];
+  const onLine = (text: string) => {
+    const line = recordLine(recording, text);
+    if (line.kind === 'dropped') debug(`dropped: ${line.reason}`);
+    if (line.kind !== 'event') return;
+    mappings.onEvent(line.event);
+    marks.pass(line.event.type);
+    if (line.event.type === 'tock') options.onTick(recording);
+  };
+  const started = performance.now();
+  const tracer = await startTracer(bpftrace, program, dialect.environment(entries), onLine);
+  options.onTracer(tracer);
+  await untilReady(tracer, marks, options.giveUp);
+  debug(`armed after ${Math.round(performance.now() - started)} ms`);
+  return {
+    tracer,
+    recording,
+    mappings,
+    mapEntries: entries,
+    printMaps: () => printMaps(tracer, marks, debug),
+  };
+}
+
+async function untilReady(tracer: Tracer, marks: Marks, giveUp: Promise<unknown>): Promise<void> {
+  const state = await Promise.race([
+    marks.passed('ready').then(() => 'ready' as const),
+    tracer.ended,
+    giveUp.then(() => 'given up' as const),
+  ]);
+  if (state === 'ready') return;
+  if (state !== 'given up') throw explainFailure(state, tracer.remarks());
+  tracer.kill();
+  await tracer.ended;
+  throw new BtprofError('interrupted before anything was measured.', undefined, 130);
+}
+
+/** How long the word that the maps come may take; the maps themselves take as long as they do. */
+const STOP_MS = 3000;
+
+/**
+ * The program prints its maps when we start a process, whichever. Should that event get lost, bpftrace prints them
+ * when it ends.
+ */
+async function printMaps(tracer: Tracer, marks: Marks, debug: (text: string) => void): Promise<void> {
+  spawn('/bin/sh', ['-c', ':'], { stdio: 'ignore' }).on('error', () => undefined);
+  const heard = await Promise.race([
+    marks.passed('stop').then(() => true),
+    tracer.ended.then(() => true),
+    sleep(STOP_MS, false),
+  ]);
+  if (heard) {
+    await Promise.race([marks.passed('end'), tracer.ended]);
+    return;
+  }
+  debug('the program did not hear that it should stop; interrupting bpftrace');
+  tracer.interrupt();
+  await tracer.ended;
+}
+
+/** Events of the stream that something waits for. */
+interface Marks {
+  readonly pass: (type: StreamEvent['type']) => void;
+  readonly passed: (type: StreamEvent['type']) => Promise<void>;
+}
+
+function newMarks(): Marks {
+  const seen = new Set<string>();
+  const waiting: [string, () => void][] = [];
+  return {
+    pass: (type) => {
+      seen.add(type);
+      for (const [wanted, resolve] of waiting) if (wanted === type) resolve();
+    },
+    passed: (type) => new Promise((resolve) => (seen.has(type) ? resolve() : waiting.push([type, resolve]))),
+  };
+}
