@@ -9,6 +9,15 @@ export type Follow =
   /** The process given as the program's first argument: for a program that runs without btprof. */
   | { readonly kind: 'argument'; readonly children: boolean };
 
+/** Tracepoints of every program, and of those that name threads. */
+export const TRACKING_TRACEPOINTS = [
+  'sched:sched_process_exec',
+  'sched:sched_process_exit',
+  'sched:sched_process_free',
+  'task:task_newtask',
+  'syscalls:sys_enter_kill',
+] as const;
+
 export interface TrackingOptions {
   readonly follow: Follow;
   /** Whether the kernel has BTF, and with it a thread's start time. */

@@ -1,3 +1,37 @@
-export async function doctorCommand(_options: { json?: boolean; bpftrace: string }): Promise<number> {
-  return 0;
+import { checkHost } from '../bt/driver/checks.ts';
+import type { Tracer } from '../bt/driver/tracer.ts';
+import type { Doctor, DoctorCheck } from '../metrics/schema.ts';
+import { stdout } from './output.ts';
+
+/** `btprof doctor`: status 0 when this host can profile, 1 when it cannot. */
+export async function doctorCommand(options: { json?: boolean; bpftrace: string }): Promise<number> {
+  let tracer: Tracer | undefined;
+  process.once('exit', () => tracer?.kill());
+  for (const [signal, status] of [
+    ['SIGINT', 130],
+    ['SIGTERM', 143],
+  ] as const) {
+    process.once(signal, () => process.exit(status));
+  }
+  const checks = await checkHost(options.bpftrace, (started) => {
+    tracer = started;
+  });
+  const ok = checks.every((check) => check.status === 'ok' || check.status === 'limited');
+  const result: Doctor = { kind: 'doctor', schema: 'btprof/1', ok, checks };
+  stdout.write(options.json ? `${JSON.stringify(result, null, 2)}\n` : doctorView(result));
+  return ok ? 0 : 1;
+}
+
+function doctorView({ ok, checks }: Doctor): string {
+  const width = Math.max(...checks.map((check) => check.name.length));
+  const verdict = ok ? 'This host can profile.' : 'This host cannot profile yet.';
+  return `${checks.flatMap((check) => checkLines(check, width)).join('\n')}\n\n${verdict}\n`;
+}
+
+function checkLines({ name, status, detail, fix }: DoctorCheck, width: number): string[] {
+  const indent = ' '.repeat(9 + width + 2);
+  return [
+    `${status.padEnd(8)} ${name.padEnd(width)}  ${detail}`,
+    ...(fix ? [`${indent}mend it: ${fix}`] : []),
+  ];
 }

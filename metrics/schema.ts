@@ -169,11 +169,33 @@ export const metadataLineSchema = metadataSchema
   .omit({ wall_time_ns: true, exit: true, processes: true, threads: true, incomplete: true })
   .extend({ kind: z.literal('metadata'), schema: z.literal('btprof/1') });
 
-export const outputSchema = z.discriminatedUnion('kind', [profileSchema, sampleSchema, metadataLineSchema]);
+export const doctorSchema = z.object({
+  kind: z.literal('doctor'),
+  schema: z.literal('btprof/1'),
+  ok: z.boolean().describe('whether this host can profile'),
+  checks: z.array(
+    z.object({
+      name: z.string(),
+      status: z.enum(['ok', 'limited', 'failed', 'skipped']),
+      detail: z.string(),
+      fix: z.string().nullable().describe('what mends it'),
+    }),
+  ),
+});
+
+/** Every JSON document and line that btprof prints. */
+export const outputSchema = z.discriminatedUnion('kind', [
+  profileSchema,
+  sampleSchema,
+  metadataLineSchema,
+  doctorSchema,
+]);
 
 export type Profile = z.infer<typeof profileSchema>;
 export type Sample = z.infer<typeof sampleSchema>;
 export type MetadataLine = z.infer<typeof metadataLineSchema>;
+export type Doctor = z.infer<typeof doctorSchema>;
+export type DoctorCheck = Doctor['checks'][number];
 export type Offcpu = z.infer<typeof offcpuSchema>;
 export type Syscalls = z.infer<typeof syscallsSchema>;
 export type Metadata = z.infer<typeof metadataSchema>;

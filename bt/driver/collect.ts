@@ -20,7 +20,7 @@ export type Subject =
   | { readonly kind: 'system' };
 
 export interface CollectOptions
-  extends Pick<SessionOptions, 'plan' | 'host' | 'dialect' | 'bpftrace' | 'onTracer' | 'debug'> {
+  extends Pick<SessionOptions, 'plan' | 'host' | 'dialect' | 'bpftrace' | 'onTracer' | 'onLine' | 'debug'> {
   readonly subject: Subject;
   /** btprof's own version. */
   readonly version: string;

@@ -1,4 +1,4 @@
-import { existsSync, readlinkSync } from 'node:fs';
+import { existsSync, readFileSync, readlinkSync } from 'node:fs';
 import { cpus, hostname, machine, release } from 'node:os';
 import { execa } from 'execa';
 import type { HostInfo } from '../../metrics/schema.ts';
@@ -12,9 +12,6 @@ export interface Host {
   readonly info: HostInfo & { readonly arch: Arch };
   readonly btf: boolean;
 }
-
-/** Where the kernel lists its tracepoints once tracefs is mounted. */
-const TRACEFS = ['/sys/kernel/tracing', '/sys/kernel/debug/tracing'];
 
 export const MOUNT_TRACEFS = 'mount -t tracefs nodev /sys/kernel/tracing';
 
@@ -35,9 +32,12 @@ export function readHost(): Host {
   };
 }
 
-/** Directory of tracefs, or undefined when it is not mounted. */
+/** Where tracefs is mounted, itself or below debugfs; undefined when it is not. Others than root cannot look in. */
 export function tracefs(): string | undefined {
-  return TRACEFS.find((dir) => existsSync(`${dir}/events/sched`));
+  const mounts = tryRead(() => readFileSync('/proc/self/mounts', 'utf8')) ?? '';
+  const mounted = /^\S+ (\S+) tracefs /m.exec(mounts)?.[1];
+  const below = '/sys/kernel/debug/tracing';
+  return mounted ?? (existsSync(`${below}/events`) ? below : undefined);
 }
 
 /**

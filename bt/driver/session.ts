@@ -26,6 +26,8 @@ export interface SessionOptions {
   /** Ran as soon as there is a process to kill, whatever happens then. */
   readonly onTracer: (tracer: Tracer) => void;
   readonly debug: (text: string) => void;
+  /** Ran with each raw line, to keep it. */
+  readonly onLine?: (line: string) => void;
 }
 
 /** A bpftrace whose probes are live. */
@@ -52,6 +54,7 @@ export async function openSession(options: SessionOptions): Promise<Session> {
   debug(`program:\n${program}`);
   const [recording, mappings, marks] = [newRecording(), newMappingCache(), newMarks()];
   const onLine = (text: string) => {
+    options.onLine?.(text);
     const line = recordLine(recording, text);
     if (line.kind === 'dropped') debug(`dropped: ${line.reason}`);
     if (line.kind !== 'event') return;

@@ -1,0 +1,5 @@
+/** Writes docs/schema.json, the JSON Schema of everything btprof prints as JSON, from the zod schemas. */
+import { writeFileSync } from 'node:fs';
+import { jsonSchemaText } from '../metrics/json-schema.ts';
+
+writeFileSync(new URL('../docs/schema.json', import.meta.url), jsonSchemaText());

@@ -1,0 +1,95 @@
+/** Gets this machine ready: installs what is missing and mounts tracefs when we are root, else says what to type. */
+import { existsSync } from 'node:fs';
+import { $, which } from 'zx';
+import { installCommand, MOUNT_TRACEFS, tracefs } from '../bt/driver/host.ts';
+
+/** A command with the package that has it, per package manager when the name differs. */
+interface Need {
+  readonly command: string;
+  readonly package: { readonly default: string } & Partial<Record<Manager, string>>;
+}
+
+type Manager = keyof typeof MANAGERS;
+
+const MANAGERS = {
+  'apt-get': [
+    ['apt-get', 'update'],
+    ['apt-get', 'install', '-y'],
+  ],
+  dnf: [['dnf', 'install', '-y']],
+  apk: [['apk', 'add']],
+  pacman: [['pacman', '-Sy', '--noconfirm']],
+  zypper: [['zypper', '--non-interactive', 'install']],
+} as const;
+
+export const TO_PROFILE: readonly Need[] = [{ command: 'bpftrace', package: { default: 'bpftrace' } }];
+
+/** The kernel tests compare with strace, and build and run small programs. */
+export const TO_TEST: readonly Need[] = [
+  ...TO_PROFILE,
+  { command: 'strace', package: { default: 'strace' } },
+  { command: 'python3', package: { default: 'python3', pacman: 'python' } },
+  { command: 'gcc', package: { default: 'gcc' } },
+  { command: 'git', package: { default: 'git' } },
+  { command: 'make', package: { default: 'make' } },
+  { command: 'pgrep', package: { default: 'procps', dnf: 'procps-ng', pacman: 'procps-ng' } },
+];
+
+/** Headers that gcc needs but has no command for. */
+const LIBC_HEADERS = {
+  default: 'glibc-devel',
+  'apt-get': 'libc6-dev',
+  apk: 'musl-dev',
+  pacman: 'glibc',
+};
+
+/**
+ * @returns what is still missing, each with the command that mends it; empty when the host is ready
+ */
+export async function prepareHost(needs: readonly Need[]): Promise<string[]> {
+  if (process.platform !== 'linux')
+    return [`Linux: this is ${process.platform}, where bpftrace does not run.`];
+  const missing = await missingNeeds(needs);
+  const root = process.geteuid?.() === 0;
+  if (root && missing.length > 0) await install(missing);
+  if (root && !tracefs()) await $({ nothrow: true, quiet: true })`mount -t tracefs nodev /sys/kernel/tracing`;
+  const names = (await missingNeeds(needs)).map((need) => packageOf(need, manager()));
+  return [
+    ...(root ? [] : ['root: bpftrace runs as root only. Type the command again with sudo.']),
+    ...(names.length > 0
+      ? [`${names.join(', ')}. Type: ${root ? '' : 'sudo '}${installCommand(...names)}`]
+      : []),
+    ...(tracefs() ? [] : [`tracefs. Type: ${root ? '' : 'sudo '}${MOUNT_TRACEFS}`]),
+  ];
+}
+
+async function missingNeeds(needs: readonly Need[]): Promise<Need[]> {
+  const found = await Promise.all(needs.map(({ command }) => which(command, { nothrow: true })));
+  const missing = needs.filter((_, i) => !found[i]);
+  const wantsHeaders = needs.some((need) => need.command === 'gcc') && !existsSync('/usr/include/stdio.h');
+  return wantsHeaders ? [...missing, { command: '', package: LIBC_HEADERS }] : missing;
+}
+
+async function install(missing: readonly Need[]): Promise<void> {
+  const name = manager();
+  if (!name) return;
+  const packages = missing.map((need) => packageOf(need, name));
+  console.log(`Installing ${packages.join(', ')} ...`);
+  for (const [i, words] of MANAGERS[name].entries()) {
+    const last = i === MANAGERS[name].length - 1;
+    await $({ nothrow: true, quiet: true, env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' } })`${[
+      ...words,
+      ...(last ? packages : []),
+    ]}`;
+  }
+}
+
+function manager(): Manager | undefined {
+  return (Object.keys(MANAGERS) as Manager[]).find((name) =>
+    ['/usr/bin', '/sbin', '/usr/sbin', '/bin'].some((dir) => existsSync(`${dir}/${name}`)),
+  );
+}
+
+function packageOf({ package: names }: Need, name: Manager | undefined): string {
+  return (name && names[name]) ?? names.default;
+}
