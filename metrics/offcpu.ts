@@ -61,22 +61,36 @@ export function offcpuMetrics(
   metrics.bottlenecks = bottlenecks(metrics);
   return {
     metrics,
-    unreadable: read.filter((wait) => wait === undefined).length,
+    unreadable: [
+      ...read,
+      ...[...input.longest, ...input.shortest].map(readExtreme),
+      ...input.off.map(readOpenWait),
+    ].filter((row) => row === undefined).length,
     stacksMissing: input.stacks ? sum(waits.filter(lacksStack).map((wait) => wait.count)) : 0,
   };
 }
 
 /** Rows of `@waits`, less what they were at the start of the interval. */
 export function waitsBetween(now: readonly Entry[], before: readonly Entry[]): Entry[] {
-  const earlier = new Map<string, { count: number; total: number }>();
-  for (const { key, value } of before) earlier.set(key, value as { count: number; total: number });
-  return now.flatMap(({ key, value }) => {
-    const { count, total } = value as { count: number; total: number };
+  const earlier = sumByKey(before);
+  return [...sumByKey(now)].flatMap(([key, { count, total }]) => {
     const then = earlier.get(key) ?? { count: 0, total: 0 };
     return count > then.count
       ? [{ key, value: { count: count - then.count, total: total - then.total } }]
       : [];
   });
+}
+
+/** Keys may print alike, in another order each time: what they hold is subtracted together. */
+function sumByKey(entries: readonly Entry[]): Map<string, { count: number; total: number }> {
+  const sums = new Map<string, { count: number; total: number }>();
+  for (const entry of entries) {
+    const wait = readWait(entry);
+    if (!wait) continue;
+    const { count, total } = sums.get(entry.key) ?? { count: 0, total: 0 };
+    sums.set(entry.key, { count: count + wait.count, total: total + wait.totalNs });
+  }
+  return sums;
 }
 
 /** The ten threads that were off the CPU longest; percentages are of all threads' off-CPU time together. */

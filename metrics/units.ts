@@ -1,10 +1,13 @@
 /** `1.5 s`, `40.1 ms`, `3.2 µs`: three digits or so, for people. */
 export function formatNs(ns: number): string {
-  if (ns >= 60e9) return `${Math.floor(ns / 60e9)} min ${Math.round((ns % 60e9) / 1e9)} s`;
+  if (ns >= 59.995e9) {
+    const seconds = Math.round(ns / 1e9);
+    return `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
+  }
   if (ns >= 1e9) return `${(ns / 1e9).toFixed(2)} s`;
   if (ns >= 1e6) return `${(ns / 1e6).toFixed(1)} ms`;
   if (ns >= 1e3) return `${(ns / 1e3).toFixed(1)} µs`;
-  return `${ns} ns`;
+  return `${Math.round(ns)} ns`;
 }
 
 /** `12.3 %`; `0.0 %` of nothing. */

@@ -19,9 +19,9 @@ export function readMapLine(
   if (!head) return undefined;
   const name = JSON.parse(head[1] as string) as string;
   const start = head[0].length;
-  if (line[start] !== '{') return { name, value: JSON.parse(line.slice(start, line.lastIndexOf('}}'))) };
+  if (line[start] !== '{') return { name, value: JSON.parse(line).data[name] };
   const entries: Entry[] = [];
-  let at = start + 1;
+  let at = skipSpace(line, start + 1);
   while (line[at] !== '}') {
     const keyEnd = endOfString(line, at);
     const valueStart = skipSpace(line, keyEnd + 1);
@@ -37,7 +37,7 @@ export function readMapLine(
 
 function skipSpace(text: string, from: number): number {
   let at = from;
-  while (text[at] === ' ' || text[at] === ':') at++;
+  while (at < text.length && ' :\t\n\r'.includes(text[at] as string)) at++;
   return at;
 }
 

@@ -16,7 +16,7 @@ export interface Mapping {
  * ```
  */
 export function parseMaps(text: string): Mapping[] {
-  const row = /^([0-9a-f]+)-([0-9a-f]+) ..x. ([0-9a-f]+) \S+ \d+ *(.*)$/gm;
+  const row = /(?<![^\n])([0-9a-f]+)-([0-9a-f]+) ..x. ([0-9a-f]+) \S+ \d+ *([^\n]*)/g;
   return [...text.matchAll(row)].map((m) => ({
     start: BigInt(`0x${m[1]}`),
     end: BigInt(`0x${m[2]}`),

@@ -12,7 +12,8 @@ export type StreamLine =
   /** A line that cannot be read; it is counted, never fatal. */
   | { readonly kind: 'dropped'; readonly reason: string };
 
-const ns = z.int().nonnegative();
+/** Past 104 days of uptime a clock exceeds 2^53, and what is read is off by a few ns; bpftrace 0.24 quotes it then. */
+const ns = z.union([z.number().nonnegative(), z.string().regex(/^\d+$/).transform(Number)]);
 const id = z.int().nonnegative();
 const comm = z.string().transform(mendBytes);
 
@@ -54,7 +55,7 @@ export function readLine(line: string): StreamLine {
     case 'hist':
       return readMap(line);
     case 'value':
-      return readEvent(parsed.data['data'], line);
+      return readEvent(parsed.data.data, line);
     case 'lost_events':
       return readLost(parsed.data, line);
     case 'attached_probes':

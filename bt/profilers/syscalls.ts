@@ -1,8 +1,11 @@
 import type { Entry } from '../../parsers/entries.ts';
 import type { FragmentOptions, Profiler } from './profiler.ts';
 
-/** Added to the number of a 32-bit call, whose numbers mean other calls than the 64-bit ones. */
-const COMPAT_BIT = 0x8000_0000;
+/**
+ * Added to the number of a 32-bit call, whose numbers mean other calls than the 64-bit ones. All numbers are
+ * 32 bits wide and signed (−1 is a call that was skipped), so that the two kinds cannot meet.
+ */
+const COMPAT_BIT = 0x1_0000_0000;
 
 /**
  * How the kernel knows that the call under way came through the 32-bit entry (BTF needed): on x86 by
@@ -41,7 +44,7 @@ export const syscalls: Profiler = {
 };
 
 function callNumber({ btf, arch }: FragmentOptions): string {
-  return btf ? `args->id + (int64)((${COMPAT_TEST[arch]}) << 31)` : 'args->id';
+  return btf ? `args->id + ((int64)(${COMPAT_TEST[arch]}) << 32)` : 'args->id';
 }
 
 /** How often one process entered one system call. */
@@ -58,6 +61,6 @@ export function readCall(entry: Entry): CallRow | undefined {
   const key = /^(\d+),(-?\d+)$/.exec(entry.key);
   if (!key || typeof entry.value !== 'number') return undefined;
   const nr = Number(key[2]);
-  const compat = nr >= COMPAT_BIT;
+  const compat = nr >= COMPAT_BIT / 2;
   return { pid: Number(key[1]), nr: compat ? nr - COMPAT_BIT : nr, compat, count: entry.value };
 }

@@ -160,8 +160,7 @@ function plural(n: number, one: string, many = `${one}s`): string {
 
 /** Names come from the programs that are watched: nothing in them may steer the terminal. */
 function printable(text: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is replaced
-  return text.replace(/[\u0000-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]/g, '?');
+  return text.replace(/[\p{Cc}\p{Bidi_Control}\p{Zl}\p{Zp}]/gu, '?');
 }
 
 function clip(text: string, width: number): string {
