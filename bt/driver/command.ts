@@ -13,7 +13,7 @@ export function resolveCommand(command: Buffer, environment: readonly Buffer[]):
   const name = JSON.stringify(command.toString());
   if (command.includes('/')) {
     const problem = whyNotExecutable(command);
-    if (!problem) return realpathSync(command);
+    if (!problem) return realpathSync.native(command);
     throw new BtprofError(`cannot run ${name}: ${problem.text}.`, problem.hint, problem.status);
   }
   const places = searchPath(environment);
@@ -22,7 +22,7 @@ export function resolveCommand(command: Buffer, environment: readonly Buffer[]):
     return { file, problem: whyNotExecutable(file) };
   });
   const found = problems.find(({ problem }) => !problem);
-  if (found && command.length > 0) return realpathSync(found.file);
+  if (found && command.length > 0) return realpathSync.native(found.file);
   if (command.length > 0 && problems.some(({ problem }) => problem?.status === 126)) {
     throw new BtprofError(`cannot run ${name}: it is in PATH but not executable.`, undefined, 126);
   }
