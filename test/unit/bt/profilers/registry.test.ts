@@ -1,0 +1,54 @@
+import { describe, expect, test } from 'vitest';
+import { dialectFor } from '../../../../bt/dialect.ts';
+import { UsageError } from '../../../../bt/errors.ts';
+import { PROFILERS, selectProfilers } from '../../../../bt/profilers/registry.ts';
+
+test('names select profilers in the order of the registry, each once', () => {
+  expect(selectProfilers(['syscalls', 'offcpu', 'syscalls']).map((p) => p.name)).toEqual([
+    'offcpu',
+    'syscalls',
+  ]);
+  expect(selectProfilers(['syscalls']).map((p) => p.name)).toEqual(['syscalls']);
+});
+
+test.each([['cpu'], ['OFFCPU'], ['']])('the name %j is none, and those there are are listed', (name) => {
+  expect(() => selectProfilers(['offcpu', name])).toThrow(UsageError);
+  expect(() => selectProfilers(['offcpu', name])).toThrow(`unknown profiler ${JSON.stringify(name)}`);
+  try {
+    selectProfilers([name]);
+    expect.unreachable();
+  } catch (error) {
+    expect(error).toMatchObject({ status: 2, hint: expect.stringContaining('offcpu, syscalls') });
+  }
+});
+
+test('no profilers at all is a mistake', () => {
+  expect(() => selectProfilers([])).toThrow(UsageError);
+});
+
+test('names are unique', () => {
+  expect(new Set(PROFILERS.map((p) => p.name)).size).toBe(PROFILERS.length);
+});
+
+describe.each(PROFILERS)('$name', (profiler) => {
+  const options = {
+    dialect: dialectFor('bpftrace v0.17.0'),
+    minBlockNs: 0,
+    stacks: true,
+    stackDepth: 127,
+    btf: true,
+    arch: 'x86_64',
+  } as const;
+
+  test('attaches to the tracepoints it says it does, and to no others', () => {
+    const attached = profiler.fragment(options).probes.map((probe) => probe.attach);
+    expect(attached).toEqual(profiler.tracepoints.map((name) => `tracepoint:${name}`));
+  });
+
+  test('has results, and says in one line what it is and costs', () => {
+    expect(profiler.fragment(options).results).not.toEqual([]);
+    for (const text of [profiler.summary, profiler.cost, ...profiler.caveats]) {
+      expect(text).toMatch(/^[^\n]{10,120}$/);
+    }
+  });
+});

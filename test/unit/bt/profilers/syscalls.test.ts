@@ -1,0 +1,59 @@
+import { describe, expect, test } from 'vitest';
+import { dialectFor } from '../../../../bt/dialect.ts';
+import type { FragmentOptions } from '../../../../bt/profilers/profiler.ts';
+import { readCall, syscalls } from '../../../../bt/profilers/syscalls.ts';
+
+describe('the fragment', () => {
+  const bodyOf = (options: Pick<FragmentOptions, 'btf' | 'arch'>) => {
+    const dialect = dialectFor('bpftrace v0.17.0');
+    const all = { dialect, minBlockNs: 0, stacks: true, stackDepth: 127, ...options };
+    return syscalls.fragment(all).probes.flatMap((probe) => probe.body);
+  };
+
+  test('without BTF the number is taken as it is', () => {
+    expect(bodyOf({ btf: false, arch: 'x86_64' })).toEqual(['@calls[pid, args->id] = count();']);
+  });
+
+  test.each([
+    ['x86_64', 'thread_info.status'],
+    ['aarch64', 'thread_info.flags'],
+  ] as const)('with BTF a 32-bit call is told on %s by %s', (arch, field) => {
+    expect(bodyOf({ btf: true, arch })[0]).toContain(`curtask->${field}`);
+  });
+
+  test('only calls of followed processes are counted', () => {
+    const options = { dialect: dialectFor('0.17.0'), minBlockNs: 0, stacks: true, stackDepth: 127 };
+    const [probe] = syscalls.fragment({ ...options, btf: true, arch: 'x86_64' }).probes;
+    expect(probe?.predicate).toBe('@gen[pid]');
+  });
+});
+
+/** Keys as bpftrace 0.17 printed them for 3 × syscall(-1), `int $0x80` with −1 and 20, and an x32 number. */
+test.each([
+  ['26857,230', { pid: 26857, nr: 230, compat: false }],
+  ['26857,0', { pid: 26857, nr: 0, compat: false }],
+  ['30245,-1', { pid: 30245, nr: -1, compat: false }],
+  ['30245,-2147483643', { pid: 30245, nr: -2147483643, compat: false }],
+  ['30245,1073741829', { pid: 30245, nr: 1073741829, compat: false }],
+  ['30312,4294967316', { pid: 30312, nr: 20, compat: true }],
+  ['30245,4294967295', { pid: 30245, nr: -1, compat: true }],
+  ['30245,2147483647', { pid: 30245, nr: 2147483647, compat: false }],
+  ['30245,2147483648', { pid: 30245, nr: -2147483648, compat: true }],
+])('%s', (key, row) => {
+  expect(readCall({ key, value: 7 })).toEqual({ ...row, count: 7 });
+});
+
+test.each([
+  ['', 1],
+  ['26857', 1],
+  ['26857,', 1],
+  ['26857,read', 1],
+  ['-1,230', 1],
+  ['26857,230,1', 1],
+  ['26857, 230', 1],
+  ['26857,230', '1'],
+  ['26857,230', null],
+  ['26857,230', { count: 1 }],
+])('%j: %j cannot be read', (key, value) => {
+  expect(readCall({ key, value })).toBeUndefined();
+});

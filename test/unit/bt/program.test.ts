@@ -1,0 +1,106 @@
+import { describe, expect, test } from 'vitest';
+import { type Fragment, type ProgramOptions, writeProgram } from '../../../bt/program.ts';
+
+const A: Fragment = {
+  begin: ['@gen[$1] = 1;'],
+  probes: [
+    {
+      attach: 'tracepoint:a:b',
+      predicate: '@gen[pid]',
+      comment: 'One line.\nAnother.',
+      body: ['x();', '', 'y();'],
+    },
+  ],
+  results: ['@a'],
+  leftovers: ['@off'],
+  helpers: ['@gen'],
+};
+const B: Fragment = {
+  probes: [{ attach: 'tracepoint:c:d', comment: 'C.', body: ['z();'] }],
+  results: ['@b'],
+};
+
+function write(options: Partial<ProgramOptions> = {}, fragments = [A, B]): string {
+  return writeProgram(fragments, { head: ['Title.', '', 'Text.'], ...options });
+}
+
+/** The statements of a probe, by what it attaches to; the last one when there are several. */
+function bodyOf(program: string, attach: string): string[] {
+  const from = program.lastIndexOf(`\n${attach}\n`);
+  if (from < 0) throw new Error(`no probe ${attach} in ${program}`);
+  const open = program.indexOf('\n{\n', from);
+  return program
+    .slice(open + 3, program.indexOf('\n}\n', open))
+    .split('\n')
+    .map((line) => line.trim());
+}
+
+test('the head is one comment without trailing blanks', () => {
+  expect(write().startsWith('/*\n * Title.\n *\n * Text.\n */\n\n')).toBe(true);
+});
+
+test('a probe has its comment, its predicate and its statements, and blank lines stay blank', () => {
+  expect(write()).toContain(
+    '// One line.\n// Another.\ntracepoint:a:b\n/@gen[pid]/\n{\n  x();\n\n  y();\n}\n',
+  );
+});
+
+test('a probe without a predicate has no line for it', () => {
+  expect(write()).toContain('// C.\ntracepoint:c:d\n{\n  z();\n}\n');
+});
+
+test('there is one BEGIN, and what fragments want of it comes before it says ready', () => {
+  const program = write();
+  expect(program.match(/^BEGIN$/gm)).toHaveLength(1);
+  expect(bodyOf(program, 'BEGIN')).toEqual(['@gen[$1] = 1;', 'print(("ready", nsecs));']);
+});
+
+test('END clears helper maps only', () => {
+  expect(bodyOf(write(), 'END')).toEqual(['print(("stop", nsecs));', 'clear(@gen);']);
+});
+
+describe('at an interval', () => {
+  test('result maps are printed between tick and tock, and leftovers are not', () => {
+    expect(bodyOf(write({ intervalMs: 250 }), 'interval:ms:250')).toEqual([
+      'print(("tick", nsecs));',
+      'print(@a);',
+      'print(@b);',
+      'print(("tock", nsecs));',
+    ]);
+  });
+
+  test('no map is cleared: what lands between a print and a clear would be lost', () => {
+    const before = write({ intervalMs: 250 }).split('\nEND\n')[0];
+    expect(before).not.toMatch(/\b(?:clear|zero)\(/);
+  });
+
+  test('there is no probe without one', () => {
+    expect(write()).not.toContain('interval:');
+  });
+});
+
+describe('with a profiler', () => {
+  const program = write({ self: 42 });
+
+  test('a process that it starts prints leftovers first, then results', () => {
+    expect(program).toContain('/pid == 42 && !(args->clone_flags & 0x10000)/');
+    expect(
+      bodyOf(program, 'tracepoint:task:task_newtask\n/pid == 42 && !(args->clone_flags & 0x10000)/'),
+    ).toEqual([
+      'print(("stop", nsecs));',
+      'print(@off);',
+      'print(@a);',
+      'print(@b);',
+      'print(("end", nsecs));',
+    ]);
+  });
+
+  test('its end ends the program', () => {
+    expect(bodyOf(program, 'tracepoint:sched:sched_process_exit\n/tid == 42/')).toEqual(['exit();']);
+  });
+});
+
+test('without a profiler nothing waits for one', () => {
+  expect(write()).not.toContain('exit();');
+  expect(write()).not.toContain('task_newtask');
+});

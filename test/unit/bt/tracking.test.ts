@@ -1,0 +1,95 @@
+import { describe, expect, test } from 'vitest';
+import type { Probe } from '../../../bt/program.ts';
+import { exitEvent, type Follow, TRACKING_TRACEPOINTS, tracking } from '../../../bt/tracking.ts';
+
+const HELD: Follow = { kind: 'held', pid: 4711, execs: 2, children: true };
+const NAMED: Follow = { kind: 'named', by: 42, children: true };
+const ARGUMENT: Follow = { kind: 'argument', children: true };
+
+function probesOf(follow: Follow, exitsSeen = false): Map<string, Probe> {
+  const { probes } = tracking({ follow, btf: true, onNamed: ['named();'], exitsSeen });
+  return new Map(probes.map((probe) => [probe.attach, probe]));
+}
+
+test.each([HELD, NAMED, ARGUMENT])('doctor looks for every tracepoint that $kind needs', (follow) => {
+  for (const attach of probesOf(follow).keys()) {
+    expect(TRACKING_TRACEPOINTS.map((name) => `tracepoint:${name}`)).toContain(attach);
+  }
+});
+
+describe('a held process', () => {
+  const exec = probesOf(HELD).get('tracepoint:sched:sched_process_exec');
+
+  test('is followed from the exec that makes it the command', () => {
+    expect(exec?.predicate).toBe('@gen[pid] || pid == 4711');
+    expect(exec?.body.join('\n')).toContain('if (@execs == 2) {\n    @gen[pid] = (uint64)1;');
+  });
+
+  test('leaves no helper map to be printed', () => {
+    expect(tracking({ follow: HELD, btf: true, onNamed: [], exitsSeen: false }).helpers).toEqual([
+      '@gen',
+      '@execs',
+    ]);
+  });
+
+  test('is not named', () => {
+    expect(probesOf(HELD).has('tracepoint:syscalls:sys_enter_kill')).toBe(false);
+  });
+});
+
+describe('processes named by the profiler', () => {
+  const named = probesOf(NAMED).get('tracepoint:syscalls:sys_enter_kill');
+
+  test('only the profiler names, and only by signal 0', () => {
+    expect(named?.predicate).toBe('pid == 42 && args->sig == 0');
+  });
+
+  test('what profilers want is done before the thread is followed', () => {
+    expect(named?.body).toEqual(['named();', '@gen[args->pid] = (uint64)1;']);
+  });
+});
+
+test('a program that runs without btprof takes the process from its argument', () => {
+  expect(tracking({ follow: ARGUMENT, btf: true, onNamed: [], exitsSeen: false }).begin).toEqual([
+    '@gen[$1] = (uint64)1;',
+  ]);
+});
+
+test('an exec of a followed process begins a new generation', () => {
+  const exec = probesOf(NAMED).get('tracepoint:sched:sched_process_exec');
+  expect(exec?.predicate).toBe('@gen[pid]');
+  expect(exec?.body[0]).toBe('@gen[pid] = @gen[pid] + 1;');
+});
+
+describe('children', () => {
+  test('are followed with the generation of their parent', () => {
+    expect(probesOf(NAMED).get('tracepoint:task:task_newtask')?.body).toContain(
+      '  @gen[args->pid] = @gen[pid];',
+    );
+  });
+
+  test('are processes, not threads', () => {
+    const fork = probesOf(NAMED).get('tracepoint:task:task_newtask');
+    expect(fork?.predicate).toBe('!(args->clone_flags & 0x10000)');
+  });
+
+  test.each([HELD, NAMED, ARGUMENT])('of $kind are left alone on request', (follow) => {
+    expect(probesOf({ ...follow, children: false }).has('tracepoint:task:task_newtask')).toBe(false);
+  });
+});
+
+test('a process is forgotten when it is reaped, not when its leader exits', () => {
+  const probes = probesOf(HELD);
+  expect(probes.get('tracepoint:sched:sched_process_free')?.body).toEqual(['delete(@gen[args->pid]);']);
+  expect(probes.get('tracepoint:sched:sched_process_exit')?.body.join()).not.toContain('delete');
+});
+
+test('exits are told here only when no profiler sees them', () => {
+  expect(probesOf(HELD, false).has('tracepoint:sched:sched_process_exit')).toBe(true);
+  expect(probesOf(HELD, true).has('tracepoint:sched:sched_process_exit')).toBe(false);
+});
+
+test('without BTF an exit has no start time', () => {
+  expect(exitEvent(true)).toBe('print(("exit", nsecs, pid, tid, curtask->start_time, comm));');
+  expect(exitEvent(false)).toBe('print(("exit", nsecs, pid, tid, (uint64)0, comm));');
+});

@@ -1,0 +1,68 @@
+import { expect, test } from 'vitest';
+import { newRecording, recordLine } from '../../../parsers/recording.ts';
+import { recordingOf, SLEEP_LINES } from '../sleep-recording.ts';
+
+test('a whole run is in the recording', () => {
+  const recording = recordingOf(SLEEP_LINES);
+  expect(recording.begin).toBe(3945554148073);
+  expect(recording.end).toBe(3945670370177);
+  expect(recording.execs.map((e) => [e.pid, e.generation, e.comm])).toEqual([[26857, 1, 'sleep']]);
+  expect(recording.exits.map((e) => [e.pid, e.tid])).toEqual([[26857, 26857]]);
+  expect(recording.forks).toEqual([]);
+  expect([...recording.maps.keys()]).toEqual(['@waits', '@longest', '@shortest', '@calls']);
+  expect(recording.maps.get('@waits')).toHaveLength(2);
+  expect(recording.quality).toEqual({
+    linesRead: 9,
+    linesIgnored: 1,
+    linesDropped: 0,
+    lostEvents: 0,
+    reasons: [],
+  });
+});
+
+test('what a line was is returned', () => {
+  const recording = newRecording();
+  expect(recordLine(recording, '')).toEqual({ kind: 'ignored' });
+  expect(recordLine(recording, '{"type": "value", "data": ["end",7]}')).toEqual({
+    kind: 'event',
+    event: { type: 'end', at: 7 },
+  });
+});
+
+test('the last print of a map replaces the ones before', () => {
+  const recording = recordingOf([
+    '{"type": "map", "data": {"@calls": {"865,158": 1, "865,12": 3}}}',
+    '{"type": "map", "data": {"@calls": {"865,158": 2}}}',
+  ]);
+  expect(recording.maps.get('@calls')).toEqual([{ key: '865,158', value: 2 }]);
+});
+
+test('a print at an interval counts once it is complete', () => {
+  const recording = recordingOf(['{"type": "value", "data": ["tick",4106488983033]}']);
+  expect(recording.tick).toBeUndefined();
+  recordLine(recording, '{"type": "value", "data": ["tock",4106488993098]}');
+  expect(recording.tick).toBe(4106488993098);
+});
+
+test('a stream that breaks off has no end', () => {
+  expect(recordingOf(SLEEP_LINES.slice(0, 4)).end).toBeUndefined();
+});
+
+test('every line is counted as read, ignored or dropped', () => {
+  const { quality } = recordingOf([
+    '',
+    'WARNING: text on stdout',
+    '{"type": "map", "data": {"@calls": {"26857,2',
+    '{"type": "value", "data": ["ready",3945554148073]}',
+    '{"type": "lost_events", "data": {"events": 46}}',
+    '{"type": "lost_events", "data": {"events": 45}}',
+  ]);
+  expect(quality).toMatchObject({ linesRead: 3, linesIgnored: 1, linesDropped: 2, lostEvents: 91 });
+});
+
+test('of a flood of bad lines all are counted and the first few are kept', () => {
+  const { quality } = recordingOf(Array.from({ length: 1009 }, (_, i) => `line ${i}`));
+  expect(quality.linesDropped).toBe(1009);
+  expect(quality.reasons).toHaveLength(5);
+  expect(quality.reasons[0]).toContain('line 0');
+});

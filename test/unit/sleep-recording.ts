@@ -1,0 +1,67 @@
+import { assembleProfile, type Ending, type Facts } from '../../metrics/profile.ts';
+import type { Profile } from '../../metrics/schema.ts';
+import { newRecording, type Recording, recordLine } from '../../parsers/recording.ts';
+
+/**
+ * What bpftrace 0.17 printed under `btprof run -- sleep 0.1`, with two of its four rows of @waits and four of its
+ * nineteen of @calls.
+ */
+export const SLEEP_LINES = [
+  '{"type": "attached_probes", "data": {"probes": 9}}',
+  '{"type": "value", "data": ["ready",3945554148073]}',
+  '{"type": "value", "data": ["exec",3945559760474,26857,1,"sleep"]}',
+  '{"type": "value", "data": ["exit",3945662807838,26857,26857,3944517799552,"sleep"]}',
+  '{"type": "value", "data": ["stop",3945670370177]}',
+  String.raw`{"type": "stats", "data": {"@waits": {"26857,26857,1,0,\n\tffffffff821f8b58 __schedule+1560\n\tffffffff821f94c3 schedule+35\n\tffffffff81415441 exit_to_user_mode_loop+81\n\tffffffff821ed6db do_syscall_64+571\n\tffffffff81000130 entry_SYSCALL_64_after_hwframe+118\n,\n\t7f195c6c5ca3 0x7f195c6c5ca3 ([unknown])\n": {"count": 1, "average": 54311, "total": 54311}, "26857,26857,1,1,\n\tffffffff821f8b58 __schedule+1560\n\tffffffff821f94c3 schedule+35\n\tffffffff8220043e do_nanosleep+94\n\tffffffff8141fcd4 hrtimer_nanosleep+116\n\tffffffff814288d0 common_nsleep+48\n\tffffffff8142bbde __x64_sys_clock_nanosleep+206\n\tffffffff821ed511 do_syscall_64+113\n\tffffffff81000130 entry_SYSCALL_64_after_hwframe+118\n,\n\t7f195c57f503 0x7f195c57f503 ([unknown])\n\t5f5e100 0x5f5e100 ([unknown])\n": {"count": 1, "average": 100093609, "total": 100093609}}}}`,
+  '{"type": "map", "data": {"@longest": {"26857,26857": 100093609}}}',
+  '{"type": "map", "data": {"@shortest": {"26857,26857": 54311}}}',
+  '{"type": "map", "data": {"@calls": {"26857,230": 1, "26857,231": 1, "26857,0": 3, "26857,9": 21}}}',
+  '{"type": "value", "data": ["end",3945670417788]}',
+];
+
+/** Executable mappings of that process. */
+export const SLEEP_MAPS = `\
+55ed5ddf1000-55ed5ddf6000 r-xp 00002000 fe:00 260875                     /usr/bin/sleep
+7f195c4d6000-7f195c62b000 r-xp 00026000 fe:00 338951                     /usr/lib/x86_64-linux-gnu/libc.so.6
+7f195c6a6000-7f195c6cc000 r-xp 00001000 fe:00 338944                     /usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2
+`;
+
+export const SLEEP_FACTS: Facts = {
+  mode: 'run',
+  pid: 26857,
+  cmd: ['sleep', '0.1'],
+  executable: '/usr/bin/sleep',
+  t0Ms: 1795368903134,
+  startNs: 3945558000000,
+  host: { kernel: '6.18.0', arch: 'x86_64', cpus: 2, hostname: 'host' },
+  btprof: '0.1.0',
+  bpftrace: '0.17.0',
+  profilers: ['offcpu', 'syscalls'],
+  stacks: true,
+  mapEntries: 65_536,
+};
+
+export const SLEEP_ENDING: Ending = {
+  endNs: 3945671000000,
+  exit: { code: 0, signal: null },
+  incomplete: false,
+  alive: [],
+  named: [],
+  mappings: { '26857:1': SLEEP_MAPS },
+  stacksUnread: 0,
+  warnings: [],
+};
+
+export function recordingOf(lines: readonly string[]): Recording {
+  const recording = newRecording();
+  for (const line of lines) recordLine(recording, line);
+  return recording;
+}
+
+export function sleepProfile(facts: Partial<Facts> = {}, ending: Partial<Ending> = {}): Profile {
+  return assembleProfile(
+    recordingOf(SLEEP_LINES),
+    { ...SLEEP_FACTS, ...facts },
+    { ...SLEEP_ENDING, ...ending },
+  );
+}
