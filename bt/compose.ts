@@ -31,7 +31,7 @@ export interface ProgramContext {
 export function composeProgram(plan: Plan, context: ProgramContext): string {
   const { dialect, arch, btf, follow, self } = context;
   const { minBlockNs, stacks, stackDepth, profilers } = plan;
-  const options = { dialect, arch, btf, minBlockNs, stacks, stackDepth };
+  const options = { dialect, arch, btf, minBlockNs, stacks, stackDepth, stops: self !== undefined };
   const fragments = profilers.map((profiler) => profiler.fragment(options));
   const onNamed = profilers.flatMap((profiler) => profiler.onNamed(options));
   const exitsSeen = fragments.some((fragment) => fragment.exitsSeen);

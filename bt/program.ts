@@ -14,7 +14,7 @@ export interface Fragment {
   readonly probes: readonly Probe[];
   /** Maps whose content is the result: printed at every interval and at the end. */
   readonly results?: readonly string[];
-  /** Maps printed at the end only, before the others: a wait that ends in between is in both, not in none. */
+  /** Maps printed at the end only. */
   readonly leftovers?: readonly string[];
   /** Whether it prints the exit of every followed thread itself. */
   readonly exitsSeen?: boolean;
@@ -40,8 +40,12 @@ export interface ProgramOptions {
  * still count. Without a profiler END says `stop`, and bpftrace prints the maps after it.
  */
 export function writeProgram(fragments: readonly Fragment[], options: ProgramOptions): string {
-  const helpers = fragments.flatMap((f) => f.helpers ?? []);
-  const results = fragments.flatMap((f) => f.results ?? []);
+  const helpers = [
+    ...fragments.flatMap((f) => f.helpers ?? []),
+    ...(options.self === undefined ? [] : [STOPPED]),
+  ];
+  // Counts go on while maps are printed, and stacks take longest: they come last.
+  const results = fragments.toReversed().flatMap((f) => f.results ?? []);
   const leftovers = fragments.flatMap((f) => f.leftovers ?? []);
   const probes: Probe[] = [
     {
@@ -51,7 +55,7 @@ export function writeProgram(fragments: readonly Fragment[], options: ProgramOpt
     },
     ...fragments.flatMap((f) => f.probes),
     ...(options.intervalMs ? [intervalProbe(options.intervalMs, results)] : []),
-    ...(options.self === undefined ? [] : profilerProbes(options.self, [...leftovers, ...results])),
+    ...(options.self === undefined ? [] : profilerProbes(options.self, [...results, ...leftovers])),
     {
       attach: 'END',
       comment: 'The probes are detached; what is left in the other maps is printed after this.',
@@ -74,13 +78,21 @@ function intervalProbe(ms: number, maps: readonly string[]): Probe {
 /** `clone_flags` of a new thread of the same process (linux/sched.h). */
 export const CLONE_THREAD = '0x10000';
 
+/** Set when the profiler has asked for the maps, which takes a while to print: waits no longer end then. */
+export const STOPPED = '@stopped';
+
 function profilerProbes(self: number, maps: readonly string[]): Probe[] {
   return [
     {
       attach: 'tracepoint:task:task_newtask',
       predicate: `pid == ${self} && !(args->clone_flags & ${CLONE_THREAD})`,
       comment: 'The profiler asks for the maps by starting a process.',
-      body: ['print(("stop", nsecs));', ...maps.map((map) => `print(${map});`), 'print(("end", nsecs));'],
+      body: [
+        `${STOPPED} = 1;`,
+        'print(("stop", nsecs));',
+        ...maps.map((map) => `print(${map});`),
+        'print(("end", nsecs));',
+      ],
     },
     {
       attach: 'tracepoint:sched:sched_process_exit',

@@ -2,31 +2,56 @@
  * What Node takes away from a process that it starts, read back from /proc: the descriptors above 2, the bytes of
  * the arguments and of the environment, and the soft limit of open files.
  */
-import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { constants, fstatSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { parseOpenFilesLimit, parseStat } from '../../parsers/proc.ts';
 import { tryRead } from './procfs.ts';
 
 /**
  * Descriptors above 2 that we were started with, such as make's jobserver. Node sets close-on-exec on them, so
- * they must be passed on by number.
+ * they must be passed on by number. Call it before anything is opened.
  *
- * Node's own descriptors are told apart by kind: event polls and counters are never inherited; a pipe with both
- * ends in this process is inherited only if one of our ancestors has it too. Call it before anything is opened.
+ * Node's own descriptors are told apart by kind. Event polls and counters are never inherited. A pipe is ours if
+ * both its ends are in this process, none of our ancestors has it, and it is not older than libuv's signal lock,
+ * the first pipe that Node makes and the only one in blocking mode.
  */
 export function inheritedDescriptors(): number[] {
-  const open = readDescriptors('self');
-  const pipeEnds = new Map<string, number>();
-  for (const link of open.values()) pipeEnds.set(link, (pipeEnds.get(link) ?? 0) + 1);
-  let ancestors: ReadonlySet<string> | undefined;
-  return [...open]
-    .filter(([fd, link]) => {
-      if (fd <= 2 || link.startsWith('anon_inode:')) return false;
-      if (!link.startsWith('pipe:') || pipeEnds.get(link) === 1) return true;
-      ancestors ??= linksOfAncestors();
-      return ancestors.has(link);
-    })
+  const open = [...readDescriptors('self')].filter(([fd, link]) => fd > 2 && !link.startsWith('anon_inode:'));
+  const looped = loopedPipes(open);
+  const ancestors = looped.length > 0 ? linksOfAncestors() : new Set<string>();
+  const unshared = looped.filter((pipe) => !ancestors.has(pipe.link));
+  const lockMade = Math.max(...unshared.filter((pipe) => pipe.blocking).map((pipe) => pipe.madeMs));
+  const own = new Set(unshared.filter((pipe) => pipe.madeMs >= lockMade).map((pipe) => pipe.link));
+  return open
+    .filter(([, link]) => !own.has(link))
     .map(([fd]) => fd)
     .sort((a, b) => a - b);
+}
+
+interface LoopedPipe {
+  readonly link: string;
+  readonly blocking: boolean;
+  /** When it was made or, where it has been read and written since, first used again. */
+  readonly madeMs: number;
+}
+
+/** Pipes of which we have more than one descriptor. */
+function loopedPipes(open: readonly (readonly [number, string])[]): LoopedPipe[] {
+  const fds = new Map<string, number[]>();
+  for (const [fd, link] of open) {
+    if (link.startsWith('pipe:')) fds.set(link, [...(fds.get(link) ?? []), fd]);
+  }
+  return [...fds]
+    .filter(([, [, second]]) => second !== undefined)
+    .map(([link, [fd = -1]]) => {
+      const { atimeMs, mtimeMs, ctimeMs } = fstatSync(fd);
+      return { link, blocking: isBlocking(fd), madeMs: Math.min(atimeMs, mtimeMs, ctimeMs) };
+    });
+}
+
+/** `flags:	02004000` of /proc/self/fdinfo is octal. */
+function isBlocking(fd: number): boolean {
+  const flags = /^flags:\s+(\d+)/m.exec(readFileSync(`/proc/self/fdinfo/${fd}`, 'utf8'))?.[1] ?? '0';
+  return (Number.parseInt(flags, 8) & constants.O_NONBLOCK) === 0;
 }
 
 /** Descriptor numbers with what they point to; without the one that lists the directory. */

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { Entry } from '../../parsers/entries.ts';
 import { parseStack, type RawFrame } from '../../parsers/stack.ts';
+import { STOPPED } from '../program.ts';
 import { exitEvent } from '../tracking.ts';
 import type { FragmentOptions, Profiler } from './profiler.ts';
 
@@ -49,7 +50,7 @@ export const offcpu: Profiler = {
 function startOfWait(options: FragmentOptions): string[] {
   const wait = ['$now', 'pid', '@gen[pid]', '(uint64)args->prev_state', ...stacks(options)];
   return [
-    'if (@gen[pid]) {',
+    `if (@gen[pid]${unlessStopped(options)}) {`,
     `  if (args->prev_state & ${LEAVING}) {`,
     `    ${exitEvent(options.btf)}`,
     '  } else {',
@@ -59,7 +60,8 @@ function startOfWait(options: FragmentOptions): string[] {
   ];
 }
 
-function endOfWait({ stacks, minBlockNs }: FragmentOptions): string[] {
+function endOfWait(options: FragmentOptions): string[] {
+  const { stacks, minBlockNs } = options;
   const key = ['args->next_pid', '$w.1', '$w.2', '$w.3', ...(stacks ? ['$w.4', '$w.5'] : [])];
   const count = [
     `@waits[${key.join(', ')}] = stats($wait);`,
@@ -69,7 +71,7 @@ function endOfWait({ stacks, minBlockNs }: FragmentOptions): string[] {
   return [
     '$now = nsecs;',
     '$w = @off[args->next_pid];',
-    'if ($w.0) {',
+    `if ($w.0${unlessStopped(options)}) {`,
     '  $wait = $now - $w.0;',
     ...(minBlockNs > 0
       ? [`  if ($wait >= ${minBlockNs}) {`, ...count.map((line) => `    ${line}`), '  }']
@@ -77,6 +79,11 @@ function endOfWait({ stacks, minBlockNs }: FragmentOptions): string[] {
     '  delete(@off[args->next_pid]);',
     '}',
   ];
+}
+
+/** What is printed after the end has to be what was true at the end. */
+function unlessStopped({ stops }: FragmentOptions): string {
+  return stops ? ` && ${STOPPED} == 0` : '';
 }
 
 function stacks({ stacks, dialect, stackDepth }: FragmentOptions): string[] {

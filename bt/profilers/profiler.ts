@@ -12,6 +12,8 @@ export interface FragmentOptions {
   /** Whether the kernel has BTF: `curtask` can be read. */
   readonly btf: boolean;
   readonly arch: 'x86_64' | 'aarch64';
+  /** Whether the program is told when the collection ends: the map STOPPED is there. */
+  readonly stops: boolean;
 }
 
 /** One thing btprof measures. `registry.ts` lists them; everything else finds them there. */

@@ -1,0 +1,101 @@
+import { execa } from 'execa';
+import { afterEach, describe, expect, test } from 'vitest';
+import { waitSite } from '../../metrics/wait-site.ts';
+import { btprof, countsOf, profile, sum, symbols, workload } from './btprof.ts';
+import { asStraceCounts, straceCounting } from './strace.ts';
+
+const started: { kill: (signal: NodeJS.Signals) => boolean }[] = [];
+afterEach(() => {
+  for (const child of started.splice(0)) child.kill('SIGKILL');
+});
+
+/** Starts a program and waits until it does what it does. */
+async function start(file: string, ...args: string[]): Promise<number> {
+  const child = execa(file, args, { stdin: 'ignore', reject: false });
+  started.push(child);
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  return child.pid as number;
+}
+
+describe('attach', () => {
+  test('counts the waits that were on already from the start of the collection, and marks them', async () => {
+    const pid = await start('sh', '-c', 'sleep 1.5; sleep 0.2; sleep 60');
+    const { metadata, ebpf } = await profile(['attach', '-d', '3s', String(pid)]);
+    const [marked, ...others] = ebpf.offcpu?.stacks.filter((s) => s.since_start) ?? [];
+    expect(others).toEqual([]);
+    expect(marked).toMatchObject({ pid, tid: pid, count: 1, user: [], kernel: [] });
+    expect(marked?.time_ns).toBeLessThan(1.5e9);
+    expect(metadata).toMatchObject({ mode: 'attach', pid, exit: null });
+  });
+
+  test('tells what was blocked from before the start to the end, where it is, and that the figures are of the span', async () => {
+    const pid = await start(workload('deadlock'));
+    const { metadata, ebpf } = await profile(['attach', '-d', '500ms', String(pid)]);
+    const stuck = ebpf.offcpu?.still_blocked ?? [];
+    expect(stuck).toHaveLength(3);
+    for (const wait of stuck) {
+      expect(wait).toMatchObject({ pid, since_start: true });
+      expect(wait.blocked_ns).toBeLessThanOrEqual(metadata.wall_time_ns);
+      expect(wait.blocked_ns).toBeGreaterThan(0.9 * metadata.wall_time_ns);
+      expect(waitSite(symbols(ebpf.offcpu, wait.kernel))).toMatch(/^futex/);
+      expect(ebpf.offcpu?.frames[wait.user[0] ?? -1]?.module).toMatch(/libc/);
+    }
+    expect(metadata.threads).toBe(3);
+    expect(metadata.wall_time_ns).toBeLessThan(1.5e9);
+  });
+
+  test('never calls a thread blocked that was on the CPU all the time', async () => {
+    const pid = await start('sh', '-c', 'while :; do :; done');
+    const { ebpf } = await profile(['attach', '-d', '500ms', String(pid)]);
+    expect(ebpf.offcpu?.still_blocked.filter((wait) => wait.since_start)).toEqual([]);
+  });
+
+  test('counts what strace counts that is attached to the same process', async () => {
+    const pid = await start('sh', '-c', 'kill -STOP $$; exec git log --stat --no-color');
+    const { args, read } = straceCounting();
+    const strace = execa('strace', [...args, '-p', String(pid)], { reject: false });
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    const collecting = profile(['attach', String(pid)]);
+    await new Promise((resolve) => setTimeout(resolve, 2500));
+    process.kill(pid, 'SIGCONT');
+    const { ebpf } = await collecting;
+    await strace;
+    expect(asStraceCounts(countsOf(ebpf.syscalls), { firstExecve: 0 })).toEqual(read());
+  });
+
+  test('follows the children that are started, or leaves them alone', async () => {
+    const pid = await start('sh', '-c', 'while :; do sleep 0.3; done');
+    const followed = await profile(['attach', '-d', '1s', String(pid)]);
+    expect(Object.values(followed.ebpf.syscalls?.by_process ?? {}).map((p) => p.comm)).toContain('sleep');
+    const alone = await profile(['attach', '--no-follow', '-d', '700ms', String(pid)]);
+    expect(Object.keys(alone.ebpf.syscalls?.by_process ?? {})).toEqual([String(pid)]);
+  });
+
+  test('ends with the last of its processes', async () => {
+    const pids = [await start('sleep', '2'), await start('sleep', '1.5')];
+    const { metadata } = await profile(['attach', ...pids.map(String)]);
+    expect(metadata.wall_time_ns).toBeLessThan(3e9);
+    expect(metadata.processes).toBe(2);
+  });
+
+  test('says which process is not there', async () => {
+    const { status, stderr } = await btprof(['attach', String(process.pid), '4194303']);
+    expect({ status, stderr }).toMatchObject({
+      status: 125,
+      stderr: expect.stringMatching(/no process 4194303\./),
+    });
+  });
+});
+
+describe('system', () => {
+  test('sees processes that run already and new ones, and not itself', async () => {
+    const pid = await start('sh', '-c', 'while :; do sleep 0.05; done');
+    const { metadata, ebpf } = await profile(['system', '-d', '1s']);
+    const processes = ebpf.syscalls?.by_process ?? {};
+    expect(processes[String(pid)]?.by_syscall).toHaveProperty('wait4');
+    expect(Object.values(processes).map((p) => p.comm)).toContain('sleep');
+    expect(Object.values(processes).map((p) => p.comm)).not.toContain('bpftrace');
+    expect(metadata).toMatchObject({ mode: 'system', pid: null, cmd: [] });
+    expect(sum(Object.values(processes).map((p) => p.total))).toBe(ebpf.syscalls?.total);
+  });
+});

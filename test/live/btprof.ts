@@ -1,0 +1,102 @@
+import { mkdtempSync, readFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { Ajv2020 } from 'ajv/dist/2020.js';
+import { execa, type Options } from 'execa';
+import { expect, inject } from 'vitest';
+import type { Offcpu, Profile, Syscalls } from '../../metrics/schema.ts';
+
+/** The command as it is shipped. */
+export const BTPROF = resolve('dist/btprof.mjs');
+
+/** Path of a built workload. */
+export function workload(name: string): string {
+  return join(inject('workloads'), name);
+}
+
+export interface Outcome {
+  readonly status: number | undefined;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Runs btprof to its end. */
+export async function btprof(args: readonly string[], options: Options = {}): Promise<Outcome> {
+  const done = await execa(BTPROF, args, { reject: false, stripFinalNewline: false, ...options });
+  return { status: done.exitCode, stdout: String(done.stdout ?? ''), stderr: String(done.stderr ?? '') };
+}
+
+/** Runs btprof with --json into a file and returns its content, validated; the command must succeed. */
+export async function profile(args: readonly string[], options: Options = {}): Promise<Profile> {
+  const [command = '', ...rest] = args;
+  const file = temporaryFile('profile.json');
+  const { status, stderr } = await btprof([command, '--json', '--quiet', '-o', file, ...rest], options);
+  expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+  return validProfile(readFileSync(file, 'utf8'));
+}
+
+/** A path that nothing has yet, in a directory of its own. */
+export function temporaryFile(name: string): string {
+  return join(mkdtempSync(join(tmpdir(), 'btprof-')), name);
+}
+
+const ajv = new Ajv2020({ strict: false });
+const validateSchema = ajv.compile(JSON.parse(readFileSync('docs/schema.json', 'utf8')));
+
+/** Checks a document against the committed JSON Schema. */
+export function valid<T>(text: string): T {
+  const value = JSON.parse(text);
+  validateSchema(value);
+  expect(validateSchema.errors ?? []).toEqual([]);
+  return value;
+}
+
+/** Checks a profile against the schema and against the sums that hold for every one. */
+export function validProfile(text: string): Profile {
+  const result = valid<Profile>(text);
+  expect(result.kind).toBe('profile');
+  expect(result.quality).toMatchObject({ lost_events: 0, dropped_lines: 0, map_full: 0, frames_cut: 0 });
+  if (result.ebpf.offcpu) expectOffcpuSums(result.ebpf.offcpu);
+  if (result.ebpf.syscalls) expectSyscallSums(result.ebpf.syscalls);
+  return result;
+}
+
+function expectOffcpuSums(offcpu: Offcpu): void {
+  const threads = Object.values(offcpu.thread_stats);
+  expect(sum(threads.map((t) => t.total_time_ns))).toBe(offcpu.total_time_ns);
+  expect(sum(offcpu.stacks.map((s) => s.time_ns))).toBe(offcpu.total_time_ns);
+  expect(sum(threads.map((t) => t.count))).toBe(offcpu.total_events);
+  expect(sum(offcpu.stacks.map((s) => s.count))).toBe(offcpu.total_events);
+  for (const thread of threads) {
+    if (thread.lifetime_ns !== null) expect(thread.total_time_ns).toBeLessThanOrEqual(thread.lifetime_ns);
+    expect(thread.min_time_ns).toBeLessThanOrEqual(thread.avg_time_ns);
+    expect(thread.avg_time_ns).toBeLessThanOrEqual(thread.max_time_ns);
+    expect(thread.max_time_ns).toBeLessThanOrEqual(thread.total_time_ns);
+  }
+}
+
+function expectSyscallSums(syscalls: Syscalls): void {
+  const counts = Object.values(syscalls.by_syscall).map((call) => call.count);
+  expect(sum(counts)).toBe(syscalls.total);
+  expect(sum(Object.values(syscalls.by_category) as number[])).toBe(syscalls.total);
+  expect(sum(Object.values(syscalls.by_process).map((process) => process.total))).toBe(syscalls.total);
+}
+
+export function sum(numbers: readonly number[]): number {
+  return numbers.reduce((a, b) => a + b, 0);
+}
+
+/** Counts by name of a system call metric. */
+export function countsOf(syscalls: Syscalls | undefined): Record<string, number> {
+  return Object.fromEntries(
+    Object.entries(syscalls?.by_syscall ?? {}).map(([name, { count }]) => [name, count]),
+  );
+}
+
+/** Kernel or user symbols of a stack, leaf first. */
+export function symbols(
+  offcpu: Offcpu | undefined,
+  indices: readonly number[] | undefined,
+): (string | null)[] {
+  return (indices ?? []).map((index) => offcpu?.frames[index]?.symbol ?? null);
+}

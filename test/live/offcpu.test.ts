@@ -1,0 +1,120 @@
+import { readFileSync } from 'node:fs';
+import { describe, expect, test } from 'vitest';
+import type { Offcpu, Profile } from '../../metrics/schema.ts';
+import { waitSite } from '../../metrics/wait-site.ts';
+import { btprof, profile, sum, symbols, temporaryFile, validProfile, workload } from './btprof.ts';
+
+const SLEEPS = 23;
+const SLEEP_NS = 40e6;
+
+describe('a program that sleeps 23 times 40 ms in each of 3 threads', () => {
+  test('has exactly 23 sleeps a thread, of 920 ms and what scheduling adds', async () => {
+    const file = temporaryFile('p.json');
+    const { stdout } = await btprof(['run', '--json', '-o', file, workload('sleepers')]);
+    const { metadata, ebpf } = validProfile(readFileSync(file, 'utf8'));
+    const delays = new Map(
+      stdout
+        .trim()
+        .split('\n')
+        .map((line) => line.split(' ').map(Number) as [number, number]),
+    );
+    expect(delays.size).toBe(3);
+    for (const [tid, runDelayNs] of delays) {
+      const thread = ebpf.offcpu?.thread_stats[`${metadata.pid}:${tid}`];
+      const sleeps =
+        ebpf.offcpu?.stacks.filter((s) => s.tid === tid && siteOf(ebpf.offcpu, s) === 'do_nanosleep') ?? [];
+      expect(sum(sleeps.map((s) => s.count))).toBe(SLEEPS);
+      expect(thread?.total_time_ns).toBeGreaterThanOrEqual(SLEEPS * SLEEP_NS);
+      expect(thread?.total_time_ns).toBeLessThanOrEqual(SLEEPS * SLEEP_NS * 1.05 + runDelayNs);
+      expect(thread?.max_time_ns).toBeGreaterThanOrEqual(SLEEP_NS);
+    }
+  });
+
+  test('has the same sleeps without stacks', async () => {
+    const { ebpf } = await profile(['run', '--no-stacks', '--min-block', '30ms', workload('sleepers')]);
+    const sleepers = Object.values(ebpf.offcpu?.thread_stats ?? {}).filter((t) => t.count === SLEEPS);
+    expect(sleepers).toHaveLength(3);
+    expect(ebpf.offcpu?.frames).toEqual([]);
+  });
+
+  test('--min-block leaves shorter waits out', async () => {
+    const { ebpf } = await profile(['run', '--min-block', '30ms', workload('sleepers')]);
+    expect(ebpf.offcpu?.min_time_ns).toBeGreaterThanOrEqual(30e6);
+    expect(ebpf.offcpu?.total_events).toBe(3 * SLEEPS + joins(ebpf.offcpu));
+  });
+});
+
+test('stacks are those of the thread that waits, taken when it stops', async () => {
+  const { metadata, ebpf } = await profile(['run', workload('two-waits')]);
+  const of = (site: RegExp) =>
+    ebpf.offcpu?.stacks.filter((s) => site.test(siteOf(ebpf.offcpu, s) ?? '')) ?? [];
+  const sleeps = of(/^do_nanosleep$/);
+  const reads = of(/pipe_read/);
+  expect(new Set(sleeps.map((s) => s.tid))).toEqual(new Set([metadata.pid]));
+  expect(sum(sleeps.map((s) => s.count))).toBe(13);
+  expect(sum(reads.map((s) => s.count))).toBe(13);
+  expect(reads.every((s) => s.tid !== metadata.pid)).toBe(true);
+  for (const stack of [...sleeps, ...reads]) expect(symbols(ebpf.offcpu, stack.kernel)[0]).toBe('__schedule');
+  const leaves = (rows: typeof sleeps) =>
+    new Set(rows.map((s) => ebpf.offcpu?.frames[s.user[0] ?? -1]?.address));
+  expect(leaves(sleeps).size).toBe(1);
+  expect(leaves(reads).size).toBe(1);
+  expect(leaves(sleeps)).not.toEqual(leaves(reads));
+});
+
+test('user frames have their module and its offset, also when the process is gone', async () => {
+  const { ebpf } = await profile(['run', workload('two-waits')]);
+  const sleep = ebpf.offcpu?.stacks.find((s) => siteOf(ebpf.offcpu, s) === 'do_nanosleep');
+  const frames = sleep?.user.map((i) => ebpf.offcpu?.frames[i]) ?? [];
+  expect(frames.length).toBeGreaterThanOrEqual(3);
+  expect(frames[0]).toMatchObject({
+    module: workload('two-waits'),
+    address: expect.stringMatching(/^0x[0-9a-f]+$/),
+  });
+  expect(frames[0]?.offset).toBeGreaterThan(0);
+});
+
+test('--stack-depth bounds both stacks', async () => {
+  const { ebpf } = await profile(['run', '--stack-depth', '2', workload('two-waits')]);
+  const depths = ebpf.offcpu?.stacks.flatMap((s) => [s.user.length, s.kernel.length]) ?? [];
+  expect(Math.max(...depths)).toBe(2);
+});
+
+test('what is still blocked when the command is left is told, with its stack, and is not in the totals', async () => {
+  const file = temporaryFile('p.json');
+  const { status } = await btprof([
+    'run',
+    '--json',
+    '-d',
+    '1s',
+    '-o',
+    file,
+    'sh',
+    '-c',
+    `timeout 2 ${quote(workload('deadlock'))}`,
+  ]);
+  const { metadata, ebpf } = validProfile(readFileSync(file, 'utf8'));
+  const stuck = ebpf.offcpu?.still_blocked ?? [];
+  const futexes = stuck.filter((s) => siteOf(ebpf.offcpu, s)?.startsWith('futex'));
+  expect(status).toBe(124);
+  expect(metadata.exit).toBeNull();
+  expect(futexes).toHaveLength(3);
+  for (const wait of stuck) expect(wait.blocked_ns).toBeLessThanOrEqual(metadata.wall_time_ns);
+  expect(ebpf.offcpu?.bottlenecks[0]).toMatch(/threads were still off the CPU at the end/);
+});
+
+function siteOf(
+  offcpu: Offcpu | undefined,
+  stack: Offcpu['stacks'][number] | Offcpu['still_blocked'][number],
+) {
+  return waitSite(symbols(offcpu, stack.kernel));
+}
+
+/** Waits of the main thread for the others, which are as long as the sleeps together. */
+function joins(offcpu: Profile['ebpf']['offcpu']): number {
+  return sum((offcpu?.stacks ?? []).filter((s) => s.tid === s.pid).map((s) => s.count));
+}
+
+function quote(path: string): string {
+  return `'${path}'`;
+}
