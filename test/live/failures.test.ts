@@ -1,0 +1,250 @@
+import { chmodSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { execa } from 'execa';
+import { describe, expect, test } from 'vitest';
+import type { Doctor } from '../../metrics/schema.ts';
+import { BTPROF, btprof, temporaryFile, valid, validProfile } from './btprof.ts';
+
+/** A stand-in for `--bpftrace` that fails in one way before, or instead of, the real one. */
+function bpftraceThat(script: string): string {
+  const file = temporaryFile('bpftrace');
+  writeFileSync(file, `#!/bin/sh\n${script}\n`);
+  chmodSync(file, 0o755);
+  return file;
+}
+
+const VERSION = 'case $1 in --version) exec bpftrace --version;; esac';
+
+describe('a failure is a sentence with the value seen, the next thing to type, and the status of the contract', () => {
+  test.each([
+    ['a command that is not there', ['run', 'no-such-command'], 127, /command not found: "no-such-command"/],
+    [
+      'a path that is not there',
+      ['run', './no/such'],
+      127,
+      /cannot run ".\/no\/such": there is no such file/,
+    ],
+    [
+      'a file that cannot be executed',
+      ['run', '/etc/passwd'],
+      126,
+      /cannot run "\/etc\/passwd": permission denied/,
+    ],
+    ['a directory', ['run', '/tmp'], 126, /it is a directory/],
+    ['no command', ['run'], 125, /missing required argument 'command'/],
+    [
+      'an unknown option of run',
+      ['run', '--jsn', 'true'],
+      125,
+      /unknown option '--jsn'\n\(Did you mean --json\?\)/,
+    ],
+    ['an unknown option of attach', ['attach', '--nope', '1'], 2, /unknown option '--nope'/],
+    ['an unknown command', ['rum'], 2, /unknown command 'rum'\n\(Did you mean run\?\)/],
+    ['no process id', ['attach', 'nginx'], 2, /'nginx'.*process ids, such as 1234/],
+    [
+      'an unknown profiler',
+      ['run', '-p', 'offcpu,cpu', 'true'],
+      125,
+      /unknown profiler "cpu"\n.*offcpu, syscalls/,
+    ],
+    ['an unknown profiler elsewhere', ['system', '-p', 'cpu'], 2, /unknown profiler "cpu"/],
+    ['a time that is none', ['system', '-d', '10x'], 2, /'10x'.*such as 10s, 500ms or 2m/],
+    ['a depth out of range', ['system', '--stack-depth', '128'], 2, /'128'.*from 1 to 127/],
+    ['an unknown format', ['system', '-f', 'xml'], 2, /'xml'.*summary, json, jsonl/],
+    ['an interval without lines', ['system', '-i', '1s'], 2, /--interval needs --format jsonl/],
+    [
+      'an output that cannot be written',
+      ['run', '-o', '/no/dir/x', 'touch', '/tmp/no'],
+      125,
+      /cannot write "\/no\/dir\/x": ENOENT/,
+    ],
+    [
+      'a missing bpftrace',
+      ['run', '--bpftrace', '/no/bpftrace', 'true'],
+      125,
+      /bpftrace is missing.*"\/no\/bpftrace"\.\nInstall it: /,
+    ],
+  ])('%s', async (_, args, status, message) => {
+    const outcome = await btprof(args);
+    expect(outcome).toMatchObject({ status, stdout: '', stderr: expect.stringMatching(message) });
+    expect(outcome.stderr).not.toMatch(/ at .*\.mjs/);
+  });
+
+  test.each([
+    ['too old', 'echo bpftrace v0.15.0', /bpftrace 0\.15\.0 is too old: btprof needs 0\.16\.0 or newer/],
+    ['no bpftrace at all', 'echo hello', /printed no version number, but "hello"/],
+    ['failing', 'echo broken >&2; exit 9', /--version failed/],
+    [
+      'not permitted',
+      `${VERSION}; echo "failed to create  map: Operation not permitted" >&2; exit 1`,
+      /does not permit BPF here/,
+    ],
+    ['run by another user', `${VERSION}; exec setpriv --reuid=65534 bpftrace "$@"`, /runs as root only/],
+    [
+      'without a tracepoint',
+      `${VERSION}; exec bpftrace -e 'tracepoint:sched:none { }'`,
+      /no tracepoint sched:none\.\n.*mount -t tracefs/,
+    ],
+    [
+      'ending at once',
+      `${VERSION}; echo "ERROR: some trouble" >&2; exit 3`,
+      /ended with status 3 before its probes were live: ERROR: some trouble/,
+    ],
+  ])('a bpftrace that is %s', async (_, script, message) => {
+    const outcome = await btprof(['run', '--bpftrace', bpftraceThat(script), 'echo', 'the command ran']);
+    expect(outcome).toMatchObject({ status: 125, stdout: '', stderr: expect.stringMatching(message) });
+  });
+
+  test('no root', async () => {
+    const done = await execa('setpriv', ['--reuid=65534', process.execPath, BTPROF, 'run', 'true'], {
+      reject: false,
+    });
+    expect(done.exitCode).toBe(125);
+    expect(done.stderr).toMatch(/runs as root only, and this is user 65534\.\nRun btprof with sudo\./);
+  });
+
+  test('no tracefs', async () => {
+    const script = 'umount -a -t tracefs; umount /sys/kernel/debug 2>/dev/null; exec "$0" "$@"';
+    const done = await execa('unshare', ['--mount', 'sh', '-c', script, BTPROF, 'run', 'true'], {
+      reject: false,
+    });
+    expect(done.exitCode).toBe(125);
+    expect(done.stderr).toMatch(
+      /tracefs is not mounted.*\nMount it: mount -t tracefs nodev \/sys\/kernel\/tracing/,
+    );
+  });
+
+  test('a PID namespace whose numbers this bpftrace does not know', async () => {
+    const words = ['--pid', '--fork', '--mount-proc', BTPROF, 'run', 'true'];
+    const done = await execa('unshare', words, { reject: false });
+    expect(done.exitCode).toBe(125);
+    expect(done.stderr).toMatch(/PID namespace of its own\.\n.*--pid=host/);
+  });
+
+  test('a full disk', async () => {
+    const { status, stderr } = await btprof(['run', '--json', '-o', '/dev/full', 'true']);
+    expect({ status, stderr }).toMatchObject({
+      status: 125,
+      stderr: expect.stringMatching(/cannot write to "\/dev\/full": ENOSPC/),
+    });
+  });
+});
+
+describe('bpftrace killed in the middle', () => {
+  const killer = bpftraceThat(`${VERSION}; bpftrace "$@" & pid=$!; sleep 2.5; kill -9 $pid; wait`);
+
+  test('is said, with status 125, after the command has run to its own end', async () => {
+    const file = temporaryFile('p.json');
+    const args = ['run', '--json', '-o', file, '--bpftrace', killer, 'sh', '-c', 'sleep 3; echo ended'];
+    const { status, stdout, stderr } = await btprof(args);
+    expect({ status, stdout }).toEqual({ status: 125, stdout: 'ended\n' });
+    expect(stderr).toMatch(/bpftrace ended .* in the middle, and took its counts with it/);
+    const { metadata, quality } = validProfile(readFileSync(file, 'utf8'));
+    expect(metadata.incomplete).toBe(true);
+    expect(quality.warnings.join()).toMatch(/in the middle/);
+  });
+
+  test('leaves what was printed at intervals', async () => {
+    const file = temporaryFile('p.jsonl');
+    const script = 'while :; do sleep 0.05; done';
+    const args = [
+      'run',
+      '-f',
+      'jsonl',
+      '-i',
+      '100ms',
+      '-o',
+      file,
+      '--bpftrace',
+      killer,
+      'timeout',
+      '3',
+      'sh',
+      '-c',
+      script,
+    ];
+    await btprof(args);
+    const lines = readFileSync(file, 'utf8').trim().split('\n');
+    const result = validProfile(lines.at(-1) ?? '');
+    expect(result.metadata.incomplete).toBe(true);
+    expect(result.ebpf.syscalls?.total).toBeGreaterThan(100);
+    expect(result.ebpf.offcpu?.total_events).toBeGreaterThan(5);
+  });
+});
+
+describe('a reader that goes away', () => {
+  test('is a normal end', async () => {
+    const script = 'set -o pipefail; "$0" run --json true | head -c 20';
+    const done = await execa('bash', ['-c', script, BTPROF], { reject: false });
+    expect(done).toMatchObject({
+      exitCode: 0,
+      stdout: expect.stringMatching(/^\{\n {2}"kind": "profile/),
+      stderr: '',
+    });
+  });
+
+  test('ends neither the command nor its status', async () => {
+    const script = '{ "$0" run -q sh -c "exit 7" 2>&1; echo $? >&2; } | true';
+    const done = await execa('bash', ['-c', script, BTPROF], { reject: false });
+    expect(done.stderr).toBe('7');
+  });
+});
+
+describe('doctor', () => {
+  test('finds a host that can profile, and tries it', async () => {
+    const { status, stdout } = await btprof(['doctor', '--json']);
+    const { ok, checks } = valid<Doctor>(stdout);
+    expect({ status, ok }).toEqual({ status: 0, ok: true });
+    expect(checks.map((check) => check.name)).toEqual(
+      expect.arrayContaining([
+        'platform',
+        'privilege',
+        'bpftrace',
+        'tracefs',
+        'btf',
+        'offcpu',
+        'syscalls',
+        'perf_event_paranoid',
+        'lockdown',
+        'memlock',
+        'trial',
+        'user_stacks',
+      ]),
+    );
+    expect(checks.find((check) => check.name === 'trial')?.detail).toMatch(
+      /[1-9]\d* waits? and [1-9]\d* system calls/,
+    );
+  });
+
+  test('exits with 1 where it cannot, and says what mends it', async () => {
+    const { status, stdout } = await btprof(['doctor', '--bpftrace', '/no/bpftrace']);
+    expect(status).toBe(1);
+    expect(stdout).toMatch(/failed +bpftrace .*\n +mend it: .*install/);
+    expect(stdout).toMatch(/cannot profile yet/);
+  });
+});
+
+test('script prints a program that bpftrace alone runs', async () => {
+  const { stdout } = await btprof(['script', '--no-stacks', 'offcpu', 'syscalls']);
+  const file = join(mkdtempSync(join(tmpdir(), 'btprof-')), 'program.bt');
+  writeFileSync(file, stdout);
+  const dry = await execa('bpftrace', ['-d', file], { reject: false });
+  expect(dry.exitCode).toBe(0);
+  const sleeper = execa('sh', ['-c', 'while :; do sleep 0.05; done'], { reject: false });
+  const done = await execa(
+    'timeout',
+    ['-s', 'INT', '2', 'bpftrace', '-f', 'json', file, String(sleeper.pid)],
+    { reject: false },
+  );
+  sleeper.kill('SIGKILL');
+  expect(done.stdout).toMatch(new RegExp(`"${sleeper.pid},61": \\d\\d`)); // wait4
+  expect(done.stdout).toMatch(new RegExp(`"${sleeper.pid},${sleeper.pid},1,1": {"count": \\d\\d`));
+});
+
+test('profilers lists them', async () => {
+  const { status, stdout } = await btprof(['profilers']);
+  expect(status).toBe(0);
+  expect(stdout).toMatch(/^offcpu: .*\n {2}attaches to +sched:sched_switch\n/);
+  expect(stdout).toMatch(/\nsyscalls: .*\n {2}attaches to +raw_syscalls:sys_enter\n/);
+});

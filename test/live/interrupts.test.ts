@@ -1,0 +1,206 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { execa } from 'execa';
+import { describe, expect, test } from 'vitest';
+import type { MetadataLine, Profile, Sample } from '../../metrics/schema.ts';
+import {
+  BTPROF,
+  btprof,
+  countsOf,
+  profile,
+  sum,
+  temporaryFile,
+  valid,
+  validProfile,
+  workload,
+} from './btprof.ts';
+
+const TERMINAL = resolve('fixtures/workloads/terminal.py');
+/** Well after the command has been let go, on a slow machine too. */
+const RUNNING_S = 3;
+
+/** Runs btprof on a terminal and presses Ctrl-C after each of the seconds. */
+async function onTerminal(seconds: number[], args: readonly string[]) {
+  const words = [TERMINAL, seconds.join(','), BTPROF, ...args];
+  const done = await execa('python3', words, { reject: false, stdin: 'ignore' });
+  return { status: done.exitCode, screen: done.stdout.replaceAll('\r\n', '\n') };
+}
+
+/** Processes of the machine whose command line has the word, but us. */
+function processesWith(word: string): string[] {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid)
+    .map((pid) => read(`/proc/${pid}/cmdline`).replaceAll('\0', ' '))
+    .filter((line) => line.includes(word));
+}
+
+function read(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch {
+    return '';
+  }
+}
+
+/** Names of processes by pid, also of those that are on their way out and have no command line any more. */
+function comms(): string[] {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map((pid) => read(`/proc/${pid}/comm`).trim());
+}
+
+/** The kernel takes a while to let go of a killed bpftrace's probes. */
+async function expectNothingLeft(mark: string): Promise<void> {
+  for (let i = 0; i < 100 && (processesWith(mark).length > 0 || comms().includes('bpftrace')); i++)
+    await sleep(100);
+  expect(processesWith(mark)).toEqual([]);
+  expect(comms()).not.toContain('bpftrace');
+}
+
+describe('Ctrl-C on a terminal', () => {
+  test('reaches the command, and gives the result', async () => {
+    const { status, screen } = await onTerminal([RUNNING_S], ['run', 'sleep', '61.01']);
+    expect(status).toBe(130);
+    expect(screen).toMatch(/btprof: sleep 61.01\n.*killed by SIGINT/);
+    expect(screen).toMatch(/do_nanosleep/);
+    await expectNothingLeft('61.01');
+  });
+
+  test('is handled by a command that handles it, whose status is ours', async () => {
+    const script = 'trap "echo bye; exit 3" INT; while :; do sleep 0.1; done';
+    const { status, screen } = await onTerminal([RUNNING_S], ['run', 'sh', '-c', script]);
+    expect(status).toBe(3);
+    expect(screen).toMatch(/bye\n.*exit status 3/s);
+  });
+
+  test('gives the result of a command that ignores it, and then waits for its end', async () => {
+    const script = 'trap "" INT; sleep 6; exit 7';
+    const { status, screen } = await onTerminal([RUNNING_S], ['run', 'sh', '-c', script]);
+    expect(status).toBe(7);
+    expect(screen).toMatch(/Still off the CPU at the end: 2 threads.*goes on; waiting for it to end/s);
+  });
+
+  test('twice stops at once', async () => {
+    const script = 'trap "" INT; sleep 6.01';
+    const started = performance.now();
+    const { status, screen } = await onTerminal([RUNNING_S, RUNNING_S + 0.3], ['run', 'sh', '-c', script]);
+    expect(status).toBe(130);
+    expect(screen).not.toMatch(/Off-CPU/);
+    expect(performance.now() - started).toBeLessThan(6000);
+    await expectNothingLeft('6.01');
+  });
+
+  test.each([[0.02], [0.2], [0.5]])(
+    '%f s after the start, before the command runs, ends all',
+    async (seconds) => {
+      const { status, screen } = await onTerminal(
+        [seconds],
+        ['run', '-q', 'sh', '-c', 'echo started; sleep 61.02'],
+      );
+      expect(status).toBe(130);
+      expect(screen).not.toMatch(/started|Off-CPU/);
+      await expectNothingLeft('61.02');
+    },
+  );
+
+  test('ends attach and system with the result and status 0', async () => {
+    const { status, screen } = await onTerminal([RUNNING_S], ['system']);
+    expect(status).toBe(0);
+    expect(screen).toMatch(/collecting; Ctrl-C ends it\n.*btprof: the whole machine\n/s);
+  });
+});
+
+describe('without a terminal', () => {
+  test.each([
+    ['SIGINT', 130],
+    ['SIGTERM', 143],
+    ['SIGHUP', 129],
+    ['SIGUSR1', 138],
+  ] as const)('%s to btprof reaches the command', async (signal, status) => {
+    const file = temporaryFile('p.json');
+    const child = execa('setsid', ['-w', BTPROF, 'run', '--json', '-o', file, 'sleep', '61.03'], {
+      reject: false,
+    });
+    while (!processesWith('sleep 61.03').some((line) => line.startsWith('sleep'))) await sleep(50);
+    const line = readdirSync('/proc').find((pid) =>
+      read(`/proc/${pid}/cmdline`).includes(`btprof.mjs\0run\0--json\0-o\0${file}`),
+    );
+    process.kill(Number(line), signal);
+    expect((await child).exitCode).toBe(status);
+    expect(validProfile(readFileSync(file, 'utf8')).metadata.exit).toEqual({ code: null, signal });
+  });
+});
+
+describe('kill -9 of btprof', () => {
+  test.each([
+    ['before the command runs', 300],
+    ['while it runs', 2500],
+  ])('%s leaves neither bpftrace nor a held process', async (_, ms) => {
+    const child = execa(BTPROF, ['run', '-q', 'sleep', '5.07'], {
+      reject: false,
+      stdin: 'ignore',
+      stdout: 'ignore',
+      stderr: 'ignore',
+    });
+    await sleep(ms);
+    const held = processesWith('exec /usr/bin/env -i');
+    child.kill('SIGKILL');
+    await child;
+    expect(held.length).toBe(ms < 1000 ? 1 : 0);
+    for (let i = 0; i < 50 && comms().includes('bpftrace'); i++) await sleep(100);
+    expect(comms()).not.toContain('bpftrace');
+    expect(processesWith('exec /usr/bin/env -i')).toEqual([]);
+    await expectNothingLeft('sleep 5.07'); // the command itself is the user's, and runs to its end
+  });
+});
+
+test('two at once do not disturb each other', async () => {
+  const [run, system] = await Promise.all([
+    profile(['run', workload('two-waits')]),
+    profile(['system', '-d', '1500ms']),
+    profile(['run', '-p', 'syscalls', workload('forks')]),
+  ]);
+  expect(sum(run.ebpf.offcpu?.stacks.map((s) => s.count) ?? [])).toBeGreaterThanOrEqual(26);
+  expect(countsOf(run.ebpf.syscalls)).toMatchObject({ nanosleep: 13, write: 13 });
+  expect(system.ebpf.syscalls?.total).toBeGreaterThan(0);
+});
+
+test('jsonl: metadata, a sample an interval, and the profile, which is the sum of the samples', async () => {
+  const file = temporaryFile('p.jsonl');
+  const script = 'for i in 1 2 3 4 5 6 7; do sleep 0.1; done';
+  await btprof(['run', '-f', 'jsonl', '-i', '200ms', '-o', file, 'sh', '-c', script]);
+  const lines = readFileSync(file, 'utf8').trimEnd().split('\n');
+  const [metadata, ...rest] = lines.map((line) => valid<MetadataLine | Sample | Profile>(line));
+  const samples = rest.filter((line): line is Sample => line.kind === 'sample');
+  const result = validProfile(lines.at(-1) ?? '');
+  expect(metadata).toMatchObject({ kind: 'metadata', cmd: ['sh', '-c', script], pid: result.metadata.pid });
+  expect(samples.length).toBeGreaterThanOrEqual(3);
+  expect(rest.length).toBe(samples.length + 1);
+  const sampled = sum(samples.map((s) => s.ebpf.syscalls?.total ?? 0));
+  expect(sampled).toBeLessThanOrEqual(result.ebpf.syscalls?.total ?? 0);
+  expect(sampled).toBeGreaterThan(0.5 * (result.ebpf.syscalls?.total ?? 0));
+  for (const sample of samples)
+    expect(sum(sample.ebpf.offcpu?.stacks.map((s) => s.time_ns) ?? [])).toBe(
+      sample.ebpf.offcpu?.total_time_ns,
+    );
+});
+
+test('--duration ends the collection and not the command', async () => {
+  const file = temporaryFile('p.json');
+  const { status, stdout } = await btprof([
+    'run',
+    '--json',
+    '-d',
+    '500ms',
+    '-o',
+    file,
+    'sh',
+    '-c',
+    'sleep 2; echo end; exit 5',
+  ]);
+  expect({ status, stdout }).toEqual({ status: 5, stdout: 'end\n' });
+  const { metadata } = validProfile(readFileSync(file, 'utf8'));
+  expect(metadata.exit).toBeNull();
+  expect(metadata.wall_time_ns).toBeLessThan(2e9);
+});
