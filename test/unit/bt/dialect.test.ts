@@ -44,7 +44,7 @@ test('the room of maps is set by both of its names, for each version ignores the
 });
 
 test('bpftrace is told to name no user code', () => {
-  expect(dialectFor('bpftrace v0.17.0').environment(4096)['BPFTRACE_NO_USER_SYMBOLS']).toBe('1');
+  expect(dialectFor('bpftrace v0.17.0').environment(4096).BPFTRACE_NO_USER_SYMBOLS).toBe('1');
 });
 
 describe('what changes between versions', () => {

@@ -57,14 +57,19 @@ test('there is one BEGIN, and what fragments want of it comes before it says rea
 
 test('END clears helper maps only', () => {
   expect(bodyOf(write(), 'END')).toEqual(['print(("stop", nsecs));', 'clear(@gen);']);
+  expect(bodyOf(write({ self: 42 }), 'END')).toEqual([
+    'print(("stop", nsecs));',
+    'clear(@gen);',
+    'clear(@stopped);',
+  ]);
 });
 
 describe('at an interval', () => {
   test('result maps are printed between tick and tock, and leftovers are not', () => {
     expect(bodyOf(write({ intervalMs: 250 }), 'interval:ms:250')).toEqual([
       'print(("tick", nsecs));',
-      'print(@a);',
       'print(@b);',
+      'print(@a);',
       'print(("tock", nsecs));',
     ]);
   });
@@ -82,15 +87,16 @@ describe('at an interval', () => {
 describe('with a profiler', () => {
   const program = write({ self: 42 });
 
-  test('a process that it starts prints leftovers first, then results', () => {
+  test('a process that it starts stops the waits and prints the maps, those of the first profiler last', () => {
     expect(program).toContain('/pid == 42 && !(args->clone_flags & 0x10000)/');
     expect(
       bodyOf(program, 'tracepoint:task:task_newtask\n/pid == 42 && !(args->clone_flags & 0x10000)/'),
     ).toEqual([
+      '@stopped = 1;',
       'print(("stop", nsecs));',
-      'print(@off);',
-      'print(@a);',
       'print(@b);',
+      'print(@a);',
+      'print(@off);',
       'print(("end", nsecs));',
     ]);
   });

@@ -10,6 +10,7 @@ const OPTIONS: FragmentOptions = {
   stackDepth: 127,
   btf: true,
   arch: 'x86_64',
+  stops: false,
 };
 const STATS = { count: 21, average: 50117207, total: 1052461357 };
 const KERNEL = '\n\tffffffff821f94c3 schedule+35\n\tffffffff8220043e do_nanosleep+94\n';
@@ -54,6 +55,20 @@ describe('the fragment', () => {
       '    print(("exit", nsecs, pid, tid, curtask->start_time, comm));',
       '  } else {',
     ]);
+  });
+});
+
+describe('once the profiler has asked for the maps', () => {
+  const bodyOf = (stops: boolean) =>
+    offcpu.fragment({ ...OPTIONS, stops }).probes.flatMap((probe) => probe.body);
+
+  test('no wait ends or begins any more', () => {
+    const conditions = bodyOf(true).filter((line) => line.startsWith('if '));
+    expect(conditions).toEqual(['if ($w.0 && @stopped == 0) {', 'if (@gen[pid] && @stopped == 0) {']);
+  });
+
+  test('a program without a profiler does not ask', () => {
+    expect(bodyOf(false).join()).not.toContain('@stopped');
   });
 });
 

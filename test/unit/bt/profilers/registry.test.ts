@@ -38,6 +38,7 @@ describe.each(PROFILERS)('$name', (profiler) => {
     stackDepth: 127,
     btf: true,
     arch: 'x86_64',
+    stops: false,
   } as const;
 
   test('attaches to the tracepoints it says it does, and to no others', () => {

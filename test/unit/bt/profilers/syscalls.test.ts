@@ -6,7 +6,7 @@ import { readCall, syscalls } from '../../../../bt/profilers/syscalls.ts';
 describe('the fragment', () => {
   const bodyOf = (options: Pick<FragmentOptions, 'btf' | 'arch'>) => {
     const dialect = dialectFor('bpftrace v0.17.0');
-    const all = { dialect, minBlockNs: 0, stacks: true, stackDepth: 127, ...options };
+    const all = { dialect, minBlockNs: 0, stacks: true, stackDepth: 127, stops: false, ...options };
     return syscalls.fragment(all).probes.flatMap((probe) => probe.body);
   };
 
@@ -22,7 +22,13 @@ describe('the fragment', () => {
   });
 
   test('only calls of followed processes are counted', () => {
-    const options = { dialect: dialectFor('0.17.0'), minBlockNs: 0, stacks: true, stackDepth: 127 };
+    const options = {
+      dialect: dialectFor('0.17.0'),
+      minBlockNs: 0,
+      stacks: true,
+      stackDepth: 127,
+      stops: false,
+    };
     const [probe] = syscalls.fragment({ ...options, btf: true, arch: 'x86_64' }).probes;
     expect(probe?.predicate).toBe('@gen[pid]');
   });

@@ -1,0 +1,166 @@
+import { describe, expect, test } from 'vitest';
+import { summaryView } from '../../../../cli/views/summary.ts';
+import type { Offcpu, Profile, Syscalls } from '../../../../metrics/schema.ts';
+import { sleepProfile } from '../../sleep-recording.ts';
+
+const SLEEP = sleepProfile();
+const OFFCPU = SLEEP.ebpf.offcpu as Offcpu;
+const SYSCALLS = SLEEP.ebpf.syscalls as Syscalls;
+
+function linesOf(profile: Profile): string[] {
+  return summaryView(profile).split('\n').slice(0, -1);
+}
+
+/** A profile in which every table has more rows than are shown. */
+function busy(): Profile {
+  const many = Array.from({ length: 30 }, (_, i) => i);
+  const [stack] = OFFCPU.stacks;
+  const [thread] = Object.values(OFFCPU.thread_stats);
+  const frames = many.map((i) => ({ address: `0x${i}`, symbol: `site_${i}`, module: '[kernel]', offset: 0 }));
+  const offcpu = {
+    ...OFFCPU,
+    frames,
+    stacks: many.map((i) => ({ ...stack, tid: i, kernel: [i], state: 'S' })),
+    thread_stats: Object.fromEntries(many.map((i) => [`26857:${i}`, { ...thread, tid: i }])),
+    top_blocking_threads: many.slice(0, 10).map((tid) => ({ pid: 26857, tid, time_ms: 3, percentage: 3.33 })),
+    still_blocked: many.map((tid) => ({
+      ...{ pid: 26857, tid, blocked_ns: 1e9, state: 'S', since_start: true },
+      ...{ user: [], kernel: [tid] },
+    })),
+  } as Offcpu;
+  const syscalls = {
+    ...SYSCALLS,
+    by_syscall: Object.fromEntries(many.map((i) => [`call_${i}`, { count: 1 }])),
+    top_syscalls: many.slice(0, 10).map((i) => ({ name: `call_${i}`, count: 1 })),
+    compat_32bit: { total: 7, by_syscall: {} },
+  };
+  const warnings = ['one', 'two', 'three', 'four'];
+  return { ...SLEEP, ebpf: { offcpu, syscalls }, quality: { ...SLEEP.quality, warnings } };
+}
+
+function named(cmd: string, comm: string): Profile {
+  const thread_stats = Object.fromEntries(
+    Object.entries(OFFCPU.thread_stats).map(([key, thread]) => [key, { ...thread, comm }]),
+  );
+  const still_blocked = [
+    {
+      ...{ pid: 26857, tid: 26857, blocked_ns: 5, state: 'S' as const, since_start: false },
+      ...{ user: [], kernel: [] },
+    },
+  ];
+  return {
+    ...SLEEP,
+    metadata: { ...SLEEP.metadata, cmd: ['sh', '-c', cmd] },
+    ebpf: { ...SLEEP.ebpf, offcpu: { ...OFFCPU, thread_stats, still_blocked } },
+    quality: { ...SLEEP.quality, warnings: [`about ${comm}`] },
+  };
+}
+
+test('the summary of sleep says how long, where, who and what', () => {
+  const text = summaryView(SLEEP);
+  expect(text).toMatch(/^btprof: sleep 0\.1\n103\.0 ms, 1 process, 1 thread, exit status 0\n/);
+  expect(text).toContain('Off-CPU: 100.1 ms in 2 waits, on average 50.1 ms, at most 100.1 ms\n');
+  expect(text).toMatch(/^ +100\.1 ms +99\.9 % +1 {2}do_nanosleep$/m);
+  expect(text).toMatch(/^ +100\.1 ms +100\.0 % +2 {2}26857:26857 sleep {2}do_nanosleep$/m);
+  expect(text).toContain('System calls: 26, 252/s, memory_bound\n');
+  expect(text).toMatch(/^ +21 +80\.8 % {2}mmap$/m);
+  expect(text).toMatch(/\nQuality: nothing lost, 3 of 13 frames without a name\.\n$/);
+});
+
+describe('one screen', () => {
+  test('of 24 lines holds a small program', () => {
+    expect(linesOf(SLEEP).length).toBeLessThanOrEqual(24);
+  });
+
+  test('of 50 lines holds the busiest one, and says how much is not shown', () => {
+    const lines = linesOf(busy());
+    expect(lines.length).toBeLessThanOrEqual(50);
+    expect(lines.filter((line) => line === '  (25 more: --json)')).toHaveLength(4);
+  });
+
+  test('a long command is cut to a line', () => {
+    const [first] = linesOf({ ...SLEEP, metadata: { ...SLEEP.metadata, cmd: ['x'.repeat(10_000)] } });
+    expect(first?.length).toBeLessThanOrEqual(108);
+    expect(first).toMatch(/x\.\.\.$/);
+  });
+});
+
+describe('names never steer the terminal', () => {
+  const every = Array.from({ length: 0x3000 }, (_, code) => String.fromCodePoint(code));
+  const steering = /[\p{Cc}\p{Bidi_Control}\p{Zl}\p{Zp}]/u;
+
+  test.each([
+    ['colours', '\u001b[31mred'],
+    ['8-bit escapes', '\u009b31mred'],
+    ['a line of its own', 'a\nQuality: nothing lost'],
+    ['overwriting', 'a\r\bb\u007f'],
+    ['right-to-left', 'x\u202etxt.exe\u202c'],
+    ['isolates', 'x\u2066y\u2069'],
+    ['marks', 'x\u200ey\u200fz\u061c'],
+    ['line separators', 'x\u2028y\u2029z'],
+  ])('%s', (_, text) => {
+    const output = summaryView(named(text, text)).replaceAll('\n', '');
+    expect(output).not.toMatch(steering);
+    expect(output).toContain(text.replaceAll(new RegExp(steering, 'gu'), '?'));
+  });
+
+  test('of all characters below U+3000', () => {
+    for (const text of every) {
+      expect(summaryView(named(text, text)).replaceAll('\n', '')).not.toMatch(steering);
+    }
+  });
+
+  test('a newline in a name adds no line', () => {
+    expect(linesOf(named('a\nb', 'a\nb'))).toHaveLength(linesOf(named('a b', 'a b')).length);
+  });
+
+  test('letters of all scripts stay', () => {
+    expect(summaryView(named('café', '世界'))).toContain('26857:26857 世界');
+  });
+});
+
+describe('the head', () => {
+  const head = (metadata: Partial<Profile['metadata']>) =>
+    linesOf({ ...SLEEP, metadata: { ...SLEEP.metadata, ...metadata } })
+      .slice(0, 2)
+      .join('\n');
+
+  test.each([
+    [{ mode: 'attach', exit: null } as const, /^btprof: process 26857\n[^\n]*1 thread$/],
+    [{ mode: 'system', pid: null, exit: null } as const, /^btprof: the whole machine\n/],
+    [{ exit: { code: null, signal: 'SIGKILL' } }, /, killed by SIGKILL$/],
+    [{ exit: { code: 3, signal: null } }, /, exit status 3$/],
+    [{ incomplete: true }, /, INCOMPLETE$/],
+    [{ processes: 41, threads: 1009 }, /, 41 processes, 1,009 threads/],
+  ])('%j', (metadata, expected) => {
+    expect(head(metadata)).toMatch(expected);
+  });
+});
+
+describe('parts that are not there', () => {
+  test('a profiler that did not run has no block', () => {
+    const text = summaryView({ ...SLEEP, ebpf: { syscalls: SYSCALLS } });
+    expect(text).not.toContain('Off-CPU');
+    expect(summaryView({ ...SLEEP, ebpf: { offcpu: OFFCPU } })).not.toContain('System calls');
+  });
+
+  test('no waits are one line', () => {
+    const offcpu = sleepProfile({ pid: 1 }).ebpf.offcpu as Offcpu;
+    const none = { ...offcpu, total_events: 0, total_time_ns: 0, stacks: [], top_blocking_threads: [] };
+    expect(summaryView({ ...SLEEP, ebpf: { offcpu: none } })).toContain('\n\nOff-CPU: 0 ns in 0 waits\n\n');
+  });
+
+  test('without stacks threads are shown, and sites are not', () => {
+    const stacks = OFFCPU.stacks.map((stack) => ({ ...stack, user: [], kernel: [] }));
+    const text = summaryView({ ...SLEEP, ebpf: { offcpu: { ...OFFCPU, stacks, frames: [] } } });
+    expect(text).not.toContain('waiting in');
+    expect(text).toMatch(/26857:26857 sleep\n/);
+  });
+});
+
+test('every kind of loss is said', () => {
+  const quality = { ...SLEEP.quality, lost_events: 46, dropped_lines: 2, map_full: 1, stacks_missing: 1009 };
+  expect(summaryView({ ...SLEEP, quality })).toContain(
+    'Quality: 46 events lost, 2 lines unread, 1 kernel maps full, 1,009 stacks missing, 3 of 13 frames',
+  );
+});

@@ -1,0 +1,15 @@
+import { readFileSync } from 'node:fs';
+import { expect, test } from 'vitest';
+import { jsonSchemaText } from '../../../metrics/json-schema.ts';
+
+test('docs/schema.json is up to date: npm run generate writes it', () => {
+  const committed = readFileSync(new URL('../../../docs/schema.json', import.meta.url), 'utf8');
+  expect(committed).toBe(jsonSchemaText());
+});
+
+test('it is a schema of draft 2020-12', () => {
+  expect(JSON.parse(jsonSchemaText())).toMatchObject({
+    title: 'btprof/1',
+    $schema: 'https://json-schema.org/draft/2020-12/schema',
+  });
+});
