@@ -64,6 +64,13 @@ test('equal frames are one, and the order of a stack is kept', () => {
   expect(table.frames).toHaveLength(2);
 });
 
+test('the same place of two files is two frames', () => {
+  const at = (path: string) => parseMaps(`7f0000001000-7f0000002000 r-xp 00000000 fe:00 1 ${path}\n`)[0];
+  const table = newFrameTable((pid) => at(pid === 1 ? '/a.so' : '/b.so'));
+  expect(table.user([{ address: '0x7f0000001010' }], 1, 1)).toEqual([0]);
+  expect(table.user([{ address: '0x7f0000001010' }], 2, 1)).toEqual([1]);
+});
+
 test('an empty stack has no frames', () => {
   const table = newFrameTable(findMapping);
   expect(table.user([], 26857, 1)).toEqual([]);

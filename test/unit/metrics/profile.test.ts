@@ -50,6 +50,16 @@ describe('the profile of sleep', () => {
   });
 });
 
+test('an address just past a mapping is not in it', () => {
+  const user = String.raw`\n\t7f195c62afff 0x7f195c62afff ([unknown])\n\t7f195c62b000 0x7f195c62b000 ([unknown])\n`;
+  const line = `{"type": "stats", "data": {"@waits": {"26857,26857,1,1,,${user}": {"count": 1, "average": 5, "total": 5}}}}`;
+  const { ebpf } = assembleProfile(recordingOf([line]), SLEEP_FACTS, SLEEP_ENDING);
+  expect(ebpf.offcpu?.frames.map((frame) => frame.module)).toEqual([
+    '/usr/lib/x86_64-linux-gnu/libc.so.6',
+    null,
+  ]);
+});
+
 test('a profiler that did not run has no part in the result', () => {
   const profile = sleepProfile({ profilers: ['syscalls'] });
   expect(Object.keys(profile.ebpf)).toEqual(['syscalls']);

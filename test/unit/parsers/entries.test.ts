@@ -49,6 +49,13 @@ test('quotes, backslashes, newlines, commas and parentheses in keys are read as 
   ]);
 });
 
+test('a backslash at the end of a key does not escape its quote', () => {
+  expect(entriesOf(String.raw`{"type": "map", "data": {"@n": {"a\\": 1, "b\\\"": 2}}}`)).toEqual([
+    { key: 'a\\', value: 1 },
+    { key: 'b\\"', value: 2 },
+  ]);
+});
+
 test('a key that looks like the end of the map does not end it', () => {
   expect(entriesOf('{"type": "map", "data": {"@x": {"}}": 1, "{\\"a\\": [": 2}}}')).toEqual([
     { key: '}}', value: 1 },

@@ -79,6 +79,13 @@ describe('a command without a slash', () => {
     expect(resolve('tool', in_('b'), dir)).toBe(in_('tool'));
   });
 
+  test('is searched in the last PATH of several, as env sets it', () => {
+    const environment = [`PATH=${in_('a')}`, 'HOME=/', `PATH=${in_('b')}`, 'PATHS=/'].map((e) =>
+      Buffer.from(e),
+    );
+    expect(resolveCommand(Buffer.from('run me'), environment)).toBe(in_('b/run me'));
+  });
+
   test('is found by its bytes, which need not be UTF-8', () => {
     expect(() => resolve(Buffer.from([0xff]), in_('a'))).not.toThrow();
     expect(failure(Buffer.from([0xfe]), in_('a')).status).toBe(127);
