@@ -1,4 +1,5 @@
-import { assembleProfile, type Ending, type Facts } from '../../metrics/profile.ts';
+import type { Ending, Facts } from '../../metrics/facts.ts';
+import { assembleProfile } from '../../metrics/profile.ts';
 import type { Profile } from '../../metrics/schema.ts';
 import { newRecording, type Recording, recordLine } from '../../parsers/recording.ts';
 
@@ -28,7 +29,7 @@ export const SLEEP_MAPS = `\
 
 export const SLEEP_FACTS: Facts = {
   mode: 'run',
-  pid: 26857,
+  pids: [26857],
   cmd: ['sleep', '0.1'],
   executable: '/usr/bin/sleep',
   t0Ms: 1795368903134,
@@ -39,6 +40,7 @@ export const SLEEP_FACTS: Facts = {
   profilers: ['offcpu', 'syscalls'],
   stacks: true,
   mapEntries: 65_536,
+  named: [],
 };
 
 export const SLEEP_ENDING: Ending = {
@@ -46,7 +48,6 @@ export const SLEEP_ENDING: Ending = {
   exit: { code: 0, signal: null },
   incomplete: false,
   alive: [],
-  named: [],
   mappings: { '26857:1': SLEEP_MAPS },
   stacksUnread: 0,
   warnings: [],

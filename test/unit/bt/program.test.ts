@@ -74,6 +74,11 @@ describe('at an interval', () => {
     ]);
   });
 
+  test('none are printed once the profiler has asked for the end', () => {
+    expect(write({ intervalMs: 250, self: 42 })).toContain('interval:ms:250\n/@stopped == 0/\n');
+    expect(write({ intervalMs: 250 })).toContain('interval:ms:250\n{\n');
+  });
+
   test('no map is cleared: what lands between a print and a clear would be lost', () => {
     const before = write({ intervalMs: 250 }).split('\nEND\n')[0];
     expect(before).not.toMatch(/\b(?:clear|zero)\(/);

@@ -7,6 +7,7 @@ const SLEEP = sleepProfile().ebpf.offcpu as Offcpu;
 const STUCK: Offcpu['still_blocked'][number] = {
   pid: 7,
   tid: 8,
+  comm: null,
   blocked_ns: 2_500_000_000,
   state: 'S',
   since_start: false,
@@ -50,7 +51,7 @@ describe('where time went', () => {
 describe('sentences', () => {
   test('of sleep', () => {
     expect(bottlenecks(SLEEP)).toEqual([
-      '99.9 % of all off-CPU time was in do_nanosleep (100.1 ms in 1 waits).',
+      '99.9 % of all off-CPU time was in do_nanosleep (100.1 ms in 1 wait).',
       'Thread 26857:26857 (sleep) was off the CPU for 97.2 % of the 103.0 ms it was watched.',
     ]);
   });

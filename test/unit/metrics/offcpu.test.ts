@@ -193,10 +193,28 @@ describe('what is still blocked', () => {
   ];
 
   test('is listed longest first, and is not in the totals', () => {
-    const { metrics } = metricsOf({ off, owners: new Map([[11, 10]]) });
+    const { metrics } = metricsOf({ off, owners: new Map([[11, 10]]), comms: new Map([[11, 'worker']]) });
     expect(metrics.still_blocked).toMatchObject([
-      { pid: 10, tid: 11, blocked_ns: 600_000, state: '?', since_start: true, user: [], kernel: [] },
-      { pid: 10, tid: 10, blocked_ns: 100_000, state: 'S', since_start: false, user: [0], kernel: [1, 2] },
+      {
+        pid: 10,
+        tid: 11,
+        comm: 'worker',
+        blocked_ns: 600_000,
+        state: '?',
+        since_start: true,
+        user: [],
+        kernel: [],
+      },
+      {
+        pid: 10,
+        tid: 10,
+        comm: null,
+        blocked_ns: 100_000,
+        state: 'S',
+        since_start: false,
+        user: [0],
+        kernel: [1, 2],
+      },
     ]);
     expect(metrics.total_events).toBe(0);
   });

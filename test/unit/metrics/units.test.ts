@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { formatCount, formatNs, formatShare } from '../../../metrics/units.ts';
+import { formatCount, formatNs, formatShare, plural } from '../../../metrics/units.ts';
 
 describe('times', () => {
   test.each([
@@ -41,4 +41,13 @@ test.each([
   [1234567, '1,234,567'],
 ])('%d is %s', (n, text) => {
   expect(formatCount(n)).toBe(text);
+});
+
+test.each([
+  [0, '0 waits', '0 processes'],
+  [1, '1 wait', '1 process'],
+  [9033, '9,033 waits', '9,033 processes'],
+])('%d of them are %s', (n, waits, processes) => {
+  expect(plural(n, 'wait')).toBe(waits);
+  expect(plural(n, 'process', 'processes')).toBe(processes);
 });

@@ -37,6 +37,16 @@ test('the last print of a map replaces the ones before', () => {
   expect(recording.maps.get('@calls')).toEqual([{ key: '865,158', value: 2 }]);
 });
 
+test('what is printed after the end changes nothing', () => {
+  const recording = recordingOf([
+    '{"type": "map", "data": {"@calls": {"865,158": 1}}}',
+    '{"type": "value", "data": ["end",3945670417788]}',
+    '{"type": "map", "data": {"@calls": {"865,158": 9}}}',
+  ]);
+  expect(recording.complete).toBe(true);
+  expect(recording.maps.get('@calls')).toEqual([{ key: '865,158', value: 1 }]);
+});
+
 test('a print at an interval counts once it is complete', () => {
   const recording = recordingOf(['{"type": "value", "data": ["tick",4106488983033]}']);
   expect(recording.tick).toBeUndefined();

@@ -24,7 +24,7 @@ function busy(): Profile {
     thread_stats: Object.fromEntries(many.map((i) => [`26857:${i}`, { ...thread, tid: i }])),
     top_blocking_threads: many.slice(0, 10).map((tid) => ({ pid: 26857, tid, time_ms: 3, percentage: 3.33 })),
     still_blocked: many.map((tid) => ({
-      ...{ pid: 26857, tid, blocked_ns: 1e9, state: 'S', since_start: true },
+      ...{ pid: 26857, tid, comm: 'sleep', blocked_ns: 1e9, state: 'S', since_start: true },
       ...{ user: [], kernel: [tid] },
     })),
   } as Offcpu;
@@ -44,7 +44,7 @@ function named(cmd: string, comm: string): Profile {
   );
   const still_blocked = [
     {
-      ...{ pid: 26857, tid: 26857, blocked_ns: 5, state: 'S' as const, since_start: false },
+      ...{ pid: 26857, tid: 26857, comm, blocked_ns: 5, state: 'S' as const, since_start: false },
       ...{ user: [], kernel: [] },
     },
   ];
@@ -62,7 +62,7 @@ test('the summary of sleep says how long, where, who and what', () => {
   expect(text).toContain('Off-CPU: 100.1 ms in 2 waits, on average 50.1 ms, at most 100.1 ms\n');
   expect(text).toMatch(/^ +100\.1 ms +99\.9 % +1 {2}do_nanosleep$/m);
   expect(text).toMatch(/^ +100\.1 ms +100\.0 % +2 {2}26857:26857 sleep {2}do_nanosleep$/m);
-  expect(text).toContain('System calls: 26, 252/s, memory_bound\n');
+  expect(text).toContain('System calls: 26, 252/s, by calls memory_bound\n');
   expect(text).toMatch(/^ +21 +80\.8 % {2}mmap$/m);
   expect(text).toMatch(/\nQuality: nothing lost, 3 of 13 frames without a name\.\n$/);
 });
@@ -125,9 +125,10 @@ describe('the head', () => {
       .slice(0, 2)
       .join('\n');
 
-  test.each([
-    [{ mode: 'attach', exit: null } as const, /^btprof: process 26857\n[^\n]*1 thread$/],
-    [{ mode: 'system', pid: null, exit: null } as const, /^btprof: the whole machine\n/],
+  test.each<[Partial<Profile['metadata']>, RegExp]>([
+    [{ mode: 'attach', pids: [17, 4711] }, /^btprof: process 17, 4711\n/],
+    [{ mode: 'attach', exit: null }, /^btprof: process 26857\n[^\n]*1 thread$/],
+    [{ mode: 'system', pid: null, pids: [], exit: null }, /^btprof: the whole machine\n/],
     [{ exit: { code: null, signal: 'SIGKILL' } }, /, killed by SIGKILL$/],
     [{ exit: { code: 3, signal: null } }, /, exit status 3$/],
     [{ incomplete: true }, /, INCOMPLETE$/],
@@ -145,9 +146,8 @@ describe('parts that are not there', () => {
   });
 
   test('no waits are one line', () => {
-    const offcpu = sleepProfile({ pid: 1 }).ebpf.offcpu as Offcpu;
-    const none = { ...offcpu, total_events: 0, total_time_ns: 0, stacks: [], top_blocking_threads: [] };
-    expect(summaryView({ ...SLEEP, ebpf: { offcpu: none } })).toContain('\n\nOff-CPU: 0 ns in 0 waits\n\n');
+    const none = { ...OFFCPU, total_events: 0, total_time_ns: 0, stacks: [], top_blocking_threads: [] };
+    expect(summaryView({ ...SLEEP, ebpf: { offcpu: none } })).toContain('\n\nOff-CPU: no wait ended\n\n');
   });
 
   test('without stacks threads are shown, and sites are not', () => {

@@ -1,0 +1,76 @@
+import { describe, expect, test } from 'vitest';
+import { assembleSample } from '../../../metrics/sample.ts';
+import { expectValid } from '../published-schema.ts';
+import { recordingOf, SLEEP_FACTS, SLEEP_LINES, SLEEP_MAPS } from '../sleep-recording.ts';
+
+/** A shell that sleeps twice, printed by bpftrace 0.17 every 50 ms; @waits of its children left out. */
+describe('samples', () => {
+  const first = [
+    '{"type": "value", "data": ["exec",4106441837716,865,1,"sh"]}',
+    '{"type": "value", "data": ["tick",4106488983033]}',
+    '{"type": "stats", "data": {"@waits": {"865,865,1,2": {"count": 1, "average": 245376, "total": 245376}, "865,865,1,0": {"count": 1, "average": 326497, "total": 326497}}}}',
+    '{"type": "map", "data": {"@calls": {"865,61": 1, "865,9": 8}}}',
+    '{"type": "value", "data": ["tock",4106488993098]}',
+  ];
+  const second = [
+    '{"type": "stats", "data": {"@waits": {"865,865,1,2": {"count": 2, "average": 171981, "total": 343963}, "865,865,1,0": {"count": 1, "average": 326497, "total": 326497}, "865,865,1,1": {"count": 1, "average": 64210551, "total": 64210551}}}}',
+    '{"type": "map", "data": {"@calls": {"865,61": 3, "865,9": 8}}}',
+    '{"type": "value", "data": ["tock",4106539008756]}',
+  ];
+  const facts = { ...SLEEP_FACTS, pids: [865], startNs: 4106440000000, stacks: false };
+  const early = recordingOf(first);
+  const late = recordingOf([...first, ...second]);
+  const sample = assembleSample(late, { maps: early.maps, at: 4106488993098 }, facts, {});
+
+  test('hold what came since the one before', () => {
+    expect(sample.ebpf.offcpu).toMatchObject({ total_events: 2, total_time_ns: 98587 + 64210551 });
+    expect(sample.ebpf.syscalls).toMatchObject({ total: 2, by_syscall: { wait4: { count: 2 } } });
+  });
+
+  test('hold everything since the start when they are the first', () => {
+    const start = { maps: new Map(), at: facts.startNs };
+    expect(assembleSample(early, start, facts, {}).ebpf.syscalls?.total).toBe(9);
+  });
+
+  test('say when they end and how long they are', () => {
+    expect(sample.interval_ns).toBe(4106539008756 - 4106488993098);
+    expect(sample.ts_ms).toBe(SLEEP_FACTS.t0Ms + 99);
+  });
+
+  test('leave out what the kernel keeps for the whole run only', () => {
+    expect(Object.keys(sample.ebpf.offcpu ?? {})).not.toContain('max_time_ns');
+    expect(sample.ebpf.offcpu?.thread_stats['865:865']).toEqual({
+      tid: 865,
+      comm: 'sh',
+      total_time_ns: 64309138,
+      count: 2,
+      avg_time_ns: 32154569,
+    });
+  });
+
+  test('fit the published schema', () => expectValid(sample));
+
+  test('name threads that ran before the collection, and know their processes', () => {
+    const lines = [
+      '{"type": "stats", "data": {"@waits": {"21098,21098,1,4096,,": {"count": 1, "average": 5, "total": 5}}}}',
+      '{"type": "value", "data": ["tock",4106539008756]}',
+    ];
+    const named = [{ pid: 21008, tid: 21098, comm: 'worker' }];
+    const start = { maps: new Map(), at: facts.startNs };
+    const { ebpf } = assembleSample(recordingOf(lines), start, { ...facts, mode: 'attach', named }, {});
+    expect(ebpf.offcpu?.thread_stats).toMatchObject({ '21008:21098': { comm: 'worker', count: 1 } });
+  });
+
+  test('name the files of frames', () => {
+    const start = { maps: new Map(), at: 0 };
+    const { ebpf } = assembleSample(recordingOf(SLEEP_LINES), start, SLEEP_FACTS, { '26857:1': SLEEP_MAPS });
+    expect(ebpf.offcpu?.frames.map((frame) => frame.module)).toContain('/usr/lib/x86_64-linux-gnu/libc.so.6');
+  });
+
+  test('of a profiler that did not run have no part', () => {
+    const only = { ...facts, profilers: ['syscalls'] };
+    expect(Object.keys(assembleSample(late, { maps: new Map(), at: 0 }, only, {}).ebpf)).toEqual([
+      'syscalls',
+    ]);
+  });
+});

@@ -1,0 +1,100 @@
+import { describe, expect, test } from 'vitest';
+import type { Facts } from '../../../metrics/facts.ts';
+import { lifetimes, namesOf, ownersOf, spanOf } from '../../../metrics/threads.ts';
+import { recordingOf, SLEEP_ENDING, SLEEP_FACTS, SLEEP_LINES } from '../sleep-recording.ts';
+
+const START = 3945559760474;
+
+describe('the span', () => {
+  const spans = (lines: readonly string[], facts: Partial<Facts> = {}, incomplete = false) =>
+    spanOf(recordingOf(lines), { ...SLEEP_FACTS, ...facts }, { ...SLEEP_ENDING, incomplete });
+
+  test('of run goes from the exec of the command to its exit', () => {
+    expect(spans(SLEEP_LINES)).toEqual({ start: START, end: 3945670370177, wall: 3945662807838 - START });
+  });
+
+  test('of a command that goes on ends with the collection', () => {
+    const lines = SLEEP_LINES.filter((line) => !line.includes('"exit"'));
+    expect(spans(lines).wall).toBe(3945670370177 - START);
+  });
+
+  test('of attach begins with the collection', () => {
+    expect(spans(SLEEP_LINES, { mode: 'attach' })).toMatchObject({
+      start: SLEEP_FACTS.startNs,
+      wall: 3945670370177 - SLEEP_FACTS.startNs,
+    });
+  });
+
+  test('of a stream that broke off ends with its last print', () => {
+    const tock = '{"type": "value", "data": ["tock",3945600000000]}';
+    expect(spans([...SLEEP_LINES.slice(0, 3), tock], {}, true).end).toBe(3945600000000);
+    expect(spans(SLEEP_LINES.slice(0, 3), {}, true).end).toBe(SLEEP_ENDING.endNs);
+  });
+
+  test('is never negative', () => {
+    expect(spans(SLEEP_LINES, { mode: 'system', startNs: 2 ** 52 }).wall).toBe(0);
+  });
+});
+
+describe('names', () => {
+  const exec = '{"type": "value", "data": ["exec",3762415155990,21008,1,"python3"]}';
+  const fork = '{"type": "value", "data": ["fork",3762755367201,21008,21101,1]}';
+  const named = [{ pid: 21008, tid: 21008, comm: 'before' }];
+
+  test('are those of the start, until something newer is seen', () => {
+    expect(namesOf(recordingOf([]), { ...SLEEP_FACTS, named }, []).processes.get(21008)).toBe('before');
+    const later = namesOf(recordingOf([fork, exec]), { ...SLEEP_FACTS, named }, []);
+    expect([...later.processes]).toEqual([
+      [21008, 'python3'],
+      [21101, 'python3'],
+    ]);
+  });
+
+  test('of a thread do not become that of a process whose own is known', () => {
+    const alive = [
+      { pid: 21008, tid: 21008, comm: 'main' },
+      { pid: 21008, tid: 21009, comm: 'worker' },
+    ];
+    const names = namesOf(recordingOf([]), SLEEP_FACTS, alive);
+    expect(names.processes.get(21008)).toBe('main');
+    expect(names.threads.get(21009)).toBe('worker');
+    expect(names.threadCount).toBe(2);
+  });
+
+  test('of a thread stand for a process of which nothing else is known', () => {
+    const names = namesOf(recordingOf([]), SLEEP_FACTS, [{ pid: 7, tid: 8, comm: 'worker' }]);
+    expect(names.processes.get(7)).toBe('worker');
+  });
+});
+
+test('threads that ran before are known with their process', () => {
+  const named = [{ pid: 21008, tid: 21098, comm: 'x' }];
+  expect([...ownersOf({ ...SLEEP_FACTS, named })]).toEqual([[21098, 21008]]);
+});
+
+describe('lifetimes', () => {
+  const lifetimeOf = (lines: readonly string[], named: Facts['named']) => {
+    const alive = [{ pid: 10, tid: 11, comm: 'x', state: 'S' }];
+    const facts = { ...SLEEP_FACTS, mode: 'attach' as const, pids: [10], startNs: 1000, named };
+    const ending = { ...SLEEP_ENDING, endNs: 9000, alive };
+    const span = { start: 1000, end: 9000, wall: 8000 };
+    return lifetimes(recordingOf(lines), facts, ending, span).get('10:11');
+  };
+
+  test('a thread that was there all the time has all of it', () => {
+    expect(lifetimeOf([], [{ pid: 10, tid: 11, comm: 'x' }])).toBe(8000);
+  });
+
+  test('one that came and goes on is of unknown age', () => {
+    expect(lifetimeOf([], [])).toBeUndefined();
+  });
+
+  test('one that exited counts from its start, or from that of the collection', () => {
+    expect(lifetimeOf(['{"type": "value", "data": ["exit",5000,10,11,3000,"x"]}'], [])).toBe(2000);
+    expect(lifetimeOf(['{"type": "value", "data": ["exit",5000,10,11,500,"x"]}'], [])).toBe(4000);
+  });
+
+  test('an exit without a start time, as without BTF, tells nothing', () => {
+    expect(lifetimeOf(['{"type": "value", "data": ["exit",5000,10,11,0,"x"]}'], [])).toBeUndefined();
+  });
+});

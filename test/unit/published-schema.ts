@@ -1,0 +1,18 @@
+import { readFileSync } from 'node:fs';
+import { Ajv2020 } from 'ajv/dist/2020.js';
+import { expect } from 'vitest';
+import { outputSchema } from '../../metrics/schema.ts';
+
+const schema = JSON.parse(readFileSync(new URL('../../docs/schema.json', import.meta.url), 'utf8'));
+const validate = new Ajv2020({ strict: false }).compile(schema);
+
+/** Fails unless docs/schema.json and the zod schema both take the output as it is printed. */
+export function expectValid(output: unknown): void {
+  const printed = JSON.parse(JSON.stringify(output));
+  expect(validate(printed) ? [] : validate.errors).toEqual([]);
+  expect(outputSchema.parse(printed)).toEqual(printed);
+}
+
+export function fitsPublishedSchema(output: unknown): boolean {
+  return validate(output);
+}
