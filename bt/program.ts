@@ -54,7 +54,7 @@ export function writeProgram(fragments: readonly Fragment[], options: ProgramOpt
       body: [...fragments.flatMap((f) => f.begin ?? []), 'print(("ready", nsecs));'],
     },
     ...fragments.flatMap((f) => f.probes),
-    ...(options.intervalMs ? [intervalProbe(options.intervalMs, results)] : []),
+    ...(options.intervalMs ? [intervalProbe(options.intervalMs, results, options.self !== undefined)] : []),
     ...(options.self === undefined ? [] : profilerProbes(options.self, [...results, ...leftovers])),
     {
       attach: 'END',
@@ -67,9 +67,10 @@ export function writeProgram(fragments: readonly Fragment[], options: ProgramOpt
 }
 
 /** Maps are cumulative and never cleared: what lands between a print and a clear would be lost. */
-function intervalProbe(ms: number, maps: readonly string[]): Probe {
+function intervalProbe(ms: number, maps: readonly string[], stops: boolean): Probe {
   return {
     attach: `interval:ms:${ms}`,
+    ...(stops ? { predicate: `${STOPPED} == 0` } : {}),
     comment: 'Totals since the start; the reader subtracts.',
     body: ['print(("tick", nsecs));', ...maps.map((map) => `print(${map});`), 'print(("tock", nsecs));'],
   };

@@ -49,7 +49,9 @@ function commandLine(exit: (status: number) => void): Command {
     .addHelpText('after', EXAMPLES);
   addProfileOptions(program.command('run').usage('[options] [--] COMMAND [ARG...]'))
     .summary('start a command and profile it with all its children')
-    .description('Start a command and profile it with all its children. The exit status is the command’s.')
+    .description(
+      'Start a command and profile it with all its children. The exit status is that of the command.',
+    )
     .argument('<command>')
     .argument('[args...]')
     .passThroughOptions()

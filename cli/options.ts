@@ -4,7 +4,8 @@ import { PROFILERS, selectProfilers } from '../bt/profilers/registry.ts';
 
 /** The options of run, attach and system, as commander leaves them. */
 export interface ProfileOptions {
-  readonly profilers: string[];
+  /** All of them when none are named. */
+  readonly profilers?: string[];
   readonly duration?: number;
   readonly interval?: number;
   readonly format: Format;
@@ -43,7 +44,7 @@ export function addProfileOptions(command: Command): Command {
   const names = PROFILERS.map((p) => p.name);
   addPlanOptions(
     command
-      .option('-p, --profilers <list>', 'comma-separated', parseList, names)
+      .option('-p, --profilers <list>', `comma-separated, of ${names.join(', ')} (default: all)`, parseList)
       .option('-d, --duration <time>', 'stop after TIME, such as 10s, 500ms, 2m', atLeast(1, 'ms')),
   );
   return command
@@ -56,7 +57,10 @@ export function addProfileOptions(command: Command): Command {
 /**
  * @throws UsageError on an unknown profiler
  */
-export function planOf(options: ProfileOptions, profilers: readonly string[] = options.profilers): Plan {
+export function planOf(
+  options: ProfileOptions,
+  profilers: readonly string[] = options.profilers ?? PROFILERS.map((p) => p.name),
+): Plan {
   return {
     profilers: selectProfilers(profilers),
     minBlockNs: options.minBlock,

@@ -25,10 +25,9 @@ export function openOutput(path: string): Sink {
     fd = openSync(path, constants.O_WRONLY | constants.O_CREAT, 0o666);
   } catch (error) {
     const reason = (error as NodeJS.ErrnoException).code ?? String(error);
-    throw new BtprofError(
-      `cannot write ${JSON.stringify(path)}: ${reason}.`,
-      'Give --output a file that you may write.',
-    );
+    const hint =
+      reason === 'ENOENT' ? 'Is there such a directory?' : 'Give --output a file that you may write.';
+    throw new BtprofError(`cannot write ${JSON.stringify(path)}: ${reason}.`, hint);
   }
   let empty = false;
   return {

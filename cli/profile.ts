@@ -4,10 +4,11 @@ import { resolveCommand } from '../bt/driver/command.ts';
 import { exitStatus, type HeldTarget, holdTarget } from '../bt/driver/held-target.ts';
 import { requireHost } from '../bt/driver/host.ts';
 import { rawArguments, rawEnvironment } from '../bt/driver/inherited.ts';
-import { isAlive } from '../bt/driver/threads.ts';
+import { isAlive, isKernelThread } from '../bt/driver/threads.ts';
 import type { Tracer } from '../bt/driver/tracer.ts';
 import { BtprofError, UsageError } from '../bt/errors.ts';
-import { assembleProfile, type Facts, metadataOf } from '../metrics/profile.ts';
+import type { Facts } from '../metrics/facts.ts';
+import { assembleProfile, metadataOf } from '../metrics/profile.ts';
 import type { MetadataLine, Profile } from '../metrics/schema.ts';
 import { takeInterrupts } from './interrupts.ts';
 import { type Format, type ProfileOptions, planOf } from './options.ts';
@@ -63,6 +64,10 @@ export async function attachCommand(pids: readonly number[], options: ProfileOpt
       `there is no process ${missing.join(', ')}.`,
       "'ps -e' or 'pgrep NAME' lists those that run.",
     );
+  }
+  const kernel = pids.find(isKernelThread);
+  if (kernel !== undefined) {
+    throw new BtprofError(`process ${kernel} is a kernel thread, and btprof follows programs.`);
   }
   if (pids.includes(process.pid)) throw new BtprofError('btprof cannot profile itself.');
   return finish(job, await perform(job, { kind: 'attach', pids }));
@@ -187,5 +192,5 @@ function render(format: Format, profile: Profile): string {
 
 /** The held process ended without becoming the command: env has said why, and there is nothing to report. */
 function recordedNothing({ recording, facts, failure }: Collection): boolean {
-  return !failure && !recording.execs.some((exec) => exec.pid === facts.pid);
+  return !failure && !recording.execs.some((exec) => exec.pid === facts.pids[0]);
 }

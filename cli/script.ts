@@ -7,7 +7,7 @@ import { stderr, stdout } from './output.ts';
 
 /** `btprof script`: for the bpftrace at hand, or for the oldest one when there is none. */
 export async function scriptCommand(names: readonly string[], options: ProfileOptions): Promise<number> {
-  const plan = planOf(options, names.length > 0 ? names : PROFILERS.map((p) => p.name));
+  const plan = planOf(options, names.length > 0 ? names : undefined);
   const { info, btf } = readHost();
   const dialect = await askDialect(options.bpftrace).catch((error: Error) => {
     stderr.write(`btprof: ${error.message} This is the program for bpftrace 0.16.\n`);

@@ -1,5 +1,5 @@
 import type { Frame, Offcpu } from './schema.ts';
-import { formatCount, formatNs, formatShare } from './units.ts';
+import { formatCount, formatNs, formatShare, plural } from './units.ts';
 import { waitSite } from './wait-site.ts';
 
 /** Off-CPU time by the kernel function waited in. */
@@ -60,7 +60,7 @@ function siteSentence(offcpu: Offcpu): string | undefined {
   const [site] = hottestSites(offcpu);
   if (!site || site.timeNs < NOTABLE * offcpu.total_time_ns) return undefined;
   const share = formatShare(site.timeNs, offcpu.total_time_ns);
-  return `${share} of all off-CPU time was in ${site.site} (${formatNs(site.timeNs)} in ${formatCount(site.count)} waits).`;
+  return `${share} of all off-CPU time was in ${site.site} (${formatNs(site.timeNs)} in ${plural(site.count, 'wait')}).`;
 }
 
 function threadSentence({ thread_stats }: Offcpu): string | undefined {

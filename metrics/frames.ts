@@ -1,5 +1,6 @@
-import type { Mapping } from '../parsers/proc.ts';
+import { type Mapping, parseMaps } from '../parsers/proc.ts';
 import type { RawFrame } from '../parsers/stack.ts';
+import type { MappingTexts } from './facts.ts';
 import type { Frame } from './schema.ts';
 
 /** Finds the executable mapping of an address in one exec generation of a process. */
@@ -59,5 +60,16 @@ function userFrame(raw: RawFrame, find: (address: bigint) => Mapping | undefined
     symbol: null,
     module: mapping?.path || raw.module || null,
     offset: mapping ? Number(address - mapping.start + mapping.fileOffset) : null,
+  };
+}
+
+/** Each text is parsed once, when the first address of its process is asked for. */
+export function mappingFinder(texts: MappingTexts): FindMapping {
+  const parsed = new Map<string, Mapping[]>();
+  return (pid, generation, address) => {
+    const key = `${pid}:${generation}`;
+    const mappings = parsed.get(key) ?? parseMaps(texts[key] ?? '');
+    parsed.set(key, mappings);
+    return mappings.find((m) => m.start <= address && address < m.end);
   };
 }

@@ -181,6 +181,7 @@ function stillBlocked(input: OffcpuInput, frames: FrameTable): Offcpu['still_blo
       return {
         pid,
         tid,
+        comm: input.comms.get(tid) ?? null,
         blocked_ns: input.end - sinceNs,
         state,
         since_start,

@@ -55,6 +55,7 @@ const stack = z.object({
 const stillBlocked = z.object({
   pid,
   tid: pid,
+  comm: z.string().nullable(),
   blocked_ns: ns,
   state,
   since_start: z.boolean(),
@@ -121,6 +122,7 @@ const hostSchema = z.object({
 export const metadataSchema = z.object({
   mode: z.enum(['run', 'attach', 'system']),
   pid: pid.nullable().describe('the command, or the first process attached to; null for the whole machine'),
+  pids: z.array(pid).describe('the command, or all processes attached to'),
   cmd: z.array(z.string()),
   executable: z.string().nullable(),
   t0_ms: count.describe('start of the collection, ms since 1970'),

@@ -15,6 +15,11 @@ export function formatShare(part: number, whole: number): string {
   return `${whole > 0 ? ((part / whole) * 100).toFixed(1) : '0.0'} %`;
 }
 
+/** `1 wait`, `9,033 waits`. */
+export function plural(n: number, one: string, many = `${one}s`): string {
+  return `${formatCount(n)} ${n === 1 ? one : many}`;
+}
+
 /** `9,033`. */
 export function formatCount(n: number): string {
   return n.toLocaleString('en-US');

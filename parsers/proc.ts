@@ -25,6 +25,11 @@ export function parseMaps(text: string): Mapping[] {
   }));
 }
 
+/** The rows of /proc/PID/maps that are executable: all that is kept of it. */
+export function executableRows(text: string): string {
+  return text.match(/(?<![^\n])\S+ ..x[^\n]*\n/g)?.join('') ?? '';
+}
+
 /** `PF_KTHREAD` of linux/sched.h. */
 const KERNEL_THREAD = 0x00200000;
 

@@ -9,6 +9,8 @@ export interface Recording {
   begin: number | undefined;
   /** When the collection ended and the maps were printed; undefined when bpftrace did not get that far. */
   end: number | undefined;
+  /** Whether all maps of the end have been printed: what comes after does not belong to the collection. */
+  complete: boolean;
   readonly execs: Event<'exec'>[];
   readonly forks: Event<'fork'>[];
   readonly exits: Event<'exit'>[];
@@ -35,6 +37,7 @@ export function newRecording(): Recording {
   return {
     begin: undefined,
     end: undefined,
+    complete: false,
     execs: [],
     forks: [],
     exits: [],
@@ -54,7 +57,7 @@ export function recordLine(recording: Recording, text: string): StreamLine {
     if (quality.reasons.length < REASONS_KEPT) quality.reasons.push(line.reason);
   } else quality.linesRead++;
   if (line.kind === 'lost') quality.lostEvents += line.count;
-  if (line.kind === 'map') recording.maps.set(line.name, line.entries);
+  if (line.kind === 'map' && !recording.complete) recording.maps.set(line.name, line.entries);
   if (line.kind === 'event') recordEvent(recording, line.event);
   return line;
 }
@@ -79,8 +82,10 @@ function recordEvent(recording: Recording, event: StreamEvent): void {
     case 'tock':
       recording.tick = event.at;
       return;
-    case 'tick':
     case 'end':
+      recording.complete = true;
+      return;
+    case 'tick':
       return;
   }
 }

@@ -30,7 +30,7 @@ export async function checkHost(
   const checks: [string, Check][] = [
     ['platform', platform()],
     ['privilege', privilege()],
-    ['bpftrace', bpftraceVersion(dialect)],
+    ['bpftrace', bpftraceVersion(dialect, bpftrace === 'bpftrace')],
     ['tracefs', tracefsMounted()],
     ['btf', btf()],
     ['tracking', tracepoints('following processes', TRACKING_TRACEPOINTS)],
@@ -64,8 +64,9 @@ function privilege(): Check {
   return ok('root');
 }
 
-function bpftraceVersion(dialect: Dialect | BtprofError): Check {
-  if (dialect instanceof BtprofError) return failed(dialect.message, installCommand('bpftrace'));
+function bpftraceVersion(dialect: Dialect | BtprofError, own: boolean): Check {
+  if (dialect instanceof BtprofError)
+    return failed(dialect.message, own ? installCommand('bpftrace') : 'btprof doctor --bpftrace PATH');
   const [warning] = dialect.warnings;
   return warning ? limited(warning, null) : ok(`bpftrace ${dialect.version}`);
 }
@@ -100,7 +101,10 @@ function pidNamespace(dialect: Dialect | BtprofError): Check {
   const differ = !(dialect instanceof BtprofError) && dialect.pidNamespace === 'initial';
   const detail = 'a PID namespace of its own';
   return differ
-    ? failed(`${detail}, and this bpftrace counts processes as the host does`, '--pid=host')
+    ? failed(
+        `${detail}, and this bpftrace counts processes as the host does`,
+        'docker run --pid=host ..., or run btprof on the host',
+      )
     : ok(detail);
 }
 
@@ -194,6 +198,6 @@ function userStacks({ ebpf }: Profile): Check {
   if (usable >= USABLE_FRAMES) return ok(detail);
   return limited(
     `${detail}; the system's libraries are built without frame pointers, so callers are missing`,
-    'programs built with -fno-omit-frame-pointer',
+    'make CFLAGS=-fno-omit-frame-pointer, for the program to be profiled',
   );
 }

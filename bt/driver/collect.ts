@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { assembleSample, type Ending, type Facts } from '../../metrics/profile.ts';
+import type { Ending, Facts, MappingTexts, NamedThread } from '../../metrics/facts.ts';
+import { assembleSample, type Earlier } from '../../metrics/sample.ts';
 import type { Sample } from '../../metrics/schema.ts';
 import type { Recording } from '../../parsers/recording.ts';
 import { BtprofError } from '../errors.ts';
@@ -55,18 +56,17 @@ export async function collect(options: CollectOptions): Promise<Collection> {
     ...options,
     follow: followOf(options),
     giveUp: subject.kind === 'run' ? Promise.race([stop, subject.target.exited]) : stop,
-    onTick: (recording) => facts && takeSample(recording, facts),
+    onTick: (recording, mappings) => facts && takeSample(recording, facts, mappings.texts()),
   });
   const { tracer, recording } = session;
-  facts = factsOf(options, session.mapEntries);
-  const named = begin(session, subject);
+  facts = { ...factsOf(options, session.mapEntries), named: begin(session, subject) };
   options.onStart(facts);
   const cause = await endOf(options, session);
   debug(`collection ended by ${cause}`);
   if (subject.kind === 'run' && cause === 'subject') await drain(recording, subject.target.pid);
   if (cause !== 'tracer') await session.printMaps();
   const failure = recording.end === undefined ? await diedMidway(session) : undefined;
-  const ending = await endingOf(options, session, named, failure);
+  const ending = await endingOf(options, session, facts, failure);
   for (const remark of tracer.remarks()) debug(`bpftrace: ${remark}`);
   const close = async () => {
     tracer.kill();
@@ -76,11 +76,12 @@ export async function collect(options: CollectOptions): Promise<Collection> {
 }
 
 /** Makes a sample of each print: what the maps hold now, less what they held at the one before. */
-function sampler(onSample: (sample: Sample) => void): (recording: Recording, facts: Facts) => void {
-  let before: { maps: Recording['maps']; at: number } | undefined;
-  return (recording, facts) => {
+function sampler(onSample: (sample: Sample) => void) {
+  let before: Earlier | undefined;
+  return (recording: Recording, facts: Facts, mappings: MappingTexts) => {
     if (recording.tick === undefined) return;
-    onSample(assembleSample(recording, before ?? { maps: new Map(), at: facts.startNs }, facts));
+    const earlier = before ?? { maps: new Map(), at: facts.startNs };
+    onSample(assembleSample(recording, earlier, facts, mappings));
     before = { maps: new Map(recording.maps), at: recording.tick };
   };
 }
@@ -89,16 +90,14 @@ function followOf({ subject, plan: { children } }: CollectOptions): Follow {
   if (subject.kind === 'run') {
     return { kind: 'held', pid: subject.target.pid, execs: subject.target.execs, children };
   }
-  return { kind: 'named', by: process.pid, children: children || subject.kind === 'system' };
+  return { kind: 'named', by: process.pid, children };
 }
 
 /** The collection begins now. */
 function factsOf({ subject, plan, host, dialect, version }: CollectOptions, mapEntries: number): Facts {
-  const pid =
-    subject.kind === 'run' ? subject.target.pid : subject.kind === 'attach' ? subject.pids[0] : undefined;
   return {
     mode: subject.kind,
-    pid: pid ?? null,
+    pids: subject.kind === 'run' ? [subject.target.pid] : subject.kind === 'attach' ? subject.pids : [],
     cmd: subject.kind === 'run' ? subject.cmd : [],
     executable: subject.kind === 'run' ? subject.executable : null,
     t0Ms: Date.now(),
@@ -109,18 +108,19 @@ function factsOf({ subject, plan, host, dialect, version }: CollectOptions, mapE
     profilers: plan.profilers.map((p) => p.name),
     stacks: plan.stacks,
     mapEntries,
+    named: [],
   };
 }
 
 /**
  * Lets the command go, or names the threads that run already.
  *
- * @returns the process of each thread named, by tid
+ * @returns the threads named
  */
-function begin({ tracer, mappings }: Session, subject: Subject): Map<number, number> {
+function begin({ tracer, mappings }: Session, subject: Subject): NamedThread[] {
   if (subject.kind === 'run') {
     subject.target.release();
-    return new Map();
+    return [];
   }
   const ours = [process.pid, tracer.pid];
   const named = nameThreads(
@@ -128,7 +128,7 @@ function begin({ tracer, mappings }: Session, subject: Subject): Map<number, num
       ? () => subject.pids
       : () => userProcesses().filter((pid) => !ours.includes(pid)),
   );
-  for (const pid of new Set(named.values())) void mappings.read(pid, 1);
+  for (const pid of new Set(named.map((thread) => thread.pid))) void mappings.read(pid, 1);
   return named;
 }
 
@@ -191,20 +191,20 @@ async function diedMidway({ tracer }: Session): Promise<BtprofError> {
 async function endingOf(
   options: CollectOptions,
   session: Session,
-  named: ReadonlyMap<number, number>,
+  facts: Facts,
   failure: BtprofError | undefined,
 ): Promise<Ending> {
   const { subject } = options;
   const { recording, mappings, tracer } = session;
   const endNs = monotonicNs();
-  const alive = liveThreads(followed(recording, named, subject), new Set(named.keys()));
+  const named = new Set(facts.named.map((thread) => thread.tid));
+  const alive = liveThreads(followed(recording, facts, subject), named);
   await mappings.close();
   return {
     endNs,
     exit: subject.kind === 'run' ? await Promise.race([subject.target.exited, sleep(0, null)]) : null,
     incomplete: failure !== undefined,
     alive,
-    named: [...named],
     mappings: mappings.texts(),
     stacksUnread: tracer.stacksUnread(),
     warnings: warnings(options, session, failure),
@@ -212,12 +212,8 @@ async function endingOf(
 }
 
 /** Processes that were followed and may be alive. */
-function followed(
-  recording: Recording,
-  named: ReadonlyMap<number, number>,
-  subject: Subject,
-): ReadonlySet<number> {
-  const pids = new Set(named.values());
+function followed(recording: Recording, facts: Facts, subject: Subject): ReadonlySet<number> {
+  const pids = new Set(facts.named.map((thread) => thread.pid));
   for (const event of [...recording.execs, ...recording.forks]) pids.add(event.pid);
   for (const { pid } of recording.exits) if (threadsOf(pid).length === 0) pids.delete(pid);
   if (subject.kind === 'run' && recording.execs.length > 0) pids.add(subject.target.pid);

@@ -1,5 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import { type ChildProcess, spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { constants } from 'node:os';
 import { BtprofError } from '../errors.ts';
 import { inheritedOpenFilesLimit } from './inherited.ts';
@@ -69,9 +70,7 @@ export function holdTarget(
 ): HeldTarget {
   const gate = freeDescriptor(descriptors);
   // env takes a command with '=' in its name for an assignment; nice only passes it on.
-  const detour = words[0]?.includes('=')
-    ? [Buffer.from('/usr/bin/nice'), Buffer.from('-n'), Buffer.from('0')]
-    : [];
+  const detour = words[0]?.includes('=') ? [nicePath(), '-n', '0'].map((word) => Buffer.from(word)) : [];
   const all = [...environment, ...detour, ...words];
   const coded = all.some(needsCode);
   const limit = inheritedOpenFilesLimit() ?? '';
@@ -107,6 +106,11 @@ function exitOf(child: ChildProcess): Promise<Exit> {
     child.once('error', reject);
     child.once('exit', (code, signal) => resolve({ code, signal }));
   });
+}
+
+/** In /bin where only busybox is. */
+function nicePath(): string {
+  return existsSync('/usr/bin/nice') ? '/usr/bin/nice' : '/bin/nice';
 }
 
 /** A shell can redirect the descriptors 3 to 9 only. */

@@ -50,7 +50,9 @@ export async function askDialect(bpftrace: string): Promise<Dialect> {
   if (answer.code === 'ENOENT') {
     throw new BtprofError(
       `bpftrace is missing: there is no command ${JSON.stringify(bpftrace)}.`,
-      `Install it: ${installCommand('bpftrace')}`,
+      bpftrace === 'bpftrace'
+        ? `Install it: ${installCommand('bpftrace')}`
+        : 'Check the path given to --bpftrace.',
     );
   }
   if (answer.failed) {

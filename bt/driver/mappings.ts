@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import { executableRows } from '../../parsers/proc.ts';
 import type { StreamEvent } from '../../parsers/stream.ts';
 
 /** After an exec the loader maps libraries for some milliseconds; programs load more of them later. */
@@ -37,7 +38,7 @@ export function newMappingCache(): MappingCache {
     const text = await readFile(`/proc/${pid}/maps`, 'utf8').catch(() => '');
     // An exec in between would file the new program's mappings under the old one.
     if (text !== '' && (generations.get(pid) ?? generation) === generation)
-      keep(`${pid}:${generation}`, text);
+      keep(`${pid}:${generation}`, executableRows(text));
   };
   const schedule = (pid: number, generation: number) => {
     generations.set(pid, generation);

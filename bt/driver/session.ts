@@ -22,7 +22,7 @@ export interface SessionOptions {
   /** Settles when there is nothing to wait for any more: Ctrl-C, or the held process is gone. */
   readonly giveUp: Promise<unknown>;
   /** Ran with each complete print at an interval. */
-  readonly onTick: (recording: Recording) => void;
+  readonly onTick: (recording: Recording, mappings: MappingCache) => void;
   /** Ran as soon as there is a process to kill, whatever happens then. */
   readonly onTracer: (tracer: Tracer) => void;
   readonly debug: (text: string) => void;
@@ -60,7 +60,7 @@ export async function openSession(options: SessionOptions): Promise<Session> {
     if (line.kind !== 'event') return;
     mappings.onEvent(line.event);
     marks.pass(line.event.type);
-    if (line.event.type === 'tock') options.onTick(recording);
+    if (line.event.type === 'tock' && recording.end === undefined) options.onTick(recording, mappings);
   };
   const started = performance.now();
   const tracer = await startTracer(bpftrace, program, dialect.environment(entries), onLine);

@@ -1,5 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs';
-import type { LiveThread } from '../../metrics/profile.ts';
+import type { LiveThread, NamedThread } from '../../metrics/facts.ts';
 import { parseKallsyms, parseKernelStack, parseStat, parseUserPc } from '../../parsers/proc.ts';
 import type { RawFrame } from '../../parsers/stack.ts';
 import { tryRead } from './procfs.ts';
@@ -17,6 +17,11 @@ export function userProcesses(): number[] {
     .filter((pid) => statOf(pid, pid)?.kernelThread === false);
 }
 
+/** Whether a process runs in the kernel only, such as kworker. */
+export function isKernelThread(pid: number): boolean {
+  return statOf(pid, pid)?.kernelThread === true;
+}
+
 /** Whether a process is there and has not exited. */
 export function isAlive(pid: number): boolean {
   const state = statOf(pid, pid)?.state;
@@ -27,22 +32,22 @@ export function isAlive(pid: number): boolean {
  * Names every thread of the processes to the running program by kill(tid, 0), until no new ones appear.
  *
  * @param list the processes, asked anew for each pass
- * @returns the process of each thread named, by tid
+ * @returns the threads named, with their names
  */
-export function nameThreads(list: () => readonly number[]): Map<number, number> {
-  const owners = new Map<number, number>();
+export function nameThreads(list: () => readonly number[]): NamedThread[] {
+  const named = new Map<number, NamedThread>();
   for (let added = true; added; ) {
     added = false;
     for (const pid of list()) {
       for (const tid of threadsOf(pid)) {
-        if (owners.has(tid)) continue;
-        owners.set(tid, pid);
-        added = true;
+        if (named.has(tid)) continue;
         tryRead(() => process.kill(tid, 0));
+        named.set(tid, { pid, tid, comm: commOf(pid, tid) ?? '' });
+        added = true;
       }
     }
   }
-  return owners;
+  return [...named.values()];
 }
 
 /**
@@ -53,14 +58,18 @@ export function liveThreads(pids: Iterable<number>, blockedSinceStart: ReadonlyS
   const threads: LiveThread[] = [];
   for (const pid of pids) {
     for (const tid of threadsOf(pid)) {
-      const comm = tryRead(() => readFileSync(`/proc/${pid}/task/${tid}/comm`, 'utf8'));
+      const comm = commOf(pid, tid);
       const state = statOf(pid, tid)?.state;
       if (comm === undefined || state === undefined) continue;
-      const thread = { pid, tid, comm: comm.replace(/\n$/, ''), state };
+      const thread = { pid, tid, comm, state };
       threads.push(blockedSinceStart.has(tid) ? { ...thread, ...blockedAt(pid, tid) } : thread);
     }
   }
   return withKernelAddresses(threads);
+}
+
+function commOf(pid: number, tid: number): string | undefined {
+  return tryRead(() => readFileSync(`/proc/${pid}/task/${tid}/comm`, 'utf8').replace(/\n$/, ''));
 }
 
 function statOf(pid: number, tid: number): ReturnType<typeof parseStat> {

@@ -1,6 +1,6 @@
 import { hottestSites, siteOf } from '../../metrics/bottlenecks.ts';
 import type { Offcpu, Profile, Syscalls } from '../../metrics/schema.ts';
-import { formatCount, formatNs, formatShare } from '../../metrics/units.ts';
+import { formatCount, formatNs, formatShare, plural } from '../../metrics/units.ts';
 
 /** Rows that each table shows; the whole has to fit a screen. */
 const ROWS = 5;
@@ -21,7 +21,7 @@ export function summaryView(profile: Profile): string {
 function headBlock({ metadata }: Profile): string[] {
   const what = {
     run: metadata.cmd.map(printable).join(' '),
-    attach: `process ${metadata.pid}`,
+    attach: `process ${metadata.pids.join(', ')}`,
     system: 'the whole machine',
   }[metadata.mode];
   const { exit } = metadata;
@@ -34,8 +34,8 @@ function headBlock({ metadata }: Profile): string[] {
 }
 
 function offcpuBlock(offcpu: Offcpu): string[] {
+  if (offcpu.total_events === 0) return ['Off-CPU: no wait ended'];
   const head = `Off-CPU: ${formatNs(offcpu.total_time_ns)} in ${plural(offcpu.total_events, 'wait')}`;
-  if (offcpu.total_events === 0) return [head];
   return [
     `${head}, on average ${formatNs(offcpu.avg_time_ns)}, at most ${formatNs(offcpu.max_time_ns)}`,
     ...sitesTable(offcpu),
@@ -91,12 +91,11 @@ function hottestSiteOf(offcpu: Offcpu, pid: number, tid: number): string {
 function stillBlock(offcpu: Offcpu): string[] {
   const all = offcpu.still_blocked;
   const rows = all.slice(0, ROWS).map((wait) => {
-    const comm = offcpu.thread_stats[`${wait.pid}:${wait.tid}`]?.comm;
     const site = wait.kernel.length ? `  ${siteOf(wait, offcpu.frames)}` : '';
     const since = wait.since_start ? '  since before the start' : '';
     return [
       formatNs(wait.blocked_ns),
-      `${wait.pid}:${wait.tid}${comm ? ` ${printable(comm)}` : ''}${site}${since}`,
+      `${wait.pid}:${wait.tid}${wait.comm ? ` ${printable(wait.comm)}` : ''}${site}${since}`,
     ];
   });
   return [
@@ -116,9 +115,9 @@ function syscallBlock(syscalls: Syscalls): string[] {
     .slice(0, ROWS)
     .map(({ name, count }) => [formatCount(count), formatShare(count, syscalls.total), name]);
   return [
-    `System calls: ${formatCount(syscalls.total)}, ${rate}, ${analysis.behavior}`,
+    `System calls: ${formatCount(syscalls.total)}, ${rate}, by calls ${analysis.behavior}`,
     ...(categories.length ? [`  ${categories.slice(0, ROWS).join(', ')}`] : []),
-    ...table(['calls', 'share', 'name'], rows),
+    ...(rows.length ? table(['calls', 'share', 'name'], rows) : []),
     ...more(Object.keys(syscalls.by_syscall).length),
     ...(compat.total ? [`  and ${formatCount(compat.total)} through the 32-bit entry, counted apart`] : []),
   ];
@@ -152,10 +151,6 @@ function table(head: readonly string[], rows: readonly (readonly string[])[]): s
 
 function more(total: number): string[] {
   return total > ROWS ? [`  (${formatCount(total - ROWS)} more: --json)`] : [];
-}
-
-function plural(n: number, one: string, many = `${one}s`): string {
-  return `${formatCount(n)} ${n === 1 ? one : many}`;
 }
 
 /** Names come from the programs that are watched: nothing in them may steer the terminal. */

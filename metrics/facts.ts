@@ -1,0 +1,58 @@
+import type { RawFrame } from '../parsers/stack.ts';
+import type { HostInfo, Metadata } from './schema.ts';
+import type { Arch } from './syscall-name.ts';
+
+/**
+ * What is known of a collection besides its stream, when it begins. Plain data, as `Ending` is: together with the
+ * lines of the stream they make the same profile anywhere.
+ */
+export interface Facts {
+  readonly mode: Metadata['mode'];
+  /** The command, or the processes attached to; none for the whole machine. */
+  readonly pids: readonly number[];
+  readonly cmd: readonly string[];
+  readonly executable: string | null;
+  /** Start of the collection, ms since 1970 and CLOCK_MONOTONIC ns. */
+  readonly t0Ms: number;
+  readonly startNs: number;
+  readonly host: HostInfo & { readonly arch: Arch };
+  readonly btprof: string;
+  readonly bpftrace: string;
+  readonly profilers: readonly string[];
+  readonly stacks: boolean;
+  /** Entries that each kernel map has room for. */
+  readonly mapEntries: number;
+  /** The threads that ran already and were named to the program, with their names then; none under `run`. */
+  readonly named: readonly NamedThread[];
+}
+
+export interface NamedThread {
+  readonly pid: number;
+  readonly tid: number;
+  readonly comm: string;
+}
+
+export interface LiveThread extends NamedThread {
+  /** State letter of /proc/PID/stat. */
+  readonly state: string;
+  /** Kernel and user frames, for threads blocked since before the start. */
+  readonly kernel?: readonly RawFrame[];
+  readonly user?: readonly RawFrame[];
+}
+
+/** What is known when the collection has ended. */
+export interface Ending {
+  /** CLOCK_MONOTONIC ns, for when the stream does not say. */
+  readonly endNs: number;
+  readonly exit: Metadata['exit'];
+  readonly incomplete: boolean;
+  /** Threads of followed processes that were alive at the end. */
+  readonly alive: readonly LiveThread[];
+  readonly mappings: MappingTexts;
+  /** Stacks that bpftrace itself said it could not read. */
+  readonly stacksUnread: number;
+  readonly warnings: readonly string[];
+}
+
+/** Executable rows of /proc/PID/maps by `PID:GENERATION`. */
+export type MappingTexts = Readonly<Record<string, string>>;

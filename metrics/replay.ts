@@ -1,0 +1,18 @@
+import { newRecording, recordLine } from '../parsers/recording.ts';
+import type { Ending, Facts } from './facts.ts';
+import { assembleProfile } from './profile.ts';
+import type { Profile } from './schema.ts';
+
+/** A run that was kept: the lines that bpftrace printed, and what was learnt beside them. */
+export interface KeptRun {
+  readonly facts: Facts;
+  readonly ending: Ending;
+  readonly lines: readonly string[];
+}
+
+/** The profile of a kept run: the same that the run itself gave. */
+export function replay({ facts, ending, lines }: KeptRun): Profile {
+  const recording = newRecording();
+  for (const line of lines) recordLine(recording, line);
+  return assembleProfile(recording, facts, ending);
+}

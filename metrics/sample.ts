@@ -1,0 +1,64 @@
+import type { Entry } from '../parsers/entries.ts';
+import type { Recording } from '../parsers/recording.ts';
+import type { Facts, MappingTexts } from './facts.ts';
+import { mappingFinder, newFrameTable } from './frames.ts';
+import { offcpuMetrics, waitsBetween } from './offcpu.ts';
+import type { Offcpu, Sample } from './schema.ts';
+import { syscallMetrics } from './syscalls.ts';
+import { namesOf, ownersOf } from './threads.ts';
+
+/** What the maps held at the start of an interval. */
+export interface Earlier {
+  readonly maps: ReadonlyMap<string, readonly Entry[]>;
+  /** CLOCK_MONOTONIC ns. */
+  readonly at: number;
+}
+
+/** The figures of one interval: what the maps hold now, less what they held at its start. */
+export function assembleSample(
+  recording: Recording,
+  earlier: Earlier,
+  facts: Facts,
+  mappings: MappingTexts,
+): Sample {
+  const at = recording.tick ?? earlier.at;
+  const names = namesOf(recording, facts, []);
+  const now = (name: string): readonly Entry[] => recording.maps.get(name) ?? [];
+  const before = (name: string): readonly Entry[] => earlier.maps.get(name) ?? [];
+  const offcpu = () => {
+    const waits = waitsBetween(now('@waits'), before('@waits'));
+    const identity = { owners: ownersOf(facts), comms: names.threads, lifetimes: new Map() };
+    const input = { ...NO_EXTREMES, ...identity, waits, stacks: facts.stacks, end: at };
+    return offcpuMetrics(input, newFrameTable(mappingFinder(mappings))).metrics;
+  };
+  const syscalls = () =>
+    syscallMetrics(now('@calls'), before('@calls'), facts.host.arch, at - earlier.at, names.processes)
+      .metrics;
+  return {
+    kind: 'sample',
+    ts_ms: facts.t0Ms + Math.round((at - facts.startNs) / 1e6),
+    interval_ns: at - earlier.at,
+    ebpf: {
+      ...(facts.profilers.includes('offcpu') ? { offcpu: withoutExtremes(offcpu()) } : {}),
+      ...(facts.profilers.includes('syscalls') ? { syscalls: syscalls() } : {}),
+    },
+  };
+}
+
+/** The kernel keeps extremes, and what is still blocked is asked for, for the whole collection only. */
+const NO_EXTREMES = {
+  longest: [],
+  shortest: [],
+  off: [],
+  running: new Set<number>(),
+  blockedStacks: new Map(),
+} as const;
+
+function withoutExtremes(metrics: Offcpu): NonNullable<Sample['ebpf']['offcpu']> {
+  const { max_time_ns, min_time_ns, still_blocked, bottlenecks, ...rest } = metrics;
+  const threads = Object.entries(rest.thread_stats).map(([key, thread]) => {
+    const { max_time_ns, min_time_ns, lifetime_ns, ...kept } = thread;
+    return [key, kept] as const;
+  });
+  return { ...rest, thread_stats: Object.fromEntries(threads) };
+}

@@ -1,0 +1,73 @@
+import type { Recording } from '../parsers/recording.ts';
+import type { Ending, Facts, NamedThread } from './facts.ts';
+
+/** The span of a collection, CLOCK_MONOTONIC ns. */
+export interface Span {
+  readonly start: number;
+  readonly end: number;
+  /** Wall time of what was profiled. */
+  readonly wall: number;
+}
+
+/** `run` is timed by the kernel, from the command's exec to its exit; the others from start to end. */
+export function spanOf(recording: Recording, facts: Facts, ending: Ending): Span {
+  const end = recording.end ?? (ending.incomplete ? recording.tick : undefined) ?? ending.endNs;
+  if (facts.mode !== 'run') return { start: facts.startNs, end, wall: Math.max(0, end - facts.startNs) };
+  const [pid] = facts.pids;
+  const start = recording.execs.find((e) => e.pid === pid)?.at ?? facts.startNs;
+  const left = recording.exits.find((e) => e.pid === pid && e.tid === pid)?.at ?? end;
+  return { start, end, wall: Math.max(0, Math.min(left, end) - start) };
+}
+
+/** Names of all processes and threads seen. */
+export interface Names {
+  /** By pid. */
+  readonly processes: ReadonlyMap<number, string>;
+  /** By tid. */
+  readonly threads: ReadonlyMap<number, string>;
+  readonly threadCount: number;
+}
+
+/** The last known names: at a thread's exit, at the end, at exec or fork, or at the start. */
+export function namesOf(recording: Recording, { named }: Facts, alive: readonly NamedThread[]): Names {
+  const processes = new Map<number, string>();
+  const threads = new Map<number, string>();
+  const seen = new Set<string>();
+  const see = ({ pid, tid, comm }: NamedThread) => {
+    if (tid === pid || !processes.has(pid)) processes.set(pid, comm);
+    threads.set(tid, comm);
+    seen.add(`${pid}:${tid}`);
+  };
+  named.forEach(see);
+  for (const event of [...recording.execs, ...recording.forks].sort((a, b) => a.at - b.at)) {
+    const comm = event.type === 'exec' ? event.comm : (processes.get(event.parent) ?? '');
+    see({ pid: event.pid, tid: event.pid, comm });
+  }
+  alive.forEach(see);
+  recording.exits.forEach(see);
+  return { processes, threads, threadCount: seen.size };
+}
+
+/** Process of each thread that ran when the collection began, by tid. */
+export function ownersOf({ named }: Facts): Map<number, number> {
+  return new Map(named.map(({ tid, pid }) => [tid, pid]));
+}
+
+/**
+ * How long threads lived within the collection, ns, by `PID:TID`: those that exited with their start time known, and
+ * those that were there from its start to its end.
+ */
+export function lifetimes(
+  recording: Recording,
+  facts: Facts,
+  { alive }: Ending,
+  span: Span,
+): Map<string, number> {
+  const owners = ownersOf(facts);
+  const throughout = alive.filter(({ pid, tid }) => owners.get(tid) === pid);
+  const lived = new Map(throughout.map(({ pid, tid }) => [`${pid}:${tid}`, span.end - span.start]));
+  for (const { pid, tid, start, at } of recording.exits) {
+    if (start > 0) lived.set(`${pid}:${tid}`, at - Math.max(start, span.start));
+  }
+  return lived;
+}

@@ -1,0 +1,66 @@
+/**
+ * `npm run record [-- NAME...]`: records the raw stream of real runs into fixtures/recordings/NAME.json.gz, for the
+ * tests of the parsers and for the demo where bpftrace cannot run. Without names: all of them.
+ */
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { gzipSync } from 'node:zlib';
+import { $ } from 'zx';
+import { collect } from '../bt/driver/collect.ts';
+import { holdTarget } from '../bt/driver/held-target.ts';
+import { requireHost } from '../bt/driver/host.ts';
+import { PROFILERS } from '../bt/profilers/registry.ts';
+import type { KeptRun } from '../metrics/replay.ts';
+
+$.verbose = false;
+/** Where the workloads are built: part of the recorded mappings, so the same everywhere. */
+const BUILT = '/tmp/btprof-workloads';
+const WORKLOADS: Record<string, { build?: string; command: string[]; stacks?: boolean }> = {
+  demo: { command: ['node', 'fixtures/workloads/demo.mjs'] },
+  sleepers: { build: 'sleepers', command: [`${BUILT}/sleepers`] },
+  'sleepers-no-stacks': { build: 'sleepers', command: [`${BUILT}/sleepers`], stacks: false },
+  forks: { build: 'forks', command: [`${BUILT}/forks`] },
+  compat: { build: 'compat', command: [`${BUILT}/compat`] },
+};
+
+const { host, dialect } = await requireHost('bpftrace');
+const names = process.argv.length > 2 ? process.argv.slice(2) : Object.keys(WORKLOADS);
+for (const name of names) {
+  const workload = WORKLOADS[name];
+  if (!workload) throw new Error(`no workload ${name}; there are ${Object.keys(WORKLOADS).join(', ')}`);
+  if (workload.build) await buildWorkload(workload.build);
+  const run = await record(workload.command, workload.stacks ?? true);
+  const file = `fixtures/recordings/${name}.json.gz`;
+  writeFileSync(file, gzipSync(JSON.stringify(run), { level: 9 }));
+  console.log(`${file}: ${run.lines.length} lines`);
+}
+
+async function buildWorkload(name: string): Promise<void> {
+  mkdirSync(BUILT, { recursive: true });
+  await $`gcc -O1 -w -fno-omit-frame-pointer -pthread -o ${BUILT}/${name} fixtures/workloads/${name}.c`;
+}
+
+async function record(command: readonly string[], stacks: boolean): Promise<KeptRun> {
+  const environment = ['PATH=/usr/local/bin:/usr/bin:/bin', 'LC_ALL=C'].map((entry) => Buffer.from(entry));
+  const target = holdTarget(
+    command.map((word) => Buffer.from(word)),
+    environment,
+    [],
+  );
+  const lines: string[] = [];
+  const { facts, ending, close } = await collect({
+    plan: { profilers: PROFILERS, minBlockNs: 0, stacks, stackDepth: 127, children: true },
+    host: { ...host, info: { ...host.info, hostname: 'recorded' } },
+    dialect,
+    bpftrace: 'bpftrace',
+    version: 'recorded',
+    subject: { kind: 'run', target, cmd: command, executable: command[0] as string },
+    stop: new Promise(() => undefined),
+    onTracer: () => undefined,
+    onStart: () => undefined,
+    onSample: () => undefined,
+    onLine: (line) => lines.push(line),
+    debug: () => undefined,
+  });
+  await close();
+  return { facts, ending, lines };
+}
