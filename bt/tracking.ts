@@ -52,9 +52,15 @@ function namedProbe(by: number, onNamed: readonly string[]): Probe {
     attach: 'tracepoint:syscalls:sys_enter_kill',
     predicate: `pid == ${by} && args->sig == 0`,
     comment:
-      'The profiler names each thread to follow by kill(tid, 0), which does nothing else.\n' +
+      'The profiler names itself, and then each thread to follow, by kill(tid, 0), which does nothing else.\n' +
       'A thread id that is no process id never equals `pid`, so it may stand in @gen.',
-    body: [...onNamed, '@gen[args->pid] = (uint64)1;'],
+    body: [
+      `if (args->pid == ${by}) {`,
+      '  print(("start", nsecs));',
+      '} else {',
+      ...[...onNamed, '@gen[args->pid] = (uint64)1;'].map((line) => `  ${line}`),
+      '}',
+    ],
   };
 }
 
@@ -121,7 +127,7 @@ function exitProbe(btf: boolean): Probe {
   };
 }
 
-/** The statement that reports the current thread's end. */
+/** The statement that reports the current thread's end and start, by the clock of nsecs, which counts suspended time. */
 export function exitEvent(btf: boolean): string {
-  return `print(("exit", nsecs, pid, tid, ${btf ? 'curtask->start_time' : '(uint64)0'}, comm));`;
+  return `print(("exit", nsecs, pid, tid, ${btf ? 'curtask->start_boottime' : '(uint64)0'}, comm));`;
 }

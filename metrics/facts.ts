@@ -12,9 +12,8 @@ export interface Facts {
   readonly pids: readonly number[];
   readonly cmd: readonly string[];
   readonly executable: string | null;
-  /** Start of the collection, ms since 1970 and CLOCK_MONOTONIC ns. */
+  /** Start of the collection, ms since 1970. */
   readonly t0Ms: number;
-  readonly startNs: number;
   readonly host: HostInfo & { readonly arch: Arch };
   readonly btprof: string;
   readonly bpftrace: string;
@@ -42,8 +41,8 @@ export interface LiveThread extends NamedThread {
 
 /** What is known when the collection has ended. */
 export interface Ending {
-  /** CLOCK_MONOTONIC ns, for when the stream does not say. */
-  readonly endNs: number;
+  /** How long the collection took by our own clock, ns: for a stream that breaks off. */
+  readonly elapsedNs: number;
   readonly exit: Metadata['exit'];
   readonly incomplete: boolean;
   /** Threads of followed processes that were alive at the end. */

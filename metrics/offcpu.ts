@@ -24,7 +24,7 @@ export interface OffcpuInput {
   readonly comms: ReadonlyMap<number, string>;
   /** How long each thread lived within the collection, ns, by `PID:TID`. */
   readonly lifetimes: ReadonlyMap<string, number>;
-  /** End of the collection, CLOCK_MONOTONIC ns. */
+  /** End of the collection, ns of the kernel's clock. */
   readonly end: number;
   /** Threads that were on a CPU, or ready for one, when the collection ended. */
   readonly running: ReadonlySet<number>;

@@ -5,12 +5,12 @@ import { mappingFinder, newFrameTable } from './frames.ts';
 import { offcpuMetrics, waitsBetween } from './offcpu.ts';
 import type { Offcpu, Sample } from './schema.ts';
 import { syscallMetrics } from './syscalls.ts';
-import { namesOf, ownersOf } from './threads.ts';
+import { namesOf, ownersOf, startOf } from './threads.ts';
 
 /** What the maps held at the start of an interval. */
 export interface Earlier {
   readonly maps: ReadonlyMap<string, readonly Entry[]>;
-  /** CLOCK_MONOTONIC ns. */
+  /** ns of the kernel's clock. */
   readonly at: number;
 }
 
@@ -36,7 +36,7 @@ export function assembleSample(
       .metrics;
   return {
     kind: 'sample',
-    ts_ms: facts.t0Ms + Math.round((at - facts.startNs) / 1e6),
+    ts_ms: facts.t0Ms + Math.round((at - startOf(recording, facts)) / 1e6),
     interval_ns: at - earlier.at,
     ebpf: {
       ...(facts.profilers.includes('offcpu') ? { offcpu: withoutExtremes(offcpu()) } : {}),

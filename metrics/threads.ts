@@ -1,7 +1,7 @@
 import type { Recording } from '../parsers/recording.ts';
 import type { Ending, Facts, NamedThread } from './facts.ts';
 
-/** The span of a collection, CLOCK_MONOTONIC ns. */
+/** The span of a collection, ns of the kernel's clock. */
 export interface Span {
   readonly start: number;
   readonly end: number;
@@ -11,12 +11,18 @@ export interface Span {
 
 /** `run` is timed by the kernel, from the command's exec to its exit; the others from start to end. */
 export function spanOf(recording: Recording, facts: Facts, ending: Ending): Span {
-  const end = recording.end ?? (ending.incomplete ? recording.tick : undefined) ?? ending.endNs;
-  if (facts.mode !== 'run') return { start: facts.startNs, end, wall: Math.max(0, end - facts.startNs) };
+  const start = startOf(recording, facts);
+  const end = recording.end ?? recording.tick ?? start + ending.elapsedNs;
+  if (facts.mode !== 'run') return { start, end, wall: Math.max(0, end - start) };
   const [pid] = facts.pids;
-  const start = recording.execs.find((e) => e.pid === pid)?.at ?? facts.startNs;
   const left = recording.exits.find((e) => e.pid === pid && e.tid === pid)?.at ?? end;
   return { start, end, wall: Math.max(0, Math.min(left, end) - start) };
+}
+
+/** When the command became itself, or the threads were named; BEGIN was shortly before either. */
+export function startOf(recording: Recording, { mode, pids }: Facts): number {
+  const exec = mode === 'run' ? recording.execs.find((e) => e.pid === pids[0]) : undefined;
+  return exec?.at ?? recording.start ?? recording.begin ?? 0;
 }
 
 /** Names of all processes and threads seen. */

@@ -81,12 +81,15 @@ export function parseUserPc(text: string): string | undefined {
   return /0x[0-9a-f]+ (0x[0-9a-f]+)\s*$/.exec(text)?.[1];
 }
 
-/** Addresses of the wanted symbols in /proc/kallsyms (`ffffffff81000000 T _text [module]`), as `0x…`. */
+/**
+ * Addresses of the wanted symbols in /proc/kallsyms (`ffffffff81000000 T _text [module]`), as `0x…`; none where the
+ * kernel hides them (kptr_restrict), which it does as zeros.
+ */
 export function parseKallsyms(text: string, wanted: ReadonlySet<string>): Map<string, string> {
   const found = new Map<string, string>();
   for (const m of text.matchAll(/^([0-9a-f]+) \w (\S+)/gm)) {
     const name = m[2] as string;
-    if (wanted.has(name) && !found.has(name)) found.set(name, `0x${m[1]}`);
+    if (wanted.has(name) && !found.has(name) && !/^0+$/.test(m[1] as string)) found.set(name, `0x${m[1]}`);
   }
   return found;
 }

@@ -3,10 +3,12 @@ import { readLine, type StreamEvent, type StreamLine } from './stream.ts';
 
 type Event<T extends StreamEvent['type']> = Extract<StreamEvent, { type: T }>;
 
-/** What a stream said so far. Times are CLOCK_MONOTONIC ns. */
+/** What a stream said so far. Times are ns of the kernel's clock (CLOCK_BOOTTIME). */
 export interface Recording {
   /** When BEGIN ran; undefined until the program is live. */
   begin: number | undefined;
+  /** When the threads that ran already were named; undefined under `run`. */
+  start: number | undefined;
   /** When the collection ended and the maps were printed; undefined when bpftrace did not get that far. */
   end: number | undefined;
   /** Whether all maps of the end have been printed: what comes after does not belong to the collection. */
@@ -36,6 +38,7 @@ const REASONS_KEPT = 5;
 export function newRecording(): Recording {
   return {
     begin: undefined,
+    start: undefined,
     end: undefined,
     complete: false,
     execs: [],
@@ -66,6 +69,9 @@ function recordEvent(recording: Recording, event: StreamEvent): void {
   switch (event.type) {
     case 'ready':
       recording.begin = event.at;
+      return;
+    case 'start':
+      recording.start = event.at;
       return;
     case 'stop':
       recording.end = event.at;

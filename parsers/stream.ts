@@ -19,6 +19,7 @@ const comm = z.string().transform(mendBytes);
 
 const eventTuple = z.union([
   z.tuple([z.literal('ready'), ns]).transform(([type, at]) => ({ type, at })),
+  z.tuple([z.literal('start'), ns]).transform(([type, at]) => ({ type, at })),
   z.tuple([z.literal('tick'), ns]).transform(([type, at]) => ({ type, at })),
   z.tuple([z.literal('tock'), ns]).transform(([type, at]) => ({ type, at })),
   z.tuple([z.literal('stop'), ns]).transform(([type, at]) => ({ type, at })),
@@ -34,7 +35,7 @@ const eventTuple = z.union([
     .transform(([type, at, pid, tid, start, comm]) => ({ type, at, pid, tid, start, comm })),
 ]);
 
-/** What the program printed by itself. Times are CLOCK_MONOTONIC ns; `start` of an exit is 0 without BTF. */
+/** What the program printed by itself. Times are ns of the kernel's clock (CLOCK_BOOTTIME); `start` of an exit is 0 without BTF. */
 export type StreamEvent = z.infer<typeof eventTuple>;
 
 const envelope = z.object({ type: z.string() }).loose();

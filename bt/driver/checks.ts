@@ -10,6 +10,7 @@ import { collect } from './collect.ts';
 import { holdTarget } from './held-target.ts';
 import {
   askDialect,
+  hasBtf,
   inInitialPidNamespace,
   installCommand,
   MOUNT_TRACEFS,
@@ -77,9 +78,9 @@ function tracefsMounted(): Check {
 }
 
 function btf(): Check {
-  if (existsSync('/sys/kernel/btf/vmlinux')) return ok('/sys/kernel/btf/vmlinux');
+  if (hasBtf()) return ok('/sys/kernel/btf/vmlinux');
   return limited(
-    'the kernel has no BTF: 32-bit system calls are not told apart, and lifetimes of threads are unknown',
+    'the kernel has no BTF, or one from before Linux 5.5: 32-bit system calls are not told apart, and lifetimes of threads are unknown',
     'a kernel built with CONFIG_DEBUG_INFO_BTF=y',
   );
 }

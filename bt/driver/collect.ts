@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Ending, Facts, MappingTexts, NamedThread } from '../../metrics/facts.ts';
 import { assembleSample, type Earlier } from '../../metrics/sample.ts';
 import type { Sample } from '../../metrics/schema.ts';
+import { startOf } from '../../metrics/threads.ts';
 import type { Recording } from '../../parsers/recording.ts';
 import { BtprofError } from '../errors.ts';
 import type { Follow } from '../tracking.ts';
@@ -59,6 +60,7 @@ export async function collect(options: CollectOptions): Promise<Collection> {
     onTick: (recording, mappings) => facts && takeSample(recording, facts, mappings.texts()),
   });
   const { tracer, recording } = session;
+  const began = performance.now();
   facts = { ...factsOf(options, session.mapEntries), named: begin(session, subject) };
   options.onStart(facts);
   const cause = await endOf(options, session);
@@ -66,7 +68,8 @@ export async function collect(options: CollectOptions): Promise<Collection> {
   if (subject.kind === 'run' && cause === 'subject') await drain(recording, subject.target.pid);
   if (cause !== 'tracer') await session.printMaps();
   const failure = recording.end === undefined ? await diedMidway(session) : undefined;
-  const ending = await endingOf(options, session, facts, failure);
+  const elapsedNs = Math.round((performance.now() - began) * 1e6);
+  const ending = { ...(await endingOf(options, session, facts, failure)), elapsedNs };
   for (const remark of tracer.remarks()) debug(`bpftrace: ${remark}`);
   const close = async () => {
     tracer.kill();
@@ -80,7 +83,7 @@ function sampler(onSample: (sample: Sample) => void) {
   let before: Earlier | undefined;
   return (recording: Recording, facts: Facts, mappings: MappingTexts) => {
     if (recording.tick === undefined) return;
-    const earlier = before ?? { maps: new Map(), at: facts.startNs };
+    const earlier = before ?? { maps: new Map(), at: startOf(recording, facts) };
     onSample(assembleSample(recording, earlier, facts, mappings));
     before = { maps: new Map(recording.maps), at: recording.tick };
   };
@@ -101,7 +104,6 @@ function factsOf({ subject, plan, host, dialect, version }: CollectOptions, mapE
     cmd: subject.kind === 'run' ? subject.cmd : [],
     executable: subject.kind === 'run' ? subject.executable : null,
     t0Ms: Date.now(),
-    startNs: monotonicNs(),
     host: host.info,
     btprof: version,
     bpftrace: dialect.version,
@@ -173,9 +175,9 @@ const DRAIN_MORE_MS = 5;
 
 /** The exit that we saw is on its way to us as an event, with all that came before it. */
 async function drain(recording: Recording, pid: number): Promise<void> {
-  const deadline = monotonicNs() + DRAIN_MS * 1e6;
+  const deadline = performance.now() + DRAIN_MS;
   const left = () => recording.exits.some((e) => e.tid === pid);
-  while (!left() && monotonicNs() < deadline) await sleep(1);
+  while (!left() && performance.now() < deadline) await sleep(1);
   await sleep(DRAIN_MORE_MS);
 }
 
@@ -193,15 +195,13 @@ async function endingOf(
   session: Session,
   facts: Facts,
   failure: BtprofError | undefined,
-): Promise<Ending> {
+): Promise<Omit<Ending, 'elapsedNs'>> {
   const { subject } = options;
   const { recording, mappings, tracer } = session;
-  const endNs = monotonicNs();
   const named = new Set(facts.named.map((thread) => thread.tid));
   const alive = liveThreads(followed(recording, facts, subject), named);
   await mappings.close();
   return {
-    endNs,
     exit: subject.kind === 'run' ? await Promise.race([subject.target.exited, sleep(0, null)]) : null,
     incomplete: failure !== undefined,
     alive,
@@ -236,9 +236,4 @@ function warnings(
     ...(host.btf || !counts32bit ? [] : ['without BTF, 32-bit system calls cannot be told from 64-bit ones']),
     ...recording.quality.reasons.map((reason) => `a line of bpftrace could not be read: ${reason}`),
   ];
-}
-
-/** CLOCK_MONOTONIC, as bpftrace's nsecs. */
-function monotonicNs(): number {
-  return Number(process.hrtime.bigint());
 }

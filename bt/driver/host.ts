@@ -10,6 +10,7 @@ import { tryRead } from './procfs.ts';
 /** What the programs need to know of this machine. */
 export interface Host {
   readonly info: HostInfo & { readonly arch: Arch };
+  /** Whether the kernel has BTF, with all that btprof reads of a task. */
   readonly btf: boolean;
 }
 
@@ -28,8 +29,16 @@ export function readHost(): Host {
   }
   return {
     info: { kernel: release(), arch, cpus: cpus().length, hostname: hostname() },
-    btf: existsSync('/sys/kernel/btf/vmlinux'),
+    btf: hasBtf(),
   };
+}
+
+/**
+ * Names of fields stand in BTF's table of strings (Documentation/bpf/btf.rst). The youngest that we read of a task is
+ * start_boottime, of Linux 5.5.
+ */
+export function hasBtf(): boolean {
+  return tryRead(() => readFileSync('/sys/kernel/btf/vmlinux').includes('\0start_boottime\0')) ?? false;
 }
 
 /** Where tracefs is mounted, itself or below debugfs; undefined when it is not. Others than root cannot look in. */

@@ -35,6 +35,7 @@ export function isAlive(pid: number): boolean {
  * @returns the threads named, with their names
  */
 export function nameThreads(list: () => readonly number[]): NamedThread[] {
+  process.kill(process.pid, 0); // the collection begins
   const named = new Map<number, NamedThread>();
   for (let added = true; added; ) {
     added = false;

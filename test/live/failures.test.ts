@@ -63,7 +63,7 @@ describe('a failure is a sentence with the value seen, the next thing to type, a
       'a missing bpftrace',
       ['run', '--bpftrace', '/no/bpftrace', 'true'],
       125,
-      /bpftrace is missing.*"\/no\/bpftrace"\.\nInstall it: /,
+      /bpftrace is missing.*"\/no\/bpftrace"\.\nCheck the path given to --bpftrace/,
     ],
   ])('%s', async (_, args, status, message) => {
     const outcome = await btprof(args);
@@ -220,7 +220,7 @@ describe('doctor', () => {
   test('exits with 1 where it cannot, and says what mends it', async () => {
     const { status, stdout } = await btprof(['doctor', '--bpftrace', '/no/bpftrace']);
     expect(status).toBe(1);
-    expect(stdout).toMatch(/failed +bpftrace .*\n +mend it: .*install/);
+    expect(stdout).toMatch(/failed +bpftrace .*\n +mend it: btprof doctor --bpftrace PATH/);
     expect(stdout).toMatch(/cannot profile yet/);
   });
 });

@@ -33,7 +33,6 @@ export const SLEEP_FACTS: Facts = {
   cmd: ['sleep', '0.1'],
   executable: '/usr/bin/sleep',
   t0Ms: 1795368903134,
-  startNs: 3945558000000,
   host: { kernel: '6.18.0', arch: 'x86_64', cpus: 2, hostname: 'host' },
   btprof: '0.1.0',
   bpftrace: '0.17.0',
@@ -44,7 +43,7 @@ export const SLEEP_FACTS: Facts = {
 };
 
 export const SLEEP_ENDING: Ending = {
-  endNs: 3945671000000,
+  elapsedNs: 113_000_000,
   exit: { code: 0, signal: null },
   incomplete: false,
   alive: [],

@@ -18,21 +18,26 @@ describe('the span', () => {
     expect(spans(lines).wall).toBe(3945670370177 - START);
   });
 
-  test('of attach begins with the collection', () => {
-    expect(spans(SLEEP_LINES, { mode: 'attach' })).toMatchObject({
-      start: SLEEP_FACTS.startNs,
-      wall: 3945670370177 - SLEEP_FACTS.startNs,
+  test('of attach begins when the threads are named', () => {
+    const lines = ['{"type": "value", "data": ["start",3945558000000]}', ...SLEEP_LINES];
+    expect(spans(lines, { mode: 'attach' })).toMatchObject({
+      start: 3945558000000,
+      wall: 3945670370177 - 3945558000000,
     });
   });
 
   test('of a stream that broke off ends with its last print', () => {
     const tock = '{"type": "value", "data": ["tock",3945600000000]}';
     expect(spans([...SLEEP_LINES.slice(0, 3), tock], {}, true).end).toBe(3945600000000);
-    expect(spans(SLEEP_LINES.slice(0, 3), {}, true).end).toBe(SLEEP_ENDING.endNs);
+  });
+
+  test('of a stream that broke off before any print is measured by our own clock', () => {
+    expect(spans(SLEEP_LINES.slice(0, 3), {}, true).end).toBe(START + SLEEP_ENDING.elapsedNs);
   });
 
   test('is never negative', () => {
-    expect(spans(SLEEP_LINES, { mode: 'system', startNs: 2 ** 52 }).wall).toBe(0);
+    const lines = [...SLEEP_LINES, '{"type": "value", "data": ["start",4503599627370496]}'];
+    expect(spans(lines, { mode: 'system' }).wall).toBe(0);
   });
 });
 

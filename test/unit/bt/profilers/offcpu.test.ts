@@ -52,7 +52,7 @@ describe('the fragment', () => {
     expect(bodyOf().slice(-7, -3)).toEqual([
       'if (@gen[pid]) {',
       '  if (args->prev_state & 0x30) {',
-      '    print(("exit", nsecs, pid, tid, curtask->start_time, comm));',
+      '    print(("exit", nsecs, pid, tid, curtask->start_boottime, comm));',
       '  } else {',
     ]);
   });
