@@ -19,12 +19,12 @@ async function start(file: string, ...args: string[]): Promise<number> {
 
 describe('attach', () => {
   test('counts the waits that were on already from the start of the collection, and marks them', async () => {
-    const pid = await start('sh', '-c', 'sleep 1.5; sleep 0.2; sleep 60');
-    const { metadata, ebpf } = await profile(['attach', '-d', '3s', String(pid)]);
+    const pid = await start('sh', '-c', 'sleep 4; sleep 0.2; sleep 60');
+    const { metadata, ebpf } = await profile(['attach', '-d', '5s', String(pid)]);
     const [marked, ...others] = ebpf.offcpu?.stacks.filter((s) => s.since_start) ?? [];
     expect(others).toEqual([]);
     expect(marked).toMatchObject({ pid, tid: pid, count: 1, user: [], kernel: [] });
-    expect(marked?.time_ns).toBeLessThan(1.5e9);
+    expect(marked?.time_ns).toBeLessThan(4e9);
     expect(metadata).toMatchObject({ mode: 'attach', pid, exit: null });
   });
 
@@ -41,7 +41,7 @@ describe('attach', () => {
       expect(ebpf.offcpu?.frames[wait.user[0] ?? -1]?.module).toMatch(/libc/);
     }
     expect(metadata.threads).toBe(3);
-    expect(metadata.wall_time_ns).toBeLessThan(1.5e9);
+    expect(metadata.wall_time_ns).toBeLessThan(4e9);
   });
 
   test('never calls a thread blocked that was on the CPU all the time', async () => {
