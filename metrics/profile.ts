@@ -1,3 +1,4 @@
+import { readUnseen } from '../bt/profilers/offcpu.ts';
 import type { Entry } from '../parsers/entries.ts';
 import type { Recording } from '../parsers/recording.ts';
 import type { Ending, Facts } from './facts.ts';
@@ -89,6 +90,9 @@ function quality(
   const frames: readonly Frame[] = found.frames.frames;
   return {
     lost_events: recording.quality.lostEvents,
+    switches_unseen: (recording.maps.get('@unseen') ?? [])
+      .map((entry) => readUnseen(entry) ?? 0)
+      .reduce((a, b) => a + b, 0),
     dropped_lines: recording.quality.linesDropped + found.unreadable,
     map_full: full.length,
     stacks_missing: found.stacksMissing,

@@ -142,6 +142,9 @@ export const metadataSchema = z.object({
 
 export const qualitySchema = z.object({
   lost_events: count.describe('events that the kernel had no room to send'),
+  switches_unseen: count.describe(
+    'context switches into followed threads that ran no BPF program; the waits they ended are mended from the times of the scheduler, or missing where there is no BTF',
+  ),
   dropped_lines: count.describe('lines of bpftrace that could not be read'),
   map_full: count.describe('kernel maps that reached their limit: their counts are too small'),
   stacks_missing: count.describe('waits whose kernel or user stack could not be read'),

@@ -34,7 +34,7 @@ export const offcpu: Profiler = {
       },
     ],
     exitsSeen: true,
-    results: ['@waits', '@longest', '@shortest'],
+    results: ['@waits', '@longest', '@shortest', '@unseen'],
     leftovers: ['@off'],
   }),
   onNamed: (options) => [
@@ -51,6 +51,7 @@ function startOfWait(options: FragmentOptions): string[] {
   const wait = ['$now', 'pid', '@gen[pid]', '(uint64)args->prev_state', ...stacks(options)];
   return [
     `if (@gen[pid]${unlessStopped(options)}) {`,
+    ...indent(unseenEnd(options)),
     `  if (args->prev_state & ${LEAVING}) {`,
     `    ${exitEvent(options.btf)}`,
     '  } else {',
@@ -61,24 +62,55 @@ function startOfWait(options: FragmentOptions): string[] {
 }
 
 function endOfWait(options: FragmentOptions): string[] {
-  const { stacks, minBlockNs } = options;
-  const key = ['args->next_pid', '$w.1', '$w.2', '$w.3', ...(stacks ? ['$w.4', '$w.5'] : [])];
-  const count = [
-    `@waits[${key.join(', ')}] = stats($wait);`,
-    '@longest[args->next_pid, $w.1] = max($wait);',
-    '@shortest[args->next_pid, $w.1] = min($wait);',
-  ];
   return [
     '$now = nsecs;',
     '$w = @off[args->next_pid];',
     `if ($w.0${unlessStopped(options)}) {`,
     '  $wait = $now - $w.0;',
-    ...(minBlockNs > 0
-      ? [`  if ($wait >= ${minBlockNs}) {`, ...count.map((line) => `    ${line}`), '  }']
-      : count.map((line) => `  ${line}`)),
+    ...indent(addWait('$w', 'args->next_pid', options)),
     '  delete(@off[args->next_pid]);',
     '}',
   ];
+}
+
+/**
+ * A thread that goes out while its wait is still on came in unseen: the kernel does not run BPF programs on every
+ * switch (not while another one runs on that CPU, say). The scheduler knows how long the thread has been on the CPU,
+ * and so when the wait ended. A thread named while it ran came in before that, and had no wait.
+ */
+function unseenEnd(options: FragmentOptions): string[] {
+  const onCpu = 'curtask->se.sum_exec_runtime - curtask->se.prev_sum_exec_runtime';
+  const mend = [
+    `$in = $now - (uint64)(${onCpu});`,
+    'if ($in > $p.0) {',
+    '  $wait = $in - $p.0;',
+    ...indent(addWait('$p', 'tid', options)),
+    '  @unseen[pid] = count();',
+    '}',
+  ];
+  const admit = [`if ($p.3 != ${SEEDED}) {`, '  @unseen[pid] = count();', '}'];
+  return [
+    '$p = @off[tid];',
+    'if ($p.0) {',
+    ...indent(options.btf ? mend : admit),
+    '  delete(@off[tid]);',
+    '}',
+  ];
+}
+
+/** Adds `$wait`, ns, of a thread to its sums; `wait` names the variable that holds its entry of `@off`. */
+function addWait(wait: '$w' | '$p', tid: string, { stacks, minBlockNs }: FragmentOptions): string[] {
+  const fields = stacks ? [1, 2, 3, 4, 5] : [1, 2, 3];
+  const sums = [
+    `@waits[${[tid, ...fields.map((i) => `${wait}.${i}`)].join(', ')}] = stats($wait);`,
+    `@longest[${tid}, ${wait}.1] = max($wait);`,
+    `@shortest[${tid}, ${wait}.1] = min($wait);`,
+  ];
+  return minBlockNs > 0 ? [`if ($wait >= ${minBlockNs}) {`, ...indent(sums), '}'] : sums;
+}
+
+function indent(lines: readonly string[]): string[] {
+  return lines.map((line) => `  ${line}`);
 }
 
 /** What is printed after the end has to be what was true at the end. */
@@ -149,6 +181,11 @@ export function readExtreme(entry: Entry): { tid: number; pid: number; ns: numbe
   const key = /^(\d+),(\d+)$/.exec(entry.key);
   if (!key || typeof entry.value !== 'number') return undefined;
   return { tid: Number(key[1]), pid: Number(key[2]), ns: entry.value };
+}
+
+/** One entry of `@unseen`: key tgid, value how many of its threads' switches were not seen. */
+export function readUnseen(entry: Entry): number | undefined {
+  return /^\d+$/.test(entry.key) && typeof entry.value === 'number' ? entry.value : undefined;
 }
 
 /** The name of a thread in the result: `PID:TID`. */

@@ -127,6 +127,7 @@ function qualityBlock({ quality, ebpf }: Profile): string[] {
   const losses = [
     [quality.lost_events, 'events lost'],
     [quality.dropped_lines, 'lines unread'],
+    [quality.switches_unseen, 'switches unseen and mended'],
     [quality.map_full, 'kernel maps full'],
     [quality.stacks_missing, 'stacks missing'],
   ] as const;

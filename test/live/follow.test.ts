@@ -17,7 +17,9 @@ describe('followed in the kernel', () => {
     const { metadata, ebpf } = await profile(['run', workload('daemon')]);
     expect(metadata.processes).toBe(3);
     expect(countsOf(ebpf.syscalls)).toMatchObject({ getppid: 11, setsid: 1 });
-    const sleeps = ebpf.offcpu?.stacks.filter((s) => symbols(ebpf.offcpu, s.kernel).includes('do_nanosleep'));
+    const sleeps = ebpf.offcpu?.stacks.filter(
+      (s) => s.state === 'S' && symbols(ebpf.offcpu, s.kernel).includes('do_nanosleep'),
+    );
     expect(sleeps).toHaveLength(1);
     expect(sleeps?.[0]?.pid).not.toBe(metadata.pid);
   });
@@ -33,7 +35,9 @@ describe('followed in the kernel', () => {
     const { metadata, ebpf } = await profile(['run', workload('leader-exits')]);
     expect(metadata.threads).toBe(2);
     const sleeps =
-      ebpf.offcpu?.stacks.filter((s) => symbols(ebpf.offcpu, s.kernel).includes('do_nanosleep')) ?? [];
+      ebpf.offcpu?.stacks.filter(
+        (s) => s.state === 'S' && symbols(ebpf.offcpu, s.kernel).includes('do_nanosleep'),
+      ) ?? [];
     expect(sum(sleeps.map((s) => s.count))).toBe(13);
   });
 

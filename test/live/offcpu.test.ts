@@ -22,7 +22,9 @@ describe('a program that sleeps 23 times 40 ms in each of 3 threads', () => {
     for (const [tid, runDelayNs] of delays) {
       const thread = ebpf.offcpu?.thread_stats[`${metadata.pid}:${tid}`];
       const sleeps =
-        ebpf.offcpu?.stacks.filter((s) => s.tid === tid && siteOf(ebpf.offcpu, s) === 'do_nanosleep') ?? [];
+        ebpf.offcpu?.stacks.filter(
+          (s) => s.tid === tid && s.state === 'S' && siteOf(ebpf.offcpu, s) === 'do_nanosleep',
+        ) ?? [];
       expect(sum(sleeps.map((s) => s.count))).toBe(SLEEPS);
       expect(thread?.total_time_ns).toBeGreaterThanOrEqual(SLEEPS * SLEEP_NS);
       expect(thread?.total_time_ns).toBeLessThanOrEqual(SLEEPS * SLEEP_NS * 1.05 + runDelayNs);
@@ -47,7 +49,7 @@ describe('a program that sleeps 23 times 40 ms in each of 3 threads', () => {
 test('stacks are those of the thread that waits, taken when it stops', async () => {
   const { metadata, ebpf } = await profile(['run', workload('two-waits')]);
   const of = (site: RegExp) =>
-    ebpf.offcpu?.stacks.filter((s) => site.test(siteOf(ebpf.offcpu, s) ?? '')) ?? [];
+    ebpf.offcpu?.stacks.filter((s) => s.state === 'S' && site.test(siteOf(ebpf.offcpu, s) ?? '')) ?? [];
   const sleeps = of(/^do_nanosleep$/);
   const reads = of(/pipe_read/);
   expect(new Set(sleeps.map((s) => s.tid))).toEqual(new Set([metadata.pid]));
@@ -64,7 +66,7 @@ test('stacks are those of the thread that waits, taken when it stops', async () 
 
 test('user frames have their module and its offset, also when the process is gone', async () => {
   const { ebpf } = await profile(['run', workload('two-waits')]);
-  const sleep = ebpf.offcpu?.stacks.find((s) => siteOf(ebpf.offcpu, s) === 'do_nanosleep');
+  const sleep = ebpf.offcpu?.stacks.find((s) => s.state === 'S' && siteOf(ebpf.offcpu, s) === 'do_nanosleep');
   const frames = sleep?.user.map((i) => ebpf.offcpu?.frames[i]) ?? [];
   expect(frames.length).toBeGreaterThanOrEqual(3);
   expect(frames[0]).toMatchObject({

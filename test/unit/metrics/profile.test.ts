@@ -24,6 +24,7 @@ describe('the profile of sleep', () => {
   test('lost nothing, and says which frames have no name', () => {
     expect(profile.quality).toEqual({
       lost_events: 0,
+      switches_unseen: 0,
       dropped_lines: 0,
       map_full: 0,
       stacks_missing: 0,

@@ -1,6 +1,13 @@
 import { describe, expect, test } from 'vitest';
 import { dialectFor } from '../../../../bt/dialect.ts';
-import { offcpu, readExtreme, readOpenWait, readWait, threadKey } from '../../../../bt/profilers/offcpu.ts';
+import {
+  offcpu,
+  readExtreme,
+  readOpenWait,
+  readUnseen,
+  readWait,
+  threadKey,
+} from '../../../../bt/profilers/offcpu.ts';
 import type { FragmentOptions } from '../../../../bt/profilers/profiler.ts';
 
 const OPTIONS: FragmentOptions = {
@@ -49,13 +56,43 @@ describe('the fragment', () => {
   });
 
   test('a thread that leaves for ever begins no wait', () => {
-    expect(bodyOf().slice(-7, -3)).toEqual([
-      'if (@gen[pid]) {',
+    expect(bodyOf().slice(-6, -3)).toEqual([
       '  if (args->prev_state & 0x30) {',
       '    print(("exit", nsecs, pid, tid, curtask->start_boottime, comm));',
       '  } else {',
     ]);
   });
+});
+
+describe('a thread that goes out while its wait is on', () => {
+  const bodyOf = (btf: boolean) =>
+    offcpu.fragment({ ...OPTIONS, btf }).probes.flatMap((probe) => probe.body.map((line) => line.trim()));
+
+  test('came in unseen: with BTF the scheduler says when', () => {
+    const body = bodyOf(true);
+    const at = body.indexOf('$p = @off[tid];');
+    expect(body.slice(at + 2, at + 5)).toEqual([
+      '$in = $now - (uint64)(curtask->se.sum_exec_runtime - curtask->se.prev_sum_exec_runtime);',
+      'if ($in > $p.0) {',
+      '$wait = $in - $p.0;',
+    ]);
+    expect(body).toContain('@unseen[pid] = count();');
+  });
+
+  test('is counted without BTF, unless it was named while it ran', () => {
+    const body = bodyOf(false);
+    const at = body.indexOf('$p = @off[tid];');
+    expect(body.slice(at + 2, at + 4)).toEqual(['if ($p.3 != 4096) {', '@unseen[pid] = count();']);
+    expect(body.join()).not.toMatch(/curtask/);
+  });
+});
+
+test.each([
+  [{ key: '4711', value: 2 }, 2],
+  [{ key: '4711', value: '2' }, undefined],
+  [{ key: 'x', value: 2 }, undefined],
+])('an entry of @unseen %j is %s', (entry, count) => {
+  expect(readUnseen(entry)).toBe(count);
 });
 
 describe('once the profiler has asked for the maps', () => {
