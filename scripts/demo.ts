@@ -12,15 +12,14 @@ import { prepareHost, TO_PROFILE } from './host.ts';
 const COMMAND = ['node', 'fixtures/workloads/demo.mjs'];
 
 const READING = `
-How to read it. The program is fixtures/workloads/demo.mjs; it waits in three ways, and each is a line above.
+How to read it. The program is fixtures/workloads/demo.mjs; it waits in three ways.
 
 - Two worker threads want one lock, which each holds for 23 ms, 11 times. Waiting for a lock is futex_do_wait (older
-  kernels: futex_wait_queue); the two threads have nearly all their off-CPU time there.
-- The main thread writes 13 times with fsync: the waits of the disk, in the file system's own functions (with ext4
-  folio_wait_bit_common or jbd2_log_wait_commit). Then it waits for a child: that is do_sys_poll or ep_poll here, and
-  the child's own sleep is do_nanosleep.
-- Node's other threads wait for work that never comes: futex and ep_poll again. Time off the CPU adds up over all
-  threads, so it is more than the time that the program took.
+  kernels: futex_wait_queue). Node's idle threads wait there too, for work that never comes, and in do_epoll_wait
+  (ep_poll). Time off the CPU adds up over all threads, so it is more than the program took.
+- A child sleeps for 300 ms: do_nanosleep, once. The main thread waits for it in do_epoll_wait meanwhile.
+- The main thread writes 13 times with fsync. That is the disk: folio_wait_bit and jbd2_log_wait_commit with ext4. On a
+  fast disk, or where /tmp is in memory, it is too short to be among the first lines.
 
 Next: btprof run -- YOUR COMMAND, or with --json for all of it. btprof doctor checks this host.`;
 
