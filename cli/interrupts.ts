@@ -1,15 +1,14 @@
 import { readFileSync } from 'node:fs';
 import { parseStat } from '../parsers/proc.ts';
 
-export interface Interrupts {
-  /** Resolves at the first Ctrl-C or SIGTERM. */
-  readonly stop: Promise<void>;
-}
+/** `timeout` sends its signal to us and to our group, so that it comes twice. */
+const SAME_MS = 200;
 
 /**
- * Takes the signals that end or concern a profile. The first SIGINT or SIGTERM asks for the result, the second one
- * stops at once. A command gets those that a process in its place would get: the terminal sends its own to the
- * command directly; any other is passed on.
+ * Takes the signals that end or concern a profile. The first SIGINT, SIGQUIT, SIGTERM or SIGHUP asks for the result, the
+ * next one stops at once. A command gets those that a process in its place would get: what a key on the terminal
+ * sends, it gets from there; any other is passed on. Without a terminal SIGHUP means to read a configuration again,
+ * and is the command's alone.
  *
  * @param forward passes a signal on to the command; none for the modes without one
  * @param abort ends everything at once
@@ -17,24 +16,23 @@ export interface Interrupts {
 export function takeInterrupts(
   forward: ((signal: NodeJS.Signals) => void) | undefined,
   abort: () => void,
-): Interrupts {
+): { stop: Promise<void> } {
   const onTerminal = hasTerminal();
-  let count = 0;
+  const fromKeys: readonly string[] = onTerminal ? ['SIGINT', 'SIGQUIT'] : [];
+  const mere: readonly string[] = forward && !onTerminal ? ['SIGHUP'] : [];
+  let last: number | undefined;
   const stop = new Promise<void>((resolve) => {
-    const request = (signal: NodeJS.Signals) => {
-      count++;
-      if (count > 1) abort();
-      if (!(onTerminal && signal === 'SIGINT')) forward?.(signal);
-      resolve();
-    };
-    process.on('SIGINT', request);
-    process.on('SIGTERM', request);
+    for (const signal of ['SIGINT', 'SIGQUIT', 'SIGTERM', 'SIGHUP'] as const) {
+      process.on(signal, () => {
+        if (!fromKeys.includes(signal)) forward?.(signal);
+        if (mere.includes(signal)) return;
+        const now = performance.now();
+        if (last !== undefined && now - last > SAME_MS) abort();
+        last ??= now;
+        resolve();
+      });
+    }
   });
-  for (const signal of ['SIGHUP', 'SIGQUIT'] as const) {
-    process.on(signal, () => {
-      if (!onTerminal) forward?.(signal);
-    });
-  }
   if (forward)
     for (const signal of ['SIGUSR1', 'SIGUSR2'] as const) process.on(signal, () => forward(signal));
   return { stop };

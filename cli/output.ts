@@ -1,4 +1,4 @@
-import { closeSync, constants, ftruncateSync, openSync, writeSync } from 'node:fs';
+import { closeSync, constants, existsSync, ftruncateSync, openSync, unlinkSync, writeSync } from 'node:fs';
 import { BtprofError } from '../bt/errors.ts';
 
 /**
@@ -15,29 +15,41 @@ export const stdout: Sink = { write: (text) => writeAll(1, text, 'standard outpu
 export const stderr: Sink = { write: (text) => writeAll(2, text, 'standard error'), close: () => undefined };
 
 /**
- * Opens the file of `--output`, before anything is started. It is emptied by the first write.
+ * Opens the file of `--output`, before anything is started. It is emptied by the first write, and a new one is removed
+ * when there was none.
  *
  * @throws BtprofError when it cannot be written
  */
 export function openOutput(path: string): Sink {
-  let fd: number;
-  try {
-    fd = openSync(path, constants.O_WRONLY | constants.O_CREAT, 0o666);
-  } catch (error) {
-    const reason = (error as NodeJS.ErrnoException).code ?? String(error);
-    const hint =
-      reason === 'ENOENT' ? 'Is there such a directory?' : 'Give --output a file that you may write.';
-    throw new BtprofError(`cannot write ${JSON.stringify(path)}: ${reason}.`, hint);
-  }
-  let empty = false;
+  const isNew = !existsSync(path);
+  const fd = openForWriting(path);
+  let written = false;
+  process.once('exit', () => {
+    if (isNew && !written) unlinkSync(path);
+  });
   return {
     write: (text) => {
-      if (!empty) emptyFile(fd);
-      empty = true;
+      if (!written) emptyFile(fd);
+      written = true;
       writeAll(fd, text, JSON.stringify(path));
     },
     close: () => closeSync(fd),
   };
+}
+
+/** Without waiting for the reader of a named pipe. */
+function openForWriting(path: string): number {
+  try {
+    return openSync(path, constants.O_WRONLY | constants.O_CREAT | constants.O_NONBLOCK, 0o666);
+  } catch (error) {
+    const reason = (error as NodeJS.ErrnoException).code ?? String(error);
+    const hints: Record<string, string> = {
+      ENOENT: 'Is there such a directory?',
+      ENXIO: 'Does something read that pipe?',
+    };
+    const hint = hints[reason] ?? 'Give --output a file that you may write.';
+    throw new BtprofError(`cannot write ${JSON.stringify(path)}: ${reason}.`, hint);
+  }
 }
 
 /** Devices and pipes cannot be emptied, and need not be. */

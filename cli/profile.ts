@@ -1,10 +1,11 @@
+import { resolve } from 'node:path';
 import type { Plan } from '../bt/compose.ts';
 import { type Collection, type CollectOptions, collect, type Subject } from '../bt/driver/collect.ts';
 import { resolveCommand } from '../bt/driver/command.ts';
 import { exitStatus, type HeldTarget, holdTarget } from '../bt/driver/held-target.ts';
 import { requireHost } from '../bt/driver/host.ts';
 import { rawArguments, rawEnvironment } from '../bt/driver/inherited.ts';
-import { isAlive, isKernelThread } from '../bt/driver/threads.ts';
+import { isAlive, isKernelThread, processOf } from '../bt/driver/threads.ts';
 import type { Tracer } from '../bt/driver/tracer.ts';
 import { BtprofError, UsageError } from '../bt/errors.ts';
 import type { Facts } from '../metrics/facts.ts';
@@ -58,6 +59,12 @@ export async function runCommand(
  */
 export async function attachCommand(pids: readonly number[], options: ProfileOptions): Promise<number> {
   const job = await prepare(options);
+  const distinct = [...new Set(pids)];
+  requireProcesses(distinct);
+  return finish(job, await perform(job, { kind: 'attach', pids: distinct }));
+}
+
+function requireProcesses(pids: readonly number[]): void {
   const missing = pids.filter((pid) => !isAlive(pid));
   if (missing.length > 0) {
     throw new BtprofError(
@@ -65,12 +72,17 @@ export async function attachCommand(pids: readonly number[], options: ProfileOpt
       "'ps -e' or 'pgrep NAME' lists those that run.",
     );
   }
+  for (const pid of pids) {
+    const leader = processOf(pid);
+    if (leader !== undefined && leader !== pid) {
+      throw new BtprofError(`${pid} is a thread of process ${leader}.`, `Type: btprof attach ${leader}`);
+    }
+  }
   const kernel = pids.find(isKernelThread);
   if (kernel !== undefined) {
     throw new BtprofError(`process ${kernel} is a kernel thread, and btprof follows programs.`);
   }
   if (pids.includes(process.pid)) throw new BtprofError('btprof cannot profile itself.');
-  return finish(job, await perform(job, { kind: 'attach', pids }));
 }
 
 /** `btprof system`. */
@@ -83,7 +95,8 @@ export async function systemCommand(options: ProfileOptions): Promise<number> {
 interface Job {
   readonly plan: Plan;
   readonly format: Format;
-  readonly options: ProfileOptions;
+  /** The bpftrace command; a path is absolute. */
+  readonly bpftrace: string;
   readonly host: Awaited<ReturnType<typeof requireHost>>;
   /** The file of --output; none when the result goes to a standard stream. */
   readonly file: Sink | undefined;
@@ -99,11 +112,12 @@ async function prepare(options: ProfileOptions): Promise<Job> {
   if (plan.intervalMs !== undefined && format !== 'jsonl') {
     throw new UsageError('--interval needs --format jsonl: the other formats have one result.', undefined, 2);
   }
-  const host = await requireHost(options.bpftrace);
+  const bpftrace = options.bpftrace.includes('/') ? resolve(options.bpftrace) : options.bpftrace;
+  const host = await requireHost(bpftrace);
   return {
     plan,
     format,
-    options,
+    bpftrace,
     host,
     file: options.output === undefined ? undefined : openOutput(options.output),
     say: (text) => options.quiet || stderr.write(`btprof: ${text}\n`),
@@ -116,6 +130,7 @@ async function perform(job: Job, subject: Subject, target?: HeldTarget): Promise
   const killTracer = () => tracer?.kill();
   process.once('exit', killTracer);
   const interrupts = takeInterrupts(target?.signal, () => {
+    job.say('stopped at once, without a result');
     killTracer();
     target?.abandon();
     process.exit(130);
@@ -141,14 +156,14 @@ async function perform(job: Job, subject: Subject, target?: HeldTarget): Promise
 function collectOptions({
   plan,
   host,
-  options,
+  bpftrace,
   debug,
 }: Job): Pick<CollectOptions, 'plan' | 'host' | 'dialect' | 'bpftrace' | 'version' | 'debug'> {
   return {
     plan,
     host: host.host,
     dialect: host.dialect,
-    bpftrace: options.bpftrace,
+    bpftrace,
     version: VERSION,
     debug,
   };

@@ -50,6 +50,8 @@ export interface Ending {
   readonly mappings: MappingTexts;
   /** Stacks that bpftrace itself said it could not read. */
   readonly stacksUnread: number;
+  /** How often the kernel did not run one of the programs. */
+  readonly skippedRuns: number;
   readonly warnings: readonly string[];
 }
 

@@ -200,11 +200,15 @@ function ownerOf(row: { pid: number; tid: number }, owners: ReadonlyMap<number, 
   return row.pid === row.tid ? (owners.get(row.tid) ?? row.pid) : row.pid;
 }
 
-/** Every wait has a kernel stack; a user stack too, unless the thread had given up its memory to exit. */
+/** Kernel functions of a process's threads that have no user code: exiting ones, and io_uring's. */
+const WITHOUT_USER_CODE = new Set(['do_exit', 'io_sq_thread', 'io_wq_worker']);
+
+/** Every wait has a kernel stack; a user stack too, if the thread has user code. */
 function lacksStack(wait: WaitRow): boolean {
   if (wait.sinceStart) return false;
   return (
-    wait.kernel.length === 0 || (wait.user.length === 0 && !wait.kernel.some((f) => f.symbol === 'do_exit'))
+    wait.kernel.length === 0 ||
+    (wait.user.length === 0 && !wait.kernel.some((f) => WITHOUT_USER_CODE.has(f.symbol ?? '')))
   );
 }
 

@@ -27,7 +27,7 @@ export function assembleProfile(recording: Recording, facts: Facts, ending: Endi
       ...metadataOf(facts),
       wall_time_ns: span.wall,
       exit: ending.exit,
-      processes: names.processes.size,
+      processes: names.processCount,
       threads: names.threadCount,
       incomplete: ending.incomplete,
     },
@@ -93,6 +93,7 @@ function quality(
     switches_unseen: (recording.maps.get('@unseen') ?? [])
       .map((entry) => readUnseen(entry) ?? 0)
       .reduce((a, b) => a + b, 0),
+    runs_skipped: ending.skippedRuns,
     dropped_lines: recording.quality.linesDropped + found.unreadable,
     map_full: full.length,
     stacks_missing: found.stacksMissing,

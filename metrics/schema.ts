@@ -145,6 +145,9 @@ export const qualitySchema = z.object({
   switches_unseen: count.describe(
     'context switches into followed threads that ran no BPF program; the waits they ended are mended from the times of the scheduler, or missing where there is no BTF',
   ),
+  runs_skipped: count.describe(
+    'how often, for any process, the kernel ran no program of ours because another one ran on that CPU: at most so many switches were not seen',
+  ),
   dropped_lines: count.describe('lines of bpftrace that could not be read'),
   map_full: count.describe('kernel maps that reached their limit: their counts are too small'),
   stacks_missing: count.describe('waits whose kernel or user stack could not be read'),

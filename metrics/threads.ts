@@ -15,7 +15,8 @@ export function spanOf(recording: Recording, facts: Facts, ending: Ending): Span
   const end = recording.end ?? recording.tick ?? start + ending.elapsedNs;
   if (facts.mode !== 'run') return { start, end, wall: Math.max(0, end - start) };
   const [pid] = facts.pids;
-  const left = recording.exits.find((e) => e.pid === pid && e.tid === pid)?.at ?? end;
+  // The main thread may leave first, and another may take its place by exec: the last one ends the process.
+  const left = recording.exits.findLast((e) => e.pid === pid)?.at ?? end;
   return { start, end, wall: Math.max(0, Math.min(left, end) - start) };
 }
 
@@ -31,6 +32,7 @@ export interface Names {
   readonly processes: ReadonlyMap<number, string>;
   /** By tid. */
   readonly threads: ReadonlyMap<number, string>;
+  readonly processCount: number;
   readonly threadCount: number;
 }
 
@@ -51,7 +53,15 @@ export function namesOf(recording: Recording, { named }: Facts, alive: readonly 
   }
   alive.forEach(see);
   recording.exits.forEach(see);
-  return { processes, threads, threadCount: seen.size };
+  const { forks, exits } = recording;
+  const first = named.length > 0 ? new Set(named.map(({ pid }) => pid)).size : 1;
+  return {
+    processes,
+    threads,
+    // A pid that was used again is one name and several processes; a lost event is one process and no name.
+    processCount: Math.max(processes.size, processes.size > 0 ? first + forks.length : 0),
+    threadCount: Math.max(seen.size, alive.length + exits.length),
+  };
 }
 
 /** Process of each thread that ran when the collection began, by tid. */
@@ -73,7 +83,9 @@ export function lifetimes(
   const throughout = alive.filter(({ pid, tid }) => owners.get(tid) === pid);
   const lived = new Map(throughout.map(({ pid, tid }) => [`${pid}:${tid}`, span.end - span.start]));
   for (const { pid, tid, start, at } of recording.exits) {
-    if (start > 0) lived.set(`${pid}:${tid}`, at - Math.max(start, span.start));
+    // A pid that was used again stands for all its processes, as it does in the waits.
+    const key = `${pid}:${tid}`;
+    if (start > 0) lived.set(key, (lived.get(key) ?? 0) + at - Math.max(start, span.start));
   }
   return lived;
 }

@@ -53,6 +53,12 @@ export function parseStat(
   };
 }
 
+/** The process of a thread, from /proc/TID/status, which is there for every thread. */
+export function parseTgid(text: string): number | undefined {
+  const tgid = /^Tgid:\s+(\d+)/m.exec(text)?.[1];
+  return tgid === undefined ? undefined : Number(tgid);
+}
+
 /** The soft limit of open files in /proc/PID/limits: a number, or `unlimited`. */
 export function parseOpenFilesLimit(text: string): string | undefined {
   return /^Max open files\s+(\d+|unlimited)\s/m.exec(text)?.[1];

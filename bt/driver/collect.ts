@@ -171,7 +171,7 @@ async function stopOf({ stop, subject }: CollectOptions): Promise<'stop' | 'subj
 /** How long to wait for the kernel's word that the command has exited. */
 const DRAIN_MS = 250;
 /** The buffers of other CPUs are read in the same round, but after. */
-const DRAIN_MORE_MS = 5;
+const DRAIN_MORE_MS = 10;
 
 /** The exit that we saw is on its way to us as an event, with all that came before it. */
 async function drain(recording: Recording, pid: number): Promise<void> {
@@ -207,6 +207,7 @@ async function endingOf(
     alive,
     mappings: mappings.texts(),
     stacksUnread: tracer.stacksUnread(),
+    skippedRuns: tracer.skippedRuns(),
     warnings: warnings(options, session, failure),
   };
 }

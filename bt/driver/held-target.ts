@@ -11,7 +11,8 @@ const CODED = '\x01';
 /**
  * The stub that waits in the command's place. It is a constant: the command comes as its arguments.
  *
- * - Words that Node cannot pass on, for they are not UTF-8, come spelled for printf %b.
+ * - Words that Node cannot pass on, for they are not UTF-8, come spelled for printf %b. What is evaluated to decode
+ *   them are numbers of words, never the words.
  * - It waits on a descriptor and not by SIGSTOP: when btprof dies the descriptor closes and the stub ends.
  * - `env -i` sets exactly the environment given: a shell drops names that are not its own and adds PWD.
  *
@@ -22,13 +23,15 @@ const stub = (gate: number) => `
 coded=$2
 shift 2
 if [ "$coded" = 1 ]; then
+  i=0 list=
   for word do
-    shift
+    i=$((i + 1))
     case $word in
-      ${CODED}*) word=$(printf '%b.' "\${word#?}"); word=\${word%.} ;;
+      ${CODED}*) word=$(printf '%b.' "\${word#?}"); word=\${word%.}; eval "w$i=\\$word"; list="$list \\"\\$w$i\\"" ;;
+      *) list="$list \\"\\\${$i}\\"" ;;
     esac
-    set -- "$@" "$word"
   done
+  eval "set -- $list"
 fi
 IFS= read -r go <&${gate} || exit 125
 [ "$go" = go ] || exit 125
@@ -71,7 +74,9 @@ export function holdTarget(
   const gate = freeDescriptor(descriptors);
   // env takes a command with '=' in its name for an assignment; nice only passes it on.
   const detour = words[0]?.includes('=') ? [nicePath(), '-n', '0'].map((word) => Buffer.from(word)) : [];
-  const all = [...environment, ...detour, ...words];
+  // env would take an entry without '=' for the command.
+  const variables = environment.filter((entry) => entry.includes('='));
+  const all = [...variables, ...detour, ...words];
   const coded = all.some(needsCode);
   const limit = inheritedOpenFilesLimit() ?? '';
   const args = ['-c', stub(gate), 'btprof', limit, coded ? '1' : '0', ...all.map((word) => codeWord(word))];

@@ -49,13 +49,24 @@ export function tracefs(): string | undefined {
   return mounted ?? (existsSync(`${below}/events`) ? below : undefined);
 }
 
+/** Where bpftrace runs: our own directory may be gone, and PATH empty. */
+export const TRACER_PLACE = {
+  cwd: '/',
+  env: { PATH: process.env.PATH || '/usr/sbin:/usr/bin:/sbin:/bin' },
+} as const;
+
 /**
  * Asks bpftrace for its version and chooses the dialect.
  *
  * @throws BtprofError when it is missing, does not answer or is too old
  */
 export async function askDialect(bpftrace: string): Promise<Dialect> {
-  const answer = await execa(bpftrace, ['--version'], { reject: false, stdin: 'ignore', timeout: 30_000 });
+  const answer = await execa(bpftrace, ['--version'], {
+    ...TRACER_PLACE,
+    reject: false,
+    stdin: 'ignore',
+    timeout: 30_000,
+  });
   if (answer.code === 'ENOENT') {
     throw new BtprofError(
       `bpftrace is missing: there is no command ${JSON.stringify(bpftrace)}.`,

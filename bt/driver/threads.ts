@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import type { LiveThread, NamedThread } from '../../metrics/facts.ts';
-import { parseKallsyms, parseKernelStack, parseStat, parseUserPc } from '../../parsers/proc.ts';
+import { parseKallsyms, parseKernelStack, parseStat, parseTgid, parseUserPc } from '../../parsers/proc.ts';
 import type { RawFrame } from '../../parsers/stack.ts';
 import { tryRead } from './procfs.ts';
 
@@ -20,6 +20,11 @@ export function userProcesses(): number[] {
 /** Whether a process runs in the kernel only, such as kworker. */
 export function isKernelThread(pid: number): boolean {
   return statOf(pid, pid)?.kernelThread === true;
+}
+
+/** The process that a thread belongs to: itself for a process. */
+export function processOf(tid: number): number | undefined {
+  return parseTgid(tryRead(() => readFileSync(`/proc/${tid}/status`, 'utf8')) ?? '');
 }
 
 /** Whether a process is there and has not exited. */

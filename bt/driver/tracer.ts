@@ -1,6 +1,9 @@
+import { readdirSync, readFileSync } from 'node:fs';
 import { execa } from 'execa';
 import split2 from 'split2';
 import { BtprofError } from '../errors.ts';
+import { TRACER_PLACE } from './host.ts';
+import { tryRead } from './procfs.ts';
 
 /** Remarks of bpftrace that mean nothing for the result. */
 const HARMLESS = [/RLIMIT_MEMLOCK/, /^Attaching \d+ probes?/, /^\s*$/];
@@ -24,6 +27,8 @@ export interface Tracer {
   readonly ended: Promise<TracerEnd>;
   /** What it wrote to stderr so far, without its harmless remarks. */
   readonly remarks: () => readonly string[];
+  /** How often the kernel did not run one of its programs, for another ran on that CPU. */
+  readonly skippedRuns: () => number;
   /** How many stacks it said it could not read. */
   readonly stacksUnread: () => number;
 }
@@ -47,7 +52,8 @@ export async function startTracer(
     buffer: false,
     reject: false,
     cleanup: false,
-    env: environment,
+    cwd: TRACER_PLACE.cwd,
+    env: { ...TRACER_PLACE.env, ...environment },
   });
   const remarks: string[] = [];
   let stacksUnread = 0;
@@ -70,8 +76,24 @@ export async function startTracer(
       return { code: result.exitCode ?? null, signal: result.signal ?? null };
     }),
     remarks: () => remarks,
+    skippedRuns: () => skippedRuns(pid),
     stacksUnread: () => stacksUnread,
   };
+}
+
+/** The kernel counts skipped runs for each program, of which the process has a descriptor; a wrapper's child has them. */
+function skippedRuns(pid: number): number {
+  const infos = (tryRead(() => readdirSync(`/proc/${pid}/fdinfo`)) ?? []).map(
+    (fd) => tryRead(() => readFileSync(`/proc/${pid}/fdinfo/${fd}`, 'utf8')) ?? '',
+  );
+  const own = infos.map((info) => Number(/^recursion_misses:\s+(\d+)/m.exec(info)?.[1] ?? 0));
+  const children = tryRead(() => readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8')) ?? '';
+  const theirs = children
+    .trim()
+    .split(' ')
+    .filter(Boolean)
+    .map((child) => skippedRuns(Number(child)));
+  return [...own, ...theirs].reduce((a, b) => a + b, 0);
 }
 
 /** The whole session: `--bpftrace` may name a wrapper that runs the real one as its child. */

@@ -128,6 +128,7 @@ function qualityBlock({ quality, ebpf }: Profile): string[] {
     [quality.lost_events, 'events lost'],
     [quality.dropped_lines, 'lines unread'],
     [quality.switches_unseen, 'switches unseen and mended'],
+    [quality.runs_skipped, 'runs of our programs skipped by the kernel'],
     [quality.map_full, 'kernel maps full'],
     [quality.stacks_missing, 'stacks missing'],
   ] as const;

@@ -1,3 +1,4 @@
+import { readdirSync } from 'node:fs';
 import { execa } from 'execa';
 import { afterEach, describe, expect, test } from 'vitest';
 import { waitSite } from '../../metrics/wait-site.ts';
@@ -76,6 +77,16 @@ describe('attach', () => {
     const { metadata } = await profile(['attach', ...pids.map(String)]);
     expect(metadata.wall_time_ns).toBeLessThan(4e9);
     expect(metadata.processes).toBe(2);
+  });
+
+  test('says of which process a thread is', async () => {
+    const pid = await start(workload('deadlock'));
+    const thread = readdirSync(`/proc/${pid}/task`).find((tid) => tid !== String(pid)) ?? '';
+    const { status, stderr } = await btprof(['attach', thread]);
+    expect({ status, stderr }).toEqual({
+      status: 125,
+      stderr: `btprof: ${thread} is a thread of process ${pid}.\nType: btprof attach ${pid}\n`,
+    });
   });
 
   test('says which process is not there', async () => {

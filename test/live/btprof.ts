@@ -1,5 +1,4 @@
 import { mkdtempSync, readFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { execa, type Options } from 'execa';
@@ -37,7 +36,7 @@ export async function profile(args: readonly string[], options: Options = {}): P
 
 /** A path that nothing has yet, in a directory of its own. */
 export function temporaryFile(name: string): string {
-  return join(mkdtempSync(join(tmpdir(), 'btprof-')), name);
+  return join(mkdtempSync(join(inject('workloads'), 'tmp-')), name);
 }
 
 const ajv = new Ajv2020({ strict: false });

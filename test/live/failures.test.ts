@@ -1,6 +1,4 @@
-import { chmodSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { chmodSync, readFileSync, writeFileSync } from 'node:fs';
 import { execa } from 'execa';
 import { describe, expect, test } from 'vitest';
 import type { Doctor } from '../../metrics/schema.ts';
@@ -227,7 +225,7 @@ describe('doctor', () => {
 
 test('script prints a program that bpftrace alone runs', async () => {
   const { stdout } = await btprof(['script', '--no-stacks', 'offcpu', 'syscalls']);
-  const file = join(mkdtempSync(join(tmpdir(), 'btprof-')), 'program.bt');
+  const file = temporaryFile('program.bt');
   writeFileSync(file, stdout);
   const dry = await execa('bpftrace', ['-d', file], { reject: false });
   expect(dry.exitCode).toBe(0);

@@ -34,11 +34,20 @@ describe('followed in the kernel', () => {
   test('threads that outlive the main thread', async () => {
     const { metadata, ebpf } = await profile(['run', workload('leader-exits')]);
     expect(metadata.threads).toBe(2);
+    expect(metadata.wall_time_ns).toBeGreaterThanOrEqual(13 * 10e6);
     const sleeps =
       ebpf.offcpu?.stacks.filter(
         (s) => s.state === 'S' && symbols(ebpf.offcpu, s.kernel).includes('do_nanosleep'),
       ) ?? [];
     expect(sum(sleeps.map((s) => s.count))).toBe(13);
+  });
+
+  test('1,009 children that are gone at once, none of which is said to be blocked', async () => {
+    const script = 'i=0; while [ $i -lt 1009 ]; do /bin/true; i=$((i+1)); done';
+    const { metadata, ebpf } = await profile(['run', 'sh', '-c', script]);
+    expect(metadata.processes).toBe(1010);
+    expect(ebpf.offcpu?.still_blocked).toEqual([]);
+    expect(countsOf(ebpf.syscalls)).toMatchObject({ execve: 1009, exit_group: 1010 });
   });
 
   test('no children with --no-follow', async () => {

@@ -132,6 +132,35 @@ describe('without a terminal', () => {
   });
 });
 
+describe('a terminal that hangs up', () => {
+  test.each([
+    ['run', ['run', '-q', 'sleep', '61.04']],
+    ['system', ['system']],
+  ])('ends %s, and leaves nothing', async (_, args) => {
+    const script = [
+      'import os, pty, sys, time',
+      'pid, terminal = pty.fork()',
+      'if pid == 0: os.execvp(sys.argv[1], sys.argv[1:])',
+      `time.sleep(${RUNNING_S})`,
+      'os.close(terminal)',
+      'os.waitpid(pid, 0)',
+    ].join('\n');
+    const done = await execa('python3', ['-c', script, BTPROF, ...args], { reject: false, timeout: 30_000 });
+    expect(done.timedOut).toBe(false);
+    await expectNothingLeft('61.04');
+  });
+});
+
+test('timeout, whose signal comes twice, leaves the result', async () => {
+  const file = temporaryFile('p.json');
+  const done = await execa('timeout', ['4', BTPROF, 'run', '--json', '-o', file, 'sleep', '61.05'], {
+    reject: false,
+  });
+  expect(done.exitCode).toBe(124);
+  for (let i = 0; i < 50 && !read(file).endsWith('}\n'); i++) await sleep(100);
+  expect(validProfile(read(file)).metadata.exit).toEqual({ code: null, signal: 'SIGTERM' });
+});
+
 describe('kill -9 of btprof', () => {
   test.each([
     ['before the command runs', 300],

@@ -1,11 +1,10 @@
-import { mkdtempSync, readFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { readFileSync } from 'node:fs';
 import { execa } from 'execa';
+import { temporaryFile } from './btprof.ts';
 
 /** The arguments that make strace count all calls of a command and its children into a file. */
 export function straceCounting(): { args: string[]; read: () => Record<string, number> } {
-  const file = join(mkdtempSync(join(tmpdir(), 'strace-')), 'counts');
+  const file = temporaryFile('counts');
   return {
     args: ['-f', '-c', '-U', 'calls,name', '-o', file],
     read: () => readCounts(readFileSync(file, 'utf8')),

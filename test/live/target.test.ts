@@ -1,5 +1,4 @@
-import { mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { execa } from 'execa';
 import { describe, expect, test } from 'vitest';
@@ -11,7 +10,7 @@ const PORTRAIT = resolve('fixtures/workloads/portrait.py');
 
 describe('a command under btprof', () => {
   test('sees the arguments, environment, descriptors, directory, limits and input it would see without', async () => {
-    const cwd = join(mkdtempSync(join(tmpdir(), 'btprof-')), "a directory with 'spaces' & *");
+    const cwd = temporaryFile("a directory with 'spaces' & *");
     mkdirSync(cwd);
     const { stdout: interpreter } = await execa('python3', ['-c', 'import sys; print(sys.executable)']);
     const file = temporaryFile('p.json');
@@ -33,7 +32,8 @@ describe('a command under btprof', () => {
   });
 
   test('shares the jobserver of the make that runs btprof', async () => {
-    const dir = mkdtempSync(join(tmpdir(), 'btprof-'));
+    const dir = temporaryFile('make');
+    mkdirSync(dir);
     const inner = 'all: a b c\na b c: ; @sleep 0.1; echo $@\n';
     writeFileSync(join(dir, 'inner.mk'), inner);
     writeFileSync(join(dir, 'Makefile'), `all: ; +@${BTPROF} run -q -o p.txt -- $(MAKE) -f inner.mk\n`);

@@ -49,6 +49,7 @@ export const SLEEP_ENDING: Ending = {
   alive: [],
   mappings: { '26857:1': SLEEP_MAPS },
   stacksUnread: 0,
+  skippedRuns: 0,
   warnings: [],
 };
 

@@ -25,6 +25,7 @@ describe('the profile of sleep', () => {
     expect(profile.quality).toEqual({
       lost_events: 0,
       switches_unseen: 0,
+      runs_skipped: 0,
       dropped_lines: 0,
       map_full: 0,
       stacks_missing: 0,
