@@ -18,7 +18,7 @@ export const TRACKING_TRACEPOINTS = [
   'syscalls:sys_enter_kill',
 ] as const;
 
-export interface TrackingOptions {
+interface TrackingOptions {
   readonly follow: Follow;
   /** Whether the kernel has BTF, and with it a thread's start time. */
   readonly btf: boolean;

@@ -34,7 +34,9 @@ function explain(error: unknown, argv: readonly string[]): number {
   return 125;
 }
 
-function commandLine(exit: (status: number) => void): Command {
+type SetStatus = (status: number) => void;
+
+function commandLine(exit: SetStatus): Command {
   const program = new Command('btprof')
     .description('What is this program waiting for, and which system calls does it make?')
     .version(VERSION, '-V, --version')
@@ -47,6 +49,11 @@ function commandLine(exit: (status: number) => void): Command {
       outputError: (text, write) => write(text.replace(/^error: /, 'btprof: ')),
     })
     .addHelpText('after', EXAMPLES);
+  for (const add of [addRun, addAttach, addSystem, addScript, addProfilers, addDoctor]) add(program, exit);
+  return program;
+}
+
+function addRun(program: Command, exit: SetStatus): void {
   addProfileOptions(program.command('run').usage('[options] [--] COMMAND [ARG...]'))
     .summary('start a command and profile it with all its children')
     .description(
@@ -59,6 +66,9 @@ function commandLine(exit: (status: number) => void): Command {
       const { runCommand } = await import('./profile.ts');
       exit(await runCommand(1 + args.length, DESCRIPTORS, options));
     });
+}
+
+function addAttach(program: Command, exit: SetStatus): void {
   addProfileOptions(program.command('attach').usage('[options] PID...'))
     .summary('profile running processes, and the children they start')
     .description(
@@ -69,6 +79,9 @@ function commandLine(exit: (status: number) => void): Command {
       const { attachCommand } = await import('./profile.ts');
       exit(await attachCommand(pids, options));
     });
+}
+
+function addSystem(program: Command, exit: SetStatus): void {
   addProfileOptions(program.command('system'))
     .summary('profile the whole machine')
     .description('Profile every process of the machine but btprof itself, until Ctrl-C or --duration.')
@@ -76,6 +89,9 @@ function commandLine(exit: (status: number) => void): Command {
       const { systemCommand } = await import('./profile.ts');
       exit(await systemCommand(options));
     });
+}
+
+function addScript(program: Command, exit: SetStatus): void {
   addPlanOptions(program.command('script').usage('[options] [PROFILER...]'))
     .summary('print the bpftrace program, commented, runnable by bpftrace alone')
     .description('Print the bpftrace program that would run, commented; bpftrace alone can run it: FILE PID.')
@@ -84,6 +100,9 @@ function commandLine(exit: (status: number) => void): Command {
       const { scriptCommand } = await import('./script.ts');
       exit(await scriptCommand(names, options));
     });
+}
+
+function addProfilers(program: Command, exit: SetStatus): void {
   program
     .command('profilers')
     .summary('list the profilers, what each attaches to and what it costs')
@@ -92,6 +111,9 @@ function commandLine(exit: (status: number) => void): Command {
       const { profilersCommand } = await import('./script.ts');
       exit(profilersCommand());
     });
+}
+
+function addDoctor(program: Command, exit: SetStatus): void {
   program
     .command('doctor')
     .summary('what this host can and cannot do, with the command that mends it')
@@ -102,7 +124,6 @@ function commandLine(exit: (status: number) => void): Command {
       const { doctorCommand } = await import('./doctor.ts');
       exit(await doctorCommand(options));
     });
-  return program;
 }
 
 const EXAMPLES = `

@@ -20,7 +20,7 @@ export interface ProfileOptions {
   readonly debug?: boolean;
 }
 
-export const FORMATS = ['summary', 'json', 'jsonl'] as const;
+const FORMATS = ['summary', 'json', 'jsonl'] as const;
 export type Format = (typeof FORMATS)[number];
 
 /** Adds the options that say what is measured; `script` has them too. */

@@ -3,7 +3,7 @@ import { formatCount, formatNs, formatShare, plural } from './units.ts';
 import { waitSite } from './wait-site.ts';
 
 /** Off-CPU time by the kernel function waited in. */
-export interface SiteRow {
+interface SiteRow {
   readonly site: string;
   readonly timeNs: number;
   readonly count: number;

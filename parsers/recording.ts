@@ -23,7 +23,7 @@ export interface Recording {
   readonly quality: StreamQuality;
 }
 
-export interface StreamQuality {
+interface StreamQuality {
   linesRead: number;
   linesIgnored: number;
   linesDropped: number;
