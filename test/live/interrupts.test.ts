@@ -1,4 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { execa } from 'execa';
@@ -149,6 +150,17 @@ describe('a terminal that hangs up', () => {
     expect(done.timedOut).toBe(false);
     await expectNothingLeft('61.04');
   });
+});
+
+test('success and failure leave no process, file or mount', async () => {
+  const traces = () => ({ files: readdirSync(tmpdir()).sort(), mounts: read('/proc/self/mounts') });
+  const before = traces();
+  await profile(['run', 'sleep', '0.01']);
+  await btprof(['run', 'no-such-command']);
+  await btprof(['attach', '4194303']);
+  await btprof(['run', '--bpftrace', '/bin/false', 'true']);
+  expect(traces()).toEqual(before);
+  await expectNothingLeft('sleep 0.01');
 });
 
 test('timeout, whose signal comes twice, leaves the result', async () => {
