@@ -38,12 +38,15 @@ export async function runCommand(
   const cmd = command.map((word) => word.toString());
   const subject = { kind: 'run', target, cmd, executable } as const;
   try {
-    const collection = await perform(job, subject, target);
-    const { exit } = collection.ending;
-    if (recordedNothing(collection)) return exitStatus(await target.exited);
-    report(job, collection);
+    const { collection, stop, flush } = await perform(job, subject, target);
+    if (!recordedNothing(collection)) {
+      // A result on a standard stream would mix with what the command writes, unless it is asked for now.
+      if (!job.file) await Promise.race([target.exited, stop]);
+      flush();
+      report(job, { ...collection, ending: { ...collection.ending, exit: target.exit() } });
+      if (!target.exit()) job.say(`process ${target.pid} goes on; waiting for it to end (Ctrl-C leaves it)`);
+    }
     await collection.close();
-    if (!exit) job.say(`process ${target.pid} goes on; waiting for it to end (Ctrl-C leaves it)`);
     const status = exitStatus(await target.exited);
     if (collection.failure) throw collection.failure;
     return status;
@@ -61,7 +64,8 @@ export async function attachCommand(pids: readonly number[], options: ProfileOpt
   const job = await prepare(options);
   const distinct = [...new Set(pids)];
   requireProcesses(distinct);
-  return finish(job, await perform(job, { kind: 'attach', pids: distinct }));
+  const { collection } = await perform(job, { kind: 'attach', pids: distinct });
+  return finish(job, collection);
 }
 
 function requireProcesses(pids: readonly number[]): void {
@@ -88,7 +92,8 @@ function requireProcesses(pids: readonly number[]): void {
 /** `btprof system`. */
 export async function systemCommand(options: ProfileOptions): Promise<number> {
   const job = await prepare(options);
-  return finish(job, await perform(job, { kind: 'system' }));
+  const { collection } = await perform(job, { kind: 'system' });
+  return finish(job, collection);
 }
 
 /** What the three commands share. */
@@ -103,6 +108,14 @@ interface Job {
   /** Tells the user something on stderr. */
   readonly say: (text: string) => void;
   readonly debug: (text: string) => void;
+}
+
+interface Performed {
+  readonly collection: Collection;
+  /** Resolves when the user asks for the result now. */
+  readonly stop: Promise<void>;
+  /** Writes the lines of a jsonl result that had to wait for the command's end. */
+  readonly flush: () => void;
 }
 
 /** Everything that can be refused is refused here, before anything is started. */
@@ -125,7 +138,7 @@ async function prepare(options: ProfileOptions): Promise<Job> {
   };
 }
 
-async function perform(job: Job, subject: Subject, target?: HeldTarget): Promise<Collection> {
+async function perform(job: Job, subject: Subject, target?: HeldTarget): Promise<Performed> {
   let tracer: Tracer | undefined;
   const killTracer = () => tracer?.kill();
   process.once('exit', killTracer);
@@ -149,8 +162,7 @@ async function perform(job: Job, subject: Subject, target?: HeldTarget): Promise
       tracer = started;
     },
   });
-  lines?.flush();
-  return collection;
+  return { collection, stop: interrupts.stop, flush: () => lines?.flush() };
 }
 
 function collectOptions({

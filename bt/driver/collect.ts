@@ -202,7 +202,7 @@ async function endingOf(
   const alive = liveThreads(followed(recording, facts, subject), named);
   await mappings.close();
   return {
-    exit: subject.kind === 'run' ? await Promise.race([subject.target.exited, sleep(0, null)]) : null,
+    exit: subject.kind === 'run' ? subject.target.exit() : null,
     incomplete: failure !== undefined,
     alive,
     mappings: mappings.texts(),

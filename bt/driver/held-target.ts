@@ -56,6 +56,8 @@ export interface HeldTarget {
   readonly abandon: () => void;
   readonly signal: (signal: NodeJS.Signals) => void;
   readonly exited: Promise<Exit>;
+  /** How it ended; null while it runs. */
+  readonly exit: () => Exit | null;
 }
 
 /**
@@ -98,6 +100,10 @@ export function holdTarget(
     },
     signal: (signal) => child.kill(signal),
     exited: exitOf(child),
+    exit: () =>
+      child.exitCode === null && child.signalCode === null
+        ? null
+        : { code: child.exitCode, signal: child.signalCode },
   };
 }
 

@@ -1,4 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs';
+import { Transform } from 'node:stream';
 import { execa } from 'execa';
 import split2 from 'split2';
 import { BtprofError } from '../errors.ts';
@@ -107,7 +108,7 @@ function signalGroup(pid: number, name: NodeJS.Signals): void {
 
 function readLines(stream: NodeJS.ReadableStream, onLine: (line: string) => void): Promise<void> {
   return new Promise((resolve, reject) => {
-    const lines = stream.pipe(split2());
+    const lines = stream.pipe(wholeLines()).pipe(split2());
     lines.on('data', onLine);
     lines.on('end', resolve);
     lines.on('error', reject);
@@ -120,6 +121,25 @@ function cannotStart(bpftrace: string, result: { code?: string | undefined }): B
     `cannot start ${JSON.stringify(bpftrace)}: ${why}.`,
     'Install bpftrace, or name one with --bpftrace PATH.',
   );
+}
+
+const NEWLINE = 0x0a;
+
+/** Passes bytes on only up to a newline: split2 looks through all it holds at every chunk, and a map is one line. */
+function wholeLines(): Transform {
+  let held: Buffer[] = [];
+  return new Transform({
+    transform(chunk: Buffer, _encoding, done) {
+      const end = chunk.lastIndexOf(NEWLINE) + 1;
+      if (end > 0) this.push(Buffer.concat([...held, chunk.subarray(0, end)]));
+      if (end > 0) held = [];
+      if (end < chunk.length) held.push(chunk.subarray(end));
+      done();
+    },
+    flush(done) {
+      done(null, Buffer.concat(held));
+    },
+  });
 }
 
 /** Makes a sentence of why bpftrace ended before its probes were live. */

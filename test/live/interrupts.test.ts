@@ -245,3 +245,13 @@ test('--duration ends the collection and not the command', async () => {
   expect(metadata.exit).toBeNull();
   expect(metadata.wall_time_ns).toBeLessThan(2e9);
 });
+
+test('a result that goes to stdout waits for the end of a command that outlives the duration', async () => {
+  const script = 'echo first; sleep 2; echo last; exit 5';
+  const { status, stdout } = await btprof(['run', '--json', '-d', '500ms', 'sh', '-c', script]);
+  expect(status).toBe(5);
+  expect(stdout).toMatch(/^first\nlast\n\{\n/);
+  const { metadata } = validProfile(stdout.slice('first\nlast\n'.length));
+  expect(metadata.exit).toEqual({ code: 5, signal: null });
+  expect(metadata.wall_time_ns).toBeLessThan(2e9);
+});
