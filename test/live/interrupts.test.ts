@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -26,6 +26,14 @@ async function onTerminal(seconds: number[], args: readonly string[]) {
   const words = [TERMINAL, seconds.join(','), BTPROF, ...args];
   const done = await execa('python3', words, { reject: false, stdin: 'ignore' });
   return { status: done.exitCode, screen: done.stdout.replaceAll('\r\n', '\n') };
+}
+
+/** A bpftrace that takes two seconds longer to begin, so that there is a time before the command runs. */
+function slowBpftrace(): string {
+  const file = temporaryFile('bpftrace');
+  const script = '#!/bin/sh\n[ "$1" = --version ] || sleep 2\nexec bpftrace "$@"\n';
+  writeFileSync(file, script, { mode: 0o755 });
+  return file;
 }
 
 /** Processes of the machine whose command line has the word, but us. */
@@ -97,7 +105,7 @@ describe('Ctrl-C on a terminal', () => {
     async (seconds) => {
       const { status, screen } = await onTerminal(
         [seconds],
-        ['run', '-q', 'sh', '-c', 'echo started; sleep 61.02'],
+        ['run', '-q', '--bpftrace', slowBpftrace(), 'sh', '-c', 'echo started; sleep 61.02'],
       );
       expect(status).toBe(130);
       expect(screen).not.toMatch(/started|Off-CPU/);
@@ -175,20 +183,14 @@ test('timeout, whose signal comes twice, leaves the result', async () => {
 
 describe('kill -9 of btprof', () => {
   test.each([
-    ['before the command runs', 300],
-    ['while it runs', 2500],
-  ])('%s leaves neither bpftrace nor a held process', async (_, ms) => {
-    const child = execa(BTPROF, ['run', '-q', 'sleep', '5.07'], {
-      reject: false,
-      stdin: 'ignore',
-      stdout: 'ignore',
-      stderr: 'ignore',
-    });
-    await sleep(ms);
-    const held = processesWith('exec /usr/bin/env -i');
+    ['before the command runs', () => processesWith('exec /usr/bin/env -i').length === 1],
+    ['while it runs', () => processesWith('sleep 5.07').some((line) => line.startsWith('sleep'))],
+  ])('%s leaves neither bpftrace nor a held process', async (_, arrived) => {
+    const words = ['run', '-q', '--bpftrace', slowBpftrace(), 'sleep', '5.07'];
+    const child = execa(BTPROF, words, { reject: false, stdio: 'ignore' });
+    while (!arrived()) await sleep(20);
     child.kill('SIGKILL');
     await child;
-    expect(held.length).toBe(ms < 1000 ? 1 : 0);
     for (let i = 0; i < 50 && comms().includes('bpftrace'); i++) await sleep(100);
     expect(comms()).not.toContain('bpftrace');
     expect(processesWith('exec /usr/bin/env -i')).toEqual([]);
