@@ -49,7 +49,10 @@ async function record(command: readonly string[], stacks: boolean): Promise<Kept
   const lines: string[] = [];
   const { facts, ending, close } = await collect({
     plan: { profilers: PROFILERS, minBlockNs: 0, stacks, stackDepth: 127, children: true },
-    host: { ...host, info: { ...host.info, hostname: 'recorded' } },
+    host: {
+      ...host,
+      info: { ...host.info, hostname: 'recorded', kernel: host.info.kernel.split('-')[0] as string },
+    },
     dialect,
     bpftrace: 'bpftrace',
     version: 'recorded',
