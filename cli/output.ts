@@ -1,4 +1,4 @@
-import { closeSync, constants, existsSync, ftruncateSync, openSync, unlinkSync, writeSync } from 'node:fs';
+import { closeSync, constants, ftruncateSync, lstatSync, openSync, rmSync, writeSync } from 'node:fs';
 import { BtprofError } from '../bt/errors.ts';
 
 /**
@@ -21,11 +21,11 @@ export const stderr: Sink = { write: (text) => writeAll(2, text, 'standard error
  * @throws BtprofError when it cannot be written
  */
 export function openOutput(path: string): Sink {
-  const isNew = !existsSync(path);
+  const isNew = lstatSync(path, { throwIfNoEntry: false }) === undefined;
   const fd = openForWriting(path);
   let written = false;
   process.once('exit', () => {
-    if (isNew && !written) unlinkSync(path);
+    if (isNew && !written) rmSync(path, { force: true });
   });
   return {
     write: (text) => {

@@ -4,7 +4,7 @@ import type { MappingTexts } from './facts.ts';
 import type { Frame } from './schema.ts';
 
 /** Finds the executable mapping of an address in one exec generation of a process. */
-export type FindMapping = (pid: number, generation: number, address: bigint) => Mapping | undefined;
+type FindMapping = (pid: number, generation: number, address: bigint) => Mapping | undefined;
 
 /** The table of frames that stacks point into: equal frames are one. */
 export interface FrameTable {

@@ -144,7 +144,7 @@ export interface OpenWait extends Omit<WaitRow, 'count' | 'totalNs'> {
 }
 
 /** The letters of ps and /proc: running or runnable, sleeping, disk sleep, stopped, traced, dead, idle, parked. */
-export type TaskState = 'R' | 'S' | 'D' | 'T' | 't' | 'X' | 'Z' | 'P' | 'I' | '?';
+type TaskState = 'R' | 'S' | 'D' | 'T' | 't' | 'X' | 'Z' | 'P' | 'I' | '?';
 
 const stats = z.object({ count: z.number(), total: z.number() });
 const openWait = z.tuple([z.number(), z.number(), z.number(), z.number()]).rest(z.string());
