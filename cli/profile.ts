@@ -219,5 +219,6 @@ function render(format: Format, profile: Profile): string {
 
 /** The held process ended without becoming the command: env has said why, and there is nothing to report. */
 function recordedNothing({ recording, facts, failure }: Collection): boolean {
-  return !failure && !recording.execs.some((exec) => exec.pid === facts.pids[0]);
+  const counted = [...recording.maps.values()].some((entries) => entries.length > 0);
+  return !failure && !counted && !recording.execs.some((exec) => exec.pid === facts.pids[0]);
 }
