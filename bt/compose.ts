@@ -1,6 +1,6 @@
 import type { Dialect } from './dialect.ts';
 import type { Profiler } from './profilers/profiler.ts';
-import { writeProgram } from './program.ts';
+import { type Fragment, type KernelMap, mapsOf, writeProgram } from './program.ts';
 import { type Follow, tracking } from './tracking.ts';
 
 /** What is to be measured. */
@@ -15,6 +15,8 @@ export interface Plan {
   readonly children: boolean;
   readonly intervalMs?: number | undefined;
   readonly durationMs?: number | undefined;
+  /** Room of each kernel map; by memory without it. */
+  readonly mapEntries?: number | undefined;
 }
 
 /** What the program is written for. */
@@ -29,17 +31,30 @@ export interface ProgramContext {
 
 /** The one bpftrace program for all profilers of a plan. */
 export function composeProgram(plan: Plan, context: ProgramContext): string {
+  return writeProgram(fragmentsOf(plan, context), {
+    head: headLines(plan, context),
+    intervalMs: plan.intervalMs,
+    self: context.self,
+  });
+}
+
+/** The maps of that program. */
+export function composeMaps(plan: Plan, context: ProgramContext): KernelMap[] {
+  return mapsOf(fragmentsOf(plan, context), context.self !== undefined);
+}
+
+function fragmentsOf(
+  { minBlockNs, stacks, stackDepth, profilers }: Plan,
+  context: ProgramContext,
+): Fragment[] {
   const { dialect, arch, btf, follow, self } = context;
-  const { minBlockNs, stacks, stackDepth, profilers } = plan;
-  const options = { dialect, arch, btf, minBlockNs, stacks, stackDepth, stops: self !== undefined };
+  // Without btprof people read the stacks, and want names.
+  const stackMode = follow.kind === 'argument' ? 'perf' : dialect.stackMode;
+  const options = { stackMode, arch, btf, minBlockNs, stacks, stackDepth, stops: self !== undefined };
   const fragments = profilers.map((profiler) => profiler.fragment(options));
   const onNamed = profilers.flatMap((profiler) => profiler.onNamed(options));
   const exitsSeen = fragments.some((fragment) => fragment.exitsSeen);
-  return writeProgram([tracking({ follow, btf, onNamed, exitsSeen }), ...fragments], {
-    head: headLines(plan, context),
-    intervalMs: plan.intervalMs,
-    self,
-  });
+  return [tracking({ follow, btf, onNamed, exitsSeen }), ...fragments];
 }
 
 function headLines({ profilers }: Plan, { dialect, follow }: ProgramContext): string[] {

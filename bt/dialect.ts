@@ -2,22 +2,33 @@ import { BtprofError } from './errors.ts';
 
 /** The oldest bpftrace that btprof writes programs for. */
 const FLOOR = '0.16.0';
-/** The newest bpftrace that btprof has been tried with. */
-const TESTED = '0.17.1';
+/** The first bpftrace that btprof was never tried with. */
+const UNTRIED = '0.28.0';
+
+/** What a program may take of the host. */
+export interface Settings {
+  /** Room of each map. */
+  readonly mapEntries: number;
+  /** Pages of 4 KiB of the buffer through which events come, for all CPUs together. */
+  readonly bufferPages: number;
+  readonly cpus: number;
+}
 
 /** What one range of bpftrace versions needs said differently. Chosen once; no other file compares versions. */
 export interface Dialect {
   /** bpftrace's own version, such as `0.17.0`. */
   readonly version: string;
-  /** The argument that makes `kstack()` and `ustack()` print addresses. */
-  readonly stackMode: string;
   /**
-   * Environment variables: room for that many entries in each map, and no symbols of user code. bpftrace would
-   * read whole symbol tables to name the frames of processes that happen to live; we name all, by address.
+   * The argument that makes `kstack()` and `ustack()` print addresses. `raw` prints nothing else; before 0.18 there is
+   * only `perf`, which prints names, too.
    */
-  readonly environment: (entries: number) => Record<string, string>;
-  /** Whose numbers `pid` and `tid` are: the initial PID namespace's, or bpftrace's own. */
-  readonly pidNamespace: 'initial' | 'own';
+  readonly stackMode: 'perf' | 'raw';
+  /** Where stacks are kept: in one map beside the others, or in each key and value that has one. */
+  readonly stackStore: 'shared' | 'inline';
+  /** How many entries of a map one key with `stats()` takes. */
+  readonly statsSlots: 1 | 2;
+  /** Environment variables that pass the settings; undefined for those that have to be unset. */
+  readonly environment: (settings: Settings) => Record<string, string | undefined>;
   /** Said once in every result of this version. */
   readonly warnings: readonly string[];
 }
@@ -35,7 +46,8 @@ export function dialectFor(versionOutput: string): Dialect {
       'Check that --bpftrace names a bpftrace.',
     );
   }
-  if (compare(version, FLOOR) < 0) {
+  const since = (first: string) => compare(version, first) >= 0;
+  if (!since(FLOOR)) {
     throw new BtprofError(
       `bpftrace ${version} is too old: btprof needs ${FLOOR} or newer.`,
       'Install a newer bpftrace, or name one with --bpftrace PATH.',
@@ -43,18 +55,45 @@ export function dialectFor(versionOutput: string): Dialect {
   }
   return {
     version,
-    stackMode: 'perf',
-    environment: (entries) => ({
-      BPFTRACE_NO_USER_SYMBOLS: '1',
-      BPFTRACE_MAP_KEYS_MAX: String(entries),
-      BPFTRACE_MAX_MAP_KEYS: String(entries),
-    }),
-    pidNamespace: compare(version, '0.23.0') < 0 ? 'initial' : 'own',
-    warnings:
-      compare(version, TESTED) > 0
-        ? [`bpftrace ${version} is newer than ${TESTED}, the newest that this btprof was tested with`]
-        : [],
+    stackMode: since('0.18.0') ? 'raw' : 'perf',
+    stackStore: since('0.25.0') ? 'inline' : 'shared',
+    statsSlots: since('0.22.0') ? 1 : 2,
+    environment: (settings) => environment(settings, since),
+    warnings: since(UNTRIED)
+      ? [`bpftrace ${version} is newer than any that this btprof was tested with: spoken to as 0.27`]
+      : [],
   };
+}
+
+/** Bytes of a string: our programs print the names of threads, which have 16. */
+const STRING_BYTES = 64;
+/** More than any program of ours has. */
+const PROBES = 512;
+
+/**
+ * Each version obeys one name of a setting and ignores the other, or obeys it too: that one is unset. Up to 0.18 each
+ * CPU has a buffer of its own. Before 0.19 symbols of user code are looked up in whole symbol tables even when only
+ * addresses are wanted; we name all, by address.
+ */
+function environment(settings: Settings, since: (version: string) => boolean) {
+  const { mapEntries, bufferPages, cpus } = settings;
+  const [entries, strings] = [String(mapEntries), String(STRING_BYTES)];
+  const renamed = since('0.20.0');
+  const shared = since('0.19.0');
+  return {
+    BPFTRACE_MAP_KEYS_MAX: renamed ? undefined : entries,
+    BPFTRACE_MAX_MAP_KEYS: renamed ? entries : undefined,
+    BPFTRACE_STRLEN: renamed ? undefined : strings,
+    BPFTRACE_MAX_STRLEN: renamed ? strings : undefined,
+    BPFTRACE_MAX_PROBES: String(PROBES),
+    BPFTRACE_PERF_RB_PAGES: String(shared ? bufferPages : powerOfTwo(bufferPages / cpus)),
+    BPFTRACE_NO_USER_SYMBOLS: shared ? undefined : '1',
+  };
+}
+
+/** The largest power of two that is not above `limit`; at least 1. */
+function powerOfTwo(limit: number): number {
+  return 2 ** Math.max(0, Math.floor(Math.log2(limit)));
 }
 
 function compare(a: string, b: string): number {

@@ -7,19 +7,33 @@ export interface Probe {
   readonly body: readonly string[];
 }
 
+/** One map of a program. Keys and values are made of words of 8 bytes, and of stacks. */
+export interface KernelMap {
+  readonly name: `@${string}`;
+  /** A result is printed at every interval and at the end, a leftover at the end only, a helper never. */
+  readonly role: 'result' | 'leftover' | 'helper';
+  /** Words of a key; 0 for a map that is one variable. */
+  readonly key: number;
+  /** Words of a value. */
+  readonly value: number;
+  /** Each CPU has a value of its own. */
+  readonly perCpu?: boolean;
+  /** Its values are written by `stats()`. */
+  readonly stats?: boolean;
+  /** The program notices when an entry finds no room; a map that only grows is seen to be full when it is printed. */
+  readonly noticed?: boolean;
+  readonly stacksInKey?: number;
+  readonly stacksInValue?: number;
+}
+
 /** What a profiler, or the tracking that all share, adds to the program. */
 export interface Fragment {
   /** Statements for BEGIN, of which a program has one only. */
   readonly begin?: readonly string[];
   readonly probes: readonly Probe[];
-  /** Maps whose content is the result: printed at every interval and at the end. */
-  readonly results?: readonly string[];
-  /** Maps printed at the end only. */
-  readonly leftovers?: readonly string[];
+  readonly maps: readonly KernelMap[];
   /** Whether it prints the exit of every followed thread itself. */
   readonly exitsSeen?: boolean;
-  /** Maps that only the program itself needs: cleared, so that they are not printed. */
-  readonly helpers?: readonly string[];
 }
 
 export interface ProgramOptions {
@@ -40,13 +54,12 @@ export interface ProgramOptions {
  * still count. Without a profiler END says `stop`, and bpftrace prints the maps after it.
  */
 export function writeProgram(fragments: readonly Fragment[], options: ProgramOptions): string {
-  const helpers = [
-    ...fragments.flatMap((f) => f.helpers ?? []),
-    ...(options.self === undefined ? [] : [STOPPED]),
-  ];
+  const stops = options.self !== undefined;
+  const maps = mapsOf(fragments, stops);
   // Counts go on while maps are printed, and stacks take longest: they come last.
-  const results = fragments.toReversed().flatMap((f) => f.results ?? []);
-  const leftovers = fragments.flatMap((f) => f.leftovers ?? []);
+  const results = named(maps, 'result').toReversed();
+  const leftovers = named(maps, 'leftover');
+  const helpers = named(maps, 'helper');
   const probes: Probe[] = [
     {
       attach: 'BEGIN',
@@ -54,7 +67,7 @@ export function writeProgram(fragments: readonly Fragment[], options: ProgramOpt
       body: [...fragments.flatMap((f) => f.begin ?? []), 'print(("ready", nsecs));'],
     },
     ...fragments.flatMap((f) => f.probes),
-    ...(options.intervalMs ? [intervalProbe(options.intervalMs, results, options.self !== undefined)] : []),
+    ...(options.intervalMs ? [intervalProbe(options.intervalMs, results, stops)] : []),
     ...(options.self === undefined ? [] : profilerProbes(options.self, [...results, ...leftovers])),
     {
       attach: 'END',
@@ -64,6 +77,33 @@ export function writeProgram(fragments: readonly Fragment[], options: ProgramOpt
   ];
   const head = options.head.map((line) => ` * ${line}`.trimEnd());
   return `/*\n${head.join('\n')}\n */\n\n${probes.map(writeProbe).join('\n')}`;
+}
+
+/** All maps of a program; one that is `stops` has a switch for its end. */
+export function mapsOf(fragments: readonly Fragment[], stops: boolean): KernelMap[] {
+  const maps = fragments.flatMap((fragment) => fragment.maps);
+  return [
+    ...maps,
+    ...(maps.some((map) => map.noticed) ? [FULL_MAP] : []),
+    ...(stops ? [{ name: STOPPED, role: 'helper', key: 0, value: 1 } as const] : []),
+  ];
+}
+
+function named(maps: readonly KernelMap[], role: KernelMap['role']): string[] {
+  return maps.filter((map) => map.role === role).map((map) => map.name);
+}
+
+/** How often each map had no room. */
+const FULL_MAP: KernelMap = { name: '@full', role: 'result', key: 8, value: 1, perCpu: true };
+
+/**
+ * The statement that notices that an entry just made is not there. bpftrace up to 0.22 says nothing when a map is
+ * full, and later versions write a line for every entry that they could not make.
+ *
+ * @param missing the condition that holds when it is not
+ */
+export function noteFull(map: string, missing: string): string {
+  return `if (${missing}) { @full["${map}"] = count(); }`;
 }
 
 /** Maps are cumulative and never cleared: what lands between a print and a clear would be lost. */

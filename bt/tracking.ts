@@ -1,4 +1,4 @@
-import { CLONE_THREAD, type Fragment, type Probe } from './program.ts';
+import { CLONE_THREAD, type Fragment, noteFull, type Probe } from './program.ts';
 
 /** Which processes are followed, and from when. */
 export type Follow =
@@ -43,7 +43,10 @@ export function tracking(options: TrackingOptions): Fragment {
       freeProbe(),
       ...(options.exitsSeen ? [] : [exitProbe(options.btf)]),
     ],
-    helpers: ['@gen', ...(follow.kind === 'held' ? ['@execs'] : [])],
+    maps: [
+      { name: '@gen', role: 'helper', key: 1, value: 1, noticed: follow.children || follow.kind === 'named' },
+      ...(follow.kind === 'held' ? [{ name: '@execs', role: 'helper', key: 0, value: 1 } as const] : []),
+    ],
   };
 }
 
@@ -58,7 +61,9 @@ function namedProbe(by: number, onNamed: readonly string[]): Probe {
       `if (args->pid == ${by}) {`,
       '  print(("start", nsecs));',
       '} else {',
-      ...[...onNamed, '@gen[args->pid] = (uint64)1;'].map((line) => `  ${line}`),
+      ...[...onNamed, '@gen[args->pid] = (uint64)1;', noteFull('@gen', '@gen[args->pid] == 0')].map(
+        (line) => `  ${line}`,
+      ),
       '}',
     ],
   };
@@ -100,6 +105,7 @@ function newTaskProbe(): Probe {
     body: [
       'if (@gen[pid]) {',
       '  @gen[args->pid] = @gen[pid];',
+      `  ${noteFull('@gen', '@gen[args->pid] == 0')}`,
       '  print(("fork", nsecs, pid, args->pid, @gen[pid]));',
       '} else if (@gen[args->pid]) {',
       '  delete(@gen[args->pid]);',

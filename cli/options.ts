@@ -1,5 +1,6 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { Plan } from '../bt/compose.ts';
+import { MOST_ENTRIES } from '../bt/limits.ts';
 import { PROFILERS, selectProfilers } from '../bt/profilers/registry.ts';
 
 /** The options of run, attach and system, as commander leaves them. */
@@ -15,6 +16,7 @@ export interface ProfileOptions {
   readonly follow: boolean;
   readonly stacks: boolean;
   readonly stackDepth: number;
+  readonly mapEntries?: number;
   readonly bpftrace: string;
   readonly quiet?: boolean;
   readonly debug?: boolean;
@@ -47,6 +49,7 @@ export function addProfileOptions(command: Command): Command {
       .option('-p, --profilers <list>', `comma-separated, of ${names.join(', ')} (default: all)`, parseList)
       .option('-d, --duration <time>', 'stop after TIME, such as 10s, 500ms, 2m', atLeast(1, 'ms')),
   );
+  command.option('--map-entries <n>', 'room of each kernel map (default: by memory)', parseMapEntries);
   return command
     .addOption(new Option('-f, --format <format>', 'of the result').choices(FORMATS).default('summary'))
     .option('--json', 'short for --format json')
@@ -69,6 +72,7 @@ export function planOf(
     children: options.follow,
     intervalMs: options.interval,
     durationMs: options.duration,
+    mapEntries: options.mapEntries,
   };
 }
 
@@ -103,6 +107,14 @@ function parseList(text: string): string[] {
 function parseDepth(text: string): number {
   const n = Number(text);
   if (!/^\d+$/.test(text) || n < 1 || n > 127) throw new InvalidArgumentError('Give a number from 1 to 127.');
+  return n;
+}
+
+function parseMapEntries(text: string): number {
+  const n = Number(text);
+  if (!/^\d+$/.test(text) || n < 1 || n > MOST_ENTRIES) {
+    throw new InvalidArgumentError(`Give a number from 1 to ${MOST_ENTRIES}.`);
+  }
   return n;
 }
 

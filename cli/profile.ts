@@ -204,8 +204,8 @@ async function finish(job: Job, collection: Collection): Promise<number> {
   return 0;
 }
 
-function report(job: Job, { recording, facts, ending }: Collection): void {
-  const profile = assembleProfile(recording, facts, ending);
+function report(job: Job, { recording, facts, ending, symbols }: Collection): void {
+  const profile = assembleProfile(recording, facts, ending, symbols);
   const sink = job.file ?? (job.format === 'summary' && facts.mode === 'run' ? stderr : stdout);
   sink.write(render(job.format, profile));
   job.file?.close();

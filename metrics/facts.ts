@@ -1,4 +1,4 @@
-import type { RawFrame } from '../parsers/stack.ts';
+import type { NamedPlace } from './frames.ts';
 import type { HostInfo, Metadata } from './schema.ts';
 import type { Arch } from './syscall-name.ts';
 
@@ -19,8 +19,8 @@ export interface Facts {
   readonly bpftrace: string;
   readonly profilers: readonly string[];
   readonly stacks: boolean;
-  /** Entries that each kernel map has room for. */
-  readonly mapEntries: number;
+  /** How many keys fit into each kernel map, by its name. */
+  readonly room: Readonly<Record<string, number>>;
   /** The threads that ran already and were named to the program, with their names then; none under `run`. */
   readonly named: readonly NamedThread[];
 }
@@ -34,9 +34,16 @@ export interface NamedThread {
 export interface LiveThread extends NamedThread {
   /** State letter of /proc/PID/stat. */
   readonly state: string;
-  /** Kernel and user frames, for threads blocked since before the start. */
-  readonly kernel?: readonly RawFrame[];
-  readonly user?: readonly RawFrame[];
+  /** Where it is blocked, for threads blocked since before the start. */
+  readonly blocked?: BlockedAt;
+}
+
+/** The stack of a blocked thread, read from /proc. */
+export interface BlockedAt {
+  /** Leaf first. */
+  readonly kernel: readonly NamedPlace[];
+  /** Address from which it entered the kernel, hexadecimal; empty when unknown. */
+  readonly user: string;
 }
 
 /** What is known when the collection has ended. */

@@ -1,65 +1,81 @@
+import type { KernelPlace, KernelSymbols } from '../parsers/kernel-symbols.ts';
 import { type Mapping, parseMaps } from '../parsers/proc.ts';
-import type { RawFrame } from '../parsers/stack.ts';
+import { type Known, readStack } from '../parsers/stack.ts';
 import type { MappingTexts } from './facts.ts';
 import type { Frame } from './schema.ts';
 
 /** Finds the executable mapping of an address in one exec generation of a process. */
 type FindMapping = (pid: number, generation: number, address: bigint) => Mapping | undefined;
 
-/** The table of frames that stacks point into: equal frames are one. */
+/** The table of frames that stacks point into: equal frames are one. A stack is the indices of its frames, leaf first. */
 export interface FrameTable {
-  readonly frames: Frame[];
-  /** Indices of a kernel stack's frames. */
-  readonly kernel: (stack: readonly RawFrame[]) => number[];
-  /** Indices of a user stack's frames, with the module of those that bpftrace could not name. */
-  readonly user: (stack: readonly RawFrame[], pid: number, generation: number) => number[];
+  readonly frames: readonly Frame[];
+  /** @param text as bpftrace printed it */
+  readonly kernel: (text: string) => number[];
+  /** @param text as bpftrace printed it */
+  readonly user: (text: string, pid: number, generation: number) => number[];
+  /** A kernel stack whose frames have their names already. */
+  readonly named: (places: readonly NamedPlace[]) => number[];
 }
 
-export function newFrameTable(findMapping: FindMapping): FrameTable {
+/** A place in the kernel that was read with its name. */
+export interface NamedPlace extends KernelPlace {
+  /** `0x` and hexadecimal digits; 0x0 when it is unknown. */
+  readonly address: string;
+}
+
+export function newFrameTable(findMapping: FindMapping, symbols: Pick<KernelSymbols, 'find'>): FrameTable {
   const frames: Frame[] = [];
-  const known = new Map<string, number>();
-  const indexOf = (frame: Frame): number => {
-    const key = `${frame.address} ${frame.offset} ${frame.symbol} ${frame.module}`;
-    let index = known.get(key);
-    if (index === undefined) {
-      index = frames.push(frame) - 1;
-      known.set(key, index);
-    }
-    return index;
+  const indexOf = frameIndex(frames);
+  /** Each address of an address space is looked up once. */
+  const known = new Map<string, Known>();
+  const knownIn = (space: string) => {
+    const addresses = known.get(space) ?? new Map();
+    known.set(space, addresses);
+    return addresses;
   };
   return {
     frames,
-    kernel: (stack) => stack.map((frame) => indexOf(kernelFrame(frame))),
-    user: (stack, pid, generation) =>
-      stack.map((frame) => indexOf(userFrame(frame, (address) => findMapping(pid, generation, address)))),
+    kernel: (text) =>
+      readStack(text, knownIn('kernel'), (address) =>
+        indexOf(kernelFrame(`0x${address}`, symbols.find(address))),
+      ),
+    user: (text, pid, generation) =>
+      readStack(text, knownIn(`${pid}:${generation}`), (address) =>
+        indexOf(userFrame(`0x${address}`, (place) => findMapping(pid, generation, place))),
+      ),
+    named: (places) => places.map((place) => indexOf(kernelFrame(place.address, place))),
   };
 }
 
-function kernelFrame(raw: RawFrame): Frame {
-  return {
-    address: raw.address,
-    symbol: raw.symbol ?? null,
-    module: raw.module ?? '[kernel]',
-    offset: raw.offset ?? null,
+/** Each frame is kept once. */
+function frameIndex(frames: Frame[]): (frame: Frame) => number {
+  const known = new Map<string, number>();
+  return (frame) => {
+    const key = `${frame.address} ${frame.offset} ${frame.symbol} ${frame.module}`;
+    const index = known.get(key) ?? frames.push(frame) - 1;
+    known.set(key, index);
+    return index;
   };
 }
 
-function userFrame(raw: RawFrame, find: (address: bigint) => Mapping | undefined): Frame {
-  if (raw.symbol !== undefined) {
-    return {
-      address: raw.address,
-      symbol: raw.symbol,
-      module: raw.module ?? null,
-      offset: raw.offset ?? null,
-    };
-  }
-  const address = BigInt(raw.address);
-  const mapping = find(address);
+function kernelFrame(address: string, place: KernelPlace | undefined): Frame {
   return {
-    address: raw.address,
+    address,
+    symbol: place?.symbol ?? null,
+    module: place?.module ?? '[kernel]',
+    offset: place?.offset ?? null,
+  };
+}
+
+function userFrame(address: string, find: (address: bigint) => Mapping | undefined): Frame {
+  const place = BigInt(address);
+  const mapping = find(place);
+  return {
+    address,
     symbol: null,
-    module: mapping?.path || raw.module || null,
-    offset: mapping ? Number(address - mapping.start + mapping.fileOffset) : null,
+    module: mapping?.path || null,
+    offset: mapping ? Number(place - mapping.start + mapping.fileOffset) : null,
   };
 }
 

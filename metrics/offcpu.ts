@@ -8,6 +8,7 @@ import {
 } from '../bt/profilers/offcpu.ts';
 import type { Entry } from '../parsers/entries.ts';
 import { bottlenecks } from './bottlenecks.ts';
+import type { BlockedAt } from './facts.ts';
 import type { FrameTable } from './frames.ts';
 import type { Offcpu } from './schema.ts';
 
@@ -29,7 +30,7 @@ export interface OffcpuInput {
   /** Threads that were on a CPU, or ready for one, when the collection ended. */
   readonly running: ReadonlySet<number>;
   /** Stacks of threads that were blocked from before the start to the end, read from /proc. */
-  readonly blockedStacks: ReadonlyMap<number, Pick<WaitRow, 'kernel' | 'user'>>;
+  readonly blockedStacks: ReadonlyMap<number, BlockedAt>;
 }
 
 type ThreadStats = Offcpu['thread_stats'][string];
@@ -56,7 +57,7 @@ export function offcpuMetrics(
     bottlenecks: [],
     still_blocked: stillBlocked(input, frames),
     stacks: stackRows(waits, frames),
-    frames: frames.frames,
+    frames: [...frames.frames],
   };
   metrics.bottlenecks = bottlenecks(metrics);
   return {
@@ -66,7 +67,7 @@ export function offcpuMetrics(
       ...[...input.longest, ...input.shortest].map(readExtreme),
       ...input.off.map(readOpenWait),
     ].filter((row) => row === undefined).length,
-    stacksMissing: input.stacks ? sum(waits.filter(lacksStack).map((wait) => wait.count)) : 0,
+    stacksMissing: input.stacks ? sum(metrics.stacks.filter(lacksStack(frames)).map((row) => row.count)) : 0,
   };
 }
 
@@ -145,23 +146,26 @@ function extremes(
   return found;
 }
 
-/** Waits with the same thread, state and frames become one row; the order is by time, longest first. */
+/** Kernel rows whose stack was lost may have the same key, and become one; by time, longest first. */
 function stackRows(waits: readonly WaitRow[], frames: FrameTable): Offcpu['stacks'] {
-  const rows = new Map<string, Offcpu['stacks'][number]>();
+  const rows: Offcpu['stacks'] = [];
+  const alike = new Map<string, Offcpu['stacks'][number]>();
   for (const wait of waits) {
-    const user = frames.user(wait.user, wait.pid, wait.generation);
+    const { pid, tid, totalNs: time_ns, count, state, sinceStart: since_start, key } = wait;
+    const user = frames.user(wait.user, pid, wait.generation);
     const kernel = frames.kernel(wait.kernel);
-    const key = `${wait.pid} ${wait.tid} ${wait.state} ${wait.sinceStart} ${user} ${kernel}`;
-    const row = rows.get(key);
-    if (row) {
-      row.time_ns += wait.totalNs;
-      row.count += wait.count;
-    } else {
-      const { pid, tid, totalNs: time_ns, count, state, sinceStart: since_start } = wait;
-      rows.set(key, { pid, tid, time_ns, count, state, since_start, user, kernel });
+    const whole = user.length > 0 && kernel.length > 0;
+    const known = whole ? undefined : alike.get(key);
+    if (known) {
+      known.time_ns += time_ns;
+      known.count += count;
+      continue;
     }
+    const row = { pid, tid, time_ns, count, state, since_start, user, kernel };
+    rows.push(row);
+    if (!whole) alike.set(key, row);
   }
-  return [...rows.values()].sort((a, b) => b.time_ns - a.time_ns);
+  return rows.sort((a, b) => b.time_ns - a.time_ns);
 }
 
 /**
@@ -176,8 +180,9 @@ function stillBlocked(input: OffcpuInput, frames: FrameTable): Offcpu['still_blo
     .map((wait) => {
       const { tid, state, sinceStart: since_start, sinceNs } = wait;
       const pid = ownerOf(wait, input.owners);
-      const stack = since_start ? (input.blockedStacks.get(tid) ?? wait) : wait;
-      const user = frames.user(stack.user, pid, wait.generation);
+      const blocked = since_start ? input.blockedStacks.get(tid) : undefined;
+      const user = frames.user(blocked?.user ?? wait.user, pid, wait.generation);
+      const kernel = blocked ? frames.named(blocked.kernel) : frames.kernel(wait.kernel);
       return {
         pid,
         tid,
@@ -186,7 +191,7 @@ function stillBlocked(input: OffcpuInput, frames: FrameTable): Offcpu['still_blo
         state,
         since_start,
         user,
-        kernel: frames.kernel(stack.kernel),
+        kernel,
       };
     })
     .sort((a, b) => b.blocked_ns - a.blocked_ns);
@@ -204,12 +209,11 @@ function ownerOf(row: { pid: number; tid: number }, owners: ReadonlyMap<number, 
 const WITHOUT_USER_CODE = new Set(['do_exit', 'io_sq_thread', 'io_wq_worker']);
 
 /** Every wait has a kernel stack; a user stack too, if the thread has user code. */
-function lacksStack(wait: WaitRow): boolean {
-  if (wait.sinceStart) return false;
-  return (
-    wait.kernel.length === 0 ||
-    (wait.user.length === 0 && !wait.kernel.some((f) => WITHOUT_USER_CODE.has(f.symbol ?? '')))
-  );
+function lacksStack({ frames }: FrameTable): (row: Offcpu['stacks'][number]) => boolean {
+  const lacksUserCode = (kernel: readonly number[]) =>
+    kernel.some((index) => WITHOUT_USER_CODE.has(frames[index]?.symbol ?? ''));
+  return ({ since_start, kernel, user }) =>
+    !since_start && (kernel.length === 0 || (user.length === 0 && !lacksUserCode(kernel)));
 }
 
 function sum(numbers: readonly number[]): number {

@@ -1,18 +1,26 @@
+import { MOST_ENTRIES } from '../bt/limits.ts';
 import { readUnseen } from '../bt/profilers/offcpu.ts';
 import type { Entry } from '../parsers/entries.ts';
+import { readInteger } from '../parsers/integer.ts';
+import type { KernelSymbols } from '../parsers/kernel-symbols.ts';
 import type { Recording } from '../parsers/recording.ts';
 import type { Ending, Facts } from './facts.ts';
 import { type FrameTable, mappingFinder, newFrameTable } from './frames.ts';
 import { offcpuMetrics } from './offcpu.ts';
-import type { Frame, Profile, Quality } from './schema.ts';
+import type { Profile, Quality } from './schema.ts';
 import { syscallMetrics } from './syscalls.ts';
 import { lifetimes, type Names, namesOf, ownersOf, type Span, spanOf } from './threads.ts';
 
 /** The whole result out of a stream and what was learnt beside it. Pure: the same input gives the same profile. */
-export function assembleProfile(recording: Recording, facts: Facts, ending: Ending): Profile {
+export function assembleProfile(
+  recording: Recording,
+  facts: Facts,
+  ending: Ending,
+  symbols: KernelSymbols,
+): Profile {
   const span = spanOf(recording, facts, ending);
   const names = namesOf(recording, facts, ending.alive);
-  const frames = newFrameTable(mappingFinder(ending.mappings));
+  const frames = newFrameTable(mappingFinder(ending.mappings), symbols);
   const calls = recording.maps.get('@calls') ?? [];
   const offcpu = facts.profilers.includes('offcpu')
     ? offcpuMetrics(offcpuInput(recording, facts, ending, span, names), frames)
@@ -73,12 +81,12 @@ function offcpuInput(recording: Recording, facts: Facts, ending: Ending, span: S
     lifetimes: lifetimes(recording, facts, ending, span),
     end: span.end,
     running: new Set(ending.alive.filter((t) => t.state === 'R').map((t) => t.tid)),
-    blockedStacks: new Map(ending.alive.map((t) => [t.tid, { kernel: t.kernel ?? [], user: t.user ?? [] }])),
+    blockedStacks: new Map(ending.alive.flatMap(({ tid, blocked }) => (blocked ? [[tid, blocked]] : []))),
   };
 }
 
 const MISSING_STACKS =
-  'some waits have no stack: the kernel keeps each stack in a place chosen by its hash, and two fell on the same one; times and counts are whole';
+  'some waits have no stack, for the kernel had no room to keep it; times and counts are whole';
 
 function quality(
   recording: Recording,
@@ -86,16 +94,18 @@ function quality(
   ending: Ending,
   found: { unreadable: number; stacksMissing: number; frames: FrameTable },
 ): Quality {
-  const full = [...recording.maps].filter(([, entries]) => entries.length >= facts.mapEntries);
-  const frames: readonly Frame[] = found.frames.frames;
+  const full = fullMaps(recording, facts.room);
+  const { frames } = found.frames;
+  const { lostEvents, linesDropped, faults, faultMessages } = recording.quality;
   return {
-    lost_events: recording.quality.lostEvents,
+    lost_events: lostEvents,
     switches_unseen: (recording.maps.get('@unseen') ?? [])
       .map((entry) => readUnseen(entry) ?? 0)
       .reduce((a, b) => a + b, 0),
     runs_skipped: ending.skippedRuns,
-    dropped_lines: recording.quality.linesDropped + found.unreadable,
+    dropped_lines: linesDropped + found.unreadable,
     map_full: full.length,
+    kernel_errors: faults,
     stacks_missing: found.stacksMissing,
     frames_total: frames.length,
     frames_unresolved: frames.filter((frame) => frame.symbol === null).length,
@@ -103,9 +113,20 @@ function quality(
     warnings: [
       ...ending.warnings,
       ...(found.stacksMissing > 0 ? [MISSING_STACKS] : []),
-      ...full.map(
-        ([name]) => `the kernel map ${name} is full at ${facts.mapEntries} entries: its counts are too small`,
-      ),
+      ...[...faultMessages].map((message) => `bpftrace reported an error in the kernel: ${message}`),
+      ...full.map((map) => fullSentence(map, facts.room)),
     ],
   };
+}
+
+/** Maps that only grow are full when they hold all that they can; of the others the program counts what had no room. */
+function fullMaps({ maps }: Recording, room: Facts['room']): string[] {
+  const noticed = (maps.get('@full') ?? []).filter((entry) => readInteger(entry.value) !== 0);
+  const grown = [...maps].filter(([name, entries]) => entries.length >= (room[name] ?? Infinity));
+  return [...new Set([...noticed.map((entry) => entry.key), ...grown.map(([name]) => name)])];
+}
+
+function fullSentence(map: string, room: Facts['room']): string {
+  const more = Math.min(4 * Math.max(...Object.values(room)), MOST_ENTRIES);
+  return `the kernel map ${map} was full at ${room[map]} keys, and what came after was not counted; --map-entries ${more} makes more room`;
 }

@@ -1,4 +1,5 @@
 import type { Entry } from '../parsers/entries.ts';
+import type { KernelSymbols } from '../parsers/kernel-symbols.ts';
 import type { Recording } from '../parsers/recording.ts';
 import type { Facts, MappingTexts } from './facts.ts';
 import { mappingFinder, newFrameTable } from './frames.ts';
@@ -20,6 +21,7 @@ export function assembleSample(
   earlier: Earlier,
   facts: Facts,
   mappings: MappingTexts,
+  symbols: KernelSymbols,
 ): Sample {
   const at = recording.tick ?? earlier.at;
   const names = namesOf(recording, facts, []);
@@ -29,7 +31,7 @@ export function assembleSample(
     const waits = waitsBetween(now('@waits'), before('@waits'));
     const identity = { owners: ownersOf(facts), comms: names.threads, lifetimes: new Map() };
     const input = { ...NO_EXTREMES, ...identity, waits, stacks: facts.stacks, end: at };
-    return offcpuMetrics(input, newFrameTable(mappingFinder(mappings))).metrics;
+    return offcpuMetrics(input, newFrameTable(mappingFinder(mappings), symbols)).metrics;
   };
   const syscalls = () =>
     syscallMetrics(now('@calls'), before('@calls'), facts.host.arch, at - earlier.at, names.processes)

@@ -7,8 +7,10 @@
 import { z } from 'zod';
 import { CATEGORIES } from './syscall-category.ts';
 
-const count = z.int().nonnegative();
-const ns = z.int().nonnegative();
+/** Sums may pass 2^53, where doubles are no longer exact: z.int() would refuse them. */
+const whole = z.number().multipleOf(1).nonnegative().meta({ type: 'integer' });
+const count = whole;
+const ns = whole;
 const pid = z.int().nonnegative();
 const share = z.number().min(0).max(1);
 const index = z.int().nonnegative();
@@ -150,6 +152,7 @@ export const qualitySchema = z.object({
   ),
   dropped_lines: count.describe('lines of bpftrace that could not be read'),
   map_full: count.describe('kernel maps that reached their limit: their counts are too small'),
+  kernel_errors: count.describe('lines in which bpftrace reported an error of the running program'),
   stacks_missing: count.describe('waits whose kernel or user stack could not be read'),
   frames_total: count,
   frames_unresolved: count.describe('frames without a symbol'),

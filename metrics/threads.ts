@@ -81,11 +81,13 @@ export function lifetimes(
 ): Map<string, number> {
   const owners = ownersOf(facts);
   const throughout = alive.filter(({ pid, tid }) => owners.get(tid) === pid);
-  const lived = new Map(throughout.map(({ pid, tid }) => [`${pid}:${tid}`, span.end - span.start]));
+  const lived = new Map(
+    throughout.map(({ pid, tid }) => [`${pid}:${tid}`, Math.max(0, span.end - span.start)]),
+  );
   for (const { pid, tid, start, at } of recording.exits) {
     // A pid that was used again stands for all its processes, as it does in the waits.
     const key = `${pid}:${tid}`;
-    if (start > 0) lived.set(key, (lived.get(key) ?? 0) + at - Math.max(start, span.start));
+    if (start > 0) lived.set(key, (lived.get(key) ?? 0) + Math.max(0, at - Math.max(start, span.start)));
   }
   return lived;
 }

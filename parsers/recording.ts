@@ -1,5 +1,5 @@
 import type { Entry } from './entries.ts';
-import { readLine, type StreamEvent, type StreamLine } from './stream.ts';
+import { isMangled, readLine, type StreamEvent, type StreamLine } from './stream.ts';
 
 type Event<T extends StreamEvent['type']> = Extract<StreamEvent, { type: T }>;
 
@@ -16,6 +16,8 @@ export interface Recording {
   readonly execs: Event<'exec'>[];
   readonly forks: Event<'fork'>[];
   readonly exits: Event<'exit'>[];
+  /** Whether a line held a name that is no ASCII. */
+  mangled: boolean;
   /** The last print of each map. */
   readonly maps: Map<string, readonly Entry[]>;
   /** The time of the last complete print at an interval. */
@@ -29,11 +31,16 @@ interface StreamQuality {
   linesDropped: number;
   /** Events that the kernel had no room to send. */
   lostEvents: number;
+  /** Failures of the program in the kernel, each a line. */
+  faults: number;
   /** Why the first few lines were dropped. */
   readonly reasons: string[];
+  /** The first few different failures. */
+  readonly faultMessages: Set<string>;
 }
 
-const REASONS_KEPT = 5;
+/** Of each kind: a flood of lines may come, and memory has to stay bounded. */
+const MESSAGES_KEPT = 5;
 
 export function newRecording(): Recording {
   return {
@@ -41,28 +48,52 @@ export function newRecording(): Recording {
     start: undefined,
     end: undefined,
     complete: false,
+    mangled: false,
     execs: [],
     forks: [],
     exits: [],
     maps: new Map(),
     tick: undefined,
-    quality: { linesRead: 0, linesIgnored: 0, linesDropped: 0, lostEvents: 0, reasons: [] },
+    quality: {
+      linesRead: 0,
+      linesIgnored: 0,
+      linesDropped: 0,
+      lostEvents: 0,
+      faults: 0,
+      reasons: [],
+      faultMessages: new Set(),
+    },
   };
 }
 
 /** Adds one line of the stream to the recording, and returns what it was. */
 export function recordLine(recording: Recording, text: string): StreamLine {
-  const line = readLine(text);
-  const { quality } = recording;
-  if (line.kind === 'ignored') quality.linesIgnored++;
-  else if (line.kind === 'dropped') {
-    quality.linesDropped++;
-    if (quality.reasons.length < REASONS_KEPT) quality.reasons.push(line.reason);
-  } else quality.linesRead++;
-  if (line.kind === 'lost') quality.lostEvents += line.count;
+  const line = readLine(text, recording.mangled);
+  recording.mangled ||= isMangled(text);
+  recordQuality(recording.quality, line);
   if (line.kind === 'map' && !recording.complete) recording.maps.set(line.name, line.entries);
   if (line.kind === 'event') recordEvent(recording, line.event);
   return line;
+}
+
+function recordQuality(quality: StreamQuality, line: StreamLine): void {
+  switch (line.kind) {
+    case 'ignored':
+      quality.linesIgnored++;
+      return;
+    case 'dropped':
+      quality.linesDropped++;
+      if (quality.reasons.length < MESSAGES_KEPT) quality.reasons.push(line.reason);
+      return;
+    case 'lost':
+      quality.lostEvents += line.count;
+      break;
+    case 'fault':
+      quality.faults++;
+      if (quality.faultMessages.size < MESSAGES_KEPT) quality.faultMessages.add(line.message);
+      break;
+  }
+  quality.linesRead++;
 }
 
 function recordEvent(recording: Recording, event: StreamEvent): void {

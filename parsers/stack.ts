@@ -1,44 +1,61 @@
-/** One frame as bpftrace printed it. */
-export interface RawFrame {
-  /** `0x` and hexadecimal digits: addresses exceed 2^53. */
-  readonly address: string;
-  readonly symbol?: string;
-  /** Bytes from the start of the symbol. */
-  readonly offset?: number;
-  /** File that is mapped there. */
-  readonly module?: string;
-}
+/**
+ * What addresses stand for, by their upper and their lower 32 bits: as strings, the millions of addresses of a large
+ * print would be as many pieces of garbage.
+ */
+export type Known = Map<number, Map<number, number>>;
 
 /**
- * A stack in bpftrace's `perf` mode, leaf first: one line a frame, empty when there is none.
+ * Reads a stack, leaf first. Whatever a line holds besides its address is left out, for names are found elsewhere, the
+ * same for every version of bpftrace. The text may be part of a line of JSON as it stands: its newlines may be
+ * characters, or escaped once or (0.22 and 0.23) twice.
  *
  * ```
- * \tffffffff821f94c3 schedule+35
- * \tffffffffc0401123 ext4_read_bh+162 ([ext4])
- * \t7ff680f81503 clock_nanosleep+35 (/usr/lib/x86_64-linux-gnu/libc.so.6)
- * \t7f4dddaed503 0x7f4dddaed503 ([unknown])
+ * \n\tffffffff821f94c3 schedule+35\n\t7f4dddaed503 0x7f4dddaed503 ([unknown])\n      perf mode
+ * \nffffffff821f94c3\n7f4dddaed503\n0\n                                             raw mode, with its spurious end
  * ```
+ *
+ * @param known what each address seen so far stands for; grows
+ * @param look says what an address stands for that was not seen yet, by its hexadecimal digits
  */
-export function parseStack(text: string): RawFrame[] {
-  const frames: RawFrame[] = [];
-  for (const line of text.split('\n')) {
-    const frame = parseFrame(line.trim());
-    if (frame) frames.push(frame);
+export function readStack(text: string, known: Known, look: (address: string) => number): number[] {
+  const stack: number[] = [];
+  const end = text.length;
+  for (let at = 0; at >= 0 && at < end; at = endOfLine(text, at)) {
+    while (at < end && hexDigit(text, at) < 0) at++;
+    const start = at;
+    let high = 0;
+    let low = 0;
+    for (; at < end; at++) {
+      const digit = hexDigit(text, at);
+      if (digit < 0) break;
+      high = (high << 4) | (low >>> 28);
+      low = (low << 4) | digit;
+    }
+    if (high === 0 && low === 0) break;
+    stack.push(lookUp(known, high, low) ?? keep(known, high, low, look(text.slice(start, at))));
   }
-  return frames;
+  return stack;
 }
 
-/** A named frame ends its symbol with the first `+digits` that a module or nothing follows. */
-function parseFrame(line: string): RawFrame | undefined {
-  const named = /^([0-9a-f]+) (.+?)\+(\d+)(?: \((.*)\))?$/s.exec(line);
-  if (named) {
-    const [, address, symbol, offset] = named as unknown as [string, string, string, string];
-    return { address: `0x${address}`, symbol, offset: Number(offset), ...moduleOf(named[4]) };
-  }
-  const bare = /^([0-9a-f]+)(?: 0x[0-9a-f]+)?(?: \((.*)\))?$/s.exec(line);
-  return bare ? { address: `0x${bare[1]}`, ...moduleOf(bare[2]) } : undefined;
+function lookUp(known: Known, high: number, low: number): number | undefined {
+  return known.get(high)?.get(low);
 }
 
-function moduleOf(text: string | undefined): { module?: string } {
-  return text === undefined || text === '[unknown]' ? {} : { module: text };
+function keep(known: Known, high: number, low: number, meaning: number): number {
+  const half = known.get(high) ?? new Map<number, number>();
+  known.set(high, half.set(low, meaning));
+  return meaning;
+}
+
+/** A newline as a character, or the backslash of an escaped one; −1 when the text has no more lines. */
+function endOfLine(text: string, from: number): number {
+  const escaped = text.indexOf('\\', from);
+  return escaped >= 0 ? escaped : text.indexOf('\n', from);
+}
+
+/** Its value; −1 for anything else. */
+function hexDigit(text: string, at: number): number {
+  const code = text.charCodeAt(at);
+  if (code >= 48 && code <= 57) return code - 48;
+  return code >= 97 && code <= 102 ? code - 87 : -1;
 }

@@ -1,19 +1,23 @@
 import { z } from 'zod';
-import { type Entry, readMapLine } from './entries.ts';
+import { type Entry, parseJson, readMapLine } from './entries.ts';
+import { readInteger } from './integer.ts';
 import { mendBytes } from './text.ts';
 
 /** What one line of `bpftrace -f json` says. */
 export type StreamLine =
   | { readonly kind: 'map'; readonly name: string; readonly entries: readonly Entry[] }
   | { readonly kind: 'event'; readonly event: StreamEvent }
+  /** Events that the kernel had no room to send. */
   | { readonly kind: 'lost'; readonly count: number }
-  /** A line that carries nothing for us: blank, or bpftrace's own remarks. */
-  | { readonly kind: 'ignored' }
+  /** Something that failed in the kernel while the program ran, in bpftrace's words. */
+  | { readonly kind: 'fault'; readonly message: string }
+  /** A line that carries nothing for us: blank, or a remark of bpftrace's, which 0.24 to 0.27 print among the data. */
+  | { readonly kind: 'ignored'; readonly remark?: string }
   /** A line that cannot be read; it is counted, never fatal. */
   | { readonly kind: 'dropped'; readonly reason: string };
 
-/** Past 104 days of uptime a clock exceeds 2^53, and what is read is off by a few ns; bpftrace 0.24 quotes it then. */
-const ns = z.union([z.number().nonnegative(), z.string().regex(/^\d+$/).transform(Number)]);
+/** Past 104 days of uptime a clock exceeds 2^53. */
+const ns = z.preprocess(readInteger, z.number());
 const id = z.int().nonnegative();
 const comm = z.string().transform(mendBytes);
 
@@ -39,22 +43,34 @@ const eventTuple = z.union([
 export type StreamEvent = z.infer<typeof eventTuple>;
 
 const envelope = z.object({ type: z.string() }).loose();
-const lostEvents = z.object({ data: z.object({ events: z.int().nonnegative() }) });
+const lostEvents = z.object({ data: z.object({ events: z.preprocess(readInteger, z.number()) }) });
+/** From 0.24 on. */
+const LOST_NEWER = /^\{"type": ?"lost_events", ?"count": ?([0-9a-f]+),/;
+/** Both are failures at run time; their texts differ between versions. */
+const FAULTS = ['helper_error', 'runtime_error', 'errorf'];
+const fault = z.object({
+  msg: z.string().optional(),
+  helper: z.string().optional(),
+  retcode: z.number().optional(),
+});
 
 /**
  * Reads one line of bpftrace's JSON output.
  *
  * @param line without its newline; may be anything
+ * @param mangled whether a name with bytes that are no ASCII came before: 0.24 and later print hexadecimal numbers of
+ *   lost events from then on
  */
-export function readLine(line: string): StreamLine {
-  if (line.trim() === '') return { kind: 'ignored' };
+export function readLine(line: string, mangled = false): StreamLine {
+  const type = /^\{"type": ?"(\w+)"/.exec(line)?.[1];
+  if (type === 'map' || type === 'stats' || type === 'hist') return readMap(line);
+  if (type === undefined && !line.startsWith('{') && !line.includes('{"type"')) return ignored(line);
+  const lost = mangled ? LOST_NEWER.exec(line)?.[1] : undefined;
+  if (lost !== undefined) return { kind: 'lost', count: Number.parseInt(lost, 16) };
   const parsed = envelope.safeParse(parseJson(line));
   if (!parsed.success) return dropped('not a JSON object with a type', line);
+  if (FAULTS.includes(parsed.data.type)) return readFault(parsed.data, line);
   switch (parsed.data.type) {
-    case 'map':
-    case 'stats':
-    case 'hist':
-      return readMap(line);
     case 'value':
       return readEvent(parsed.data.data, line);
     case 'lost_events':
@@ -66,10 +82,21 @@ export function readLine(line: string): StreamLine {
   }
 }
 
+/** Whether a line has a byte in it that bpftrace spells out, after which 0.24 and later go on in hexadecimal. */
+export function isMangled(line: string): boolean {
+  return line.startsWith('{"type": "value"') && /\\u(?:ffffff|00)/.test(line);
+}
+
+/** Text with no data in it. */
+function ignored(line: string): StreamLine {
+  const remark = line.trim();
+  return remark === '' ? { kind: 'ignored' } : { kind: 'ignored', remark };
+}
+
 function readMap(line: string): StreamLine {
+  if (/^[^:]+: ?"\w+", ?"data": ?\{"@\w*": ?-?\w+\}\}\s*$/.test(line)) return { kind: 'ignored' }; // no keys: no result
   const map = readMapLine(line);
-  if (!map) return dropped('a map of an unknown shape', line);
-  return 'entries' in map ? { kind: 'map', ...map } : dropped('a map without keys', line);
+  return map ? { kind: 'map', ...map } : dropped('a map that cannot be read', line);
 }
 
 function readEvent(data: unknown, line: string): StreamLine {
@@ -84,12 +111,11 @@ function readLost(data: unknown, line: string): StreamLine {
     : dropped('lost_events without a number', line);
 }
 
-function parseJson(line: string): unknown {
-  try {
-    return JSON.parse(line);
-  } catch {
-    return undefined;
-  }
+function readFault(data: unknown, line: string): StreamLine {
+  const read = fault.safeParse(data);
+  if (!read.success) return dropped('an error of an unknown shape', line);
+  const { msg, helper = 'a helper', retcode } = read.data;
+  return { kind: 'fault', message: msg ?? `${helper} failed with ${retcode ?? 'no number'}` };
 }
 
 function dropped(reason: string, line: string): StreamLine {

@@ -40,7 +40,7 @@ async function profileHere(): Promise<string | undefined> {
 function showRecording(why: string): void {
   console.log(`btprof cannot profile on this machine. What is missing:\n${why}\n`);
   console.log('This is a RECORDING of the demo, made on another machine and read by the same code:\n');
-  const file = new URL('../fixtures/recordings/demo.json.gz', import.meta.url);
+  const file = new URL('../fixtures/recordings/0.17/demo.json.gz', import.meta.url);
   const kept = JSON.parse(gunzipSync(readFileSync(file)).toString()) as KeptRun;
   console.log(summaryView(replay(kept)).trimEnd());
 }

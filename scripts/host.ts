@@ -35,6 +35,12 @@ export const TO_TEST: readonly Need[] = [
   { command: 'pgrep', package: { default: 'procps', dnf: 'procps-ng', pacman: 'procps-ng' } },
 ];
 
+/** The bpftraces of other releases come from Debian. */
+export const TO_TEST_VERSIONS: readonly Need[] = [
+  ...TO_TEST,
+  { command: 'debootstrap', package: { default: 'debootstrap' } },
+];
+
 /** Headers that gcc needs but has no command for. */
 const LIBC_HEADERS = {
   default: 'glibc-devel',

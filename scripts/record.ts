@@ -1,6 +1,7 @@
 /**
- * `npm run record [-- NAME...]`: records the raw stream of real runs into fixtures/recordings/NAME.json.gz, for the
- * tests of the parsers and for the demo where bpftrace cannot run. Without names: all of them.
+ * `npm run record [-- NAME...]`: records the raw stream of real runs, as each version of bpftrace prints it, into
+ * fixtures/recordings/VERSION/NAME.json.gz, for the tests of the parsers and for the demo where bpftrace cannot run.
+ * Without names: all of them.
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { gzipSync } from 'node:zlib';
@@ -9,12 +10,18 @@ import { collect } from '../bt/driver/collect.ts';
 import { holdTarget } from '../bt/driver/held-target.ts';
 import { requireHost } from '../bt/driver/host.ts';
 import { PROFILERS } from '../bt/profilers/registry.ts';
-import type { KeptRun } from '../metrics/replay.ts';
+import { type KeptRun, symbolsNeeded } from '../metrics/replay.ts';
+import { prepareVersions } from './versions.ts';
 
 $.verbose = false;
 /** Where the workloads are built: part of the recorded mappings, so the same everywhere. */
 const BUILT = '/tmp/btprof-workloads';
-const WORKLOADS: Record<string, { build?: string; command: string[]; stacks?: boolean }> = {
+interface Workload {
+  readonly build?: string;
+  readonly command: readonly string[];
+  readonly stacks?: boolean;
+}
+const WORKLOADS: Record<string, Workload> = {
   demo: { command: ['node', 'fixtures/workloads/demo.mjs'] },
   sleepers: { build: 'sleepers', command: [`${BUILT}/sleepers`] },
   'sleepers-no-stacks': { build: 'sleepers', command: [`${BUILT}/sleepers`], stacks: false },
@@ -22,16 +29,21 @@ const WORKLOADS: Record<string, { build?: string; command: string[]; stacks?: bo
   compat: { build: 'compat', command: [`${BUILT}/compat`] },
 };
 
-const { host, dialect } = await requireHost('bpftrace');
 const names = process.argv.length > 2 ? process.argv.slice(2) : Object.keys(WORKLOADS);
 for (const name of names) {
   const workload = WORKLOADS[name];
   if (!workload) throw new Error(`no workload ${name}; there are ${Object.keys(WORKLOADS).join(', ')}`);
   if (workload.build) await buildWorkload(workload.build);
-  const run = await record(workload.command, workload.stacks ?? true);
-  const file = `fixtures/recordings/${name}.json.gz`;
-  writeFileSync(file, gzipSync(JSON.stringify(run), { level: 9 }));
-  console.log(`${file}: ${run.lines.length} lines`);
+}
+for (const { version, path } of await prepareVersions()) {
+  mkdirSync(`fixtures/recordings/${version}`, { recursive: true });
+  for (const name of names) {
+    const { command, stacks = true } = WORKLOADS[name] as Workload;
+    const run = await record(path, command, stacks);
+    const file = `fixtures/recordings/${version}/${name}.json.gz`;
+    writeFileSync(file, gzipSync(JSON.stringify(run), { level: 9 }));
+    console.log(`${file}: ${run.lines.length} lines`);
+  }
 }
 
 async function buildWorkload(name: string): Promise<void> {
@@ -39,7 +51,8 @@ async function buildWorkload(name: string): Promise<void> {
   await $`gcc -O1 -w -fno-omit-frame-pointer -pthread -o ${BUILT}/${name} fixtures/workloads/${name}.c`;
 }
 
-async function record(command: readonly string[], stacks: boolean): Promise<KeptRun> {
+async function record(bpftrace: string, command: readonly string[], stacks: boolean): Promise<KeptRun> {
+  const { host, dialect } = await requireHost(bpftrace);
   const environment = ['PATH=/usr/local/bin:/usr/bin:/bin', 'LC_ALL=C'].map((entry) => Buffer.from(entry));
   const target = holdTarget(
     command.map((word) => Buffer.from(word)),
@@ -47,14 +60,14 @@ async function record(command: readonly string[], stacks: boolean): Promise<Kept
     [],
   );
   const lines: string[] = [];
-  const { facts, ending, close } = await collect({
+  const { facts, ending, symbols, close } = await collect({
     plan: { profilers: PROFILERS, minBlockNs: 0, stacks, stackDepth: 127, children: true },
     host: {
       ...host,
       info: { ...host.info, hostname: 'recorded', kernel: host.info.kernel.split('-')[0] as string },
     },
     dialect,
-    bpftrace: 'bpftrace',
+    bpftrace,
     version: 'recorded',
     subject: { kind: 'run', target, cmd: command, executable: command[0] as string },
     stop: new Promise(() => undefined),
@@ -65,5 +78,5 @@ async function record(command: readonly string[], stacks: boolean): Promise<Kept
     debug: () => undefined,
   });
   await close();
-  return { facts, ending, lines };
+  return { facts, ending, lines, kernelSymbols: symbolsNeeded(lines, symbols) };
 }

@@ -15,7 +15,7 @@ if (args.length === 0) {
   await check('biome', run`npx biome check --error-on-warnings .`);
   await check('tsc', run`npx tsc --noEmit`);
 }
-const projects = missing.length > 0 ? ['--project', 'unit'] : [];
+const projects = ['--project', 'unit', ...(missing.length > 0 ? [] : ['--project', 'live'])];
 await check('vitest', run`npx vitest run --config test/vitest.config.ts ${projects} ${args}`);
 if (missing.length > 0) {
   console.error(

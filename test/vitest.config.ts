@@ -4,16 +4,22 @@ export default defineConfig({
   test: {
     projects: [
       { test: { name: 'unit', root: '.', include: ['test/unit/**/*.test.ts'] } },
-      {
-        test: {
-          name: 'live',
-          root: '.',
-          include: ['test/live/**/*.test.ts'],
-          globalSetup: ['test/live/setup.ts'],
-          fileParallelism: false,
-          testTimeout: 120_000,
-        },
-      },
+      kernelTests('live'),
+      kernelTests('versions'),
     ],
   },
 });
+
+/** Tests on the kernel take turns, for they watch and load the same machine. */
+function kernelTests(name: string) {
+  return {
+    test: {
+      name,
+      root: '.',
+      include: [`test/${name}/**/*.test.ts`],
+      globalSetup: ['test/live/setup.ts'],
+      fileParallelism: false,
+      testTimeout: 120_000,
+    },
+  };
+}

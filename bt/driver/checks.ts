@@ -36,7 +36,7 @@ export async function checkHost(
     ['btf', btf()],
     ['tracking', tracepoints('following processes', TRACKING_TRACEPOINTS)],
     ...PROFILERS.map((p): [string, Check] => [p.name, tracepoints(`profiler ${p.name}`, p.tracepoints)]),
-    ['pid_namespace', pidNamespace(dialect)],
+    ['pid_namespace', pidNamespace()],
     ['perf_event_paranoid', perfEventParanoid()],
     ['lockdown', lockdown()],
     ['memlock', memlock()],
@@ -97,16 +97,13 @@ function tracepoints(what: string, names: readonly string[]): Check {
   );
 }
 
-function pidNamespace(dialect: Dialect | BtprofError): Check {
+/** Arguments of tracepoints are always the host's numbers; `pid` is, too, up to bpftrace 0.22 only. */
+function pidNamespace(): Check {
   if (inInitialPidNamespace()) return ok('the initial one');
-  const differ = !(dialect instanceof BtprofError) && dialect.pidNamespace === 'initial';
-  const detail = 'a PID namespace of its own';
-  return differ
-    ? failed(
-        `${detail}, and this bpftrace counts processes as the host does`,
-        'docker run --pid=host ..., or run btprof on the host',
-      )
-    : ok(detail);
+  return failed(
+    'a PID namespace of its own, and the kernel numbers processes as the host does',
+    'docker run --pid=host ..., or run btprof on the host',
+  );
 }
 
 function perfEventParanoid(): Check {
@@ -184,7 +181,7 @@ async function profileSleep(
       debug: () => undefined,
     });
     await collection.close();
-    return assembleProfile(collection.recording, collection.facts, collection.ending);
+    return assembleProfile(collection.recording, collection.facts, collection.ending, collection.symbols);
   } finally {
     target.abandon();
   }

@@ -3,6 +3,7 @@ import type { Ending, Facts, MappingTexts, NamedThread } from '../../metrics/fac
 import { assembleSample, type Earlier } from '../../metrics/sample.ts';
 import type { Sample } from '../../metrics/schema.ts';
 import { startOf } from '../../metrics/threads.ts';
+import type { KernelSymbols } from '../../parsers/kernel-symbols.ts';
 import type { Recording } from '../../parsers/recording.ts';
 import { BtprofError } from '../errors.ts';
 import type { Follow } from '../tracking.ts';
@@ -38,6 +39,7 @@ export interface Collection {
   readonly recording: Recording;
   readonly facts: Facts;
   readonly ending: Ending;
+  readonly symbols: KernelSymbols;
   /** Why bpftrace ended by itself; undefined when it did not. */
   readonly failure: BtprofError | undefined;
   /** Ends bpftrace, which has no more to say; the kernel takes up to a second to let go of its probes. */
@@ -56,12 +58,14 @@ export async function collect(options: CollectOptions): Promise<Collection> {
   const session = await openSession({
     ...options,
     follow: followOf(options),
+    threads: threadsAt(subject),
     giveUp: subject.kind === 'run' ? Promise.race([stop, subject.target.exited]) : stop,
-    onTick: (recording, mappings) => facts && takeSample(recording, facts, mappings.texts()),
+    onTick: (recording, mappings, symbols) =>
+      facts && takeSample(recording, facts, mappings.texts(), symbols),
   });
-  const { tracer, recording } = session;
+  const { tracer, recording, symbols } = session;
   const began = performance.now();
-  facts = { ...factsOf(options, session.mapEntries), named: begin(session, subject) };
+  facts = { ...factsOf(options, session.room), named: begin(session, subject) };
   options.onStart(facts);
   const cause = await endOf(options, session);
   debug(`collection ended by ${cause}`);
@@ -75,16 +79,16 @@ export async function collect(options: CollectOptions): Promise<Collection> {
     tracer.kill();
     await tracer.ended;
   };
-  return { recording, facts, ending, failure, close };
+  return { recording, facts, ending, symbols, failure, close };
 }
 
 /** Makes a sample of each print: what the maps hold now, less what they held at the one before. */
 function sampler(onSample: (sample: Sample) => void) {
   let before: Earlier | undefined;
-  return (recording: Recording, facts: Facts, mappings: MappingTexts) => {
+  return (recording: Recording, facts: Facts, mappings: MappingTexts, symbols: KernelSymbols) => {
     if (recording.tick === undefined) return;
     const earlier = before ?? { maps: new Map(), at: startOf(recording, facts) };
-    onSample(assembleSample(recording, earlier, facts, mappings));
+    onSample(assembleSample(recording, earlier, facts, mappings, symbols));
     before = { maps: new Map(recording.maps), at: recording.tick };
   };
 }
@@ -96,8 +100,15 @@ function followOf({ subject, plan: { children } }: CollectOptions): Follow {
   return { kind: 'named', by: process.pid, children };
 }
 
+/** How many threads are there to be followed already. */
+function threadsAt(subject: Subject): number {
+  if (subject.kind === 'run') return 0;
+  const pids = subject.kind === 'attach' ? subject.pids : userProcesses();
+  return pids.reduce((sum, pid) => sum + threadsOf(pid).length, 0);
+}
+
 /** The collection begins now. */
-function factsOf({ subject, plan, host, dialect, version }: CollectOptions, mapEntries: number): Facts {
+function factsOf({ subject, plan, host, dialect, version }: CollectOptions, room: Facts['room']): Facts {
   return {
     mode: subject.kind,
     pids: subject.kind === 'run' ? [subject.target.pid] : subject.kind === 'attach' ? subject.pids : [],
@@ -109,7 +120,7 @@ function factsOf({ subject, plan, host, dialect, version }: CollectOptions, mapE
     bpftrace: dialect.version,
     profilers: plan.profilers.map((p) => p.name),
     stacks: plan.stacks,
-    mapEntries,
+    room,
     named: [],
   };
 }
@@ -223,7 +234,7 @@ function followed(recording: Recording, facts: Facts, subject: Subject): Readonl
 
 function warnings(
   { dialect, host, plan }: CollectOptions,
-  { mappings, recording }: Session,
+  { mappings, recording, limits }: Session,
   failure: BtprofError | undefined,
 ): string[] {
   const forgotten = mappings.forgotten();
@@ -231,6 +242,9 @@ function warnings(
   return [
     ...dialect.warnings,
     ...(failure ? [failure.message] : []),
+    ...(plan.stacks && limits.stackDepth < plan.stackDepth
+      ? [`stacks are cut at ${limits.stackDepth} frames, for this host has too little memory for more`]
+      : []),
     ...(forgotten
       ? [`the mappings of ${forgotten} processes were forgotten: their frames have no module`]
       : []),

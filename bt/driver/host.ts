@@ -98,9 +98,9 @@ export async function requireHost(bpftrace: string): Promise<{ host: Host; diale
       `Mount it: ${MOUNT_TRACEFS}`,
     );
   }
-  if (dialect.pidNamespace === 'initial' && !inInitialPidNamespace()) {
+  if (!inInitialPidNamespace()) {
     throw new BtprofError(
-      `bpftrace ${dialect.version} counts processes as the host does, and btprof runs in a PID namespace of its own.`,
+      'the kernel numbers processes as the host does, and btprof runs in a PID namespace of its own.',
       'Run btprof on the host, or start the container with --pid=host.',
     );
   }

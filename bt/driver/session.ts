@@ -1,15 +1,18 @@
 import { spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { totalmem } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { type KernelSymbols, parseKernelSymbols } from '../../parsers/kernel-symbols.ts';
 import { newRecording, type Recording, recordLine } from '../../parsers/recording.ts';
 import type { StreamEvent } from '../../parsers/stream.ts';
-import { composeProgram, type Plan } from '../compose.ts';
+import { composeMaps, composeProgram, type Plan } from '../compose.ts';
 import type { Dialect } from '../dialect.ts';
 import { BtprofError } from '../errors.ts';
+import { kernelBytes, type Limits, limitsFor, type Means, roomOf } from '../limits.ts';
 import type { Follow } from '../tracking.ts';
 import type { Host } from './host.ts';
-import { mapEntries } from './limits.ts';
 import { type MappingCache, newMappingCache } from './mappings.ts';
+import { tryRead } from './procfs.ts';
 import { explainFailure, startTracer, type Tracer } from './tracer.ts';
 
 export interface SessionOptions {
@@ -19,10 +22,12 @@ export interface SessionOptions {
   /** The bpftrace command. */
   readonly bpftrace: string;
   readonly follow: Follow;
+  /** Threads that run already and will be followed. */
+  readonly threads: number;
   /** Settles when there is nothing to wait for any more: Ctrl-C, or the held process is gone. */
   readonly giveUp: Promise<unknown>;
   /** Ran with each complete print at an interval. */
-  readonly onTick: (recording: Recording, mappings: MappingCache) => void;
+  readonly onTick: (recording: Recording, mappings: MappingCache, symbols: KernelSymbols) => void;
   /** Ran as soon as there is a process to kill, whatever happens then. */
   readonly onTracer: (tracer: Tracer) => void;
   readonly debug: (text: string) => void;
@@ -35,8 +40,10 @@ export interface Session {
   readonly tracer: Tracer;
   readonly recording: Recording;
   readonly mappings: MappingCache;
-  /** Entries that each kernel map has room for. */
-  readonly mapEntries: number;
+  readonly symbols: KernelSymbols;
+  readonly limits: Limits;
+  /** How many keys fit into each kernel map. */
+  readonly room: Readonly<Record<string, number>>;
   /** Has the program print all its maps; resolves when they are read, or when bpftrace has ended. */
   readonly printMaps: () => Promise<void>;
 }
@@ -47,12 +54,12 @@ export interface Session {
  * @throws BtprofError when bpftrace ends before, or with status 130 when it is given up
  */
 export async function openSession(options: SessionOptions): Promise<Session> {
-  const { plan, host, dialect, bpftrace, follow, debug } = options;
-  const entries = mapEntries(totalmem(), host.info.cpus);
-  const context = { dialect, arch: host.info.arch, btf: host.btf, follow, self: process.pid };
-  const program = composeProgram(plan, context);
+  const { dialect, bpftrace, debug } = options;
+  const { program, limits, room } = prepareProgram(options);
   debug(`program:\n${program}`);
+  debug(`limits: ${JSON.stringify(limits)}`);
   const [recording, mappings, marks] = [newRecording(), newMappingCache(), newMarks()];
+  let symbols = parseKernelSymbols('');
   const onLine = (text: string) => {
     options.onLine?.(text);
     const line = recordLine(recording, text);
@@ -60,20 +67,61 @@ export async function openSession(options: SessionOptions): Promise<Session> {
     if (line.kind !== 'event') return;
     mappings.onEvent(line.event);
     marks.pass(line.event.type);
-    if (line.event.type === 'tock' && recording.end === undefined) options.onTick(recording, mappings);
+    if (line.event.type === 'tock' && recording.end === undefined)
+      options.onTick(recording, mappings, symbols);
   };
   const started = performance.now();
-  const tracer = await startTracer(bpftrace, program, dialect.environment(entries), onLine);
+  const tracer = await startTracer(bpftrace, program, dialect.environment(limits), onLine);
   options.onTracer(tracer);
+  symbols = readKernelSymbols(options.plan.stacks); // bpftrace takes longer to get ready
   await untilReady(tracer, marks, options.giveUp);
   debug(`armed after ${Math.round(performance.now() - started)} ms`);
   return {
     tracer,
     recording,
     mappings,
-    mapEntries: entries,
+    symbols,
+    limits,
+    room,
     printMaps: () => printMaps(tracer, marks, debug),
   };
+}
+
+function prepareProgram({ plan, host, dialect, follow, threads }: SessionOptions) {
+  const context = { dialect, arch: host.info.arch, btf: host.btf, follow, self: process.pid };
+  const means = {
+    maps: composeMaps(plan, context),
+    stackStore: dialect.stackStore,
+    statsSlots: dialect.statsSlots,
+    stackDepth: plan.stackDepth,
+    memoryBytes: Math.min(totalmem(), process.constrainedMemory() || Infinity),
+    cpus: host.info.cpus,
+    threads,
+    mapEntries: plan.mapEntries,
+  };
+  const limits = limitsFor(means);
+  requireMemory(means, limits);
+  const program = composeProgram({ ...plan, stackDepth: limits.stackDepth }, context);
+  return { program, limits, room: roomOf(means, limits) };
+}
+
+/** Share of memory beyond which the kernel may fail only after minutes, and take the host with it. */
+const MOST_MEMORY = 0.5;
+
+function requireMemory(means: Means, limits: Limits): void {
+  const bytes = kernelBytes(means, limits);
+  if (bytes < MOST_MEMORY * means.memoryBytes) return;
+  const [needed, there] = [bytes, means.memoryBytes].map((n) => `${(n / 1e9).toFixed(1)} GB`);
+  const { mapEntries } = limitsFor({ ...means, mapEntries: undefined });
+  throw new BtprofError(
+    `kernel maps of ${limits.mapEntries} entries take ${needed} of memory, and there are ${there}.`,
+    `Without --map-entries they have ${mapEntries}.`,
+  );
+}
+
+function readKernelSymbols(wanted: boolean): KernelSymbols {
+  const text = wanted ? tryRead(() => readFileSync('/proc/kallsyms', 'latin1')) : undefined;
+  return parseKernelSymbols(text ?? '');
 }
 
 async function untilReady(tracer: Tracer, marks: Marks, giveUp: Promise<unknown>): Promise<void> {

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
-import type { LiveThread, NamedThread } from '../../metrics/facts.ts';
+import type { BlockedAt, LiveThread, NamedThread } from '../../metrics/facts.ts';
+import type { NamedPlace } from '../../metrics/frames.ts';
 import { parseKallsyms, parseKernelStack, parseStat, parseTgid, parseUserPc } from '../../parsers/proc.ts';
-import type { RawFrame } from '../../parsers/stack.ts';
 import { tryRead } from './procfs.ts';
 
 /** Thread ids of a process; none when it is gone. */
@@ -68,7 +68,7 @@ export function liveThreads(pids: Iterable<number>, blockedSinceStart: ReadonlyS
       const state = statOf(pid, tid)?.state;
       if (comm === undefined || state === undefined) continue;
       const thread = { pid, tid, comm, state };
-      threads.push(blockedSinceStart.has(tid) ? { ...thread, ...blockedAt(pid, tid) } : thread);
+      threads.push(blockedSinceStart.has(tid) ? { ...thread, blocked: blockedAt(pid, tid) } : thread);
     }
   }
   return withKernelAddresses(threads);
@@ -82,26 +82,25 @@ function statOf(pid: number, tid: number): ReturnType<typeof parseStat> {
   return parseStat(tryRead(() => readFileSync(`/proc/${pid}/task/${tid}/stat`, 'utf8')) ?? '');
 }
 
-function blockedAt(pid: number, tid: number): Pick<LiveThread, 'kernel' | 'user'> {
+function blockedAt(pid: number, tid: number): BlockedAt {
   const read = (file: string) =>
     tryRead(() => readFileSync(`/proc/${pid}/task/${tid}/${file}`, 'utf8')) ?? '';
-  const pc = parseUserPc(read('syscall'));
   return {
-    kernel: parseKernelStack(read('stack')).map((frame) => ({ address: '0x0', ...frame })),
-    user: pc ? [{ address: pc }] : [],
+    kernel: parseKernelStack(read('stack')).map((place) => ({ address: '0x0', ...place })),
+    user: (parseUserPc(read('syscall')) ?? '').replace(/^0x/, ''),
   };
 }
 
 /** /proc/PID/stack hides addresses; the symbol's own plus the offset is the same one. */
 function withKernelAddresses(threads: LiveThread[]): LiveThread[] {
-  const wanted = new Set(threads.flatMap((t) => (t.kernel ?? []).map((frame) => frame.symbol ?? '')));
+  const wanted = new Set(threads.flatMap((t) => (t.blocked?.kernel ?? []).map((place) => place.symbol)));
   if (wanted.size === 0) return threads;
   const symbols = parseKallsyms(tryRead(() => readFileSync('/proc/kallsyms', 'latin1')) ?? '', wanted);
-  const addressOf = (frame: RawFrame) => {
-    const base = symbols.get(frame.symbol ?? '');
-    return base ? `0x${(BigInt(base) + BigInt(frame.offset ?? 0)).toString(16)}` : frame.address;
+  const withAddress = (place: NamedPlace): NamedPlace => {
+    const base = symbols.get(place.symbol);
+    return base ? { ...place, address: `0x${(BigInt(base) + BigInt(place.offset)).toString(16)}` } : place;
   };
   return threads.map((t) =>
-    t.kernel ? { ...t, kernel: t.kernel.map((frame) => ({ ...frame, address: addressOf(frame) })) } : t,
+    t.blocked ? { ...t, blocked: { ...t.blocked, kernel: t.blocked.kernel.map(withAddress) } } : t,
   );
 }

@@ -1,9 +1,8 @@
 import { readdirSync, readFileSync } from 'node:fs';
-import { Transform } from 'node:stream';
 import { execa } from 'execa';
-import split2 from 'split2';
 import { BtprofError } from '../errors.ts';
 import { TRACER_PLACE } from './host.ts';
+import { readLines } from './lines.ts';
 import { tryRead } from './procfs.ts';
 
 /** Remarks of bpftrace that mean nothing for the result. */
@@ -44,10 +43,10 @@ export interface Tracer {
 export async function startTracer(
   bpftrace: string,
   program: string,
-  environment: Record<string, string>,
+  environment: Record<string, string | undefined>,
   onLine: (line: string) => void,
 ): Promise<Tracer> {
-  const child = execa(bpftrace, ['-f', 'json', '-e', program], {
+  const child = execa(bpftrace, ['--no-warnings', '-f', 'json', '-e', program], {
     detached: true,
     stdin: 'ignore',
     buffer: false,
@@ -106,15 +105,6 @@ function signalGroup(pid: number, name: NodeJS.Signals): void {
   }
 }
 
-function readLines(stream: NodeJS.ReadableStream, onLine: (line: string) => void): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const lines = stream.pipe(wholeLines()).pipe(split2());
-    lines.on('data', onLine);
-    lines.on('end', resolve);
-    lines.on('error', reject);
-  });
-}
-
 function cannotStart(bpftrace: string, result: { code?: string | undefined }): BtprofError {
   const why = result.code === 'ENOENT' ? 'there is no such command' : (result.code ?? 'unknown error');
   return new BtprofError(
@@ -123,29 +113,10 @@ function cannotStart(bpftrace: string, result: { code?: string | undefined }): B
   );
 }
 
-const NEWLINE = 0x0a;
-
-/** Passes bytes on only up to a newline: split2 looks through all it holds at every chunk, and a map is one line. */
-function wholeLines(): Transform {
-  let held: Buffer[] = [];
-  return new Transform({
-    transform(chunk: Buffer, _encoding, done) {
-      const end = chunk.lastIndexOf(NEWLINE) + 1;
-      if (end > 0) this.push(Buffer.concat([...held, chunk.subarray(0, end)]));
-      if (end > 0) held = [];
-      if (end < chunk.length) held.push(chunk.subarray(end));
-      done();
-    },
-    flush(done) {
-      done(null, Buffer.concat(held));
-    },
-  });
-}
-
 /** Makes a sentence of why bpftrace ended before its probes were live. */
 export function explainFailure(end: TracerEnd, remarks: readonly string[]): BtprofError {
   const text = remarks.join('\n');
-  const missing = /tracepoint not found: ([\w:]+)/.exec(text)?.[1];
+  const missing = /(?:tracepoint not found:|No matches for tracepoint) (\w+:\w+)/.exec(text)?.[1];
   if (missing) {
     return new BtprofError(
       `bpftrace finds no tracepoint ${missing}.`,

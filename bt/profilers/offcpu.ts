@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { Entry } from '../../parsers/entries.ts';
-import { parseStack, type RawFrame } from '../../parsers/stack.ts';
-import { STOPPED } from '../program.ts';
+import { readInteger } from '../../parsers/integer.ts';
+import { type KernelMap, noteFull, STOPPED } from '../program.ts';
 import { exitEvent } from '../tracking.ts';
 import type { FragmentOptions, Profiler } from './profiler.ts';
 
@@ -25,6 +25,7 @@ export const offcpu: Profiler = {
     'kernel threads are not followed',
   ],
   fragment: (options) => ({
+    begin: declareOff(options),
     probes: [
       {
         attach: 'tracepoint:sched:sched_switch',
@@ -34,21 +35,37 @@ export const offcpu: Profiler = {
       },
     ],
     exitsSeen: true,
-    results: ['@waits', '@longest', '@shortest', '@unseen'],
-    leftovers: ['@off'],
+    maps: maps(options.stacks ? 2 : 0),
   }),
   onNamed: (options) => [
     '$now = nsecs;',
     '$w = @off[args->pid];',
     'if ($w.0 == 0) {',
     `  @off[args->pid] = (${['$now', '(uint64)args->pid', '(uint64)1', `(uint64)${SEEDED}`, ...stacks(options)].join(', ')});`,
+    `  ${noteFull('@off', '@off[args->pid].0 == 0')}`,
     '}',
   ],
 };
 
+function maps(stacks: number): KernelMap[] {
+  return [
+    { name: '@unseen', role: 'result', key: 1, value: 1, perCpu: true },
+    { name: '@shortest', role: 'result', key: 2, value: 2, perCpu: true },
+    { name: '@longest', role: 'result', key: 2, value: 2, perCpu: true },
+    { name: '@waits', role: 'result', key: 4, value: 2, perCpu: true, stats: true, stacksInKey: stacks },
+    { name: '@off', role: 'leftover', key: 1, value: 4, stacksInValue: stacks, noticed: true },
+  ];
+}
+
+/** bpftrace 0.23 has to know what a map holds before its parts are used as keys of another. */
+function declareOff(options: FragmentOptions): string[] {
+  const nothing = [...Array(4).fill('(uint64)0'), ...stacks(options)];
+  return [`@off[0] = (${nothing.join(', ')});`, 'delete(@off[0]);'];
+}
+
 /** `@off[tid]`: (since, tgid, exec generation, state, kernel stack, user stack) of the wait in progress. */
 function startOfWait(options: FragmentOptions): string[] {
-  const wait = ['$now', 'pid', '@gen[pid]', '(uint64)args->prev_state', ...stacks(options)];
+  const wait = ['$now', '(uint64)pid', '@gen[pid]', '(uint64)args->prev_state', ...stacks(options)];
   return [
     `if (@gen[pid]${unlessStopped(options)}) {`,
     ...indent(unseenEnd(options)),
@@ -56,6 +73,7 @@ function startOfWait(options: FragmentOptions): string[] {
     `    ${exitEvent(options.btf)}`,
     '  } else {',
     `    @off[tid] = (${wait.join(', ')});`,
+    `    ${noteFull('@off', '@off[tid].0 == 0')}`,
     '  }',
     '}',
   ];
@@ -118,12 +136,14 @@ function unlessStopped({ stops }: FragmentOptions): string {
   return stops ? ` && ${STOPPED} == 0` : '';
 }
 
-function stacks({ stacks, dialect, stackDepth }: FragmentOptions): string[] {
-  return stacks ? ['kstack', 'ustack'].map((f) => `${f}(${dialect.stackMode}, ${stackDepth})`) : [];
+function stacks({ stacks, stackMode, stackDepth }: FragmentOptions): string[] {
+  return stacks ? ['kstack', 'ustack'].map((f) => `${f}(${stackMode}, ${stackDepth})`) : [];
 }
 
 /** What one thread waited in one state and one stack, as the kernel added it up. */
 export interface WaitRow {
+  /** The key of its entry: rows with the same one were printed alike. */
+  readonly key: string;
   readonly pid: number;
   readonly tid: number;
   readonly generation: number;
@@ -132,33 +152,35 @@ export interface WaitRow {
   readonly sinceStart: boolean;
   readonly count: number;
   readonly totalNs: number;
-  /** Leaf first. */
-  readonly kernel: readonly RawFrame[];
-  /** Leaf first. */
-  readonly user: readonly RawFrame[];
+  /** Stacks as bpftrace printed them; empty when there is none. */
+  readonly kernel: string;
+  readonly user: string;
 }
 
 /** A wait that had not ended. */
-export interface OpenWait extends Omit<WaitRow, 'count' | 'totalNs'> {
+export interface OpenWait extends Omit<WaitRow, 'key' | 'count' | 'totalNs'> {
   readonly sinceNs: number;
 }
 
 /** The letters of ps and /proc: running or runnable, sleeping, disk sleep, stopped, traced, dead, idle, parked. */
 type TaskState = 'R' | 'S' | 'D' | 'T' | 't' | 'X' | 'Z' | 'P' | 'I' | '?';
 
-const stats = z.object({ count: z.number(), total: z.number() });
-const openWait = z.tuple([z.number(), z.number(), z.number(), z.number()]).rest(z.string());
+const integer = z.preprocess(readInteger, z.number());
+const stats = z.object({ count: integer, total: integer });
+const id = z.preprocess(readInteger, z.int().max(0xffff_ffff));
+const openWait = z.tuple([integer, id, id, id]).rest(z.string());
 
 /**
  * One entry of `@waits`; undefined when it cannot be read.
  * Key: `tid,tgid,generation,state[,kernel stack,user stack]`; value: `{"count":5,"average":20,"total":100}`.
  */
 export function readWait(entry: Entry): WaitRow | undefined {
-  const key = /^(\d+),(\d+),(\d+),(\d+)(?:,(.*))?$/s.exec(entry.key);
+  const key = /^(\d{1,10}),(\d{1,10}),(\d{1,10}),(\d{1,10})(?:,(.*))?$/s.exec(entry.key);
   const value = stats.safeParse(entry.value);
   if (!key || !value.success) return undefined;
   const [kernel, user] = splitStacks(key[5]);
   return {
+    key: entry.key,
     tid: Number(key[1]),
     pid: Number(key[2]),
     generation: Number(key[3]),
@@ -171,21 +193,21 @@ export function readWait(entry: Entry): WaitRow | undefined {
 /** One entry of `@off`: key is the tid, value `[since, tgid, generation, state[, kernel stack, user stack]]`. */
 export function readOpenWait(entry: Entry): OpenWait | undefined {
   const value = openWait.safeParse(entry.value);
-  if (!value.success || !/^\d+$/.test(entry.key)) return undefined;
+  if (!value.success || !/^\d{1,10}$/.test(entry.key)) return undefined;
   const [sinceNs, pid, generation, state, kernel = '', user = ''] = value.data;
   return { tid: Number(entry.key), pid, generation, ...readState(state, kernel, user), sinceNs };
 }
 
 /** One entry of `@longest` or `@shortest`: key `tid,tgid`, value ns. */
 export function readExtreme(entry: Entry): { tid: number; pid: number; ns: number } | undefined {
-  const key = /^(\d+),(\d+)$/.exec(entry.key);
-  if (!key || typeof entry.value !== 'number') return undefined;
-  return { tid: Number(key[1]), pid: Number(key[2]), ns: entry.value };
+  const key = /^(\d{1,10}),(\d{1,10})$/.exec(entry.key);
+  const ns = readInteger(entry.value);
+  return key && ns !== undefined ? { tid: Number(key[1]), pid: Number(key[2]), ns } : undefined;
 }
 
 /** One entry of `@unseen`: key tgid, value how many of its threads' switches were not seen. */
 export function readUnseen(entry: Entry): number | undefined {
-  return /^\d+$/.test(entry.key) && typeof entry.value === 'number' ? entry.value : undefined;
+  return /^\d{1,10}$/.test(entry.key) ? readInteger(entry.value) : undefined;
 }
 
 /** The name of a thread in the result: `PID:TID`. */
@@ -199,12 +221,12 @@ function readState(state: number, kernel: string, user: string) {
   return {
     state: sinceStart ? ('?' as const) : stateLetter(state),
     sinceStart,
-    kernel: sinceStart ? [] : parseStack(kernel),
-    user: sinceStart ? [] : parseStack(user),
+    kernel: sinceStart ? '' : kernel,
+    user: sinceStart ? '' : user,
   };
 }
 
-/** `\n\tffff.. f+1\n,\n\t7f.. g+2 (/lib/x)\n`: a kernel stack has no comma in it, so the first one divides. */
+/** `\nffff..\n,\n7f..\n`: a kernel stack has no comma in it, so the first one divides. */
 function splitStacks(text: string | undefined): [string, string] {
   if (text === undefined) return ['', ''];
   const comma = text.indexOf(',');

@@ -3,7 +3,7 @@ import type { Fragment } from '../program.ts';
 
 /** What a profiler may put into its part of the program. */
 export interface FragmentOptions {
-  readonly dialect: Dialect;
+  readonly stackMode: Dialect['stackMode'];
   /** Waits shorter than this are left out, ns. */
   readonly minBlockNs: number;
   readonly stacks: boolean;

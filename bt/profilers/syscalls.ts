@@ -1,4 +1,5 @@
 import type { Entry } from '../../parsers/entries.ts';
+import { readInteger } from '../../parsers/integer.ts';
 import type { FragmentOptions, Profiler } from './profiler.ts';
 
 /**
@@ -38,7 +39,7 @@ export const syscalls: Profiler = {
         body: [`@calls[pid, ${callNumber(options)}] = count();`],
       },
     ],
-    results: ['@calls'],
+    maps: [{ name: '@calls', role: 'result', key: 2, value: 1, perCpu: true }],
   }),
   onNamed: () => [],
 };
@@ -58,9 +59,10 @@ export interface CallRow {
 
 /** One entry of `@calls`: key `tgid,number`, value the count; undefined when it cannot be read. */
 export function readCall(entry: Entry): CallRow | undefined {
-  const key = /^(\d+),(-?\d+)$/.exec(entry.key);
-  if (!key || typeof entry.value !== 'number') return undefined;
+  const key = /^(\d{1,10}),(-?\d{1,10})$/.exec(entry.key);
+  const count = readInteger(entry.value);
+  if (!key || count === undefined) return undefined;
   const nr = Number(key[2]);
   const compat = nr >= COMPAT_BIT / 2;
-  return { pid: Number(key[1]), nr: compat ? nr - COMPAT_BIT : nr, compat, count: entry.value };
+  return { pid: Number(key[1]), nr: compat ? nr - COMPAT_BIT : nr, compat, count };
 }

@@ -130,6 +130,7 @@ function qualityBlock({ quality, ebpf }: Profile): string[] {
     [quality.switches_unseen, 'switches unseen and mended'],
     [quality.runs_skipped, 'runs of our programs skipped by the kernel'],
     [quality.map_full, 'kernel maps full'],
+    [quality.kernel_errors, 'errors in the kernel'],
     [quality.stacks_missing, 'stacks missing'],
   ] as const;
   const lost = losses.filter(([n]) => n > 0).map(([n, what]) => `${formatCount(n)} ${what}`);

@@ -1,6 +1,7 @@
 import type { Ending, Facts } from '../../metrics/facts.ts';
 import { assembleProfile } from '../../metrics/profile.ts';
 import type { Profile } from '../../metrics/schema.ts';
+import { parseKernelSymbols } from '../../parsers/kernel-symbols.ts';
 import { newRecording, type Recording, recordLine } from '../../parsers/recording.ts';
 
 /**
@@ -27,6 +28,19 @@ export const SLEEP_MAPS = `\
 7f195c6a6000-7f195c6cc000 r-xp 00001000 fe:00 338944                     /usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2
 `;
 
+/** Rows of /proc/kallsyms of that kernel. */
+export const SLEEP_SYMBOLS = parseKernelSymbols(`\
+ffffffff810000ba T entry_SYSCALL_64_after_hwframe
+ffffffff814153f0 T exit_to_user_mode_loop
+ffffffff8141fc60 T hrtimer_nanosleep
+ffffffff814288a0 t common_nsleep
+ffffffff8142bb10 T __x64_sys_clock_nanosleep
+ffffffff821ed4a0 T do_syscall_64
+ffffffff821f8540 t __schedule
+ffffffff821f94a0 T schedule
+ffffffff822003e0 t do_nanosleep
+`);
+
 export const SLEEP_FACTS: Facts = {
   mode: 'run',
   pids: [26857],
@@ -38,7 +52,7 @@ export const SLEEP_FACTS: Facts = {
   bpftrace: '0.17.0',
   profilers: ['offcpu', 'syscalls'],
   stacks: true,
-  mapEntries: 65_536,
+  room: { '@waits': 32_768, '@longest': 65_536, '@shortest': 65_536, '@calls': 65_536 },
   named: [],
 };
 
@@ -60,9 +74,19 @@ export function recordingOf(lines: readonly string[]): Recording {
 }
 
 export function sleepProfile(facts: Partial<Facts> = {}, ending: Partial<Ending> = {}): Profile {
+  return profileOf(SLEEP_LINES, facts, ending);
+}
+
+/** The profile of other lines, with what else is known of sleep. */
+export function profileOf(
+  lines: readonly string[],
+  facts: Partial<Facts> = {},
+  ending: Partial<Ending> = {},
+): Profile {
   return assembleProfile(
-    recordingOf(SLEEP_LINES),
+    recordingOf(lines),
     { ...SLEEP_FACTS, ...facts },
     { ...SLEEP_ENDING, ...ending },
+    SLEEP_SYMBOLS,
   );
 }

@@ -1,48 +1,26 @@
 import { describe, expect, test } from 'vitest';
-import { composeProgram, type Plan, type ProgramContext } from '../../../bt/compose.ts';
+import { composeMaps, composeProgram, type Plan, type ProgramContext } from '../../../bt/compose.ts';
 import { dialectFor } from '../../../bt/dialect.ts';
 import { PROFILERS, selectProfilers } from '../../../bt/profilers/registry.ts';
+import { ATTACH, PLAN, PROGRAMS, RUN, SCRIPT, VERSIONS } from './programs.ts';
 
-const PLAN: Plan = { profilers: PROFILERS, minBlockNs: 0, stacks: true, stackDepth: 127, children: true };
-
-const RUN: ProgramContext = {
-  dialect: dialectFor('bpftrace v0.17.0'),
-  arch: 'x86_64',
-  btf: true,
-  follow: { kind: 'held', pid: 4711, execs: 2, children: true },
-  self: 42,
-};
-const ATTACH: ProgramContext = { ...RUN, follow: { kind: 'named', by: 42, children: true } };
-const SCRIPT: ProgramContext = { ...RUN, follow: { kind: 'argument', children: true }, self: undefined };
-
-describe('the program for bpftrace 0.17', () => {
-  test.each([
-    ['run', RUN],
-    ['attach', ATTACH],
-    ['script', SCRIPT],
-  ])('of %s is the one in fixtures', async (name, context) => {
-    await expect(composeProgram(PLAN, context)).toMatchFileSnapshot(
-      `../../../fixtures/programs/0.17/${name}.bt`,
-    );
+describe.each(VERSIONS)('the program for bpftrace %s', (version) => {
+  test.each(Object.entries(PROGRAMS))('%s is the one in fixtures', async (name, [plan, context]) => {
+    const program = composeProgram(plan, { ...context, dialect: dialectFor(`bpftrace v${version}.0`) });
+    await expect(program).toMatchFileSnapshot(`../../../fixtures/programs/${version}/${name}.bt`);
   });
 });
 
+const NEWER: ProgramContext = { ...RUN, dialect: dialectFor('bpftrace v0.27.1') };
+
 const VARIANTS: [string, Plan, ProgramContext][] = [
-  ['run', PLAN, RUN],
-  ['attach', PLAN, ATTACH],
-  ['script', PLAN, SCRIPT],
-  ['attach without stacks', { ...PLAN, stacks: false }, ATTACH],
-  ['attach with the shortest waits left out', { ...PLAN, minBlockNs: 1_000_000 }, ATTACH],
-  ['run with samples', { ...PLAN, intervalMs: 100 }, RUN],
-  [
-    'run without children',
-    { ...PLAN, children: false },
-    { ...RUN, follow: { ...RUN.follow, children: false } },
-  ],
-  ['run of syscalls', { ...PLAN, profilers: selectProfilers(['syscalls']) }, RUN],
-  ['run of offcpu', { ...PLAN, profilers: selectProfilers(['offcpu']) }, RUN],
-  ['run without BTF', PLAN, { ...RUN, btf: false }],
-  ['run on arm64', PLAN, { ...RUN, arch: 'aarch64' }],
+  ...Object.entries(PROGRAMS).map(([name, [plan, context]]): [string, Plan, ProgramContext] => [
+    name,
+    plan,
+    context,
+  ]),
+  ['run with bpftrace 0.27', PLAN, NEWER],
+  ['script for bpftrace 0.27', PLAN, { ...SCRIPT, dialect: NEWER.dialect }],
 ];
 
 describe.each(VARIANTS)('%s', (_, plan, context) => {
@@ -55,21 +33,36 @@ describe.each(VARIANTS)('%s', (_, plan, context) => {
     }
   });
 
+  const namesIn = (pattern: RegExp) => new Set([...code.matchAll(pattern)].map((match) => match[1]));
+  const named = namesIn(/(@\w+)/g);
+
   test('every map that is read is written somewhere', () => {
-    const written = new Set(
-      [...code.matchAll(/(@\w+)(?:\[[^\]]*(?:\[[^\]]*\])?[^\]]*\])? = /g)].map((m) => m[1]),
-    );
-    for (const [name] of code.matchAll(/@\w+/g)) expect(written).toContain(name);
+    const written = namesIn(/(@\w+)(?:\[[^\]]*(?:\[[^\]]*\])?[^\]]*\])? = /g);
+    expect([...named].filter((name) => !written.has(name))).toEqual([]);
+  });
+
+  test('its maps are those that are written down with their sizes', () => {
+    const maps = composeMaps(plan, context).map((map) => map.name);
+    expect([...named].sort()).toEqual([...maps].sort());
+  });
+
+  test('a map has a value for each CPU when the kernel adds up in it', () => {
+    const summed = namesIn(/(@\w+)\[[^=@\n]*\] = (?:count|stats|min|max)\(/g);
+    const perCpu = composeMaps(plan, context).filter((map) => map.perCpu);
+    expect([...summed].sort()).toEqual(perCpu.map((map) => map.name).sort());
+    const stats = composeMaps(plan, context).filter((map) => map.stats);
+    expect(stats.map((map) => map.name)).toEqual([...namesIn(/(@\w+)\[[^=@\n]*\] = stats\(/g)]);
   });
 
   test('every map is printed or cleared', () => {
-    const maps = new Set([...code.matchAll(/@\w+/g)].map(([name]) => name));
-    const cared = [...code.matchAll(/(?:print|clear)\((@\w+)\)/g)].map((m) => m[1]);
-    if (context.self !== undefined) expect([...maps].sort()).toEqual([...new Set(cared)].sort());
+    const cared = namesIn(/(?:print|clear)\((@\w+)\)/g);
+    if (context.self !== undefined) expect([...named].sort()).toEqual([...cared].sort());
   });
 
-  test('it speaks the language of bpftrace 0.16', () => {
-    expect(code).not.toMatch(/\bargs\.|\blet\b|\bhas_key\b|\bconfig\b|\bfor\b|\braw\)/);
+  test('it speaks the language of bpftrace 0.16, and that of its own version in stacks only', () => {
+    const raw = context.dialect.stackMode === 'raw' && context.follow.kind !== 'argument';
+    const old = raw ? code.replaceAll('stack(raw, ', 'stack(perf, ') : code;
+    expect(old).not.toMatch(/\bargs\.|\blet\b|\bhas_key\b|\bconfig\b|\bfor\b|\braw\b/);
   });
 
   test('every exit of a followed thread is told once', () => {
@@ -90,4 +83,26 @@ test('one profiler brings no probe of another', () => {
   expect(syscalls).not.toContain('sched_switch');
   const offcpu = composeProgram({ ...PLAN, profilers: selectProfilers(['offcpu']) }, RUN);
   expect(offcpu).not.toContain('raw_syscalls');
+});
+
+test.each([
+  ['run with bpftrace 0.17 prints stacks with names', RUN, 'perf'],
+  ['attach with bpftrace 0.27 prints addresses', { ...ATTACH, dialect: NEWER.dialect }, 'raw'],
+  [
+    'a script for bpftrace 0.27, which people read, prints names',
+    { ...SCRIPT, dialect: NEWER.dialect },
+    'perf',
+  ],
+])('%s', (_, context, mode) => {
+  const modes = [...composeProgram(PLAN, context).matchAll(/[ku]stack\((\w+), 127\)/g)].map((m) => m[1]);
+  expect(new Set(modes)).toEqual(new Set([mode]));
+});
+
+test('stacks are in the keys of waits, and in waits in progress', () => {
+  const withStacks = (plan: Plan) =>
+    composeMaps(plan, RUN)
+      .filter((map) => map.stacksInKey || map.stacksInValue)
+      .map((map) => map.name);
+  expect(withStacks(PLAN)).toEqual(['@waits', '@off']);
+  expect(withStacks({ ...PLAN, stacks: false })).toEqual([]);
 });

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { dialectFor } from '../../../bt/dialect.ts';
+import { dialectFor, type Settings } from '../../../bt/dialect.ts';
 import { BtprofError } from '../../../bt/errors.ts';
 
 test.each([
@@ -36,33 +36,96 @@ test('a refusal is a failure of btprof, with what to do next', () => {
   }
 });
 
-test('the room of maps is set by both of its names, for each version ignores the other', () => {
-  expect(dialectFor('bpftrace v0.17.0').environment(65_536)).toMatchObject({
-    BPFTRACE_MAP_KEYS_MAX: '65536',
-    BPFTRACE_MAX_MAP_KEYS: '65536',
-  });
-});
-
-test('bpftrace is told to name no user code', () => {
-  expect(dialectFor('bpftrace v0.17.0').environment(4096).BPFTRACE_NO_USER_SYMBOLS).toBe('1');
-});
-
 describe('what changes between versions', () => {
   test.each([
-    ['0.16.0', 'initial'],
-    ['0.22.9', 'initial'],
-    ['0.23.0', 'own'],
-    ['0.100.0', 'own'],
-    ['1.0.0', 'own'],
-  ])('%s counts processes in the %s PID namespace', (version, pidNamespace) => {
-    expect(dialectFor(`bpftrace v${version}`).pidNamespace).toBe(pidNamespace);
+    ['0.16.0', 'perf', 'shared'],
+    ['0.17.1', 'perf', 'shared'],
+    ['0.18.0', 'raw', 'shared'],
+    ['0.24.9', 'raw', 'shared'],
+    ['0.25.0', 'raw', 'inline'],
+    ['0.27.1', 'raw', 'inline'],
+    ['0.100.0', 'raw', 'inline'],
+    ['1.0.0', 'raw', 'inline'],
+  ])('%s prints stacks in %s mode and keeps them %s', (version, stackMode, stackStore) => {
+    expect(dialectFor(`bpftrace v${version}`)).toMatchObject({ stackMode, stackStore });
   });
 
-  test('a version newer than the newest tested is said to be', () => {
-    expect(dialectFor('bpftrace v99.0.0').warnings).toEqual([
-      expect.stringContaining('99.0.0 is newer than'),
-    ]);
-    expect(dialectFor('bpftrace v0.16.0').warnings).toEqual([]);
-    expect(dialectFor('bpftrace v0.17.0').warnings).toEqual([]);
+  test.each([
+    ['0.16.0', 2],
+    ['0.21.9', 2],
+    ['0.22.0', 1],
+    ['0.27.1', 1],
+  ])('%s takes %i entries for a key with stats()', (version, statsSlots) => {
+    expect(dialectFor(`bpftrace v${version}`).statsSlots).toBe(statsSlots);
+  });
+
+  test.each(['0.16.0', '0.17.0', '0.23.2', '0.27.99'])('%s has been tried', (version) => {
+    expect(dialectFor(`bpftrace v${version}`).warnings).toEqual([]);
+  });
+
+  test.each(['0.28.0', '0.100.0', '99.0.0'])(
+    '%s is newer than any that was, and is said to be',
+    (version) => {
+      expect(dialectFor(`bpftrace v${version}`).warnings).toEqual([
+        expect.stringContaining(`${version} is newer than`),
+      ]);
+    },
+  );
+});
+
+describe('the environment', () => {
+  const environmentOf = (version: string, settings: Partial<Settings> = {}) =>
+    dialectFor(`bpftrace v${version}`).environment({
+      mapEntries: 65_536,
+      bufferPages: 1024,
+      cpus: 2,
+      ...settings,
+    });
+
+  test.each(['0.16.0', '0.17.1', '0.18.0', '0.19.1'])('of %s has the old names of settings', (version) => {
+    expect(environmentOf(version)).toMatchObject({
+      BPFTRACE_MAP_KEYS_MAX: '65536',
+      BPFTRACE_STRLEN: '64',
+      BPFTRACE_MAX_MAP_KEYS: undefined,
+      BPFTRACE_MAX_STRLEN: undefined,
+    });
+  });
+
+  test.each(['0.20.0', '0.23.2', '0.27.1', '1.0.0'])('of %s has the new names of settings', (version) => {
+    expect(environmentOf(version)).toMatchObject({
+      BPFTRACE_MAX_MAP_KEYS: '65536',
+      BPFTRACE_MAX_STRLEN: '64',
+      BPFTRACE_MAP_KEYS_MAX: undefined,
+      BPFTRACE_STRLEN: undefined,
+    });
+  });
+
+  test('unsets in one version what it sets in another, and has the same names in all', () => {
+    expect(Object.keys(environmentOf('0.16.0'))).toEqual(Object.keys(environmentOf('0.27.0')));
+  });
+
+  test.each([
+    ['0.17.0', '1'],
+    ['0.18.1', '1'],
+    ['0.19.0', undefined],
+    ['0.27.0', undefined],
+  ])('of %s: no symbols of user code: %s', (version, value) => {
+    expect(environmentOf(version).BPFTRACE_NO_USER_SYMBOLS).toBe(value);
+  });
+
+  test.each([
+    ['0.18.0', 1024, 2, '512'],
+    ['0.18.0', 1024, 16, '64'],
+    ['0.18.0', 2048, 24, '64'],
+    ['0.18.0', 1024, 6, '128'],
+    ['0.18.0', 4, 16, '1'],
+    ['0.19.0', 1024, 2, '1024'],
+    ['0.27.0', 8192, 128, '8192'],
+  ])('of %s shares %i pages between %i CPUs by %s', (version, bufferPages, cpus, value) => {
+    expect(environmentOf(version, { bufferPages, cpus }).BPFTRACE_PERF_RB_PAGES).toBe(value);
+  });
+
+  test('has room for the probes of a program', () => {
+    expect(environmentOf('0.17.0').BPFTRACE_MAX_PROBES).toBe('512');
   });
 });

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { type Fragment, type ProgramOptions, writeProgram } from '../../../bt/program.ts';
+import { type Fragment, mapsOf, noteFull, type ProgramOptions, writeProgram } from '../../../bt/program.ts';
 
 const A: Fragment = {
   begin: ['@gen[$1] = 1;'],
@@ -11,14 +11,20 @@ const A: Fragment = {
       body: ['x();', '', 'y();'],
     },
   ],
-  results: ['@a'],
-  leftovers: ['@off'],
-  helpers: ['@gen'],
+  maps: [
+    { name: '@gen', role: 'helper', key: 1, value: 1 },
+    { name: '@count', role: 'result', key: 1, value: 1, perCpu: true },
+    { name: '@a', role: 'result', key: 2, value: 1, perCpu: true, stacksInKey: 2 },
+    { name: '@off', role: 'leftover', key: 1, value: 4, stacksInValue: 2, noticed: true },
+  ],
 };
 const B: Fragment = {
   probes: [{ attach: 'tracepoint:c:d', comment: 'C.', body: ['z();'] }],
-  results: ['@b'],
+  maps: [{ name: '@b', role: 'result', key: 1, value: 1, perCpu: true }],
 };
+
+/** The last map first: those with stacks take longest to print, and others still count. */
+const RESULTS = ['print(@full);', 'print(@b);', 'print(@a);', 'print(@count);'];
 
 function write(options: Partial<ProgramOptions> = {}, fragments = [A, B]): string {
   return writeProgram(fragments, { head: ['Title.', '', 'Text.'], ...options });
@@ -68,8 +74,7 @@ describe('at an interval', () => {
   test('result maps are printed between tick and tock, and leftovers are not', () => {
     expect(bodyOf(write({ intervalMs: 250 }), 'interval:ms:250')).toEqual([
       'print(("tick", nsecs));',
-      'print(@b);',
-      'print(@a);',
+      ...RESULTS,
       'print(("tock", nsecs));',
     ]);
   });
@@ -99,8 +104,7 @@ describe('with a profiler', () => {
     ).toEqual([
       '@stopped = 1;',
       'print(("stop", nsecs));',
-      'print(@b);',
-      'print(@a);',
+      ...RESULTS,
       'print(@off);',
       'print(("end", nsecs));',
     ]);
@@ -114,4 +118,23 @@ describe('with a profiler', () => {
 test('without a profiler nothing waits for one', () => {
   expect(write()).not.toContain('exit();');
   expect(write()).not.toContain('task_newtask');
+});
+
+describe('the maps of a program', () => {
+  const names = (stops: boolean) => mapsOf([A, B], stops).map((map) => map.name);
+
+  test('are those of its fragments, and one that says which were full', () => {
+    expect(names(false)).toEqual(['@gen', '@count', '@a', '@off', '@b', '@full']);
+    expect(mapsOf([A], false).at(-1)).toMatchObject({ name: '@full', role: 'result', perCpu: true });
+    expect(mapsOf([B], false).map((map) => map.name)).toEqual(['@b']);
+  });
+
+  test('have the switch of one that a profiler ends, which is never printed', () => {
+    expect(names(true)).toEqual([...names(false), '@stopped']);
+    expect(mapsOf([A, B], true).at(-1)?.role).toBe('helper');
+  });
+});
+
+test('a map without room is noted by its name', () => {
+  expect(noteFull('@gen', '@gen[tid] == 0')).toBe('if (@gen[tid] == 0) { @full["@gen"] = count(); }');
 });

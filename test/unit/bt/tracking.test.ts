@@ -11,6 +11,15 @@ function probesOf(follow: Follow, exitsSeen = false): Map<string, Probe> {
   return new Map(probes.map((probe) => [probe.attach, probe]));
 }
 
+function mapsOf(follow: Follow): string[] {
+  return tracking({ follow, btf: true, onNamed: [], exitsSeen: false }).maps.map((map) => map.name);
+}
+
+test.each([HELD, NAMED, ARGUMENT])('no map of $kind is printed', (follow) => {
+  const { maps } = tracking({ follow, btf: true, onNamed: [], exitsSeen: false });
+  expect(maps.map((map) => map.role).filter((role) => role !== 'helper')).toEqual([]);
+});
+
 test.each([HELD, NAMED, ARGUMENT])('doctor looks for every tracepoint that $kind needs', (follow) => {
   for (const attach of probesOf(follow).keys()) {
     expect(TRACKING_TRACEPOINTS.map((name) => `tracepoint:${name}`)).toContain(attach);
@@ -25,11 +34,10 @@ describe('a held process', () => {
     expect(exec?.body.join('\n')).toContain('if (@execs == 2) {\n    @gen[pid] = (uint64)1;');
   });
 
-  test('leaves no helper map to be printed', () => {
-    expect(tracking({ follow: HELD, btf: true, onNamed: [], exitsSeen: false }).helpers).toEqual([
-      '@gen',
-      '@execs',
-    ]);
+  test('has its execs counted', () => {
+    expect(mapsOf(HELD)).toEqual(['@gen', '@execs']);
+    expect(mapsOf(NAMED)).toEqual(['@gen']);
+    expect(mapsOf(ARGUMENT)).toEqual(['@gen']);
   });
 
   test('is not named', () => {
@@ -45,7 +53,11 @@ describe('processes named by the profiler', () => {
   });
 
   test('what profilers want is done before the thread is followed', () => {
-    expect(named?.body.slice(-3)).toEqual(['  named();', '  @gen[args->pid] = (uint64)1;', '}']);
+    expect(named?.body.slice(-4, -2)).toEqual(['  named();', '  @gen[args->pid] = (uint64)1;']);
+  });
+
+  test('a thread for which there is no room is noted', () => {
+    expect(named?.body.slice(-2)).toEqual(['  if (@gen[args->pid] == 0) { @full["@gen"] = count(); }', '}']);
   });
 });
 
@@ -66,6 +78,12 @@ describe('children', () => {
     expect(probesOf(NAMED).get('tracepoint:task:task_newtask')?.body).toContain(
       '  @gen[args->pid] = @gen[pid];',
     );
+  });
+
+  test('for which there is no room are noted', () => {
+    const body = probesOf(NAMED).get('tracepoint:task:task_newtask')?.body ?? [];
+    const made = body.indexOf('  @gen[args->pid] = @gen[pid];');
+    expect(body[made + 1]).toBe('  if (@gen[args->pid] == 0) { @full["@gen"] = count(); }');
   });
 
   test('are processes, not threads', () => {

@@ -82,13 +82,15 @@ describe('a plan', () => {
       children: true,
       intervalMs: undefined,
       durationMs: undefined,
+      mapEntries: undefined,
     });
   });
 
   test('with options is what they say', () => {
-    const words = '-p syscalls -d 2m -i 0.5 --min-block 1ms --no-follow --no-stacks --stack-depth 16'.split(
-      ' ',
-    );
+    const words =
+      '-p syscalls -d 2m -i 0.5 --min-block 1ms --no-follow --no-stacks --stack-depth 16 --map-entries 5000'.split(
+        ' ',
+      );
     expect(planOf(parse(...words))).toMatchObject({
       profilers: [{ name: 'syscalls' }],
       minBlockNs: 1e6,
@@ -97,6 +99,7 @@ describe('a plan', () => {
       children: false,
       intervalMs: 500,
       durationMs: 120_000,
+      mapEntries: 5000,
     });
   });
 
@@ -119,6 +122,13 @@ describe('values that are refused', () => {
     ['--stack-depth', '1.5'],
     ['--stack-depth', '-5'],
     ['--stack-depth', ''],
+    ['--map-entries', '0'],
+    ['--map-entries', '-1'],
+    ['--map-entries', '1.5'],
+    ['--map-entries', '1e6'],
+    ['--map-entries', '64k'],
+    ['--map-entries', ''],
+    ['--map-entries', '67108865'],
     ['--interval', '9ms'],
     ['--interval', '0'],
     ['--interval', '25d'],
@@ -140,5 +150,7 @@ describe('values that are refused', () => {
       stackDepth: 1,
     });
     expect(parse('--duration', '596h').duration).toBe(596 * 3600e3);
+    expect(parse('--map-entries', '1').mapEntries).toBe(1);
+    expect(parse('--map-entries', '67108864').mapEntries).toBe(2 ** 26);
   });
 });

@@ -2,11 +2,19 @@ import { describe, expect, test } from 'vitest';
 import { newFrameTable } from '../../../metrics/frames.ts';
 import { type OffcpuInput, offcpuMetrics, waitsBetween } from '../../../metrics/offcpu.ts';
 import type { Entry } from '../../../parsers/entries.ts';
+import { parseKernelSymbols } from '../../../parsers/kernel-symbols.ts';
 
-const NANOSLEEP = '\n\tffffffff821f94c3 schedule+35\n\tffffffff8220043e do_nanosleep+94\n';
-const FUTEX = '\n\tffffffff821f94c3 schedule+35\n\tffffffff8143f416 futex_do_wait+70\n';
-const DO_EXIT = '\n\tffffffff821f96d5 __cond_resched+53\n\tffffffff8135d8c8 do_exit+712\n';
-const USER = '\n\t7f195c57f503 0x7f195c57f503 ([unknown])\n';
+const NANOSLEEP = '\nffffffff821f94c3\nffffffff8220043e\n';
+const FUTEX = '\nffffffff821f94c3\nffffffff8143f416\n';
+const DO_EXIT = '\nffffffff821f96d5\nffffffff8135d8c8\n';
+const USER = '\n7f195c57f503\n';
+const SYMBOLS = parseKernelSymbols(`\
+ffffffff8135d600 T do_exit
+ffffffff8143f3d0 T futex_do_wait
+ffffffff821f94a0 T schedule
+ffffffff821f96a0 T __cond_resched
+ffffffff822003e0 t do_nanosleep
+`);
 
 const NOTHING: OffcpuInput = {
   waits: [],
@@ -27,7 +35,7 @@ function wait(key: string, count: number, total: number): Entry {
 }
 
 function metricsOf(input: Partial<OffcpuInput>) {
-  const frames = newFrameTable(() => undefined);
+  const frames = newFrameTable(() => undefined, SYMBOLS);
   return { ...offcpuMetrics({ ...NOTHING, ...input }, frames), frames: frames.frames };
 }
 
@@ -130,6 +138,15 @@ describe('stacks', () => {
     expect(metrics.total_events).toBe(9);
   });
 
+  test.each([
+    ['of the kernel', `7,7,1,1,,${USER}`],
+    ['of user code', `7,7,1,1,${NANOSLEEP},`],
+    ['of --no-stacks', '7,7,1,1'],
+  ])('so are those that lack a stack, as %s', (_, key) => {
+    const { metrics } = metricsOf({ waits: [wait(key, 3, 300), wait(key, 5, 500)] });
+    expect(metrics.stacks).toMatchObject([{ count: 8, time_ns: 800 }]);
+  });
+
   test('the same stack in another state or thread is another row', () => {
     const key = (tid: number, state: number) => `${tid},7,1,${state},${FUTEX},${USER}`;
     const { metrics, frames } = metricsOf({
@@ -155,6 +172,9 @@ describe('stacks', () => {
     ['no', `7,7,1,1,${NANOSLEEP},${USER}`, 0],
     ['user, of a thread that exits', `7,7,1,1,${DO_EXIT},`, 0],
     ['both, of a wait since before the start', '7,7,1,4096,,', 0],
+    ['kernel, printed as a newline', `7,7,1,1,\n,${USER}`, 3],
+    ['user, printed as a newline', `7,7,1,1,${NANOSLEEP},\n`, 3],
+    ['user, as a newline, of a thread that exits', `7,7,1,1,${DO_EXIT},\n`, 0],
   ])('missing: %s', (_, key, missing) => {
     expect(metricsOf({ waits: [wait(key, 3, 300)] }).stacksMissing).toBe(missing);
   });
@@ -221,9 +241,23 @@ describe('what is still blocked', () => {
 
   test('since before the start has the stack that /proc has', () => {
     const kernel = [{ address: '0xffffffff8143f416', symbol: 'futex_do_wait', offset: 70 }];
-    const { metrics, frames } = metricsOf({ off, blockedStacks: new Map([[11, { kernel, user: [] }]]) });
+    const blockedStacks = new Map([[11, { kernel, user: '7f195c57f503' }]]);
+    const { metrics, frames } = metricsOf({ off, blockedStacks });
     const [since] = metrics.still_blocked;
     expect(since?.kernel.map((i) => frames[i]?.symbol)).toEqual(['futex_do_wait']);
+    expect(since?.user.map((i) => frames[i]?.address)).toEqual(['0x7f195c57f503']);
+  });
+
+  test('since before the start has no stack where /proc has none', () => {
+    const { metrics } = metricsOf({ off, blockedStacks: new Map([[11, { kernel: [], user: '' }]]) });
+    expect(metrics.still_blocked[0]).toMatchObject({ tid: 11, kernel: [], user: [] });
+  });
+
+  test('since the start has its own stack, whatever /proc has', () => {
+    const kernel = [{ address: '0xffffffff8143f416', symbol: 'futex_do_wait', offset: 70 }];
+    const { metrics, frames } = metricsOf({ off, blockedStacks: new Map([[10, { kernel, user: '' }]]) });
+    const wait = metrics.still_blocked.find(({ tid }) => tid === 10);
+    expect(wait?.kernel.map((i) => frames[i]?.symbol)).toEqual(['schedule', 'do_nanosleep']);
   });
 
   test('is not a thread that was named and ran all the time', () => {
@@ -238,9 +272,10 @@ describe('what is still blocked', () => {
 
 test('what cannot be read is counted, whatever map it is in', () => {
   const bad = { key: 'x', value: 'y' };
-  const input = { waits: [bad, wait('7,7,1,1', 1, 1)], longest: [bad], shortest: [bad], off: [bad] };
+  const broken = { key: '7,7,1,1', value: undefined };
+  const input = { waits: [bad, broken, wait('7,7,1,1', 1, 1)], longest: [bad], shortest: [bad], off: [bad] };
   const { metrics, unreadable } = metricsOf(input);
-  expect(unreadable).toBe(4);
+  expect(unreadable).toBe(5);
   expect(metrics.total_events).toBe(1);
 });
 

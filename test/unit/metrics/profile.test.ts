@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import { assembleProfile, metadataOf } from '../../../metrics/profile.ts';
+import { metadataOf } from '../../../metrics/profile.ts';
 import { expectValid, fitsPublishedSchema } from '../published-schema.ts';
-import { recordingOf, SLEEP_ENDING, SLEEP_FACTS, SLEEP_LINES, sleepProfile } from '../sleep-recording.ts';
+import { profileOf, SLEEP_ENDING, SLEEP_FACTS, SLEEP_LINES, sleepProfile } from '../sleep-recording.ts';
 
 describe('the profile of sleep', () => {
   const profile = sleepProfile();
@@ -28,6 +28,7 @@ describe('the profile of sleep', () => {
       runs_skipped: 0,
       dropped_lines: 0,
       map_full: 0,
+      kernel_errors: 0,
       stacks_missing: 0,
       frames_total: 13,
       frames_unresolved: 3,
@@ -39,16 +40,45 @@ describe('the profile of sleep', () => {
   test('is the same for the same input', () => {
     expect(sleepProfile()).toEqual(profile);
   });
+
+  test.each([
+    ['0.18 to 0.21, and 0.24 on', String.raw`\n`],
+    ['0.22 and 0.23', String.raw`\\n`],
+  ])('is the same with stacks as bpftrace %s prints them', (_, newline) => {
+    const lines = SLEEP_LINES.map((line) =>
+      line.replaceAll(/\\n\\t([0-9a-f]+) [^\\,]+/g, `${newline}$1`).replaceAll(/\\n(?=[,"])/g, newline),
+    );
+    expect(lines.join('')).not.toMatch(/nanosleep|unknown/);
+    expect(profileOf(lines)).toEqual(profile);
+  });
+
+  test('is the same when 0.24 quotes its numbers', () => {
+    const quoted = SLEEP_LINES.map((line) => line.replaceAll(/(?<=: |["a-z],)(\d+)(?=[,}\]])/g, '"$1"'));
+    expect(quoted.join('')).toContain('["ready","3945554148073"]');
+    expect(profileOf(quoted)).toEqual(profile);
+  });
 });
 
 test('an address just past a mapping is not in it', () => {
   const user = String.raw`\n\t7f195c62afff 0x7f195c62afff ([unknown])\n\t7f195c62b000 0x7f195c62b000 ([unknown])\n`;
   const line = `{"type": "stats", "data": {"@waits": {"26857,26857,1,1,,${user}": {"count": 1, "average": 5, "total": 5}}}}`;
-  const { ebpf } = assembleProfile(recordingOf([line]), SLEEP_FACTS, SLEEP_ENDING);
+  const { ebpf } = profileOf([line]);
   expect(ebpf.offcpu?.frames.map((frame) => frame.module)).toEqual([
     '/usr/lib/x86_64-linux-gnu/libc.so.6',
     null,
   ]);
+});
+
+test('sums past 2^53 fit the published schema', () => {
+  const many = '"count": "18014398509481986", "average": 2, "total": "18446744073709551615"';
+  const lines = [
+    `{"type": "stats", "data": {"@waits": {"26857,26857,1,1": {${many}}, "26857,26857,1,2": {${many}}}}}`,
+    '{"type": "map", "data": {"@calls": {"26857,230": "18446744073709551615", "26857,0": 1}}}',
+  ];
+  const profile = profileOf(lines, { stacks: false });
+  expect(profile.ebpf.offcpu?.total_time_ns).toBe(2 ** 65);
+  expect(profile.ebpf.syscalls?.total).toBe(2 ** 64);
+  expectValid(profile);
 });
 
 test('a profiler that did not run has no part in the result', () => {
@@ -75,7 +105,7 @@ describe('a stream that breaks off', () => {
   const lines = SLEEP_LINES.slice(0, 3);
 
   test('after exec, ends when we saw it end', () => {
-    const profile = assembleProfile(recordingOf(lines), SLEEP_FACTS, { ...SLEEP_ENDING, incomplete: true });
+    const profile = profileOf(lines, {}, { incomplete: true });
     expect(profile.metadata).toMatchObject({
       wall_time_ns: SLEEP_ENDING.elapsedNs,
       incomplete: true,
@@ -84,13 +114,13 @@ describe('a stream that breaks off', () => {
   });
 
   test('after a print at an interval, ends with that print', () => {
-    const recording = recordingOf([...lines, '{"type": "value", "data": ["tock",3945600000000]}']);
-    const profile = assembleProfile(recording, SLEEP_FACTS, { ...SLEEP_ENDING, incomplete: true });
+    const tock = '{"type": "value", "data": ["tock",3945600000000]}';
+    const profile = profileOf([...lines, tock], {}, { incomplete: true });
     expect(profile.metadata.wall_time_ns).toBe(3945600000000 - 3945559760474);
   });
 
   test('before anything, has a valid profile of nothing', () => {
-    const profile = assembleProfile(recordingOf([]), SLEEP_FACTS, SLEEP_ENDING);
+    const profile = profileOf([]);
     expect(profile.ebpf).toMatchObject({ offcpu: { total_events: 0 }, syscalls: { total: 0 } });
     expectValid(profile);
   });
@@ -102,26 +132,80 @@ describe('what was lost', () => {
       ...SLEEP_LINES.slice(0, -1),
       '{"type": "lost_events", "data": {"events": 46}}',
       'text on stdout',
-      '{"type": "map", "data": {"@calls": {"26857,230": 1, "garbage": 2}}}',
+      '{"type": "value", "data": ["exit",39456',
+      '{"type": "map", "data": {"@calls": {"26857,230": 1, "garbage": 2, "26857,0": 1f}}}',
     ];
-    const ending = { ...SLEEP_ENDING, stacksUnread: 3, warnings: ['said by others'] };
-    const profile = assembleProfile(recordingOf(lines), SLEEP_FACTS, ending);
+    const profile = profileOf(lines, {}, { stacksUnread: 3, warnings: ['said by others'] });
     expect(profile.quality).toMatchObject({
       lost_events: 46,
-      dropped_lines: 2,
+      dropped_lines: 3,
       stacks_missing: 3,
       warnings: expect.arrayContaining(['said by others']),
     });
     expectValid(profile);
   });
 
-  test('a full map is warned of by name', () => {
-    const { quality } = sleepProfile({ mapEntries: 4 });
+  const room = { '@waits': 4, '@longest': 8, '@shortest': 8, '@calls': 4, '@off': 8, '@gen': 8 };
+  const sentence = (map: string, keys: number) =>
+    `the kernel map ${map} was full at ${keys} keys, and what came after was not counted; --map-entries 32 makes more room`;
+  const withFull = (counts: string) => [
+    ...SLEEP_LINES.slice(0, -1),
+    `{"type": "map", "data": {"@full": {${counts}}}}`,
+  ];
+
+  test('a map that only grows is full when it holds all that it can', () => {
+    const { quality } = sleepProfile({ room });
     expect(quality.map_full).toBe(1);
-    expect(quality.warnings).toEqual([
-      'the kernel map @calls is full at 4 entries: its counts are too small',
-    ]);
+    expect(quality.warnings).toEqual([sentence('@calls', 4)]);
   });
+
+  test('one that holds fewer is not, nor one of unknown room', () => {
+    expect(sleepProfile({ room: { ...room, '@calls': 5 } }).quality).toMatchObject({
+      map_full: 0,
+      warnings: [],
+    });
+    expect(sleepProfile({ room: {} }).quality.map_full).toBe(0);
+  });
+
+  test('of the other maps the program says which were full', () => {
+    const { quality } = profileOf(withFull('"@off": 1009, "@gen": 1'), { room: { ...room, '@calls': 8 } });
+    expect(quality.map_full).toBe(2);
+    expect(quality.warnings).toEqual([sentence('@off', 8), sentence('@gen', 8)]);
+  });
+
+  test('a map that both say is full is one', () => {
+    const { quality } = profileOf(withFull('"@calls": 1'), { room });
+    expect(quality.map_full).toBe(1);
+    expect(quality.warnings).toEqual([sentence('@calls', 4)]);
+  });
+
+  test('errors in the kernel are counted, and the different ones said once', () => {
+    const fault =
+      '{"type": "helper_error", "msg": "Argument list too long", "helper": "map_update_elem", "retcode": -7, "filename": "stdin", "line": 3, "col": 25}';
+    const profile = profileOf([...SLEEP_LINES.slice(0, -1), fault, fault]);
+    expect(profile.quality).toMatchObject({ kernel_errors: 2, dropped_lines: 0 });
+    expect(profile.quality.warnings).toEqual([
+      'bpftrace reported an error in the kernel: Argument list too long',
+    ]);
+    expectValid(profile);
+  });
+});
+
+test('a thread blocked from before the start to the end has the stack that /proc has', () => {
+  const off = String.raw`{"type": "map", "data": {"@off": {"27000": [3945554148073,27000,1,4096,"\nffffffff821f94c3\n","\n7f195c57f503\n"]}}}`;
+  const blocked = {
+    kernel: [{ address: '0xffffffff8143f416', symbol: 'futex_do_wait', offset: 70 }],
+    user: '7f195c57f503',
+  };
+  const alive = [{ pid: 26857, tid: 27000, comm: 'worker', state: 'S', blocked }];
+  const named = [{ pid: 26857, tid: 27000, comm: 'worker' }];
+  const lines = [...SLEEP_LINES.slice(0, -1), off];
+  const { ebpf } = profileOf(lines, { mode: 'attach', named }, { alive });
+  const [wait] = ebpf.offcpu?.still_blocked ?? [];
+  const framesOf = (stack: number[] = []) => stack.map((index) => ebpf.offcpu?.frames[index]);
+  expect(wait).toMatchObject({ pid: 26857, tid: 27000, comm: 'worker', since_start: true });
+  expect(framesOf(wait?.kernel)).toMatchObject([{ address: '0xffffffff8143f416', symbol: 'futex_do_wait' }]);
+  expect(framesOf(wait?.user)).toMatchObject([{ address: '0x7f195c57f503', offset: 849155 }]);
 });
 
 /** Processes that fork, exec and rename their threads, printed by bpftrace 0.17. */
@@ -135,9 +219,8 @@ describe('names', () => {
     '{"type": "map", "data": {"@calls": {"21008,0": 1, "21101,0": 1, "21102,0": 1}}}',
     '{"type": "stats", "data": {"@waits": {"21097,21008,1,1,,": {"count": 1, "average": 5, "total": 5}}}}',
   ];
-  const facts = { ...SLEEP_FACTS, pids: [21008] };
   const alive = [{ pid: 21008, tid: 21008, comm: 'worker', state: 'S' }];
-  const profile = assembleProfile(recordingOf(lines), facts, { ...SLEEP_ENDING, alive });
+  const profile = profileOf(lines, { pids: [21008] }, { alive });
 
   test('a process has its last one: at the end, at exec, or that of its parent', () => {
     const names = Object.values(profile.ebpf.syscalls?.by_process ?? {}).map((p) => p.comm);

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { assembleSample } from '../../../metrics/sample.ts';
 import { expectValid } from '../published-schema.ts';
-import { recordingOf, SLEEP_FACTS, SLEEP_LINES, SLEEP_MAPS } from '../sleep-recording.ts';
+import { recordingOf, SLEEP_FACTS, SLEEP_LINES, SLEEP_MAPS, SLEEP_SYMBOLS } from '../sleep-recording.ts';
 
 /** A shell that sleeps twice, printed by bpftrace 0.17 every 50 ms; @waits of its children left out. */
 describe('samples', () => {
@@ -20,7 +20,7 @@ describe('samples', () => {
   const facts = { ...SLEEP_FACTS, pids: [865], stacks: false };
   const early = recordingOf(first);
   const late = recordingOf([...first, ...second]);
-  const sample = assembleSample(late, { maps: early.maps, at: 4106488993098 }, facts, {});
+  const sample = assembleSample(late, { maps: early.maps, at: 4106488993098 }, facts, {}, SLEEP_SYMBOLS);
 
   test('hold what came since the one before', () => {
     expect(sample.ebpf.offcpu).toMatchObject({ total_events: 2, total_time_ns: 98587 + 64210551 });
@@ -29,7 +29,7 @@ describe('samples', () => {
 
   test('hold everything since the start when they are the first', () => {
     const start = { maps: new Map(), at: 4106441837716 };
-    expect(assembleSample(early, start, facts, {}).ebpf.syscalls?.total).toBe(9);
+    expect(assembleSample(early, start, facts, {}, SLEEP_SYMBOLS).ebpf.syscalls?.total).toBe(9);
   });
 
   test('say when they end and how long they are', () => {
@@ -57,20 +57,33 @@ describe('samples', () => {
     ];
     const named = [{ pid: 21008, tid: 21098, comm: 'worker' }];
     const start = { maps: new Map(), at: 4106441837716 };
-    const { ebpf } = assembleSample(recordingOf(lines), start, { ...facts, mode: 'attach', named }, {});
+    const { ebpf } = assembleSample(
+      recordingOf(lines),
+      start,
+      { ...facts, mode: 'attach', named },
+      {},
+      SLEEP_SYMBOLS,
+    );
     expect(ebpf.offcpu?.thread_stats).toMatchObject({ '21008:21098': { comm: 'worker', count: 1 } });
   });
 
-  test('name the files of frames', () => {
+  test('name the files of frames, and the functions of the kernel', () => {
     const start = { maps: new Map(), at: 0 };
-    const { ebpf } = assembleSample(recordingOf(SLEEP_LINES), start, SLEEP_FACTS, { '26857:1': SLEEP_MAPS });
+    const { ebpf } = assembleSample(
+      recordingOf(SLEEP_LINES),
+      start,
+      SLEEP_FACTS,
+      { '26857:1': SLEEP_MAPS },
+      SLEEP_SYMBOLS,
+    );
     expect(ebpf.offcpu?.frames.map((frame) => frame.module)).toContain('/usr/lib/x86_64-linux-gnu/libc.so.6');
+    expect(ebpf.offcpu?.frames.map((frame) => frame.symbol)).toContain('do_nanosleep');
   });
 
   test('of a profiler that did not run have no part', () => {
     const only = { ...facts, profilers: ['syscalls'] };
-    expect(Object.keys(assembleSample(late, { maps: new Map(), at: 0 }, only, {}).ebpf)).toEqual([
-      'syscalls',
-    ]);
+    expect(
+      Object.keys(assembleSample(late, { maps: new Map(), at: 0 }, only, {}, SLEEP_SYMBOLS).ebpf),
+    ).toEqual(['syscalls']);
   });
 });

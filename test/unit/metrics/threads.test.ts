@@ -99,6 +99,10 @@ describe('lifetimes', () => {
     expect(lifetimeOf(['{"type": "value", "data": ["exit",5000,10,11,500,"x"]}'], [])).toBe(4000);
   });
 
+  test('one whose end comes before the start of the collection lived no time in it', () => {
+    expect(lifetimeOf(['{"type": "value", "data": ["exit",900,10,11,500,"x"]}'], [])).toBe(0);
+  });
+
   test('an exit without a start time, as without BTF, tells nothing', () => {
     expect(lifetimeOf(['{"type": "value", "data": ["exit",5000,10,11,0,"x"]}'], [])).toBeUndefined();
   });

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { readMapLine } from '../../../parsers/entries.ts';
+import { type Entry, parseJson, readMapLine } from '../../../parsers/entries.ts';
 
 /** bpftrace 0.17 on `@s[ustack(perf, 1)] = count()`: processes without ASLR, so the same address in each. */
 const ALIKE = String.raw`{"type": "map", "data": {"@s": {"\n\t7ffff7ea4503 0x7ffff7ea4503 ([unknown])\n": 1, "\n\t7ffff7ea4503 0x7ffff7ea4503 ([unknown])\n": 1, "\n\t7ffff7ea4503 0x7ffff7ea4503 ([unknown])\n": 1}}}`;
@@ -7,9 +7,24 @@ const ALIKE = String.raw`{"type": "map", "data": {"@s": {"\n\t7ffff7ea4503 0x7ff
 /** bpftrace 0.17 on `@n[comm, pid] = count()`, of a thread that renamed itself. */
 const NAMES = String.raw`{"type": "map", "data": {"@n": {"a) (b \"q\"\n,562": 1, "a\\\",562": 1, "x\u001b[31m\uffffffe2\uffffff80\uffffffae,562": 1, "caf\uffffffc3\uffffffa9 a,b,562": 1}}}`;
 
-function entriesOf(line: string) {
+/** A wait of sleep and one of a thread without user code, by version of bpftrace. */
+const WAITS = {
+  '0.17': String.raw`{"type": "stats", "data": {"@waits": {"14160,14160,1,1,\n\tffffffff821f94c3 schedule+35\n\tffffffff8220043e do_nanosleep+94\n,\n\t7f27b6b8a503 0x7f27b6b8a503 ([unknown])\n": {"count": 1, "average": 5, "total": 5}, "14196,14196,1,32,\n\tffffffff8135dd4d do_exit+1869\n,": {"count": 1, "average": 5, "total": 5}}}}`,
+  '0.23': String.raw`{"type": "stats", "data": {"@waits": {"14253,14253,1,1,\\nffffffff821f94c3\\nffffffff8220043e\\n,\\n7fae7708f503\\n11e1a300\\n": {"count": 1, "average": 5, "total": 5}, "14252,14252,1,32,\\nffffffff8135dd4d\\n,\\n": {"count": 1, "average": 5, "total": 5}}}}`,
+  '0.27': String.raw`{"type": "stats", "data": {"@waits": {"14405,14405,1,1,\nffffffff821f94c3\nffffffff8220043e\n,\n7f1be6ab4503\n11e1a300\n": {"count": 1, "average": 5, "total": 5}, "14405,14405,1,32,\nffffffff8135dd4d\n,\n": {"count": 1, "average": 5, "total": 5}}}}`,
+};
+
+/** Waits in progress of sleep, and of a thread without user code, by version. */
+const OFF = {
+  '0.17': String.raw`{"type": "map", "data": {"@off": {"6661": [12809692181660,6661,1,128,"\n\tffffffff81389be8 kthread+248\n",""], "14160": [12807043955442,14160,1,1,"\n\tffffffff8220043e do_nanosleep+94\n","\n\t7f27b6b8a503 0x7f27b6b8a503 ([unknown])\n"]}}}`,
+  '0.27': String.raw`{"type": "map", "data": {"@off": {"10": ["9007199254740993",10,1,128,"\nffffffff81389be8\n","\n"], "14271": [12817274457476,14271,1,1,"\nffffffff8220043e\n","\n7f724f283503\n42c1d81\n"]}}}`,
+};
+
+const CALLS = '{"type": "map", "data": {"@calls": {"26857,230": 1, "26857,-1": 3}}}';
+
+function entriesOf(line: string): readonly Entry[] {
   const map = readMapLine(line);
-  if (!map || !('entries' in map)) throw new Error(`no entries in ${line}`);
+  if (!map) throw new Error(`no entries in ${line}`);
   return map.entries;
 }
 
@@ -40,35 +55,90 @@ describe('keys that print alike', () => {
   });
 });
 
-test('quotes, backslashes, newlines, commas and parentheses in keys are read as JSON says', () => {
-  expect(entriesOf(NAMES).map((entry) => entry.key)).toEqual([
-    'a) (b "q"\n,562',
-    'a\\",562',
-    'x\u001b[31m\uffffffe2\uffffff80\uffffffae,562',
-    'caf\uffffffc3\uffffffa9 a,b,562',
-  ]);
+describe('a key stays as it stands in the line', () => {
+  test('with its quotes, backslashes, newlines, commas, parentheses and mangled bytes', () => {
+    expect(entriesOf(NAMES).map((entry) => entry.key)).toEqual([
+      String.raw`a) (b \"q\"\n,562`,
+      String.raw`a\\\",562`,
+      String.raw`x\u001b[31m\uffffffe2\uffffff80\uffffffae,562`,
+      String.raw`caf\uffffffc3\uffffffa9 a,b,562`,
+    ]);
+  });
+
+  test('with its stacks, whatever the version', () => {
+    expect(entriesOf(WAITS['0.17'])[1]?.key).toBe(
+      String.raw`14196,14196,1,32,\n\tffffffff8135dd4d do_exit+1869\n,`,
+    );
+    expect(entriesOf(WAITS['0.23'])[1]?.key).toBe(String.raw`14252,14252,1,32,\\nffffffff8135dd4d\\n,\\n`);
+    expect(entriesOf(WAITS['0.27'])[1]?.key).toBe(String.raw`14405,14405,1,32,\nffffffff8135dd4d\n,\n`);
+  });
+
+  test('with characters in the place of bytes that were no UTF-8', () => {
+    const bytes = Buffer.from('{"type": "map", "data": {"@n": {"caf\xc3,562": 1}}}', 'latin1');
+    expect(entriesOf(bytes.toString('utf8'))).toEqual([{ key: 'caf\ufffd,562', value: 1 }]);
+  });
+
+  test('also when it ends in a backslash', () => {
+    expect(entriesOf(String.raw`{"type": "map", "data": {"@n": {"a\\": 1, "b\\\"": 2}}}`)).toEqual([
+      { key: String.raw`a\\`, value: 1 },
+      { key: String.raw`b\\\"`, value: 2 },
+    ]);
+  });
+
+  test('also when it looks like the end of the map', () => {
+    expect(entriesOf(String.raw`{"type": "map", "data": {"@x": {"}}}": 1, "{\"a\": [": 2}}}`)).toEqual([
+      { key: '}}}', value: 1 },
+      { key: String.raw`{\"a\": [`, value: 2 },
+    ]);
+  });
 });
 
-test('a backslash at the end of a key does not escape its quote', () => {
-  expect(entriesOf(String.raw`{"type": "map", "data": {"@n": {"a\\": 1, "b\\\"": 2}}}`)).toEqual([
-    { key: 'a\\', value: 1 },
-    { key: 'b\\"', value: 2 },
-  ]);
-});
+describe('values', () => {
+  test('may be objects, arrays and strings that hold braces, brackets, commas and quotes', () => {
+    const line = String.raw`{"type": "map", "data": {"@x": {"1": [7,"},],\"","\\"], "2": {"a": {"b": "}}}"}}, "3": "a, b"}}}`;
+    expect(entriesOf(line)).toEqual([
+      { key: '1', value: [7, '},],"', '\\'] },
+      { key: '2', value: { a: { b: '}}}' } } },
+      { key: '3', value: 'a, b' },
+    ]);
+  });
 
-test('a key that looks like the end of the map does not end it', () => {
-  expect(entriesOf('{"type": "map", "data": {"@x": {"}}": 1, "{\\"a\\": [": 2}}}')).toEqual([
-    { key: '}}', value: 1 },
-    { key: '{"a": [', value: 2 },
-  ]);
-});
+  test('of waits in progress have newlines in their stacks', () => {
+    expect(entriesOf(OFF['0.17'])[0]?.value).toEqual([
+      ...[12809692181660, 6661, 1, 128],
+      ...['\n\tffffffff81389be8 kthread+248\n', ''],
+    ]);
+    expect(entriesOf(OFF['0.27'])[1]?.value).toEqual([
+      ...[12817274457476, 14271, 1, 1],
+      ...['\nffffffff8220043e\n', '\n7f724f283503\n42c1d81\n'],
+    ]);
+  });
 
-test('values may be objects, arrays and strings that hold braces, brackets and commas', () => {
-  const line = String.raw`{"type": "map", "data": {"@off": {"27083": [3952039677170,27083,1,1,"\n\tffffffff8220043e do_nanosleep+94\n","},],\""], "27084": {"count": 1, "average": 5, "total": 5}}}}`;
-  expect(entriesOf(line)).toEqual([
-    { key: '27083', value: [3952039677170, 27083, 1, 1, '\n\tffffffff8220043e do_nanosleep+94\n', '},],"'] },
-    { key: '27084', value: { count: 1, average: 5, total: 5 } },
-  ]);
+  test.each([
+    ['9007199254740993', 2 ** 53],
+    ['"9007199254740993"', '9007199254740993'],
+    ['18446744073709551615', 2 ** 64],
+    ['-1', -1],
+    ['null', null],
+  ])('%s is read as JSON says', (text, value) => {
+    expect(entriesOf(`{"type": "map", "data": {"@x": {"1": ${text}}}}`)).toEqual([{ key: '1', value }]);
+  });
+
+  /** bpftrace 0.27 after it printed a character above 0x7f: `std::hex` stays on. */
+  test.each([
+    ['map', '1f'],
+    ['stats', '{"count": 2, "average": 19, "total": 4d}'],
+    ['hist', '[{"min": 16, "max": 31, "count": 4d}]'],
+    ['map', ''],
+    ['map', 'nan'],
+  ])('of a %s that are no JSON cost their own entry only: %s', (type, text) => {
+    const line = `{"type": "${type}", "data": {"@x": {"30": 7, "31": ${text}, "32": 9}}}`;
+    expect(entriesOf(line)).toEqual([
+      { key: '30', value: 7 },
+      { key: '31', value: undefined },
+      { key: '32', value: 9 },
+    ]);
+  });
 });
 
 test('an empty map has no entries', () => {
@@ -76,23 +146,21 @@ test('an empty map has no entries', () => {
 });
 
 test.each([
-  ['{"type": "map", "data": {"@bare": 5}}', '@bare', 5],
-  ['{"type": "stats", "data": {"@avg": 7}}', '@avg', 7],
-  [
-    '{"type": "hist", "data": {"@h": [{"min": 2, "max": 3, "count": 5}]}}',
-    '@h',
-    [{ min: 2, max: 3, count: 5 }],
-  ],
-  ['{"type": "map", "data": {"@": "a}}b"} }', '@', 'a}}b'],
-])('a map without keys has its bare value: %s', (line, name, value) => {
-  expect(readMapLine(line)).toEqual({ name, value });
-});
-
-test('white space of any kind between tokens changes nothing', () => {
-  expect(entriesOf('{"type":"map","data":{"@x":{\t"a" :\n1 ,"b":2 }}}')).toEqual([
+  '{"type":"map","data":{"@x":{"a":1,"b":2}}}',
+  '{"type": "map", "data": {"@x": {"a": 1,  "b": 2}}}  ',
+])('blanks after commas and colons, and at the end, change nothing: %s', (line) => {
+  expect(entriesOf(line)).toEqual([
     { key: 'a', value: 1 },
     { key: 'b', value: 2 },
   ]);
+});
+
+test.each([
+  '{"type": "map", "data": {"@bare": 5}}',
+  '{"type": "hist", "data": {"@h": [{"min": 2, "max": 3, "count": 5}]}}',
+  '{"type": "map", "data": {"@": "a}}b"}}',
+])('a map without keys is none: %s', (line) => {
+  expect(readMapLine(line)).toBeUndefined();
 });
 
 test.each([
@@ -100,7 +168,32 @@ test.each([
   '{"type": "attached_probes", "data": {"probes": 9}}',
   '{"data": {"@x": {}}, "type": "map"}',
   '{"type": "map", "data": {"x": {"a": 1}}}',
+  '{"type": "map", "data": {"@x": {a: 1}}}',
+  '{"type": "map", "data": {"@x": {"a" 1}}}',
+  '{"type": "map", "data": {"@x": {"a": 1}}} {"type": "map"}',
+  'Attaching 9 probes...',
   '',
 ])('a line of another shape is no map: %s', (line) => {
   expect(readMapLine(line)).toBeUndefined();
+});
+
+test.each([
+  ['of counts', CALLS],
+  ['with odd names', NAMES],
+  ['with keys alike', ALIKE],
+  ...Object.entries(WAITS).map(([version, line]) => [`of waits, bpftrace ${version}`, line]),
+  ...Object.entries(OFF).map(([version, line]) => [`of waits in progress, bpftrace ${version}`, line]),
+] as [string, string][])('a line that is cut off is no map, wherever it is: one %s', (_, line) => {
+  const prefixes = Array.from(line, (_, end) => line.slice(0, end));
+  expect(prefixes.filter((prefix) => readMapLine(prefix))).toEqual([]);
+  expect(readMapLine(line)).toBeDefined();
+});
+
+test.each([
+  ['{"a": [1, "b"]}', { a: [1, 'b'] }],
+  ['1f', undefined],
+  ['{"a": ', undefined],
+  ['', undefined],
+])('the JSON %j is %j', (text, value) => {
+  expect(parseJson(text)).toEqual(value);
 });

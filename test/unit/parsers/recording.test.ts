@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { newRecording, recordLine } from '../../../parsers/recording.ts';
 import { recordingOf, SLEEP_LINES } from '../sleep-recording.ts';
 
@@ -16,7 +16,9 @@ test('a whole run is in the recording', () => {
     linesIgnored: 1,
     linesDropped: 0,
     lostEvents: 0,
+    faults: 0,
     reasons: [],
+    faultMessages: new Set(),
   });
 });
 
@@ -62,17 +64,51 @@ test('every line is counted as read, ignored or dropped', () => {
   const { quality } = recordingOf([
     '',
     'WARNING: text on stdout',
+    '{"type": "map", "data": {"@stopped": 1}}',
     '{"type": "map", "data": {"@calls": {"26857,2',
+    '{"type": "printf", "data": "hello"}',
     '{"type": "value", "data": ["ready",3945554148073]}',
     '{"type": "lost_events", "data": {"events": 46}}',
-    '{"type": "lost_events", "data": {"events": 45}}',
+    '{"type": "lost_events", "count": 45, "data": {"events": 45}}',
+    fault('Map full'),
   ]);
-  expect(quality).toMatchObject({ linesRead: 3, linesIgnored: 1, linesDropped: 2, lostEvents: 91 });
+  expect(quality).toMatchObject({
+    linesRead: 4,
+    linesIgnored: 3,
+    linesDropped: 2,
+    lostEvents: 91,
+    faults: 1,
+  });
 });
 
-test('of a flood of bad lines all are counted and the first few are kept', () => {
-  const { quality } = recordingOf(Array.from({ length: 1009 }, (_, i) => `line ${i}`));
-  expect(quality.linesDropped).toBe(1009);
-  expect(quality.reasons).toHaveLength(5);
-  expect(quality.reasons[0]).toContain('line 0');
+function fault(msg: string): string {
+  return `{"type": "runtime_error", "msg": "${msg}", "filename": "stdin", "line": 1, "col": 2}`;
+}
+
+describe('of a flood', () => {
+  const numbers = Array.from({ length: 1009 }, (_, i) => i);
+
+  test('of bad lines all are counted and the first few are kept', () => {
+    const { quality } = recordingOf(numbers.map((i) => `{"line ${i}`));
+    expect(quality.linesDropped).toBe(1009);
+    expect(quality.reasons).toHaveLength(5);
+    expect(quality.reasons[0]).toContain('line 0');
+  });
+
+  test('of faults all are counted and the first few messages are kept', () => {
+    const { quality } = recordingOf(numbers.map((i) => fault(`fault ${i}`)));
+    expect(quality.faults).toBe(1009);
+    expect([...quality.faultMessages]).toEqual(['fault 0', 'fault 1', 'fault 2', 'fault 3', 'fault 4']);
+  });
+
+  test('of equal faults one message is kept', () => {
+    const { quality } = recordingOf([...numbers.map(() => fault('Map full')), fault('another')]);
+    expect(quality.faults).toBe(1010);
+    expect([...quality.faultMessages]).toEqual(['Map full', 'another']);
+  });
+
+  test('of remarks none are kept', () => {
+    const { quality } = recordingOf(numbers.map((i) => `remark ${i}`));
+    expect(quality).toMatchObject({ linesIgnored: 1009, linesDropped: 0, reasons: [] });
+  });
 });

@@ -1,71 +1,108 @@
 import { describe, expect, test } from 'vitest';
-import { parseStack } from '../../../parsers/stack.ts';
+import { type Known, readStack } from '../../../parsers/stack.ts';
 
-test('kernel frames have a symbol, an offset and no module', () => {
-  expect(parseStack('\n\tffffffff821f94c3 schedule+35\n\tffffffff8220043e do_nanosleep+94\n')).toEqual([
-    { address: '0xffffffff821f94c3', symbol: 'schedule', offset: 35 },
-    { address: '0xffffffff8220043e', symbol: 'do_nanosleep', offset: 94 },
-  ]);
-});
+function addressesOf(text: string): string[] {
+  const addresses: string[] = [];
+  const stack = readStack(text, new Map(), (address) => addresses.push(address) - 1);
+  return stack.map((index) => addresses[index] as string);
+}
 
-test('a frame of a kernel module names it', () => {
-  expect(parseStack('\n\tffffffffc0401123 ext4_read_bh+162 ([ext4])\n')).toEqual([
-    { address: '0xffffffffc0401123', symbol: 'ext4_read_bh', offset: 162, module: '[ext4]' },
-  ]);
-});
+/** The same wait of sleep, as several versions of bpftrace print it in keys and in values of maps. */
+describe('a stack is read leaf first', () => {
+  const KERNEL = ['ffffffff821f8b58', 'ffffffff821f94c3', 'ffffffff8220043e'];
 
-test('a user frame that bpftrace named has its file', () => {
-  const text = '\n\t7fd0afd91503 clock_nanosleep+35 (/usr/lib/x86_64-linux-gnu/libc.so.6)\n';
-  expect(parseStack(text)).toEqual([
-    {
-      address: '0x7fd0afd91503',
-      symbol: 'clock_nanosleep',
-      offset: 35,
-      module: '/usr/lib/x86_64-linux-gnu/libc.so.6',
-    },
-  ]);
-});
-
-test('a frame that bpftrace could not name is an address alone', () => {
-  expect(
-    parseStack('\n\t7f195c57f503 0x7f195c57f503 ([unknown])\n\t5f5e100 0x5f5e100 ([unknown])\n'),
-  ).toEqual([{ address: '0x7f195c57f503' }, { address: '0x5f5e100' }]);
-});
-
-describe('names that hold what divides', () => {
   test.each([
-    ['ns::f(int, char const*)+7', 'ns::f(int, char const*)', undefined],
-    ['operator+(A, B)+12 (/opt/my app/a+1 (b).so)', 'operator+(A, B)', '/opt/my app/a+1 (b).so'],
     [
-      '<alloc::vec::Vec<T,A> as core::ops::Drop>::drop+0 (/a,b.so)',
-      '<alloc::vec::Vec<T,A> as core::ops::Drop>::drop',
-      '/a,b.so',
+      'perf mode, before 0.18',
+      '\n\tffffffff821f8b58 __schedule+1560\n\tffffffff821f94c3 schedule+35\n\tffffffff8220043e do_nanosleep+94\n',
     ],
-    ['f.constprop.0+3 (/tmp/x (deleted))', 'f.constprop.0', '/tmp/x (deleted)'],
-  ])('%s', (text, symbol, module) => {
-    const [frame] = parseStack(`\t7f0000001000 ${text}\n`);
-    expect(frame?.symbol).toBe(symbol);
-    expect(frame?.module).toBe(module);
+    [
+      'perf mode, as it stands in a line',
+      String.raw`\n\tffffffff821f8b58 __schedule+1560\n\tffffffff821f94c3 schedule+35\n\tffffffff8220043e do_nanosleep+94\n`,
+    ],
+    ['raw mode', '\nffffffff821f8b58\nffffffff821f94c3\nffffffff8220043e\n'],
+    [
+      'raw mode, as it stands in a line',
+      String.raw`\nffffffff821f8b58\nffffffff821f94c3\nffffffff8220043e\n`,
+    ],
+    [
+      'raw mode, escaped twice by 0.22 and 0.23',
+      String.raw`\\nffffffff821f8b58\\nffffffff821f94c3\\nffffffff8220043e\\n`,
+    ],
+    [
+      'the value of a key that was escaped twice',
+      JSON.parse(String.raw`"\\nffffffff821f8b58\\nffffffff821f94c3\\nffffffff8220043e\\n"`),
+    ],
+    ['without a newline at either end', 'ffffffff821f8b58\nffffffff821f94c3\nffffffff8220043e'],
+  ])('%s', (_, text) => {
+    expect(addressesOf(text)).toEqual(KERNEL);
   });
 });
 
-test('an address past 2^53 keeps every digit', () => {
-  expect(parseStack('\tffffffffffffffff 0xffffffffffffffff ([unknown])')).toEqual([
-    { address: '0xffffffffffffffff' },
-  ]);
+describe('what stands beside an address in perf mode is left out', () => {
+  test.each([
+    ['an unknown name', '7f195c57f503 0x7f195c57f503 ([unknown])'],
+    ['a module of the kernel', '7f195c57f503 ext4_read_bh+162 ([ext4])'],
+    ['a name of hexadecimal letters', '7f195c57f503 deadbeef+10 (/cafe/f00d.so)'],
+    ['a name with blanks and commas', '7f195c57f503 ns::f(int, char const*)+7 (/opt/my app/a,b (deleted))'],
+    ['nothing', '7f195c57f503'],
+  ])('%s', (_, line) => {
+    const stack = ['5f5e100 0x5f5e100 ([unknown])', line, 'ffffffffffffffff'];
+    const addresses = ['5f5e100', '7f195c57f503', 'ffffffffffffffff'];
+    expect(addressesOf(`\n\t${stack.join('\n\t')}\n`)).toEqual(addresses);
+    expect(addressesOf(String.raw`\n\t${stack.join(String.raw`\n\t`)}\n`)).toEqual(addresses);
+  });
 });
 
-test('bare hexadecimal lines are frames too', () => {
-  expect(parseStack('\n7f195c57f503\n0\n')).toEqual([{ address: '0x7f195c57f503' }, { address: '0x0' }]);
+describe('a spurious end', () => {
+  test.each([
+    ['\n7f195c57f503\n0\n', ['7f195c57f503']],
+    [String.raw`\n7f195c57f503\n0\n`, ['7f195c57f503']],
+    [String.raw`\\n7f195c57f503\\n0\\n`, ['7f195c57f503']],
+    ['\n7f195c57f503\n0', ['7f195c57f503']],
+    ['\n7f195c57f503\n0\n5f5e100\n', ['7f195c57f503']],
+    ['\n0\n', []],
+    ['0', []],
+  ])('%j ends at the address 0', (text, addresses) => {
+    expect(addressesOf(text)).toEqual(addresses);
+  });
+
+  test('is no address that begins with 0', () => {
+    expect(addressesOf('\n01\n0a\n5f5e100\n')).toEqual(['01', '0a', '5f5e100']);
+  });
 });
 
-test.each(['', '\n', '\n\n', '\t \n'])('no frames in %j', (text) => {
-  expect(parseStack(text)).toEqual([]);
+/** In perf mode nothing is printed where there is no stack; in raw mode a newline is. */
+test.each(['', '\n', '\n\n', '\t \n', String.raw`\n`, String.raw`\\n`, 'xyz'])('%j has none', (text) => {
+  expect(addressesOf(text)).toEqual([]);
 });
 
-test('lines that are no frames are left out, and those around them are kept', () => {
-  expect(parseStack('\n\tffffffff821f94c3 schedule+35\n\thello\n\t7f19')).toEqual([
-    { address: '0xffffffff821f94c3', symbol: 'schedule', offset: 35 },
-    { address: '0x7f19' },
-  ]);
+test('an address is looked up once, and stands for the same thing in every stack', () => {
+  const known: Known = new Map();
+  const looked: string[] = [];
+  const look = (address: string) => looked.push(address) + 100;
+  expect(readStack('\n5f5e100\n7f195c57f503\n5f5e100\n', known, look)).toEqual([101, 102, 101]);
+  expect(readStack(String.raw`\n7f195c57f503\n42c1d81\n`, known, look)).toEqual([102, 103]);
+  expect(looked).toEqual(['5f5e100', '7f195c57f503', '42c1d81']);
 });
+
+test('addresses that differ in one bit are two', () => {
+  const bits = Array.from({ length: 64 }, (_, i) => (1n << BigInt(i)).toString(16));
+  const all = [
+    ...bits,
+    'ffffffffffffffff',
+    '7fffffff',
+    '80000000',
+    'ffffffff',
+    '100000000',
+    'ffffffff00000000',
+  ];
+  const addresses = [...new Set(all)];
+  expect(addressesOf(addresses.join('\n'))).toEqual(addresses);
+  expect(new Set(readStack(addresses.join('\n'), new Map(), newNumber())).size).toBe(addresses.length);
+});
+
+function newNumber(): () => number {
+  let number = 0;
+  return () => number++;
+}

@@ -1,5 +1,4 @@
 import { describe, expect, test } from 'vitest';
-import { dialectFor } from '../../../../bt/dialect.ts';
 import {
   offcpu,
   readExtreme,
@@ -11,7 +10,7 @@ import {
 import type { FragmentOptions } from '../../../../bt/profilers/profiler.ts';
 
 const OPTIONS: FragmentOptions = {
-  dialect: dialectFor('bpftrace v0.17.0'),
+  stackMode: 'raw',
   minBlockNs: 0,
   stacks: true,
   stackDepth: 127,
@@ -20,21 +19,73 @@ const OPTIONS: FragmentOptions = {
   stops: false,
 };
 const STATS = { count: 21, average: 50117207, total: 1052461357 };
-const KERNEL = '\n\tffffffff821f94c3 schedule+35\n\tffffffff8220043e do_nanosleep+94\n';
-const USER = '\n\t7fdb5baed503 0x7fdb5baed503 ([unknown])\n';
-const KERNEL_FRAMES = [
-  { address: '0xffffffff821f94c3', symbol: 'schedule', offset: 35 },
-  { address: '0xffffffff8220043e', symbol: 'do_nanosleep', offset: 94 },
+/** Stacks as they stand in keys, by version of bpftrace; values of maps have real newlines. */
+const STACKS: [string, string, string][] = [
+  [
+    '0.17',
+    String.raw`\n\tffffffff821f94c3 schedule+35\n\tffffffff8220043e do_nanosleep+94\n`,
+    String.raw`\n\t7fdb5baed503 0x7fdb5baed503 ([unknown])\n`,
+  ],
+  ['0.23', String.raw`\\nffffffff821f94c3\\nffffffff8220043e\\n`, String.raw`\\n7fdb5baed503\\n11e1a300\\n`],
+  ['0.27', String.raw`\nffffffff821f94c3\nffffffff8220043e\n`, String.raw`\n7fdb5baed503\n11e1a300\n`],
 ];
+const KERNEL = '\nffffffff821f94c3\nffffffff8220043e\n';
+const USER = '\n7fdb5baed503\n11e1a300\n';
 
 describe('the fragment', () => {
   const bodyOf = (options: Partial<FragmentOptions> = {}) =>
     offcpu.fragment({ ...OPTIONS, ...options }).probes.flatMap((probe) => probe.body);
 
-  test('stacks are saved at switch-out with the depth asked for', () => {
-    expect(bodyOf({ stackDepth: 17 }).join('\n')).toMatch(
-      /@off\[tid\] = .*kstack\(perf, 17\), ustack\(perf, 17\)\)/,
-    );
+  test.each(['perf', 'raw'] as const)(
+    'stacks are saved at switch-out, %s and as deep as asked',
+    (stackMode) => {
+      const saved = bodyOf({ stackMode, stackDepth: 17 }).find((line) => line.includes('@off[tid] = '));
+      expect(saved).toContain(`, kstack(${stackMode}, 17), ustack(${stackMode}, 17));`);
+    },
+  );
+
+  test.each([true, false])(
+    'what @off holds is known from BEGIN on, and nothing is in it: stacks %s',
+    (stacks) => {
+      const { begin = [] } = offcpu.fragment({ ...OPTIONS, stacks });
+      const wait = bodyOf({ stacks }).find((line) => line.includes('@off[tid] = ')) ?? '';
+      expect(begin).toHaveLength(2);
+      expect(begin[0]?.startsWith('@off[0] = (')).toBe(true);
+      expect(begin[0]?.split(',')).toHaveLength(wait.split(',').length);
+      expect(begin[1]).toBe('delete(@off[0]);');
+    },
+  );
+
+  test('a wait for which there is no room is noted, wherever it begins', () => {
+    const seeds = offcpu.onNamed(OPTIONS).map((line) => line.trim());
+    const starts = bodyOf().map((line) => line.trim());
+    for (const [lines, key] of [
+      [seeds, 'args->pid'],
+      [starts, 'tid'],
+    ] as const) {
+      const begun = lines.findIndex((line) => line.startsWith(`@off[${key}] = (`));
+      expect(lines[begun + 1]).toBe(`if (@off[${key}].0 == 0) { @full["@off"] = count(); }`);
+    }
+  });
+
+  test('waits in progress are left over, and all else is a result', () => {
+    const roles = offcpu.fragment(OPTIONS).maps.map(({ name, role }) => [name, role]);
+    expect(roles).toEqual([
+      ['@unseen', 'result'],
+      ['@shortest', 'result'],
+      ['@longest', 'result'],
+      ['@waits', 'result'],
+      ['@off', 'leftover'],
+    ]);
+  });
+
+  test.each([
+    [true, 2],
+    [false, 0],
+  ])('with stacks (%s) its maps hold %i in an entry', (stacks, count) => {
+    const { maps } = offcpu.fragment({ ...OPTIONS, stacks });
+    const held = maps.map((map) => (map.stacksInKey ?? 0) + (map.stacksInValue ?? 0));
+    expect(held).toEqual([0, 0, 0, count, count]);
   });
 
   test('without stacks none are read, and the keys have none', () => {
@@ -56,7 +107,7 @@ describe('the fragment', () => {
   });
 
   test('a thread that leaves for ever begins no wait', () => {
-    expect(bodyOf().slice(-6, -3)).toEqual([
+    expect(bodyOf().slice(-7, -4)).toEqual([
       '  if (args->prev_state & 0x30) {',
       '    print(("exit", nsecs, pid, tid, curtask->start_boottime, comm));',
       '  } else {',
@@ -89,8 +140,11 @@ describe('a thread that goes out while its wait is on', () => {
 
 test.each([
   [{ key: '4711', value: 2 }, 2],
-  [{ key: '4711', value: '2' }, undefined],
+  [{ key: '4711', value: '2' }, 2],
+  [{ key: '4711', value: '9007199254740993' }, 2 ** 53],
+  [{ key: '4711', value: undefined }, undefined],
   [{ key: 'x', value: 2 }, undefined],
+  [{ key: '12345678901', value: 2 }, undefined],
 ])('an entry of @unseen %j is %s', (entry, count) => {
   expect(readUnseen(entry)).toBe(count);
 });
@@ -110,8 +164,10 @@ describe('once the profiler has asked for the maps', () => {
 });
 
 describe('a row of @waits', () => {
-  test('with both stacks', () => {
-    expect(readWait({ key: `27083,27083,1,1,${KERNEL},${USER}`, value: STATS })).toEqual({
+  test.each(STACKS)('has both stacks as bpftrace %s prints them', (_, kernel, user) => {
+    const key = `27083,27083,1,1,${kernel},${user}`;
+    expect(readWait({ key, value: STATS })).toEqual({
+      key,
       pid: 27083,
       tid: 27083,
       generation: 1,
@@ -119,8 +175,8 @@ describe('a row of @waits', () => {
       sinceStart: false,
       count: 21,
       totalNs: 1052461357,
-      kernel: KERNEL_FRAMES,
-      user: [{ address: '0x7fdb5baed503' }],
+      kernel,
+      user,
     });
   });
 
@@ -129,23 +185,21 @@ describe('a row of @waits', () => {
   });
 
   test.each([
-    ['the user side', `1,1,1,1,${KERNEL},`, 2, 0],
-    ['the kernel side', `1,1,1,1,,${USER}`, 0, 1],
-    ['both sides', '1,1,1,1,,', 0, 0],
-    ['everything, as of --no-stacks', '1,1,1,1', 0, 0],
+    ['the user side', `1,1,1,1,${KERNEL},`, KERNEL, ''],
+    ['the kernel side', `1,1,1,1,,${USER}`, '', USER],
+    ['both sides', '1,1,1,1,,', '', ''],
+    ['both sides, where the kernel kept none', '1,1,1,1,', '', ''],
+    ['everything, as of --no-stacks', '1,1,1,1', '', ''],
   ])('stacks empty on %s', (_, key, kernel, user) => {
-    const row = readWait({ key, value: STATS });
-    expect(row?.kernel).toHaveLength(kernel);
-    expect(row?.user).toHaveLength(user);
+    expect(readWait({ key, value: STATS })).toMatchObject({ kernel, user });
   });
 
   test('commas in user frames do not move the border between the stacks', () => {
-    const user = '\n\t7f0000001000 f(int, char)+7 (/opt/a,b/lib.so)\n';
-    const row = readWait({ key: `1,1,1,1,${KERNEL},${user}`, value: STATS });
-    expect(row?.kernel).toEqual(KERNEL_FRAMES);
-    expect(row?.user).toEqual([
-      { address: '0x7f0000001000', symbol: 'f(int, char)', offset: 7, module: '/opt/a,b/lib.so' },
-    ]);
+    const user = String.raw`\n\t7f0000001000 f(int, char)+7 (/opt/a,b/lib.so)\n`;
+    expect(readWait({ key: `1,1,1,1,${KERNEL},${user}`, value: STATS })).toMatchObject({
+      kernel: KERNEL,
+      user,
+    });
   });
 
   test.each([
@@ -172,8 +226,8 @@ describe('a row of @waits', () => {
     expect(readWait({ key: `27083,27083,1,4096,${KERNEL},${USER}`, value: STATS })).toMatchObject({
       state: '?',
       sinceStart: true,
-      kernel: [],
-      user: [],
+      kernel: '',
+      user: '',
     });
   });
 
@@ -186,11 +240,18 @@ describe('a row of @waits', () => {
     '-1,27083,1,1',
     ',,,',
     '27083,27083,1,1;',
+    '27083,27083,1,12345678901',
+    '12345678901,27083,1,1',
   ])('the key %j cannot be read', (key) => {
     expect(readWait({ key, value: STATS })).toBeUndefined();
   });
 
-  test.each([null, 7, [], {}, { count: 1 }, { count: '1', total: 2 }])(
+  test('past 2^53 its numbers may be in quotes', () => {
+    const value = { count: 2, average: '9007199254740993', total: '18014398509481986' };
+    expect(readWait({ key: '1,1,1,1', value })).toMatchObject({ count: 2, totalNs: 2 ** 54 });
+  });
+
+  test.each([undefined, null, 7, [], {}, { count: 1 }, { count: '1f', total: 2 }, { count: 1, total: -2 }])(
     'the value %j cannot be read',
     (value) => {
       expect(readWait({ key: '1,1,1,1', value })).toBeUndefined();
@@ -207,8 +268,8 @@ describe('an entry of @off', () => {
       state: 'S',
       sinceStart: false,
       sinceNs: 3952039677170,
-      kernel: KERNEL_FRAMES,
-      user: [{ address: '0x7fdb5baed503' }],
+      kernel: KERNEL,
+      user: USER,
     });
   });
 
@@ -217,8 +278,8 @@ describe('an entry of @off', () => {
       tid: 27084,
       pid: 27083,
       state: 'D',
-      kernel: [],
-      user: [],
+      kernel: '',
+      user: '',
     });
   });
 
@@ -228,8 +289,16 @@ describe('an entry of @off', () => {
     ).toMatchObject({
       sinceStart: true,
       state: '?',
-      kernel: [],
-      user: [],
+      kernel: '',
+      user: '',
+    });
+  });
+
+  test('of a clock past 2^53, in quotes', () => {
+    expect(readOpenWait({ key: '10', value: ['9007199254740993', 10, 1, 128, KERNEL, ''] })).toMatchObject({
+      sinceNs: 2 ** 53,
+      pid: 10,
+      kernel: KERNEL,
     });
   });
 
@@ -237,8 +306,11 @@ describe('an entry of @off', () => {
     ['', [1, 1, 1, 1]],
     ['a', [1, 1, 1, 1]],
     ['1,1', [1, 1, 1, 1]],
+    ['12345678901', [1, 1, 1, 1]],
     ['1', [1, 1, 1]],
-    ['1', ['1', 1, 1, 1]],
+    ['1', ['x', 1, 1, 1]],
+    ['1', [-1, 1, 1, 1]],
+    ['1', undefined],
     ['1', [1, 1, 1, 1, 5]],
     ['1', { since: 1 }],
     ['1', null],
@@ -256,11 +328,18 @@ describe('an entry of @longest or @shortest', () => {
     });
   });
 
+  test('past 2^53 in quotes', () => {
+    expect(readExtreme({ key: '21098,21008', value: '9007199254740993' })?.ns).toBe(2 ** 53);
+  });
+
   test.each([
     ['21098', 5],
     ['21098,21008,7', 5],
     ['-1,21008', 5],
-    ['21098,21008', '5'],
+    ['21098,12345678901', 5],
+    ['21098,21008', '5f'],
+    ['21098,21008', -5],
+    ['21098,21008', undefined],
     ['21098,21008', null],
   ])('%j: %j cannot be read', (key, value) => {
     expect(readExtreme({ key, value })).toBeUndefined();

@@ -1,14 +1,15 @@
 import { describe, expect, test } from 'vitest';
-import { dialectFor } from '../../../../bt/dialect.ts';
 import type { FragmentOptions } from '../../../../bt/profilers/profiler.ts';
 import { readCall, syscalls } from '../../../../bt/profilers/syscalls.ts';
 
 describe('the fragment', () => {
-  const bodyOf = (options: Pick<FragmentOptions, 'btf' | 'arch'>) => {
-    const dialect = dialectFor('bpftrace v0.17.0');
-    const all = { dialect, minBlockNs: 0, stacks: true, stackDepth: 127, stops: false, ...options };
-    return syscalls.fragment(all).probes.flatMap((probe) => probe.body);
-  };
+  const fragmentOf = (options: Pick<FragmentOptions, 'btf' | 'arch'>) =>
+    syscalls.fragment({
+      ...{ stackMode: 'raw', minBlockNs: 0, stacks: true, stackDepth: 127, stops: false },
+      ...options,
+    });
+  const bodyOf = (options: Pick<FragmentOptions, 'btf' | 'arch'>) =>
+    fragmentOf(options).probes.flatMap((probe) => probe.body);
 
   test('without BTF the number is taken as it is', () => {
     expect(bodyOf({ btf: false, arch: 'x86_64' })).toEqual(['@calls[pid, args->id] = count();']);
@@ -22,14 +23,7 @@ describe('the fragment', () => {
   });
 
   test('only calls of followed processes are counted', () => {
-    const options = {
-      dialect: dialectFor('0.17.0'),
-      minBlockNs: 0,
-      stacks: true,
-      stackDepth: 127,
-      stops: false,
-    };
-    const [probe] = syscalls.fragment({ ...options, btf: true, arch: 'x86_64' }).probes;
+    const [probe] = fragmentOf({ btf: true, arch: 'x86_64' }).probes;
     expect(probe?.predicate).toBe('@gen[pid]');
   });
 });
@@ -49,6 +43,16 @@ test.each([
   expect(readCall({ key, value: 7 })).toEqual({ ...row, count: 7 });
 });
 
+/** From 0.24 numbers past 2^53 come in quotes. */
+test.each([
+  [JSON.parse('9007199254740993'), 2 ** 53],
+  ['9007199254740993', 2 ** 53],
+  ['1', 1],
+  [0, 0],
+])('the count %j is %d', (value, count) => {
+  expect(readCall({ key: '26857,230', value })).toMatchObject({ count });
+});
+
 test.each([
   ['', 1],
   ['26857', 1],
@@ -56,8 +60,12 @@ test.each([
   ['26857,read', 1],
   ['-1,230', 1],
   ['26857,230,1', 1],
+  ['12345678901,230', 1],
+  ['26857,12345678901', 1],
   ['26857, 230', 1],
-  ['26857,230', '1'],
+  ['26857,230', '1f'],
+  ['26857,230', -1],
+  ['26857,230', undefined],
   ['26857,230', null],
   ['26857,230', { count: 1 }],
 ])('%j: %j cannot be read', (key, value) => {

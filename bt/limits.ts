@@ -1,0 +1,106 @@
+import type { Dialect, Settings } from './dialect.ts';
+import type { KernelMap } from './program.ts';
+
+/** Share of the host's memory that the kernel's maps and buffers for one program stay below. */
+export const MEMORY_SHARE = 0.05;
+/** Entries that each map should have room for when memory allows. */
+const ENTRIES_WANTED = 65_536;
+/** A thread waits in several states and stacks, each of which is an entry. */
+const ENTRIES_PER_THREAD = 16;
+/** Rather than with fewer entries than this, stacks are cut shorter. */
+const ENTRIES_WORTHWHILE = 4096;
+const ENTRIES_LEAST = 64;
+/** What may be asked for. */
+export const MOST_ENTRIES = 2 ** 26;
+/** Shallower stacks to try, in turn. */
+const DEPTHS = [64, 32, 16, 8];
+/** 4 MiB: some 40,000 events that nobody has read yet. */
+const BUFFER_PAGES = 1024;
+/** Up to 0.18 each CPU has a buffer of its own, and this is bpftrace's default. */
+const BUFFER_PAGES_PER_CPU = 64;
+const PAGE_BYTES = 4096;
+
+/** What limits a program's maps. */
+export interface Means {
+  readonly maps: readonly KernelMap[];
+  readonly stackStore: Dialect['stackStore'];
+  readonly statsSlots: Dialect['statsSlots'];
+  /** Frames per stack that are asked for. */
+  readonly stackDepth: number;
+  /** Of the host, or of the control group that we run in. */
+  readonly memoryBytes: number;
+  readonly cpus: number;
+  /** Threads that run already and will be followed. */
+  readonly threads: number;
+  /** What the user asks for instead of what fits. */
+  readonly mapEntries?: number | undefined;
+}
+
+/** The settings of a program, with the depth that its stacks can have. */
+export interface Limits extends Settings {
+  readonly stackDepth: number;
+}
+
+/**
+ * Sizes a program's maps: 65,536 entries, or more for targets with many threads, or as many as stay below 5 % of
+ * memory. Where even 4,096 would not, stacks become shallower first.
+ */
+export function limitsFor(means: Means): Limits {
+  const { cpus, mapEntries } = means;
+  const settings = { cpus, bufferPages: Math.max(BUFFER_PAGES, powerOfTwo(BUFFER_PAGES_PER_CPU * cpus)) };
+  const fits = (entries: number, stackDepth: number) =>
+    kernelBytes(means, { ...settings, mapEntries: entries, stackDepth }) < MEMORY_SHARE * means.memoryBytes;
+  const depths = [means.stackDepth, ...DEPTHS.filter((depth) => depth < means.stackDepth)];
+  const stackDepth = depths.find((depth) => fits(mapEntries ?? ENTRIES_WORTHWHILE, depth)) ?? depths.at(-1);
+  const depth = stackDepth ?? means.stackDepth;
+  let entries = ENTRIES_WANTED;
+  while (entries < means.threads * ENTRIES_PER_THREAD) entries *= 2;
+  entries *= means.statsSlots;
+  while (entries > ENTRIES_LEAST && !fits(entries, depth)) entries /= 2;
+  return { ...settings, mapEntries: mapEntries ?? entries, stackDepth: depth };
+}
+
+/** How many keys fit into each map, by its name. */
+export function roomOf(
+  { maps, statsSlots }: Pick<Means, 'maps' | 'statsSlots'>,
+  { mapEntries }: Settings,
+): Record<string, number> {
+  return Object.fromEntries(
+    maps.map((map) => [map.name, map.stats ? Math.max(1, Math.floor(mapEntries / statsSlots)) : mapEntries]),
+  );
+}
+
+/** The kernel wants buffers of such sizes. */
+function powerOfTwo(atLeast: number): number {
+  return 2 ** Math.ceil(Math.log2(atLeast));
+}
+
+/**
+ * Memory that the kernel takes for a program's maps and event buffers, at most. All of it is taken when the program is
+ * loaded (kernel/bpf/hashtab.c: htab_map_mem_usage, and the fields of struct htab_elem).
+ */
+export function kernelBytes(
+  { maps, stackStore }: Pick<Means, 'maps' | 'stackStore'>,
+  { mapEntries, stackDepth, cpus, bufferPages }: Limits,
+): number {
+  const stack = (stackStore === 'inline' ? stackDepth + 2 : 3) * WORD;
+  const hashed = maps.map((map) => mapEntries * entryBytes(map, stack, cpus));
+  const stacks = maps.some((map) => map.stacksInKey || map.stacksInValue);
+  const shared =
+    stacks && stackStore === 'shared' ? SHARED_STACKS * (stackDepth * WORD + SHARED_STACK_EXTRA) : 0;
+  return hashed.reduce((a, b) => a + b, 0) + shared + bufferPages * PAGE_BYTES;
+}
+
+const WORD = 8;
+/** An entry's own fields, and its share of the table of buckets, whose number is a power of two. */
+const ENTRY_EXTRA = 48 + 2 * 16;
+/** bpftrace gives its map of stacks room for these, whatever the other maps have. */
+const SHARED_STACKS = 131_072;
+/** Key and fields of one of them. */
+const SHARED_STACK_EXTRA = 80;
+
+function entryBytes(map: KernelMap, stack: number, cpus: number): number {
+  const key = Math.max(1, map.key) * WORD + (map.stacksInKey ?? 0) * stack;
+  const value = map.value * WORD + (map.stacksInValue ?? 0) * stack;
+  return ENTRY_EXTRA + key + (map.perCpu ? WORD + value * cpus : value);
+}

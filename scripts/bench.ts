@@ -1,0 +1,15 @@
+/** `npm run bench -- NAME...`: measures, prints a table, and fails when a result misses its aim. */
+import { benchParse } from './bench/parse.ts';
+
+const BENCHMARKS = { parse: benchParse };
+
+const names = process.argv.slice(2);
+const known = Object.keys(BENCHMARKS);
+const unknown = names.find((name) => !known.includes(name));
+if (names.length === 0 || unknown !== undefined) {
+  console.error(`usage: npm run bench -- NAME...   NAME is one of: ${known.join(', ')}`);
+  process.exit(2);
+}
+let missed = false;
+for (const name of names) missed = !(await BENCHMARKS[name as keyof typeof BENCHMARKS]()) || missed;
+process.exit(missed ? 1 : 0);

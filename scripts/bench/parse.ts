@@ -1,0 +1,168 @@
+/**
+ * Reading a stream: a recording of the workload `sleepers`, scaled to many stacks of 60 frames, is read from a file by
+ * the code that reads bpftrace's output, to the end: a Profile. Each size in a process of its own.
+ */
+
+import { once } from 'node:events';
+import { createWriteStream, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+import { build } from 'esbuild';
+import { execa } from 'execa';
+import { type Result, readRecording } from './parse-reader.ts';
+
+const FRAMES = 60;
+const KERNEL_FRAMES = 12;
+const SIZES = [1000, 8192, 65_536];
+const AIM = { mbPerSecond: 100, peakMb: 1024, growth: 1.25 };
+/** The fastest counts: what else the machine does only ever adds. */
+const RUNS = 3;
+/** Call sites of a large program. */
+const SITES = 20_000;
+
+/** @returns whether the aims were reached */
+export async function benchParse(): Promise<boolean> {
+  const dir = mkdtempSync(join(tmpdir(), 'btprof-bench-'));
+  try {
+    const reader = await bundle(dir);
+    const results: Result[][] = [];
+    for (const version of VERSIONS) results.push(await benchVersion(version, dir, reader));
+    return judge(results);
+  } finally {
+    rmSync(dir, { recursive: true });
+  }
+}
+
+async function benchVersion(version: Version, dir: string, reader: string): Promise<Result[]> {
+  const results: Result[] = [];
+  for (const stacks of SIZES) {
+    const file = join(dir, `${version}-${stacks}`);
+    await writeStream(version, stacks, file);
+    results.push(await bestOf(RUNS, () => inNewProcess(reader, version, file)));
+    rmSync(file);
+  }
+  console.log(`\nparse: ${FRAMES} frames a stack, as bpftrace ${version} prints them`);
+  console.log('  stacks       MB   seconds    MB/s   µs/stack   peak MB');
+  for (const r of results) {
+    const cells = [r.stacks, r.mb.toFixed(1), r.seconds.toFixed(2), (r.mb / r.seconds).toFixed(0)];
+    const more = [((r.seconds * 1e6) / r.stacks).toFixed(1), r.peakMb.toFixed(0)];
+    console.log(
+      [...cells, ...more].map((cell, i) => String(cell).padStart([8, 9, 10, 8, 11, 10][i] ?? 8)).join(''),
+    );
+  }
+  return results;
+}
+
+/** The rate counts for the print that is longer than 100 MB; shorter ones must not take longer. */
+function judge(results: readonly Result[][]): boolean {
+  const largest = results.map((sizes) => sizes.at(-1) as Result);
+  const long = largest.filter((r) => r.mb > 100);
+  const rate = Math.min(...long.map((r) => r.mb / r.seconds));
+  const slowest = Math.max(...long.map((r) => r.seconds));
+  const peak = Math.max(...largest.map((r) => r.peakMb));
+  const growth = Math.max(...results.map(([first, ...rest]) => perStack(rest.at(-1)) / perStack(first)));
+  const aims: [string, boolean][] = [
+    [
+      `${rate.toFixed(0)} MB/s of a print over 100 MB (aim: ${AIM.mbPerSecond} or more)`,
+      rate >= AIM.mbPerSecond,
+    ],
+    ['as many stacks in a shorter print take no longer', largest.every((r) => r.seconds <= slowest)],
+    [`${peak.toFixed(0)} MB of memory (aim: below ${AIM.peakMb})`, peak < AIM.peakMb],
+    [
+      `time a stack x ${growth.toFixed(2)} from ${SIZES[0]} to ${SIZES.at(-1)} stacks (aim: ${AIM.growth} or less)`,
+      growth <= AIM.growth,
+    ],
+  ];
+  console.log(`\n${aims.map(([text, reached]) => `${reached ? 'reached' : 'MISSED '}  ${text}`).join('\n')}`);
+  return aims.every(([, reached]) => reached);
+}
+
+function perStack(result: Result | undefined): number {
+  return result ? result.seconds / result.stacks : NaN;
+}
+
+const VERSIONS = ['0.17', '0.23', '0.27'] as const;
+type Version = (typeof VERSIONS)[number];
+
+/** How each version prints a frame within a key. */
+const FRAME = {
+  '0.17': (address: string, kernel: boolean) =>
+    String.raw`\t${address} ${kernel ? 'schedule+35' : `0x${address} ([unknown])`}\n`,
+  '0.23': (address: string) => String.raw`${address}\\n`,
+  '0.27': (address: string) => String.raw`${address}\n`,
+};
+const NEWLINE = { '0.17': String.raw`\n`, '0.23': String.raw`\\n`, '0.27': String.raw`\n` };
+
+/** The recording's own lines, but with a `@waits` of that many different stacks. */
+async function writeStream(version: Version, stacks: number, file: string): Promise<void> {
+  const out = createWriteStream(file);
+  const random = generator(stacks);
+  const frame = FRAME[version];
+  const site = (kernel: boolean) =>
+    kernel
+      ? (0xffffffff81000000n + BigInt(Math.floor(random() * 4096)) * 64n).toString(16)
+      : (0x7f0000001000 + Math.floor(random() * SITES) * 16).toString(16);
+  const stack = (length: number, kernel: boolean) =>
+    NEWLINE[version] + Array.from({ length }, () => frame(site(kernel), kernel)).join('');
+  for (const line of readRecording(recordingOf(version)).lines) {
+    if (!line.includes('"@waits"')) {
+      out.write(`${line}\n`);
+      continue;
+    }
+    out.write('{"type": "stats", "data": {"@waits": {');
+    for (let i = 0; i < stacks; i++) {
+      const key = `4711,4711,1,1,${stack(KERNEL_FRAMES, true)},${stack(FRAMES - KERNEL_FRAMES, false)}`;
+      const entry = `${i ? ', ' : ''}"${key}": {"count": 3, "average": 1000, "total": 3000}`;
+      if (!out.write(entry)) await once(out, 'drain');
+    }
+    out.write('}}}\n');
+  }
+  out.end();
+  await once(out, 'close');
+}
+
+function recordingOf(version: Version): string {
+  return fileURLToPath(new URL(`../../fixtures/recordings/${version}/sleepers.json.gz`, import.meta.url));
+}
+
+/** mulberry32: the same numbers every time. */
+function generator(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let t = Math.imul(state ^ (state >>> 15), 1 | state);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+/** The code as it is shipped: in one file, without types. */
+async function bundle(dir: string): Promise<string> {
+  const outfile = join(dir, 'reader.mjs');
+  const banner =
+    "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);";
+  await build({
+    entryPoints: [fileURLToPath(new URL('parse-reader.ts', import.meta.url))],
+    outfile,
+    bundle: true,
+    platform: 'node',
+    format: 'esm',
+    banner: { js: banner },
+  });
+  return outfile;
+}
+
+async function bestOf(runs: number, run: () => Promise<Result>): Promise<Result> {
+  let best = await run();
+  for (let i = 1; i < runs; i++) {
+    const next = await run();
+    if (next.seconds < best.seconds) best = next;
+  }
+  return best;
+}
+
+async function inNewProcess(reader: string, version: Version, file: string): Promise<Result> {
+  return JSON.parse((await execa('node', [reader, recordingOf(version), file])).stdout);
+}

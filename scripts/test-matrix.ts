@@ -1,0 +1,34 @@
+/**
+ * `npm run test:matrix [-- VERSION... | VITEST_ARG...]`: the kernel tests with the real bpftrace 0.17, 0.23 and 0.27 in
+ * turn, on this one kernel, and then those that compare the three.
+ */
+import { $ } from 'zx';
+import { prepareHost, TO_TEST_VERSIONS } from './host.ts';
+import { prepareVersions, VERSIONS, type Version } from './versions.ts';
+
+$.verbose = false;
+const given = process.argv.slice(2);
+const asked = VERSIONS.filter((version) => given.includes(version));
+const args = given.filter((arg) => !asked.includes(arg as Version));
+
+const missing = await prepareHost(TO_TEST_VERSIONS);
+if (missing.length > 0) fail(`What is missing:\n${missing.map((m) => `- ${m}`).join('\n')}`);
+const all = await prepareVersions();
+await $({ stdio: 'inherit' })`npx tsx scripts/build.ts`;
+for (const bpftrace of all.filter(({ version }) => asked.length === 0 || asked.includes(version))) {
+  console.log(`\nbpftrace ${bpftrace.version}`);
+  await vitest('live', { PATH: `${bpftrace.dir}:${process.env.PATH}` }, `with bpftrace ${bpftrace.version}`);
+}
+if (asked.length === 0) await vitest('versions', { BTPROF_VERSIONS: JSON.stringify(all) }, 'of all versions');
+
+async function vitest(project: string, env: Record<string, string>, what: string): Promise<void> {
+  const run = $({ stdio: 'inherit', nothrow: true, env: { ...process.env, ...env } });
+  const { exitCode } =
+    await run`npx vitest run --config test/vitest.config.ts --passWithNoTests=${args.length > 0} --project ${project} ${args}`;
+  if (exitCode !== 0) fail(`the tests ${what} failed with status ${exitCode}.`);
+}
+
+function fail(why: string): never {
+  console.error(`\nnpm run test:matrix: ${why}`);
+  process.exit(1);
+}

@@ -1,0 +1,209 @@
+import { chmodSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { totalmem } from 'node:os';
+import { execa } from 'execa';
+import { describe, expect, test } from 'vitest';
+import { composeMaps } from '../../bt/compose.ts';
+import { dialectFor } from '../../bt/dialect.ts';
+import { kernelBytes, limitsFor, MEMORY_SHARE } from '../../bt/limits.ts';
+import { PROFILERS } from '../../bt/profilers/registry.ts';
+import type { Profile } from '../../metrics/schema.ts';
+import { BTPROF, btprof, profile, temporaryFile, valid, workload } from './btprof.ts';
+
+const dialect = dialectFor((await execa('bpftrace', ['--version'])).stdout);
+
+/** The result of a run that cannot count all there is. */
+async function crowded(
+  entries: number,
+  command: readonly string[],
+  more: readonly string[] = [],
+): Promise<Profile> {
+  const file = temporaryFile('p.json');
+  const args = ['run', '--json', '-o', file, '--map-entries', String(entries), ...more, '--', ...command];
+  const { status, stderr } = await btprof(args);
+  expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+  return valid<Profile>(readFileSync(file, 'utf8'));
+}
+
+/** Names of the maps that the warnings call full. */
+function fullMaps({ quality }: Profile): string[] {
+  return quality.warnings
+    .flatMap((text) => /^the kernel map (@\w+) was full at/.exec(text)?.[1] ?? [])
+    .sort();
+}
+
+describe('a kernel map that fills up is told, with the option that makes room', () => {
+  test.each([
+    ['@gen, by 37 children alive at once', 16, [37, 0], 'syscalls', ['@calls', '@gen']],
+    ['@calls, by calls of 37 children', 64, [37, 0], 'syscalls', ['@calls']],
+    [
+      '@off, by 101 threads blocked at once',
+      64,
+      [0, 101],
+      'offcpu',
+      ['@longest', '@off', '@shortest', '@waits'],
+    ],
+  ])('%s', async (_, entries, crowd, profilers, expected) => {
+    const result = await crowded(entries, [workload('crowd'), ...crowd.map(String)], ['-p', profilers]);
+    expect(fullMaps(result)).toEqual(expected);
+    expect(result.quality.map_full).toBe(expected.length);
+    expect(result.quality.warnings.join('\n')).toContain(`--map-entries ${4 * entries} makes more room`);
+  });
+
+  test('also in the summary', async () => {
+    const { stderr } = await btprof(['run', '--map-entries', '16', workload('crowd'), '37', '0']);
+    expect(stderr).toMatch(/Quality: .*full/);
+  });
+
+  test('and with that room nothing is full, and every child is there', async () => {
+    const { metadata, quality, ebpf } = await profile(['run', workload('crowd'), '37', '101']);
+    expect(quality.map_full).toBe(0);
+    expect(metadata).toMatchObject({ processes: 38, threads: 38 + 101 });
+    expect(ebpf.syscalls?.by_syscall.getppid).toEqual({ count: 111 });
+  });
+});
+
+test('more room than there is memory is refused at once', async () => {
+  const { status, stderr } = await btprof(['run', '--map-entries', '67108864', 'true']);
+  expect(status).toBe(125);
+  expect(stderr).toMatch(
+    /67108864 entries take \d+\.\d GB of memory, and there are .*\nWithout --map-entries they have/,
+  );
+});
+
+describe('a flood of updates that fail', () => {
+  const PING_PONG = ['20011'];
+
+  test('makes no flood of lines', async () => {
+    const kept = temporaryFile('lines');
+    const tee = bpftraceThat(`bpftrace "$@" | tee -a '${kept}'`);
+    await crowded(4, [workload('ping-pong'), ...PING_PONG], ['--bpftrace', tee]);
+    expect(statSync(kept).size).toBeLessThan(20_000);
+  });
+
+  test('is counted, and kept in a few words, should bpftrace write a line for each', async () => {
+    const loud = bpftraceThat(
+      `for a do shift; [ "$a" = --no-warnings ] || set -- "$@" "$a"; done; exec bpftrace "$@"`,
+    );
+    const { quality } = await crowded(4, [workload('ping-pong'), ...PING_PONG], ['--bpftrace', loud]);
+    expect(quality.map_full).toBeGreaterThan(0);
+    expect(quality.dropped_lines).toBe(0);
+    expect(quality.warnings.length).toBeLessThan(12);
+    // Versions before 0.23 fail in silence.
+    expect(quality.kernel_errors > 1000).toBe(/^0\.(2[3-9])/.test(dialect.version));
+  });
+});
+
+describe('settings are obeyed', () => {
+  test('maps have the entries asked for, and all memory together is within the share and our arithmetic', async () => {
+    const { maps: inKernel, limits } = await whileAttached([]);
+    const plan = { profilers: PROFILERS, minBlockNs: 0, stacks: true, stackDepth: 127, children: true };
+    const follow = { kind: 'named', by: 1, children: true } as const;
+    const { stackStore, statsSlots } = dialect;
+    const maps = composeMaps(plan, { dialect, arch: 'x86_64', btf: true, follow, self: 1 });
+    const means = {
+      maps,
+      stackStore,
+      statsSlots,
+      stackDepth: 127,
+      memoryBytes: totalmem(),
+      threads: 1,
+      cpus: limits.cpus,
+    };
+    expect(limits).toEqual(limitsFor(means));
+    const taken = inKernel.reduce((sum, map) => sum + map.memlock, 0);
+    expect(taken).toBeLessThanOrEqual(kernelBytes(means, limits));
+    expect(taken).toBeGreaterThan(0.5 * kernelBytes(means, limits));
+    expect(taken).toBeLessThan(MEMORY_SHARE * totalmem());
+  });
+
+  test('--map-entries', async () => {
+    const { maps } = await whileAttached(['--map-entries', '1024']);
+    const hashes = maps.filter((map) => HASHES.includes(map.type) && map.entries > 1);
+    expect(hashes.length).toBeGreaterThanOrEqual(7);
+    expect(new Set(hashes.map((map) => map.entries))).toEqual(new Set([1024]));
+  });
+
+  test('the event buffer', async () => {
+    const { maps, buffers, limits } = await whileAttached([]);
+    const ring = maps.find((map) => map.type === RINGBUF)?.entries;
+    expect(ring ?? buffers).toBe(limits.bufferPages * 4096);
+  });
+
+  test('strings and probes', async () => {
+    const settings = { mapEntries: 4096, bufferPages: 64, cpus: 2 };
+    const env = dialect.environment(settings);
+    const program = 'BEGIN { printf("<%s>", str($1)); exit(); }';
+    const said = await execa('bpftrace', ['--no-warnings', '-e', program, 'x'.repeat(200)], {
+      env,
+      reject: false,
+    });
+    expect(said.stdout + said.stderr).toMatch(/<x{61,63}(\.\.)?>|over 64 bytes/);
+    const three = 'BEGIN { exit(); } interval:s:1 { } interval:s:2 { }';
+    const refused = await execa('bpftrace', ['-e', three], {
+      env: { ...env, BPFTRACE_MAX_PROBES: '2' },
+      reject: false,
+    });
+    expect(refused.stderr).toMatch(/BPFTRACE_MAX_PROBES/);
+    expect((await execa('bpftrace', ['-e', three], { env, reject: false })).exitCode).toBe(0);
+  });
+});
+
+/** Numbers of enum bpf_map_type: hash and per-CPU hash; ring buffer. */
+const HASHES = [1, 5];
+const RINGBUF = 27;
+
+interface KernelMapInfo {
+  readonly type: number;
+  readonly entries: number;
+  readonly memlock: number;
+}
+
+/** What the kernel says of a running bpftrace's maps, and the sizes that btprof chose. */
+async function whileAttached(args: readonly string[]) {
+  const sleeper = execa('sleep', ['30'], { reject: false });
+  const running = execa(BTPROF, ['attach', '--debug', ...args, String(sleeper.pid)], { reject: false });
+  let said = '';
+  for await (const chunk of running.stderr) {
+    said += chunk;
+    if (said.includes('Ctrl-C ends it')) break;
+  }
+  const { stdout } = await execa('pgrep', ['-x', '-P', String(running.pid), 'bpftrace']);
+  const found = { maps: mapsOf(Number(stdout)), buffers: perfBuffers(Number(stdout)) };
+  running.kill('SIGINT');
+  sleeper.kill();
+  await running;
+  return { ...found, limits: JSON.parse(/limits: (\{.*\})/.exec(said)?.[1] ?? 'null') };
+}
+
+function mapsOf(pid: number): KernelMapInfo[] {
+  const infos = readdirSync(`/proc/${pid}/fdinfo`).map((fd) =>
+    readFileSync(`/proc/${pid}/fdinfo/${fd}`, 'utf8'),
+  );
+  const number = (info: string, name: string) =>
+    Number(new RegExp(`^${name}:\\s+(\\d+)`, 'm').exec(info)?.[1]);
+  const maps = infos.filter((info) => info.includes('map_type:'));
+  const byId = new Map(maps.map((info) => [number(info, 'map_id'), info]));
+  return [...byId.values()].map((info) => ({
+    type: number(info, 'map_type'),
+    entries: number(info, 'max_entries'),
+    memlock: number(info, 'memlock'),
+  }));
+}
+
+/** Bytes of the perf buffers that a process has mapped: each has a page more, for its head. */
+function perfBuffers(pid: number): number {
+  const rows = readFileSync(`/proc/${pid}/maps`, 'utf8').matchAll(
+    /^(\w+)-(\w+) .*anon_inode:\[perf_event\]/gm,
+  );
+  const sizes = [...rows].map(
+    (row) => Number.parseInt(row[2] ?? '', 16) - Number.parseInt(row[1] ?? '', 16) - 4096,
+  );
+  return sizes.reduce((a, b) => a + b, 0);
+}
+
+function bpftraceThat(script: string): string {
+  const file = temporaryFile('bpftrace');
+  writeFileSync(file, `#!/bin/sh\n${script}\n`);
+  chmodSync(file, 0o755);
+  return file;
+}

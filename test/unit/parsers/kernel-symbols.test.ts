@@ -1,0 +1,98 @@
+import { describe, expect, test } from 'vitest';
+import { parseKernelSymbols } from '../../../parsers/kernel-symbols.ts';
+
+/** Rows of /proc/kallsyms of Linux 6.18; the last two are of modules, which come in no order. */
+const KALLSYMS = `\
+ffffffff81000000 T srso_alias_untrain_ret
+ffffffff81000000 T _stext
+ffffffff81000000 T _text
+ffffffff8141fc60 T hrtimer_nanosleep
+ffffffff821f8540 t __schedule
+ffffffff821f94a0 T schedule
+ffffffff821f9600 W weak_one
+ffffffff821f9610 w weaker_one
+ffffffff82200000 D runqueues
+ffffffff822003e0 t do_nanosleep
+ffffffff83000000 B __bss_start
+ffffffffc0401000 t ext4_read_bh\t[ext4]
+ffffffffc0205000 t ftrace_trampoline\t[__builtin__ftrace]
+`;
+const SYMBOLS = parseKernelSymbols(KALLSYMS);
+
+describe('an address is found', () => {
+  test.each([
+    ['ffffffff821f94c3', { symbol: 'schedule', offset: 35 }],
+    ['0xffffffff821f94c3', { symbol: 'schedule', offset: 35 }],
+    ['ffffffff821f94a0', { symbol: 'schedule', offset: 0 }],
+    ['ffffffff821f949f', { symbol: '__schedule', offset: 0xf5f }],
+    ['ffffffff821f9601', { symbol: 'weak_one', offset: 1 }],
+    ['ffffffff821f9611', { symbol: 'weaker_one', offset: 1 }],
+    ['ffffffffc04010a2', { symbol: 'ext4_read_bh', offset: 162, module: '[ext4]' }],
+    ['ffffffffc0205010', { symbol: 'ftrace_trampoline', offset: 16, module: '[__builtin__ftrace]' }],
+  ])('%s', (address, place) => {
+    expect(SYMBOLS.find(address)).toEqual(place);
+  });
+
+  test('under the first of its names, as in the kernel', () => {
+    expect(SYMBOLS.find('ffffffff81000010')?.symbol).toBe('srso_alias_untrain_ret');
+  });
+
+  test('in the code, also where data lies between', () => {
+    expect(SYMBOLS.find('ffffffff82200010')?.symbol).toBe('weaker_one');
+  });
+
+  test('whatever the order of the rows', () => {
+    const backwards = parseKernelSymbols(`${KALLSYMS.trim().split('\n').reverse().join('\n')}\n`);
+    for (const address of ['ffffffff8141fcd4', 'ffffffff8220043e', 'ffffffffc0401001', 'ffffffffc0205001']) {
+      expect(backwards.find(address)).toEqual(SYMBOLS.find(address));
+    }
+  });
+
+  test('by 48 bits, on arm64 too', () => {
+    const arm = parseKernelSymbols('ffff800010081000 T do_undefinstr\n');
+    expect(arm.find('ffff800010081004')).toEqual({ symbol: 'do_undefinstr', offset: 4 });
+  });
+});
+
+describe('nothing is found', () => {
+  test.each([
+    ['below the first symbol', 'ffffffff80ffffff'],
+    ['1 MiB after a symbol', 'ffffffffc0501000'],
+    ['in user code', '7f195c57f503'],
+    ['at 0', '0'],
+    ['in no address', ''],
+  ])('%s', (_, address) => {
+    expect(SYMBOLS.find(address)).toBeUndefined();
+    expect(SYMBOLS.row(address)).toBeUndefined();
+  });
+
+  test('but just before that there is', () => {
+    expect(SYMBOLS.find('ffffffffc0500fff')).toMatchObject({ symbol: 'ext4_read_bh', offset: 2 ** 20 - 1 });
+  });
+
+  test.each([
+    ['where the kernel hides its addresses', '0000000000000000 T _text\n0000000000000000 t do_one\n'],
+    ['where kallsyms cannot be read', ''],
+    ['in data alone', 'ffffffff81000000 D runqueues\nffffffff81000000 b counter\n'],
+    ['in text of another kind', 'no symbols\nhere either'],
+  ])('%s', (_, text) => {
+    expect(parseKernelSymbols(text).find('ffffffff81000010')).toBeUndefined();
+  });
+});
+
+describe('the row that names an address', () => {
+  test.each([
+    ['ffffffff821f94c3', 'ffffffff821f94a0 T schedule\n'],
+    ['ffffffffc04010a2', 'ffffffffc0401000 t ext4_read_bh\t[ext4]\n'],
+    ['ffffffff81000001', 'ffffffff81000000 T srso_alias_untrain_ret\n'],
+  ])('of %s is kept as it is', (address, row) => {
+    expect(SYMBOLS.row(address)).toBe(row);
+    expect(parseKernelSymbols(row).find(address)).toEqual(SYMBOLS.find(address));
+  });
+
+  test('ends with a newline, also the last of a text that does not', () => {
+    const symbols = parseKernelSymbols('ffffffff821f94a0 T schedule');
+    expect(symbols.row('ffffffff821f94c3')).toBe('ffffffff821f94a0 T schedule\n');
+    expect(symbols.find('ffffffff821f94c3')).toEqual({ symbol: 'schedule', offset: 35 });
+  });
+});

@@ -1,0 +1,129 @@
+import { readFileSync } from 'node:fs';
+import { Readable } from 'node:stream';
+import { gunzipSync } from 'node:zlib';
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { readLines } from '../../bt/driver/lines.ts';
+import { assembleProfile } from '../../metrics/profile.ts';
+import type { KeptRun } from '../../metrics/replay.ts';
+import { profileSchema } from '../../metrics/schema.ts';
+import { parseKernelSymbols } from '../../parsers/kernel-symbols.ts';
+import { newRecording, recordLine } from '../../parsers/recording.ts';
+import { readLine } from '../../parsers/stream.ts';
+
+/** Short ones, of every version, with every type of line. */
+const RECORDINGS = ['0.17', '0.23', '0.27'].flatMap((version) =>
+  ['sleepers', 'sleepers-no-stacks', 'compat'].map((name) => {
+    const file = `fixtures/recordings/${version}/${name}.json.gz`;
+    const kept: KeptRun = JSON.parse(gunzipSync(readFileSync(file)).toString());
+    return {
+      kept,
+      bytes: Buffer.from(`${kept.lines.join('\n')}\n`),
+      symbols: parseKernelSymbols(kept.kernelSymbols),
+    };
+  }),
+);
+
+/** What bpftrace, a full disk or another program's output may put into a stream. */
+const SCRAPS = [
+  ...[
+    '\n',
+    '\n\n',
+    '"',
+    '\\',
+    '\\"',
+    '{',
+    '}}}',
+    '[',
+    ',',
+    '0x',
+    '1f',
+    '-1',
+    '1e400',
+    '""',
+    '\0',
+    '\xff\xfe',
+  ],
+  ...['18446744073709551615', '"18446744073709551615"', '\\uffffffc3', '\u2028', 'true', 'null', '{"type"'],
+  'stdin:1:2-3: WARNING: Return value discarded.\n',
+  '{"type": "helper_error", "msg": "Argument list too long", "helper": "map_update_elem", "retcode": -7}\n',
+  '{"type": "lost_events", "count": 3, "data": {"events": 3}}\n',
+].map((text) => Buffer.from(text, 'latin1'));
+
+/** Replaces `removed` bytes at a place, given as a share of the whole, by a scrap. */
+const edit = fc.record({
+  at: fc.double({ min: 0, max: 1, noNaN: true }),
+  removed: fc.oneof(fc.constantFrom(0, 1, 7), fc.nat(4000)),
+  scrap: fc.oneof(
+    fc.constantFrom(...SCRAPS),
+    fc.uint8Array({ maxLength: 8 }).map((bytes) => Buffer.from(bytes)),
+  ),
+});
+
+/** Puts another number in the place of one. */
+const renumber = fc.record({
+  at: fc.double({ min: 0, max: 1, noNaN: true }),
+  number: fc.oneof(
+    fc.constantFrom('0', '-1', '1.5', '1e400', 'ff', '9007199254740993', '18446744073709551615', '"7"'),
+    fc.bigInt({ min: 0n, max: 10n ** 25n }).map(String),
+  ),
+});
+
+const mutated = fc
+  .record({
+    recording: fc.constantFrom(...RECORDINGS),
+    edits: fc.array(fc.oneof(edit, renumber), { maxLength: 5 }),
+  })
+  .map(({ recording, edits }) => ({ ...recording, bytes: edits.reduce(applyEdit, recording.bytes) }));
+
+type Edit = { at: number; removed: number; scrap: Buffer } | { at: number; number: string };
+
+function applyEdit(bytes: Buffer, change: Edit): Buffer {
+  const start = Math.floor(change.at * bytes.length);
+  if ('number' in change) {
+    const rest = bytes.toString('latin1', start).replace(/\d+/, change.number);
+    return Buffer.concat([bytes.subarray(0, start), Buffer.from(rest, 'latin1')]);
+  }
+  return Buffer.concat([bytes.subarray(0, start), change.scrap, bytes.subarray(start + change.removed)]);
+}
+
+describe('100,000 streams with parts missing, doubled or replaced, in pieces of any size', () => {
+  test('each line is read, ignored or dropped, and what is left is a valid profile', {
+    timeout: 600_000,
+  }, async () => {
+    const pieces = fc.array(fc.integer({ min: 1, max: 5000 }), { minLength: 1, maxLength: 4 });
+    const property = fc.asyncProperty(mutated, pieces, async ({ kept, bytes, symbols }, sizes) => {
+      const recording = newRecording();
+      let lines = 0;
+      await readLines(Readable.from(inPieces(bytes, sizes)), (line) => {
+        lines++;
+        recordLine(recording, line);
+      });
+      const { linesRead, linesIgnored, linesDropped, reasons, faultMessages } = recording.quality;
+      const accounted = linesRead + linesIgnored + linesDropped === lines;
+      const bounded = reasons.length <= 5 && faultMessages.size <= 5 && reasons.every((r) => r.length < 900);
+      const profile = assembleProfile(recording, kept.facts, kept.ending, symbols);
+      const reported = profile.quality.dropped_lines >= linesDropped;
+      expect({ accounted, bounded, reported }).toEqual({ accounted: true, bounded: true, reported: true });
+      expect(profileSchema.safeParse(profile).error?.issues).toBeUndefined();
+    });
+    await fc.assert(property, { numRuns: 100_000 });
+  });
+});
+
+function* inPieces(bytes: Buffer, sizes: readonly number[]): Generator<Buffer> {
+  for (let at = 0, i = 0; at < bytes.length; i++) {
+    const size = sizes[i % sizes.length] as number;
+    yield bytes.subarray(at, at + size);
+    at += size;
+  }
+}
+
+test('any text at all is read, ignored or dropped', () => {
+  fc.assert(
+    fc.property(fc.string({ unit: 'binary', maxLength: 200 }), (text) => {
+      expect(['map', 'event', 'lost', 'fault', 'ignored', 'dropped']).toContain(readLine(text).kind);
+    }),
+    { numRuns: 20_000 },
+  );
+});
