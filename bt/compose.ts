@@ -1,3 +1,4 @@
+import { addressSpaces, announceProgram } from './address-spaces.ts';
 import type { Dialect } from './dialect.ts';
 import type { Profiler } from './profilers/profiler.ts';
 import { type Fragment, type KernelMap, mapsOf, writeProgram } from './program.ts';
@@ -54,7 +55,12 @@ function fragmentsOf(
   const fragments = profilers.map((profiler) => profiler.fragment(options));
   const onNamed = profilers.flatMap((profiler) => profiler.onNamed(options));
   const exitsSeen = fragments.some((fragment) => fragment.exitsSeen);
-  return [tracking({ follow, btf, onNamed, exitsSeen }), ...fragments];
+  const addresses = btf && stacks && follow.kind !== 'argument' && fragments.some(hasStacks);
+  return [
+    tracking({ follow, btf, onNamed, onProgram: addresses ? announceProgram() : [], exitsSeen }),
+    ...(addresses ? [addressSpaces()] : []),
+    ...fragments,
+  ];
 }
 
 function headLines({ profilers }: Plan, { dialect, follow }: ProgramContext): string[] {
@@ -66,4 +72,8 @@ function headLines({ profilers }: Plan, { dialect, follow }: ProgramContext): st
     '',
     ...profilers.map((p) => `${p.name}: ${p.summary}`),
   ];
+}
+
+function hasStacks(fragment: Fragment): boolean {
+  return fragment.maps.some((map) => map.stacksInKey || map.stacksInValue);
 }

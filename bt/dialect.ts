@@ -27,6 +27,8 @@ export interface Dialect {
   readonly stackStore: 'shared' | 'inline';
   /** How many entries of a map one key with `stats()` takes. */
   readonly statsSlots: 1 | 2;
+  /** Whether it reads the arguments of tracepoints from BTF only. */
+  readonly needsBtf: boolean;
   /** Environment variables that pass the settings; undefined for those that have to be unset. */
   readonly environment: (settings: Settings) => Record<string, string | undefined>;
   /** Said once in every result of this version. */
@@ -58,6 +60,7 @@ export function dialectFor(versionOutput: string): Dialect {
     stackMode: since('0.18.0') ? 'raw' : 'perf',
     stackStore: since('0.25.0') ? 'inline' : 'shared',
     statsSlots: since('0.22.0') ? 1 : 2,
+    needsBtf: since('0.25.0'),
     environment: (settings) => environment(settings, since),
     warnings: since(UNTRIED)
       ? [`bpftrace ${version} is newer than any that this btprof was tested with: spoken to as 0.27`]
@@ -65,13 +68,14 @@ export function dialectFor(versionOutput: string): Dialect {
   };
 }
 
-/** Bytes of a string: our programs print the names of threads, which have 16. */
+/** Bytes of a string: our programs print the names of files and directories. */
 const STRING_BYTES = 64;
 /** More than any program of ours has. */
 const PROBES = 512;
 
 /**
- * Each version obeys one name of a setting and ignores the other, or obeys it too: that one is unset. Up to 0.18 each
+ * 0.25 builds programs that the kernel refuses when strings are not as long as it wants them, so that 0.24 and later
+ * keep their 1,024 bytes. Each version obeys one name of a setting and ignores the other, or obeys it too: that one is unset. Up to 0.18 each
  * CPU has a buffer of its own. Before 0.19 symbols of user code are looked up in whole symbol tables even when only
  * addresses are wanted; we name all, by address.
  */
@@ -84,15 +88,15 @@ function environment(settings: Settings, since: (version: string) => boolean) {
     BPFTRACE_MAP_KEYS_MAX: renamed ? undefined : entries,
     BPFTRACE_MAX_MAP_KEYS: renamed ? entries : undefined,
     BPFTRACE_STRLEN: renamed ? undefined : strings,
-    BPFTRACE_MAX_STRLEN: renamed ? strings : undefined,
+    BPFTRACE_MAX_STRLEN: renamed && !since('0.24.0') ? strings : undefined,
     BPFTRACE_MAX_PROBES: String(PROBES),
-    BPFTRACE_PERF_RB_PAGES: String(shared ? bufferPages : powerOfTwo(bufferPages / cpus)),
+    BPFTRACE_PERF_RB_PAGES: String(shared ? bufferPages : powerOfTwoBelow(bufferPages / cpus)),
     BPFTRACE_NO_USER_SYMBOLS: shared ? undefined : '1',
   };
 }
 
 /** The largest power of two that is not above `limit`; at least 1. */
-function powerOfTwo(limit: number): number {
+function powerOfTwoBelow(limit: number): number {
   return 2 ** Math.max(0, Math.floor(Math.log2(limit)));
 }
 

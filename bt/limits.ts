@@ -29,6 +29,7 @@ export interface Means {
   readonly stackDepth: number;
   /** Of the host, or of the control group that we run in. */
   readonly memoryBytes: number;
+  /** That may ever be there. */
   readonly cpus: number;
   /** Threads that run already and will be followed. */
   readonly threads: number;
@@ -47,7 +48,10 @@ export interface Limits extends Settings {
  */
 export function limitsFor(means: Means): Limits {
   const { cpus, mapEntries } = means;
-  const settings = { cpus, bufferPages: Math.max(BUFFER_PAGES, powerOfTwo(BUFFER_PAGES_PER_CPU * cpus)) };
+  const settings = {
+    cpus,
+    bufferPages: Math.max(BUFFER_PAGES, powerOfTwoAbove(BUFFER_PAGES_PER_CPU * cpus)),
+  };
   const fits = (entries: number, stackDepth: number) =>
     kernelBytes(means, { ...settings, mapEntries: entries, stackDepth }) < MEMORY_SHARE * means.memoryBytes;
   const depths = [means.stackDepth, ...DEPTHS.filter((depth) => depth < means.stackDepth)];
@@ -71,7 +75,7 @@ export function roomOf(
 }
 
 /** The kernel wants buffers of such sizes. */
-function powerOfTwo(atLeast: number): number {
+function powerOfTwoAbove(atLeast: number): number {
   return 2 ** Math.ceil(Math.log2(atLeast));
 }
 

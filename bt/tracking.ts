@@ -24,6 +24,8 @@ interface TrackingOptions {
   readonly btf: boolean;
   /** Statements that a profiler wants run for each thread named to the program; `args->pid` is its tid. */
   readonly onNamed: readonly string[];
+  /** Statements for each new program of a followed process. */
+  readonly onProgram: readonly string[];
   /** Whether a profiler sees every thread leave, and prints its exit itself. */
   readonly exitsSeen: boolean;
 }
@@ -35,10 +37,10 @@ interface TrackingOptions {
 export function tracking(options: TrackingOptions): Fragment {
   const { follow } = options;
   return {
-    ...(follow.kind === 'argument' ? { begin: ['@gen[$1] = (uint64)1;'] } : {}),
+    ...(follow.kind === 'argument' ? { begin: ['@gen[(uint64)$1] = (uint64)1;'] } : {}),
     probes: [
       ...(follow.kind === 'named' ? [namedProbe(follow.by, options.onNamed)] : []),
-      execProbe(follow),
+      execProbe(follow, options.onProgram),
       ...(follow.children ? [newTaskProbe()] : []),
       freeProbe(),
       ...(options.exitsSeen ? [] : [exitProbe(options.btf)]),
@@ -61,37 +63,41 @@ function namedProbe(by: number, onNamed: readonly string[]): Probe {
       `if (args->pid == ${by}) {`,
       '  print(("start", nsecs));',
       '} else {',
-      ...[...onNamed, '@gen[args->pid] = (uint64)1;', noteFull('@gen', '@gen[args->pid] == 0')].map(
-        (line) => `  ${line}`,
-      ),
+      ...[
+        ...onNamed,
+        '@gen[(uint64)args->pid] = (uint64)1;',
+        noteFull('@gen', '@gen[(uint64)args->pid] == 0'),
+      ].map((line) => `  ${line}`),
       '}',
     ],
   };
 }
 
-function execProbe(follow: Follow): Probe {
-  const again = ['@gen[pid] = @gen[pid] + 1;', 'print(("exec", nsecs, pid, @gen[pid], comm));'];
+function execProbe(follow: Follow, onProgram: readonly string[]): Probe {
+  const told = ['print(("exec", nsecs, pid, @gen[(uint64)pid], comm));', ...onProgram];
   if (follow.kind !== 'held') {
     return {
       attach: 'tracepoint:sched:sched_process_exec',
-      predicate: '@gen[pid]',
+      predicate: '@gen[(uint64)pid]',
       comment: 'A new program: a new address space.',
-      body: again,
+      body: ['@gen[(uint64)pid] = @gen[(uint64)pid] + 1;', ...told],
     };
   }
   return {
     attach: 'tracepoint:sched:sched_process_exec',
-    predicate: `@gen[pid] || pid == ${follow.pid}`,
+    predicate: `@gen[(uint64)pid] || pid == ${follow.pid}`,
     comment: `A new program: a new address space. Exec ${follow.execs} of the held process is the command.`,
     body: [
-      'if (@gen[pid]) {',
-      ...again.map((line) => `  ${line}`),
+      'if (@gen[(uint64)pid]) {',
+      '  @gen[(uint64)pid] = @gen[(uint64)pid] + 1;',
       '} else {',
       '  @execs = @execs + 1;',
       `  if (@execs == ${follow.execs}) {`,
-      '    @gen[pid] = (uint64)1;',
-      '    print(("exec", nsecs, pid, @gen[pid], comm));',
+      '    @gen[(uint64)pid] = (uint64)1;',
       '  }',
+      '}',
+      'if (@gen[(uint64)pid]) {',
+      ...told.map((line) => `  ${line}`),
       '}',
     ],
   };
@@ -103,12 +109,12 @@ function newTaskProbe(): Probe {
     predicate: `!(args->clone_flags & ${CLONE_THREAD})`,
     comment: 'A new process is followed when its parent is; a pid used again is not.',
     body: [
-      'if (@gen[pid]) {',
-      '  @gen[args->pid] = @gen[pid];',
-      `  ${noteFull('@gen', '@gen[args->pid] == 0')}`,
-      '  print(("fork", nsecs, pid, args->pid, @gen[pid]));',
-      '} else if (@gen[args->pid]) {',
-      '  delete(@gen[args->pid]);',
+      'if (@gen[(uint64)pid]) {',
+      '  @gen[(uint64)args->pid] = @gen[(uint64)pid];',
+      `  ${noteFull('@gen', '@gen[(uint64)args->pid] == 0')}`,
+      '  print(("fork", nsecs, pid, args->pid, @gen[(uint64)pid]));',
+      '} else if (@gen[(uint64)args->pid]) {',
+      '  delete(@gen[(uint64)args->pid]);',
       '}',
     ],
   };
@@ -117,17 +123,17 @@ function newTaskProbe(): Probe {
 function freeProbe(): Probe {
   return {
     attach: 'tracepoint:sched:sched_process_free',
-    predicate: '@gen[args->pid]',
+    predicate: '@gen[(uint64)args->pid]',
     comment:
       'Forgotten only when reaped: a leader may exit before its threads, and an exiting thread still waits.',
-    body: ['delete(@gen[args->pid]);'],
+    body: ['delete(@gen[(uint64)args->pid]);'],
   };
 }
 
 function exitProbe(btf: boolean): Probe {
   return {
     attach: 'tracepoint:sched:sched_process_exit',
-    predicate: '@gen[pid]',
+    predicate: '@gen[(uint64)pid]',
     comment: 'The last name of each thread, and when it started.',
     body: [exitEvent(btf)],
   };

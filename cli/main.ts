@@ -2,7 +2,7 @@ import './standard-streams.ts';
 import { Command, CommanderError } from 'commander';
 import { inheritedDescriptors } from '../bt/driver/inherited.ts';
 import { BtprofError } from '../bt/errors.ts';
-import { addPlanOptions, addProfileOptions, type ProfileOptions, parsePid } from './options.ts';
+import { addPlanOptions, addProfileOptions, type ProfileOptions, parseCommand, parsePid } from './options.ts';
 import { stderr, stdout } from './output.ts';
 import { VERSION } from './version.ts';
 
@@ -119,7 +119,7 @@ function addDoctor(program: Command, exit: SetStatus): void {
     .summary('what this host can and cannot do, with the command that mends it')
     .description('Check what this host can and cannot do; each with the one command that mends it.')
     .option('--json', 'the same for scripts')
-    .option('--bpftrace <path>', 'which bpftrace', 'bpftrace')
+    .option('--bpftrace <path>', 'which bpftrace', parseCommand, 'bpftrace')
     .action(async (options: { json?: boolean; bpftrace: string }) => {
       const { doctorCommand } = await import('./doctor.ts');
       exit(await doctorCommand(options));

@@ -1,3 +1,4 @@
+import { resolve } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { Plan } from '../bt/compose.ts';
 import { MOST_ENTRIES } from '../bt/limits.ts';
@@ -37,7 +38,7 @@ export function addPlanOptions(command: Command): Command {
     .option('--no-follow', 'leave children alone')
     .option('--no-stacks', 'times and counts only')
     .option('--stack-depth <n>', 'frames per stack, 1 to 127', parseDepth, 127)
-    .option('--bpftrace <path>', 'which bpftrace', 'bpftrace')
+    .option('--bpftrace <path>', 'which bpftrace', parseCommand, 'bpftrace')
     .option('--debug', 'show the bpftrace program, what bpftrace says, and the steps taken');
 }
 
@@ -108,6 +109,11 @@ function parseDepth(text: string): number {
   const n = Number(text);
   if (!/^\d+$/.test(text) || n < 1 || n > 127) throw new InvalidArgumentError('Give a number from 1 to 127.');
   return n;
+}
+
+/** A path is that of the current directory, wherever the command runs. */
+export function parseCommand(text: string): string {
+  return text.includes('/') ? resolve(text) : text;
 }
 
 function parseMapEntries(text: string): number {

@@ -1,4 +1,3 @@
-import { resolve } from 'node:path';
 import type { Plan } from '../bt/compose.ts';
 import { type Collection, type CollectOptions, collect, type Subject } from '../bt/driver/collect.ts';
 import { resolveCommand } from '../bt/driver/command.ts';
@@ -125,7 +124,7 @@ async function prepare(options: ProfileOptions): Promise<Job> {
   if (plan.intervalMs !== undefined && format !== 'jsonl') {
     throw new UsageError('--interval needs --format jsonl: the other formats have one result.', undefined, 2);
   }
-  const bpftrace = options.bpftrace.includes('/') ? resolve(options.bpftrace) : options.bpftrace;
+  const { bpftrace } = options;
   const host = await requireHost(bpftrace);
   return {
     plan,

@@ -55,8 +55,6 @@ export interface Ending {
   /** Threads of followed processes that were alive at the end. */
   readonly alive: readonly LiveThread[];
   readonly mappings: MappingTexts;
-  /** Stacks that bpftrace itself said it could not read. */
-  readonly stacksUnread: number;
   /** How often the kernel did not run one of the programs. */
   readonly skippedRuns: number;
   readonly warnings: readonly string[];

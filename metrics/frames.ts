@@ -1,21 +1,39 @@
-import type { KernelPlace, KernelSymbols } from '../parsers/kernel-symbols.ts';
+import type { KernelPlace } from '../parsers/kernel-symbols.ts';
 import { type Mapping, parseMaps } from '../parsers/proc.ts';
-import { type Known, readStack } from '../parsers/stack.ts';
+import { type KnownPlaces, readStack } from '../parsers/stack.ts';
 import type { MappingTexts } from './facts.ts';
 import type { Frame } from './schema.ts';
+import type { Symbols } from './symbols.ts';
 
-/** Finds the executable mapping of an address in one exec generation of a process. */
-type FindMapping = (pid: number, generation: number, address: bigint) => Mapping | undefined;
+/** The executable mappings of one exec generation of a process. */
+interface AddressSpace {
+  /** Whether there is anything that is known of it. */
+  readonly known: boolean;
+  readonly find: (address: bigint) => Mapping | undefined;
+}
+
+type AddressSpaces = (pid: number, generation: number) => AddressSpace;
 
 /** The table of frames that stacks point into: equal frames are one. A stack is the indices of its frames, leaf first. */
 export interface FrameTable {
   readonly frames: readonly Frame[];
   /** @param text as bpftrace printed it */
   readonly kernel: (text: string) => number[];
-  /** @param text as bpftrace printed it */
-  readonly user: (text: string, pid: number, generation: number) => number[];
+  /**
+   * Ends at the first frame that lies in no executable mapping: it is no return address, and what comes after is not
+   * either.
+   *
+   * @param text as bpftrace printed it
+   */
+  readonly user: (text: string, pid: number, generation: number) => UserStack;
   /** A kernel stack whose frames have their names already. */
   readonly named: (places: readonly NamedPlace[]) => number[];
+}
+
+export interface UserStack {
+  readonly stack: number[];
+  /** Words that followed and were no code. */
+  readonly cut: number;
 }
 
 /** A place in the kernel that was read with its name. */
@@ -24,28 +42,42 @@ export interface NamedPlace extends KernelPlace {
   readonly address: string;
 }
 
-export function newFrameTable(findMapping: FindMapping, symbols: Pick<KernelSymbols, 'find'>): FrameTable {
+/** What an address stands for that is no code. */
+const NO_CODE = -1;
+
+export function newFrameTable(
+  mappings: AddressSpaces,
+  symbols: Pick<Symbols, 'kernel' | 'user'>,
+): FrameTable {
   const frames: Frame[] = [];
   const indexOf = frameIndex(frames);
-  /** Each address of an address space is looked up once. */
-  const known = new Map<string, Known>();
-  const knownIn = (space: string) => {
-    const addresses = known.get(space) ?? new Map();
-    known.set(space, addresses);
-    return addresses;
+  const known = new Map<string, KnownPlaces>();
+  const knownIn = (space: string): KnownPlaces => {
+    const places = known.get(space) ?? { leaf: new Map(), callers: new Map() };
+    known.set(space, places);
+    return places;
   };
   return {
     frames,
     kernel: (text) =>
-      readStack(text, knownIn('kernel'), (address) =>
-        indexOf(kernelFrame(`0x${address}`, symbols.find(address))),
+      readStack(text, knownIn('kernel'), (address, leaf) =>
+        indexOf(kernelFrame(address, leaf, symbols.kernel)),
       ),
-    user: (text, pid, generation) =>
-      readStack(text, knownIn(`${pid}:${generation}`), (address) =>
-        indexOf(userFrame(`0x${address}`, (place) => findMapping(pid, generation, place))),
-      ),
-    named: (places) => places.map((place) => indexOf(kernelFrame(place.address, place))),
+    user: (text, pid, generation) => {
+      const space = mappings(pid, generation);
+      const look = (address: string, leaf: boolean) => {
+        const frame = userFrame(address, leaf, space, symbols.user);
+        return frame ? indexOf(frame) : NO_CODE;
+      };
+      return endedByNoCode(readStack(text, knownIn(`${pid}:${generation}`), look));
+    },
+    named: (places) => places.map((place) => indexOf(frameAt(place.address, place))),
   };
+}
+
+function endedByNoCode(stack: number[]): UserStack {
+  const end = stack.indexOf(NO_CODE);
+  return end < 0 ? { stack, cut: 0 } : { stack: stack.slice(0, end), cut: stack.length - end };
 }
 
 /** Each frame is kept once. */
@@ -59,7 +91,18 @@ function frameIndex(frames: Frame[]): (frame: Frame) => number {
   };
 }
 
-function kernelFrame(address: string, place: KernelPlace | undefined): Frame {
+/** A return address is the one after the call, which may be the last instruction of its function. */
+function callOf(address: bigint, leaf: boolean): bigint {
+  return leaf ? address : address - 1n;
+}
+
+function kernelFrame(digits: string, leaf: boolean, nameOf: Symbols['kernel']): Frame {
+  const back = leaf ? 0 : 1;
+  const place = nameOf(callOf(BigInt(`0x${digits}`), leaf).toString(16));
+  return frameAt(`0x${digits}`, place && { ...place, offset: place.offset + back });
+}
+
+function frameAt(address: string, place: KernelPlace | undefined): Frame {
   return {
     address,
     symbol: place?.symbol ?? null,
@@ -68,24 +111,50 @@ function kernelFrame(address: string, place: KernelPlace | undefined): Frame {
   };
 }
 
-function userFrame(address: string, find: (address: bigint) => Mapping | undefined): Frame {
-  const place = BigInt(address);
-  const mapping = find(place);
+/** Undefined when it is no code. The leaf is where the thread was, and always is. */
+function userFrame(
+  digits: string,
+  leaf: boolean,
+  space: AddressSpace,
+  nameOf: Symbols['user'],
+): Frame | undefined {
+  const [address, place] = [`0x${digits}`, BigInt(`0x${digits}`)];
+  const call = callOf(place, leaf);
+  const mapping = space.find(call);
+  if (!mapping)
+    return leaf || !space.known ? { address, symbol: null, module: null, offset: null } : undefined;
+  const back = Number(place - call);
+  const fileOffset = Number(call - mapping.start + mapping.fileOffset);
+  const named = nameOf(mapping, fileOffset);
   return {
     address,
-    symbol: null,
-    module: mapping?.path || null,
-    offset: mapping ? Number(place - mapping.start + mapping.fileOffset) : null,
+    symbol: named?.symbol ?? null,
+    module: mapping.path || null,
+    offset: (named ? named.offset : fileOffset) + back,
   };
 }
 
 /** Each text is parsed once, when the first address of its process is asked for. */
-export function mappingFinder(texts: MappingTexts): FindMapping {
-  const parsed = new Map<string, Mapping[]>();
-  return (pid, generation, address) => {
+export function addressSpaces(texts: MappingTexts): AddressSpaces {
+  const parsed = new Map<string, AddressSpace>();
+  return (pid, generation) => {
     const key = `${pid}:${generation}`;
-    const mappings = parsed.get(key) ?? parseMaps(texts[key] ?? '');
-    parsed.set(key, mappings);
-    return mappings.find((m) => m.start <= address && address < m.end);
+    const space = parsed.get(key) ?? newAddressSpace(parseMaps(texts[key] ?? ''));
+    parsed.set(key, space);
+    return space;
   };
+}
+
+/** Of mappings that overlap, the first is the latest. */
+function newAddressSpace(mappings: readonly Mapping[]): AddressSpace {
+  return {
+    known: mappings.length > 0,
+    find: (address) => mappings.find((m) => m.start <= address && address < m.end),
+  };
+}
+
+/** The same frames with names for people. */
+export function readable(frames: readonly Frame[], demangle: Symbols['demangle']): Frame[] {
+  const names = demangle([...new Set(frames.flatMap((frame) => frame.symbol ?? []))]);
+  return frames.map((frame) => ({ ...frame, symbol: names.get(frame.symbol ?? '') ?? frame.symbol }));
 }

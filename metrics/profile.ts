@@ -2,12 +2,12 @@ import { MOST_ENTRIES } from '../bt/limits.ts';
 import { readUnseen } from '../bt/profilers/offcpu.ts';
 import type { Entry } from '../parsers/entries.ts';
 import { readInteger } from '../parsers/integer.ts';
-import type { KernelSymbols } from '../parsers/kernel-symbols.ts';
 import type { Recording } from '../parsers/recording.ts';
 import type { Ending, Facts } from './facts.ts';
-import { type FrameTable, mappingFinder, newFrameTable } from './frames.ts';
+import { addressSpaces, type FrameTable, newFrameTable, readable } from './frames.ts';
 import { offcpuMetrics } from './offcpu.ts';
 import type { Profile, Quality } from './schema.ts';
+import type { Symbols } from './symbols.ts';
 import { syscallMetrics } from './syscalls.ts';
 import { lifetimes, type Names, namesOf, ownersOf, type Span, spanOf } from './threads.ts';
 
@@ -16,11 +16,11 @@ export function assembleProfile(
   recording: Recording,
   facts: Facts,
   ending: Ending,
-  symbols: KernelSymbols,
+  symbols: Symbols,
 ): Profile {
   const span = spanOf(recording, facts, ending);
   const names = namesOf(recording, facts, ending.alive);
-  const frames = newFrameTable(mappingFinder(ending.mappings), symbols);
+  const frames = newFrameTable(addressSpaces(ending.mappings), symbols);
   const calls = recording.maps.get('@calls') ?? [];
   const offcpu = facts.profilers.includes('offcpu')
     ? offcpuMetrics(offcpuInput(recording, facts, ending, span, names), frames)
@@ -40,12 +40,13 @@ export function assembleProfile(
       incomplete: ending.incomplete,
     },
     ebpf: {
-      ...(offcpu ? { offcpu: offcpu.metrics } : {}),
+      ...(offcpu ? { offcpu: { ...offcpu.metrics, frames: readable(frames.frames, symbols.demangle) } } : {}),
       ...(syscalls ? { syscalls: syscalls.metrics } : {}),
     },
     quality: quality(recording, facts, ending, {
       unreadable: (offcpu?.unreadable ?? 0) + (syscalls?.unreadable ?? 0),
-      stacksMissing: (offcpu?.stacksMissing ?? 0) + ending.stacksUnread,
+      stacksMissing: offcpu?.stacksMissing ?? 0,
+      framesCut: offcpu?.framesCut ?? 0,
       frames,
     }),
   };
@@ -92,24 +93,23 @@ function quality(
   recording: Recording,
   facts: Facts,
   ending: Ending,
-  found: { unreadable: number; stacksMissing: number; frames: FrameTable },
+  found: { unreadable: number; stacksMissing: number; framesCut: number; frames: FrameTable },
 ): Quality {
+  const unseen = (recording.maps.get('@unseen') ?? []).map(readUnseen);
   const full = fullMaps(recording, facts.room);
   const { frames } = found.frames;
   const { lostEvents, linesDropped, faults, faultMessages } = recording.quality;
   return {
     lost_events: lostEvents,
-    switches_unseen: (recording.maps.get('@unseen') ?? [])
-      .map((entry) => readUnseen(entry) ?? 0)
-      .reduce((a, b) => a + b, 0),
+    switches_unseen: unseen.reduce((sum: number, count) => sum + (count ?? 0), 0),
     runs_skipped: ending.skippedRuns,
-    dropped_lines: linesDropped + found.unreadable,
+    dropped_lines: linesDropped + found.unreadable + unseen.filter((count) => count === undefined).length,
     map_full: full.length,
     kernel_errors: faults,
     stacks_missing: found.stacksMissing,
     frames_total: frames.length,
     frames_unresolved: frames.filter((frame) => frame.symbol === null).length,
-    frames_cut: 0,
+    frames_cut: found.framesCut,
     warnings: [
       ...ending.warnings,
       ...(found.stacksMissing > 0 ? [MISSING_STACKS] : []),
@@ -122,7 +122,9 @@ function quality(
 /** Maps that only grow are full when they hold all that they can; of the others the program counts what had no room. */
 function fullMaps({ maps }: Recording, room: Facts['room']): string[] {
   const noticed = (maps.get('@full') ?? []).filter((entry) => readInteger(entry.value) !== 0);
-  const grown = [...maps].filter(([name, entries]) => entries.length >= (room[name] ?? Infinity));
+  const grown = [...maps].filter(
+    ([name, entries]) => name !== '@full' && entries.length >= (room[name] ?? Infinity),
+  );
   return [...new Set([...noticed.map((entry) => entry.key), ...grown.map(([name]) => name)])];
 }
 

@@ -1,10 +1,10 @@
 import type { Entry } from '../parsers/entries.ts';
-import type { KernelSymbols } from '../parsers/kernel-symbols.ts';
 import type { Recording } from '../parsers/recording.ts';
 import type { Facts, MappingTexts } from './facts.ts';
-import { mappingFinder, newFrameTable } from './frames.ts';
+import { addressSpaces, newFrameTable, readable } from './frames.ts';
 import { offcpuMetrics, waitsBetween } from './offcpu.ts';
 import type { Offcpu, Sample } from './schema.ts';
+import type { Symbols } from './symbols.ts';
 import { syscallMetrics } from './syscalls.ts';
 import { namesOf, ownersOf, startOf } from './threads.ts';
 
@@ -21,7 +21,7 @@ export function assembleSample(
   earlier: Earlier,
   facts: Facts,
   mappings: MappingTexts,
-  symbols: KernelSymbols,
+  symbols: Symbols,
 ): Sample {
   const at = recording.tick ?? earlier.at;
   const names = namesOf(recording, facts, []);
@@ -31,7 +31,8 @@ export function assembleSample(
     const waits = waitsBetween(now('@waits'), before('@waits'));
     const identity = { owners: ownersOf(facts), comms: names.threads, lifetimes: new Map() };
     const input = { ...NO_EXTREMES, ...identity, waits, stacks: facts.stacks, end: at };
-    return offcpuMetrics(input, newFrameTable(mappingFinder(mappings), symbols)).metrics;
+    const { metrics } = offcpuMetrics(input, newFrameTable(addressSpaces(mappings), symbols));
+    return { ...metrics, frames: readable(metrics.frames, symbols.demangle) };
   };
   const syscalls = () =>
     syscallMetrics(now('@calls'), before('@calls'), facts.host.arch, at - earlier.at, names.processes)

@@ -51,6 +51,7 @@ const stack = z.object({
     .boolean()
     .describe('the wait was on already when the collection began: it counts from there and has no stack'),
   user: z.array(index).describe('indices into frames, leaf first'),
+  user_cut: count.describe('words after them that lie in no executable mapping: code without frame pointers'),
   kernel: z.array(index).describe('indices into frames, leaf first'),
 });
 
@@ -62,6 +63,7 @@ const stillBlocked = z.object({
   state,
   since_start: z.boolean(),
   user: z.array(index),
+  user_cut: count,
   kernel: z.array(index),
 });
 

@@ -4,6 +4,8 @@ export interface Mapping {
   readonly end: bigint;
   /** Offset of `start` in the file. */
   readonly fileOffset: bigint;
+  /** Device and inode of the file, `fe:00 1234`; `00:00 0` for memory of no file. */
+  readonly file: string;
   /** File path, or a name such as `[vdso]`; empty for anonymous memory. */
   readonly path: string;
 }
@@ -16,12 +18,13 @@ export interface Mapping {
  * ```
  */
 export function parseMaps(text: string): Mapping[] {
-  const row = /(?<![^\n])([0-9a-f]+)-([0-9a-f]+) ..x. ([0-9a-f]+) \S+ \d+ *([^\n]*)/g;
+  const row = /(?<![^\n])([0-9a-f]+)-([0-9a-f]+) ..x. ([0-9a-f]+) (\S+ \d+) *([^\n]*)/g;
   return [...text.matchAll(row)].map((m) => ({
     start: BigInt(`0x${m[1]}`),
     end: BigInt(`0x${m[2]}`),
     fileOffset: BigInt(`0x${m[3]}`),
-    path: m[4] as string,
+    file: m[4] as string,
+    path: m[5] as string,
   }));
 }
 

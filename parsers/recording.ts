@@ -122,7 +122,7 @@ function recordEvent(recording: Recording, event: StreamEvent): void {
     case 'end':
       recording.complete = true;
       return;
-    case 'tick':
+    default:
       return;
   }
 }

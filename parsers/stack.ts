@@ -2,7 +2,13 @@
  * What addresses stand for, by their upper and their lower 32 bits: as strings, the millions of addresses of a large
  * print would be as many pieces of garbage.
  */
-export type Known = Map<number, Map<number, number>>;
+type Known = Map<number, Map<number, number>>;
+
+/** The first address of a stack is where its thread was; the others are return addresses, and may mean another place. */
+export interface KnownPlaces {
+  readonly leaf: Known;
+  readonly callers: Known;
+}
 
 /**
  * Reads a stack, leaf first. Whatever a line holds besides its address is left out, for names are found elsewhere, the
@@ -17,7 +23,11 @@ export type Known = Map<number, Map<number, number>>;
  * @param known what each address seen so far stands for; grows
  * @param look says what an address stands for that was not seen yet, by its hexadecimal digits
  */
-export function readStack(text: string, known: Known, look: (address: string) => number): number[] {
+export function readStack(
+  text: string,
+  known: KnownPlaces,
+  look: (address: string, leaf: boolean) => number,
+): number[] {
   const stack: number[] = [];
   const end = text.length;
   for (let at = 0; at >= 0 && at < end; at = endOfLine(text, at)) {
@@ -32,7 +42,9 @@ export function readStack(text: string, known: Known, look: (address: string) =>
       low = (low << 4) | digit;
     }
     if (high === 0 && low === 0) break;
-    stack.push(lookUp(known, high, low) ?? keep(known, high, low, look(text.slice(start, at))));
+    const leaf = stack.length === 0;
+    const places = leaf ? known.leaf : known.callers;
+    stack.push(lookUp(places, high, low) ?? keep(places, high, low, look(text.slice(start, at), leaf)));
   }
   return stack;
 }

@@ -19,6 +19,8 @@ export type StreamLine =
 /** Past 104 days of uptime a clock exceeds 2^53. */
 const ns = z.preprocess(readInteger, z.number());
 const id = z.int().nonnegative();
+/** Addresses of user code, and what else has no unit: below 2^53. */
+const word = z.preprocess(readInteger, z.number());
 const comm = z.string().transform(mendBytes);
 
 const eventTuple = z.union([
@@ -37,6 +39,37 @@ const eventTuple = z.union([
   z
     .tuple([z.literal('exit'), ns, id, id, ns, comm])
     .transform(([type, at, pid, tid, start, comm]) => ({ type, at, pid, tid, start, comm })),
+  z
+    .tuple([z.literal('image'), ns, id, id, word, word, word])
+    .transform(([type, at, pid, generation, startCode, device, inode]) => ({
+      type,
+      at,
+      pid,
+      generation,
+      startCode,
+      device,
+      inode,
+    })),
+  z
+    .tuple([z.literal('auxv'), id, id])
+    .rest(word)
+    .transform(([type, pid, generation, ...words]) => ({ type, pid, generation, words })),
+  z
+    .tuple([z.literal('mapping'), ns, id, id, word, word, word, word, word])
+    .transform(([type, at, pid, generation, start, length, fileOffset, device, inode]) => ({
+      type,
+      at,
+      pid,
+      generation,
+      start,
+      length,
+      fileOffset,
+      device,
+      inode,
+    })),
+  z
+    .tuple([z.literal('path'), word, word, id, comm])
+    .transform(([type, device, inode, level, name]) => ({ type, device, inode, level, name })),
 ]);
 
 /** What the program printed by itself. Times are ns of the kernel's clock (CLOCK_BOOTTIME); `start` of an exit is 0 without BTF. */

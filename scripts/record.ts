@@ -4,13 +4,17 @@
  * Without names: all of them.
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
 import { $ } from 'zx';
+import type { Plan } from '../bt/compose.ts';
 import { collect } from '../bt/driver/collect.ts';
 import { holdTarget } from '../bt/driver/held-target.ts';
 import { requireHost } from '../bt/driver/host.ts';
 import { PROFILERS } from '../bt/profilers/registry.ts';
-import { type KeptRun, symbolsNeeded } from '../metrics/replay.ts';
+import { assembleProfile } from '../metrics/profile.ts';
+import type { KeptRun } from '../metrics/replay.ts';
+import { keepingSymbols } from '../metrics/symbols.ts';
 import { prepareVersions } from './versions.ts';
 
 $.verbose = false;
@@ -19,13 +23,20 @@ const BUILT = '/tmp/btprof-workloads';
 interface Workload {
   readonly build?: string;
   readonly command: readonly string[];
-  readonly stacks?: boolean;
+  readonly plan?: Partial<Plan>;
+  /** It runs already when the recording begins. */
+  readonly attach?: boolean;
 }
 const WORKLOADS: Record<string, Workload> = {
   demo: { command: ['node', 'fixtures/workloads/demo.mjs'] },
   sleepers: { build: 'sleepers', command: [`${BUILT}/sleepers`] },
-  'sleepers-no-stacks': { build: 'sleepers', command: [`${BUILT}/sleepers`], stacks: false },
+  'sleepers-no-stacks': { build: 'sleepers', command: [`${BUILT}/sleepers`], plan: { stacks: false } },
   forks: { build: 'forks', command: [`${BUILT}/forks`] },
+  // Threads that are blocked from before the start to the end.
+  deadlock: { build: 'deadlock', command: [`${BUILT}/deadlock`], attach: true, plan: { durationMs: 300 } },
+  interval: { build: 'sleepers', command: [`${BUILT}/sleepers`], plan: { intervalMs: 300 } },
+  // More than fits into the kernel's maps.
+  full: { build: 'crowd', command: [`${BUILT}/crowd`, '7', '23'], plan: { mapEntries: 16 } },
   compat: { build: 'compat', command: [`${BUILT}/compat`] },
 };
 
@@ -38,8 +49,7 @@ for (const name of names) {
 for (const { version, path } of await prepareVersions()) {
   mkdirSync(`fixtures/recordings/${version}`, { recursive: true });
   for (const name of names) {
-    const { command, stacks = true } = WORKLOADS[name] as Workload;
-    const run = await record(path, command, stacks);
+    const run = await record(path, WORKLOADS[name] as Workload);
     const file = `fixtures/recordings/${version}/${name}.json.gz`;
     writeFileSync(file, gzipSync(JSON.stringify(run), { level: 9 }));
     console.log(`${file}: ${run.lines.length} lines`);
@@ -51,17 +61,18 @@ async function buildWorkload(name: string): Promise<void> {
   await $`gcc -O1 -w -fno-omit-frame-pointer -pthread -o ${BUILT}/${name} fixtures/workloads/${name}.c`;
 }
 
-async function record(bpftrace: string, command: readonly string[], stacks: boolean): Promise<KeptRun> {
+async function record(bpftrace: string, { command, plan, attach }: Workload): Promise<KeptRun> {
   const { host, dialect } = await requireHost(bpftrace);
   const environment = ['PATH=/usr/local/bin:/usr/bin:/bin', 'LC_ALL=C'].map((entry) => Buffer.from(entry));
-  const target = holdTarget(
-    command.map((word) => Buffer.from(word)),
-    environment,
-    [],
-  );
+  const words = command.map((word) => Buffer.from(word));
+  const target = holdTarget(words, environment, []);
+  if (attach) {
+    target.release();
+    await sleep(500);
+  }
   const lines: string[] = [];
-  const { facts, ending, symbols, close } = await collect({
-    plan: { profilers: PROFILERS, minBlockNs: 0, stacks, stackDepth: 127, children: true },
+  const { recording, facts, ending, symbols, close } = await collect({
+    plan: { profilers: PROFILERS, minBlockNs: 0, stacks: true, stackDepth: 127, children: true, ...plan },
     host: {
       ...host,
       info: { ...host.info, hostname: 'recorded', kernel: host.info.kernel.split('-')[0] as string },
@@ -69,7 +80,9 @@ async function record(bpftrace: string, command: readonly string[], stacks: bool
     dialect,
     bpftrace,
     version: 'recorded',
-    subject: { kind: 'run', target, cmd: command, executable: command[0] as string },
+    subject: attach
+      ? { kind: 'attach', pids: [target.pid] }
+      : { kind: 'run', target, cmd: command, executable: command[0] as string },
     stop: new Promise(() => undefined),
     onTracer: () => undefined,
     onStart: () => undefined,
@@ -78,5 +91,8 @@ async function record(bpftrace: string, command: readonly string[], stacks: bool
     debug: () => undefined,
   });
   await close();
-  return { facts, ending, lines, kernelSymbols: symbolsNeeded(lines, symbols) };
+  target.signal('SIGKILL');
+  const kept = { kernel: {}, user: {}, demangled: {} };
+  assembleProfile(recording, facts, ending, keepingSymbols(symbols, kept));
+  return { facts, ending, lines, symbols: kept };
 }

@@ -11,6 +11,9 @@ const given = process.argv.slice(2);
 const asked = VERSIONS.filter((version) => given.includes(version));
 const args = given.filter((arg) => !asked.includes(arg as Version));
 
+const unknown = args.find((arg) => /^\d/.test(arg));
+if (unknown) fail(`there is no version ${unknown} among them; there are ${VERSIONS.join(', ')}.`);
+
 const missing = await prepareHost(TO_TEST_VERSIONS);
 if (missing.length > 0) fail(`What is missing:\n${missing.map((m) => `- ${m}`).join('\n')}`);
 const all = await prepareVersions();

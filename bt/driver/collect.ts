@@ -2,8 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Ending, Facts, MappingTexts, NamedThread } from '../../metrics/facts.ts';
 import { assembleSample, type Earlier } from '../../metrics/sample.ts';
 import type { Sample } from '../../metrics/schema.ts';
+import type { Symbols } from '../../metrics/symbols.ts';
 import { startOf } from '../../metrics/threads.ts';
-import type { KernelSymbols } from '../../parsers/kernel-symbols.ts';
 import type { Recording } from '../../parsers/recording.ts';
 import { BtprofError } from '../errors.ts';
 import type { Follow } from '../tracking.ts';
@@ -39,7 +39,7 @@ export interface Collection {
   readonly recording: Recording;
   readonly facts: Facts;
   readonly ending: Ending;
-  readonly symbols: KernelSymbols;
+  readonly symbols: Symbols;
   /** Why bpftrace ended by itself; undefined when it did not. */
   readonly failure: BtprofError | undefined;
   /** Ends bpftrace, which has no more to say; the kernel takes up to a second to let go of its probes. */
@@ -85,7 +85,7 @@ export async function collect(options: CollectOptions): Promise<Collection> {
 /** Makes a sample of each print: what the maps hold now, less what they held at the one before. */
 function sampler(onSample: (sample: Sample) => void) {
   let before: Earlier | undefined;
-  return (recording: Recording, facts: Facts, mappings: MappingTexts, symbols: KernelSymbols) => {
+  return (recording: Recording, facts: Facts, mappings: MappingTexts, symbols: Symbols) => {
     if (recording.tick === undefined) return;
     const earlier = before ?? { maps: new Map(), at: startOf(recording, facts) };
     onSample(assembleSample(recording, earlier, facts, mappings, symbols));
@@ -217,7 +217,6 @@ async function endingOf(
     incomplete: failure !== undefined,
     alive,
     mappings: mappings.texts(),
-    stacksUnread: tracer.stacksUnread(),
     skippedRuns: tracer.skippedRuns(),
     warnings: warnings(options, session, failure),
   };
@@ -234,7 +233,7 @@ function followed(recording: Recording, facts: Facts, subject: Subject): Readonl
 
 function warnings(
   { dialect, host, plan }: CollectOptions,
-  { mappings, recording, limits }: Session,
+  { mappings, recording, limits, mapEntries }: Session,
   failure: BtprofError | undefined,
 ): string[] {
   const forgotten = mappings.forgotten();
@@ -242,6 +241,11 @@ function warnings(
   return [
     ...dialect.warnings,
     ...(failure ? [failure.message] : []),
+    ...(mapEntries === limits.mapEntries
+      ? []
+      : [
+          `kernel maps have ${mapEntries} entries and not ${limits.mapEntries}: does the command given to --bpftrace pass BPFTRACE_* variables on?`,
+        ]),
     ...(plan.stacks && limits.stackDepth < plan.stackDepth
       ? [`stacks are cut at ${limits.stackDepth} frames, for this host has too little memory for more`]
       : []),

@@ -12,8 +12,11 @@ export interface Host {
   readonly info: HostInfo & { readonly arch: Arch };
   /** Whether the kernel has BTF, with all that btprof reads of a task. */
   readonly btf: boolean;
+  /** CPUs that may ever be there: the kernel keeps a value for each of them in per-CPU maps. */
+  readonly possibleCpus: number;
 }
 
+const BTF = '/sys/kernel/btf/vmlinux';
 export const MOUNT_TRACEFS = 'mount -t tracefs nodev /sys/kernel/tracing';
 
 /**
@@ -30,6 +33,7 @@ export function readHost(): Host {
   return {
     info: { kernel: release(), arch, cpus: cpus().length, hostname: hostname() },
     btf: hasBtf(),
+    possibleCpus: possibleCpus(),
   };
 }
 
@@ -38,7 +42,17 @@ export function readHost(): Host {
  * start_boottime, of Linux 5.5.
  */
 export function hasBtf(): boolean {
-  return tryRead(() => readFileSync('/sys/kernel/btf/vmlinux').includes('\0start_boottime\0')) ?? false;
+  return tryRead(() => readFileSync(BTF).includes('\0start_boottime\0')) ?? false;
+}
+
+/** `0-127`, or `0-3,8-11`. */
+function possibleCpus(): number {
+  const text = tryRead(() => readFileSync('/sys/devices/system/cpu/possible', 'utf8').trim()) ?? '';
+  const sizes = text.split(',').map((range) => {
+    const [first, last = first] = range.split('-').map(Number);
+    return (last ?? NaN) - (first ?? NaN) + 1;
+  });
+  return sizes.reduce((a, b) => a + b, 0) || cpus().length;
 }
 
 /** Where tracefs is mounted, itself or below debugfs; undefined when it is not. Others than root cannot look in. */
@@ -96,6 +110,12 @@ export async function requireHost(bpftrace: string): Promise<{ host: Host; diale
     throw new BtprofError(
       'tracefs is not mounted, so bpftrace finds no tracepoints.',
       `Mount it: ${MOUNT_TRACEFS}`,
+    );
+  }
+  if (dialect.needsBtf && !existsSync(BTF)) {
+    throw new BtprofError(
+      `bpftrace ${dialect.version} needs a kernel with BTF, and this one has none: there is no ${BTF}.`,
+      'Use bpftrace 0.24 or older, or a kernel built with CONFIG_DEBUG_INFO_BTF=y.',
     );
   }
   if (!inInitialPidNamespace()) {

@@ -1,15 +1,23 @@
 import { Transform } from 'node:stream';
 import split2 from 'split2';
 
+/** V8 has no longer strings (2^29 − 24 characters). */
+const LONGEST_LINE = 500_000_000;
+
 /**
  * Reads a stream line by line, in time that grows with its bytes also when a line is hundreds of megabytes long, as the
  * print of a large map is. What is no UTF-8 arrives as U+FFFD.
  *
+ * @param longest bytes of a line; in place of a longer one comes a short line that nothing can read, which is counted
  * @returns resolves at the end of the stream
  */
-export function readLines(stream: NodeJS.ReadableStream, onLine: (line: string) => void): Promise<void> {
+export function readLines(
+  stream: NodeJS.ReadableStream,
+  onLine: (line: string) => void,
+  longest = LONGEST_LINE,
+): Promise<void> {
   return new Promise((resolve, reject) => {
-    const lines = stream.pipe(wholeLines()).pipe(split2());
+    const lines = stream.pipe(wholeLines(longest)).pipe(split2());
     lines.on('data', onLine);
     lines.on('end', resolve);
     lines.on('error', reject);
@@ -19,18 +27,33 @@ export function readLines(stream: NodeJS.ReadableStream, onLine: (line: string) 
 const NEWLINE = 0x0a;
 
 /** Passes bytes on only up to a newline: split2 looks through all it holds at every chunk, and a map is one line. */
-function wholeLines(): Transform {
+function wholeLines(longest: number): Transform {
   let held: Buffer[] = [];
+  let size = 0;
+  const hold = (bytes: Buffer) => {
+    if (bytes.length === 0) return;
+    size += bytes.length;
+    if (size <= longest) held.push(bytes);
+    else held = [];
+  };
+  const release = (): Buffer => {
+    const line =
+      size <= longest ? Buffer.concat(held) : Buffer.from(`{"a line of ${size} bytes": "is too long"}\n`);
+    [held, size] = [[], 0];
+    return line;
+  };
   return new Transform({
     transform(chunk: Buffer, _encoding, done) {
-      const end = chunk.lastIndexOf(NEWLINE) + 1;
-      if (end > 0) this.push(Buffer.concat([...held, chunk.subarray(0, end)]));
-      if (end > 0) held = [];
-      if (end < chunk.length) held.push(chunk.subarray(end));
+      const first = chunk.indexOf(NEWLINE) + 1;
+      const last = chunk.lastIndexOf(NEWLINE) + 1;
+      hold(chunk.subarray(0, first || chunk.length));
+      if (first > 0) this.push(release());
+      if (last > first) this.push(chunk.subarray(first, last));
+      if (first > 0) hold(chunk.subarray(last));
       done();
     },
     flush(done) {
-      done(null, Buffer.concat(held));
+      done(null, release());
     },
   });
 }

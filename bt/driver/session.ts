@@ -2,7 +2,8 @@ import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { totalmem } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type KernelSymbols, parseKernelSymbols } from '../../parsers/kernel-symbols.ts';
+import type { Symbols } from '../../metrics/symbols.ts';
+import { parseKernelSymbols } from '../../parsers/kernel-symbols.ts';
 import { newRecording, type Recording, recordLine } from '../../parsers/recording.ts';
 import type { StreamEvent } from '../../parsers/stream.ts';
 import { composeMaps, composeProgram, type Plan } from '../compose.ts';
@@ -10,10 +11,13 @@ import type { Dialect } from '../dialect.ts';
 import { BtprofError } from '../errors.ts';
 import { kernelBytes, type Limits, limitsFor, type Means, roomOf } from '../limits.ts';
 import type { Follow } from '../tracking.ts';
+import { demangle } from './demangle.ts';
 import type { Host } from './host.ts';
 import { type MappingCache, newMappingCache } from './mappings.ts';
+import { newObjectFiles, type ObjectFiles } from './object-files.ts';
 import { tryRead } from './procfs.ts';
 import { explainFailure, startTracer, type Tracer } from './tracer.ts';
+import { newUserSymbols } from './user-symbols.ts';
 
 export interface SessionOptions {
   readonly plan: Plan;
@@ -27,7 +31,7 @@ export interface SessionOptions {
   /** Settles when there is nothing to wait for any more: Ctrl-C, or the held process is gone. */
   readonly giveUp: Promise<unknown>;
   /** Ran with each complete print at an interval. */
-  readonly onTick: (recording: Recording, mappings: MappingCache, symbols: KernelSymbols) => void;
+  readonly onTick: (recording: Recording, mappings: MappingCache, symbols: Symbols) => void;
   /** Ran as soon as there is a process to kill, whatever happens then. */
   readonly onTracer: (tracer: Tracer) => void;
   readonly debug: (text: string) => void;
@@ -40,8 +44,11 @@ export interface Session {
   readonly tracer: Tracer;
   readonly recording: Recording;
   readonly mappings: MappingCache;
-  readonly symbols: KernelSymbols;
+  readonly files: ObjectFiles;
+  readonly symbols: Symbols;
   readonly limits: Limits;
+  /** Room that the maps have: less than was asked for when a wrapper does not pass the environment on. */
+  readonly mapEntries: number;
   /** How many keys fit into each kernel map. */
   readonly room: Readonly<Record<string, number>>;
   /** Has the program print all its maps; resolves when they are read, or when bpftrace has ended. */
@@ -55,15 +62,22 @@ export interface Session {
  */
 export async function openSession(options: SessionOptions): Promise<Session> {
   const { dialect, bpftrace, debug } = options;
-  const { program, limits, room } = prepareProgram(options);
+  const { program, limits, roomFor } = prepareProgram(options);
   debug(`program:\n${program}`);
   debug(`limits: ${JSON.stringify(limits)}`);
-  const [recording, mappings, marks] = [newRecording(), newMappingCache(), newMarks()];
-  let symbols = parseKernelSymbols('');
+  const [recording, files, marks] = [newRecording(), newObjectFiles(), newMarks()];
+  const mappings = newMappingCache(files);
+  let kernel = parseKernelSymbols('');
+  const symbols: Symbols = {
+    kernel: (address) => kernel.find(address),
+    user: newUserSymbols(files),
+    demangle,
+  };
   const onLine = (text: string) => {
     options.onLine?.(text);
     const line = recordLine(recording, text);
     if (line.kind === 'dropped') debug(`dropped: ${line.reason}`);
+    if (line.kind === 'ignored' && line.remark) debug(`bpftrace: ${line.remark}`);
     if (line.kind !== 'event') return;
     mappings.onEvent(line.event);
     marks.pass(line.event.type);
@@ -73,16 +87,19 @@ export async function openSession(options: SessionOptions): Promise<Session> {
   const started = performance.now();
   const tracer = await startTracer(bpftrace, program, dialect.environment(limits), onLine);
   options.onTracer(tracer);
-  symbols = readKernelSymbols(options.plan.stacks); // bpftrace takes longer to get ready
+  kernel = readKernelSymbols(options.plan.stacks); // bpftrace takes longer to get ready
   await untilReady(tracer, marks, options.giveUp);
   debug(`armed after ${Math.round(performance.now() - started)} ms`);
+  const mapEntries = tracer.mapEntries() ?? limits.mapEntries;
   return {
     tracer,
     recording,
     mappings,
+    files,
     symbols,
     limits,
-    room,
+    mapEntries,
+    room: roomFor(mapEntries),
     printMaps: () => printMaps(tracer, marks, debug),
   };
 }
@@ -95,14 +112,14 @@ function prepareProgram({ plan, host, dialect, follow, threads }: SessionOptions
     statsSlots: dialect.statsSlots,
     stackDepth: plan.stackDepth,
     memoryBytes: Math.min(totalmem(), process.constrainedMemory() || Infinity),
-    cpus: host.info.cpus,
+    cpus: host.possibleCpus,
     threads,
     mapEntries: plan.mapEntries,
   };
   const limits = limitsFor(means);
   requireMemory(means, limits);
   const program = composeProgram({ ...plan, stackDepth: limits.stackDepth }, context);
-  return { program, limits, room: roomOf(means, limits) };
+  return { program, limits, roomFor: (mapEntries: number) => roomOf(means, { ...limits, mapEntries }) };
 }
 
 /** Share of memory beyond which the kernel may fail only after minutes, and take the host with it. */
@@ -119,7 +136,7 @@ function requireMemory(means: Means, limits: Limits): void {
   );
 }
 
-function readKernelSymbols(wanted: boolean): KernelSymbols {
+function readKernelSymbols(wanted: boolean) {
   const text = wanted ? tryRead(() => readFileSync('/proc/kallsyms', 'latin1')) : undefined;
   return parseKernelSymbols(text ?? '');
 }

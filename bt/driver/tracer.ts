@@ -6,9 +6,8 @@ import { readLines } from './lines.ts';
 import { tryRead } from './procfs.ts';
 
 /** Remarks of bpftrace that mean nothing for the result. */
-const HARMLESS = [/RLIMIT_MEMLOCK/, /^Attaching \d+ probes?/, /^\s*$/];
-/** Written once for each stack that the kernel could not keep. */
-const STACK_UNREAD = /failed to look up stack id/;
+/** Stacks that the kernel could not keep are counted where they are missing. */
+const HARMLESS = [/RLIMIT_MEMLOCK/, /^Attaching \d+ probes?/, /failed to look up stack id/, /^\s*$/];
 /** Lines of stderr that are kept for messages. */
 const REMARKS_KEPT = 200;
 
@@ -29,8 +28,8 @@ export interface Tracer {
   readonly remarks: () => readonly string[];
   /** How often the kernel did not run one of its programs, for another ran on that CPU. */
   readonly skippedRuns: () => number;
-  /** How many stacks it said it could not read. */
-  readonly stacksUnread: () => number;
+  /** Room of its maps, as the kernel has it; undefined where that cannot be seen, as in a container. */
+  readonly mapEntries: () => number | undefined;
 }
 
 /**
@@ -56,12 +55,10 @@ export async function startTracer(
     env: { ...TRACER_PLACE.env, ...environment },
   });
   const remarks: string[] = [];
-  let stacksUnread = 0;
   const readAll = [
     readLines(child.stdout, onLine),
     readLines(child.stderr, (line) => {
-      if (STACK_UNREAD.test(line)) stacksUnread++;
-      else if (!HARMLESS.some((h) => h.test(line)) && remarks.length < REMARKS_KEPT) remarks.push(line);
+      if (!HARMLESS.some((h) => h.test(line)) && remarks.length < REMARKS_KEPT) remarks.push(line);
     }),
   ];
   const { pid } = child;
@@ -76,24 +73,29 @@ export async function startTracer(
       return { code: result.exitCode ?? null, signal: result.signal ?? null };
     }),
     remarks: () => remarks,
-    skippedRuns: () => skippedRuns(pid),
-    stacksUnread: () => stacksUnread,
+    skippedRuns: () => numbersOf(pid, /^recursion_misses:\s+(\d+)/m).reduce((a, b) => a + b, 0),
+    mapEntries: () => mapEntries(pid),
   };
 }
 
-/** The kernel counts skipped runs for each program, of which the process has a descriptor; a wrapper's child has them. */
-function skippedRuns(pid: number): number {
+/** Hashes, and hashes with a value for each CPU (enum bpf_map_type). */
+const HASH_ENTRIES = /^map_type:\s+[15]\n(?:.*\n)*?max_entries:\s+(\d+)/m;
+
+/** All our maps have the same, but for those of one variable. */
+function mapEntries(pid: number): number | undefined {
+  const entries = numbersOf(pid, HASH_ENTRIES);
+  return entries.length > 0 ? entries.reduce((a, b) => Math.max(a, b)) : undefined;
+}
+
+/** What the kernel tells of the programs and maps of a process, each a descriptor; those of a wrapper are its child's. */
+function numbersOf(pid: number, pattern: RegExp): number[] {
   const infos = (tryRead(() => readdirSync(`/proc/${pid}/fdinfo`)) ?? []).map(
     (fd) => tryRead(() => readFileSync(`/proc/${pid}/fdinfo/${fd}`, 'utf8')) ?? '',
   );
-  const own = infos.map((info) => Number(/^recursion_misses:\s+(\d+)/m.exec(info)?.[1] ?? 0));
+  const own = infos.flatMap((info) => pattern.exec(info)?.[1] ?? []).map(Number);
   const children = tryRead(() => readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8')) ?? '';
-  const theirs = children
-    .trim()
-    .split(' ')
-    .filter(Boolean)
-    .map((child) => skippedRuns(Number(child)));
-  return [...own, ...theirs].reduce((a, b) => a + b, 0);
+  const theirs = children.trim().split(' ').filter(Boolean);
+  return [...own, ...theirs.flatMap((child) => numbersOf(Number(child), pattern))];
 }
 
 /** The whole session: `--bpftrace` may name a wrapper that runs the real one as its child. */

@@ -39,10 +39,10 @@ export const offcpu: Profiler = {
   }),
   onNamed: (options) => [
     '$now = nsecs;',
-    '$w = @off[args->pid];',
+    '$w = @off[(uint64)args->pid];',
     'if ($w.0 == 0) {',
-    `  @off[args->pid] = (${['$now', '(uint64)args->pid', '(uint64)1', `(uint64)${SEEDED}`, ...stacks(options)].join(', ')});`,
-    `  ${noteFull('@off', '@off[args->pid].0 == 0')}`,
+    `  @off[(uint64)args->pid] = (${['$now', '(uint64)args->pid', '(uint64)1', `(uint64)${SEEDED}`, ...stacks(options)].join(', ')});`,
+    `  ${noteFull('@off', '@off[(uint64)args->pid].0 == 0')}`,
     '}',
   ],
 };
@@ -60,20 +60,20 @@ function maps(stacks: number): KernelMap[] {
 /** bpftrace 0.23 has to know what a map holds before its parts are used as keys of another. */
 function declareOff(options: FragmentOptions): string[] {
   const nothing = [...Array(4).fill('(uint64)0'), ...stacks(options)];
-  return [`@off[0] = (${nothing.join(', ')});`, 'delete(@off[0]);'];
+  return [`@off[(uint64)0] = (${nothing.join(', ')});`, 'delete(@off[(uint64)0]);'];
 }
 
-/** `@off[tid]`: (since, tgid, exec generation, state, kernel stack, user stack) of the wait in progress. */
+/** `@off[(uint64)tid]`: (since, tgid, exec generation, state, kernel stack, user stack) of the wait in progress. */
 function startOfWait(options: FragmentOptions): string[] {
-  const wait = ['$now', '(uint64)pid', '@gen[pid]', '(uint64)args->prev_state', ...stacks(options)];
+  const wait = ['$now', '(uint64)pid', '@gen[(uint64)pid]', '(uint64)args->prev_state', ...stacks(options)];
   return [
-    `if (@gen[pid]${unlessStopped(options)}) {`,
+    `if (@gen[(uint64)pid]${unlessStopped(options)}) {`,
     ...indent(unseenEnd(options)),
     `  if (args->prev_state & ${LEAVING}) {`,
     `    ${exitEvent(options.btf)}`,
     '  } else {',
-    `    @off[tid] = (${wait.join(', ')});`,
-    `    ${noteFull('@off', '@off[tid].0 == 0')}`,
+    `    @off[(uint64)tid] = (${wait.join(', ')});`,
+    `    ${noteFull('@off', '@off[(uint64)tid].0 == 0')}`,
     '  }',
     '}',
   ];
@@ -82,11 +82,11 @@ function startOfWait(options: FragmentOptions): string[] {
 function endOfWait(options: FragmentOptions): string[] {
   return [
     '$now = nsecs;',
-    '$w = @off[args->next_pid];',
+    '$w = @off[(uint64)args->next_pid];',
     `if ($w.0${unlessStopped(options)}) {`,
     '  $wait = $now - $w.0;',
-    ...indent(addWait('$w', 'args->next_pid', options)),
-    '  delete(@off[args->next_pid]);',
+    ...indent(addWait('$w', '(uint64)args->next_pid', options)),
+    '  delete(@off[(uint64)args->next_pid]);',
     '}',
   ];
 }
@@ -102,16 +102,16 @@ function unseenEnd(options: FragmentOptions): string[] {
     `$in = $now - (uint64)(${onCpu});`,
     'if ($in > $p.0) {',
     '  $wait = $in - $p.0;',
-    ...indent(addWait('$p', 'tid', options)),
-    '  @unseen[pid] = count();',
+    ...indent(addWait('$p', '(uint64)tid', options)),
+    '  @unseen[(uint64)pid] = count();',
     '}',
   ];
-  const admit = [`if ($p.3 != ${SEEDED}) {`, '  @unseen[pid] = count();', '}'];
+  const admit = [`if ($p.3 != ${SEEDED}) {`, '  @unseen[(uint64)pid] = count();', '}'];
   return [
-    '$p = @off[tid];',
+    '$p = @off[(uint64)tid];',
     'if ($p.0) {',
     ...indent(options.btf ? mend : admit),
-    '  delete(@off[tid]);',
+    '  delete(@off[(uint64)tid]);',
     '}',
   ];
 }

@@ -32,11 +32,11 @@ export const syscalls: Profiler = {
     probes: [
       {
         attach: 'tracepoint:raw_syscalls:sys_enter',
-        predicate: '@gen[pid]',
+        predicate: '@gen[(uint64)pid]',
         comment:
           'One probe for all calls: the 360 sys_enter_* probes take 26 s and more to detach.\n' +
           `${COMPAT_BIT.toString(16)} (hex) is added to the number of a 32-bit call.`,
-        body: [`@calls[pid, ${callNumber(options)}] = count();`],
+        body: [`@calls[(uint64)pid, ${callNumber(options)}] = count();`],
       },
     ],
     maps: [{ name: '@calls', role: 'result', key: 2, value: 1, perCpu: true }],

@@ -5,7 +5,7 @@ import { execa } from 'execa';
 import { readLines } from '../../bt/driver/lines.ts';
 import { assembleProfile } from '../../metrics/profile.ts';
 import type { KeptRun } from '../../metrics/replay.ts';
-import { parseKernelSymbols } from '../../parsers/kernel-symbols.ts';
+import { keptSymbols } from '../../metrics/symbols.ts';
 import { newRecording, recordLine } from '../../parsers/recording.ts';
 
 export interface Result {
@@ -21,14 +21,13 @@ export function readRecording(file: string): KeptRun {
 
 /** The lines come through a pipe, as bpftrace's do. */
 async function measure(recordingFile: string, stream: string): Promise<Result> {
-  const { facts, ending, kernelSymbols } = readRecording(recordingFile);
+  const { facts, ending, symbols } = readRecording(recordingFile);
   const mappings = { '4711:1': '7f0000000000-7f0010000000 r-xp 00000000 fe:00 1   /opt/large/program\n' };
-  const symbols = parseKernelSymbols(kernelSymbols);
   const began = performance.now();
   const recording = newRecording();
   const { stdout } = execa('cat', [stream], { buffer: false });
   await readLines(stdout, (line) => recordLine(recording, line));
-  const profile = assembleProfile(recording, facts, { ...ending, mappings }, symbols);
+  const profile = assembleProfile(recording, facts, { ...ending, mappings }, keptSymbols(symbols));
   return {
     seconds: (performance.now() - began) / 1000,
     mb: statSync(stream).size / 1e6,

@@ -48,6 +48,29 @@ describe.each(VERSIONS)(
         expect(offcpu?.frames[stack.user[0] ?? -1]?.module).toMatch(/\/libc\.so\.6$/);
     });
 
+    test('deadlock: 3 threads that were blocked from before the start to the end, in a lock', () => {
+      const { ebpf, quality } = replay(recorded(version, 'deadlock'));
+      expect(quality).toMatchObject({ dropped_lines: 0, lost_events: 0 });
+      expect(ebpf.offcpu?.still_blocked).toHaveLength(3);
+      for (const thread of ebpf.offcpu?.still_blocked ?? []) {
+        expect(thread).toMatchObject({ since_start: true, comm: 'deadlock' });
+        const kernel = thread.kernel.map((i) => ebpf.offcpu?.frames[i]?.symbol ?? null);
+        expect(waitSite(kernel)).toMatch(/futex/);
+      }
+    });
+
+    test('interval: prints of the totals at each of them', () => {
+      const { lines } = recorded(version, 'interval');
+      expect(lines.filter((line) => line.includes('["tock"')).length).toBeGreaterThanOrEqual(2);
+    });
+
+    test('full: what had no room is told', () => {
+      const { quality } = replay(recorded(version, 'full'));
+      expect(quality.map_full).toBeGreaterThanOrEqual(3);
+      expect(quality.warnings.join()).toMatch(/@off was full.*--map-entries 64/);
+      expect(quality.dropped_lines).toBe(0);
+    });
+
     test('forks: 200 children of 3 calls each', () => {
       const { metadata, ebpf } = replay(recorded(version, 'forks'));
       expect(metadata.processes).toBe(201);

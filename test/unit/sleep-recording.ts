@@ -1,6 +1,7 @@
 import type { Ending, Facts } from '../../metrics/facts.ts';
 import { assembleProfile } from '../../metrics/profile.ts';
 import type { Profile } from '../../metrics/schema.ts';
+import type { Symbols, UserPlace } from '../../metrics/symbols.ts';
 import { parseKernelSymbols } from '../../parsers/kernel-symbols.ts';
 import { newRecording, type Recording, recordLine } from '../../parsers/recording.ts';
 
@@ -29,7 +30,7 @@ export const SLEEP_MAPS = `\
 `;
 
 /** Rows of /proc/kallsyms of that kernel. */
-export const SLEEP_SYMBOLS = parseKernelSymbols(`\
+const KERNEL_SYMBOLS = parseKernelSymbols(`\
 ffffffff810000ba T entry_SYSCALL_64_after_hwframe
 ffffffff814153f0 T exit_to_user_mode_loop
 ffffffff8141fc60 T hrtimer_nanosleep
@@ -40,6 +41,17 @@ ffffffff821f8540 t __schedule
 ffffffff821f94a0 T schedule
 ffffffff822003e0 t do_nanosleep
 `);
+
+/** The one of its two places in user code that has a name: the loader is stripped. */
+const USER_SYMBOLS: Readonly<Record<string, UserPlace>> = {
+  '/usr/lib/x86_64-linux-gnu/libc.so.6+849155': { symbol: 'clock_nanosleep', offset: 35 },
+};
+
+export const SLEEP_SYMBOLS: Symbols = {
+  kernel: KERNEL_SYMBOLS.find,
+  user: ({ path }, fileOffset) => USER_SYMBOLS[`${path}+${fileOffset}`],
+  demangle: () => new Map(),
+};
 
 export const SLEEP_FACTS: Facts = {
   mode: 'run',
@@ -62,7 +74,6 @@ export const SLEEP_ENDING: Ending = {
   incomplete: false,
   alive: [],
   mappings: { '26857:1': SLEEP_MAPS },
-  stacksUnread: 0,
   skippedRuns: 0,
   warnings: [],
 };

@@ -6,8 +6,7 @@ import { BPFTRACES } from './bpftraces.ts';
 
 describe.each(BPFTRACES)('bpftrace $version', ({ version, path }) => {
   const dir = `fixtures/programs/${version}`;
-  // The registers and flags of the other architecture are not those of this kernel.
-  const programs = readdirSync(dir).filter((name) => !name.includes('aarch64'));
+  const programs = readdirSync(dir);
 
   test.each(programs)('loads and attaches %s, and prints its first line', async (name) => {
     const { stdout, stderr } = await firstLine(path, readFileSync(`${dir}/${name}`, 'utf8'));

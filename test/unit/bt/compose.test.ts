@@ -106,3 +106,25 @@ test('stacks are in the keys of waits, and in waits in progress', () => {
   expect(withStacks(PLAN)).toEqual(['@waits', '@off']);
   expect(withStacks({ ...PLAN, stacks: false })).toEqual([]);
 });
+
+describe('the place of code is told', () => {
+  const tells = ([plan, context]: readonly [Plan, ProgramContext]) => {
+    const program = composeProgram(plan, context);
+    return ['sys_enter_mmap', 'sys_exit_mmap', '("image"', '("auxv"', '("path"'].map((part) =>
+      program.includes(part),
+    );
+  };
+  const without = ['script', 'attach-no-stacks', 'run-syscalls', 'run-syscalls-no-follow', 'run-no-btf'];
+
+  test.each(Object.entries(PROGRAMS))(
+    'by %s, if it has stacks and BTF and btprof to read them',
+    (name, program) => {
+      expect(new Set(tells(program))).toEqual(new Set([!without.includes(name)]));
+    },
+  );
+
+  test('by one profiler that has stacks of several', () => {
+    const offcpu = { ...PLAN, profilers: selectProfilers(['offcpu']) };
+    expect(new Set(tells([offcpu, ATTACH]))).toEqual(new Set([true]));
+  });
+});

@@ -59,6 +59,16 @@ describe('what changes between versions', () => {
     expect(dialectFor(`bpftrace v${version}`).statsSlots).toBe(statsSlots);
   });
 
+  test.each([
+    ['0.16.0', false],
+    ['0.24.9', false],
+    ['0.25.0', true],
+    ['0.27.1', true],
+    ['1.0.0', true],
+  ])('%s cannot do without BTF: %s', (version, needsBtf) => {
+    expect(dialectFor(`bpftrace v${version}`).needsBtf).toBe(needsBtf);
+  });
+
   test.each(['0.16.0', '0.17.0', '0.23.2', '0.27.99'])('%s has been tried', (version) => {
     expect(dialectFor(`bpftrace v${version}`).warnings).toEqual([]);
   });
@@ -94,11 +104,23 @@ describe('the environment', () => {
   test.each(['0.20.0', '0.23.2', '0.27.1', '1.0.0'])('of %s has the new names of settings', (version) => {
     expect(environmentOf(version)).toMatchObject({
       BPFTRACE_MAX_MAP_KEYS: '65536',
-      BPFTRACE_MAX_STRLEN: '64',
       BPFTRACE_MAP_KEYS_MAX: undefined,
       BPFTRACE_STRLEN: undefined,
     });
   });
+
+  test.each([
+    ['0.20.0', '64'],
+    ['0.23.2', '64'],
+    ['0.24.0', undefined],
+    ['0.27.1', undefined],
+    ['1.0.0', undefined],
+  ])(
+    'of %s has strings of %s bytes; the kernel refuses those that newer ones make short',
+    (version, bytes) => {
+      expect(environmentOf(version).BPFTRACE_MAX_STRLEN).toBe(bytes);
+    },
+  );
 
   test('unsets in one version what it sets in another, and has the same names in all', () => {
     expect(Object.keys(environmentOf('0.16.0'))).toEqual(Object.keys(environmentOf('0.27.0')));

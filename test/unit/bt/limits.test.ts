@@ -105,10 +105,10 @@ describe.each([
 
 test.each([
   ['shared', '0.17.0', 512 * MiB, 2048, 8],
-  ['shared', '0.17.0', GiB, 4096, 32],
+  ['shared', '0.17.0', GiB, 8192, 16],
   ['shared', '0.17.0', 2 * GiB, 16_384, 64],
   ['inline', '0.27.0', 512 * MiB, 4096, 127],
-  ['inline', '0.27.0', 256 * MiB, 4096, 32],
+  ['inline', '0.27.0', 256 * MiB, 4096, 16],
 ])(
   '%s stacks of bpftrace %s on 2 CPUs and %i bytes: %i entries, %i frames',
   (...[, version, memoryBytes, mapEntries, stackDepth]) => {

@@ -5,18 +5,25 @@ import { exitEvent, type Follow, TRACKING_TRACEPOINTS, tracking } from '../../..
 const HELD: Follow = { kind: 'held', pid: 4711, execs: 2, children: true };
 const NAMED: Follow = { kind: 'named', by: 42, children: true };
 const ARGUMENT: Follow = { kind: 'argument', children: true };
+const NOTHING_MORE = { onNamed: [], onProgram: [], exitsSeen: false };
 
 function probesOf(follow: Follow, exitsSeen = false): Map<string, Probe> {
-  const { probes } = tracking({ follow, btf: true, onNamed: ['named();'], exitsSeen });
+  const { probes } = tracking({
+    follow,
+    btf: true,
+    onNamed: ['named();'],
+    onProgram: ['program();'],
+    exitsSeen,
+  });
   return new Map(probes.map((probe) => [probe.attach, probe]));
 }
 
 function mapsOf(follow: Follow): string[] {
-  return tracking({ follow, btf: true, onNamed: [], exitsSeen: false }).maps.map((map) => map.name);
+  return tracking({ follow, btf: true, ...NOTHING_MORE }).maps.map((map) => map.name);
 }
 
 test.each([HELD, NAMED, ARGUMENT])('no map of $kind is printed', (follow) => {
-  const { maps } = tracking({ follow, btf: true, onNamed: [], exitsSeen: false });
+  const { maps } = tracking({ follow, btf: true, ...NOTHING_MORE });
   expect(maps.map((map) => map.role).filter((role) => role !== 'helper')).toEqual([]);
 });
 
@@ -30,8 +37,8 @@ describe('a held process', () => {
   const exec = probesOf(HELD).get('tracepoint:sched:sched_process_exec');
 
   test('is followed from the exec that makes it the command', () => {
-    expect(exec?.predicate).toBe('@gen[pid] || pid == 4711');
-    expect(exec?.body.join('\n')).toContain('if (@execs == 2) {\n    @gen[pid] = (uint64)1;');
+    expect(exec?.predicate).toBe('@gen[(uint64)pid] || pid == 4711');
+    expect(exec?.body.join('\n')).toContain('if (@execs == 2) {\n    @gen[(uint64)pid] = (uint64)1;');
   });
 
   test('has its execs counted', () => {
@@ -53,37 +60,60 @@ describe('processes named by the profiler', () => {
   });
 
   test('what profilers want is done before the thread is followed', () => {
-    expect(named?.body.slice(-4, -2)).toEqual(['  named();', '  @gen[args->pid] = (uint64)1;']);
+    expect(named?.body.slice(-4, -2)).toEqual(['  named();', '  @gen[(uint64)args->pid] = (uint64)1;']);
   });
 
   test('a thread for which there is no room is noted', () => {
-    expect(named?.body.slice(-2)).toEqual(['  if (@gen[args->pid] == 0) { @full["@gen"] = count(); }', '}']);
+    expect(named?.body.slice(-2)).toEqual([
+      '  if (@gen[(uint64)args->pid] == 0) { @full["@gen"] = count(); }',
+      '}',
+    ]);
   });
 });
 
 test('a program that runs without btprof takes the process from its argument', () => {
-  expect(tracking({ follow: ARGUMENT, btf: true, onNamed: [], exitsSeen: false }).begin).toEqual([
-    '@gen[$1] = (uint64)1;',
+  expect(tracking({ follow: ARGUMENT, btf: true, ...NOTHING_MORE }).begin).toEqual([
+    '@gen[(uint64)$1] = (uint64)1;',
   ]);
 });
 
 test('an exec of a followed process begins a new generation', () => {
   const exec = probesOf(NAMED).get('tracepoint:sched:sched_process_exec');
-  expect(exec?.predicate).toBe('@gen[pid]');
-  expect(exec?.body[0]).toBe('@gen[pid] = @gen[pid] + 1;');
+  expect(exec?.predicate).toBe('@gen[(uint64)pid]');
+  expect(exec?.body[0]).toBe('@gen[(uint64)pid] = @gen[(uint64)pid] + 1;');
+});
+
+describe('each new program', () => {
+  const exec = (follow: Follow) => probesOf(follow).get('tracepoint:sched:sched_process_exec')?.body ?? [];
+
+  test.each([HELD, NAMED, ARGUMENT])('of $kind is told once, and then what is wanted of it', (follow) => {
+    const body = exec(follow).map((line) => line.trim());
+    expect(body.filter((line) => line.includes('"exec"'))).toHaveLength(1);
+    const told = body.indexOf('print(("exec", nsecs, pid, @gen[(uint64)pid], comm));');
+    expect(body[told + 1]).toBe('program();');
+  });
+
+  test('of a held process is told when it is followed by then', () => {
+    expect(exec(HELD).slice(-4)).toEqual([
+      'if (@gen[(uint64)pid]) {',
+      '  print(("exec", nsecs, pid, @gen[(uint64)pid], comm));',
+      '  program();',
+      '}',
+    ]);
+  });
 });
 
 describe('children', () => {
   test('are followed with the generation of their parent', () => {
     expect(probesOf(NAMED).get('tracepoint:task:task_newtask')?.body).toContain(
-      '  @gen[args->pid] = @gen[pid];',
+      '  @gen[(uint64)args->pid] = @gen[(uint64)pid];',
     );
   });
 
   test('for which there is no room are noted', () => {
     const body = probesOf(NAMED).get('tracepoint:task:task_newtask')?.body ?? [];
-    const made = body.indexOf('  @gen[args->pid] = @gen[pid];');
-    expect(body[made + 1]).toBe('  if (@gen[args->pid] == 0) { @full["@gen"] = count(); }');
+    const made = body.indexOf('  @gen[(uint64)args->pid] = @gen[(uint64)pid];');
+    expect(body[made + 1]).toBe('  if (@gen[(uint64)args->pid] == 0) { @full["@gen"] = count(); }');
   });
 
   test('are processes, not threads', () => {
@@ -98,7 +128,9 @@ describe('children', () => {
 
 test('a process is forgotten when it is reaped, not when its leader exits', () => {
   const probes = probesOf(HELD);
-  expect(probes.get('tracepoint:sched:sched_process_free')?.body).toEqual(['delete(@gen[args->pid]);']);
+  expect(probes.get('tracepoint:sched:sched_process_free')?.body).toEqual([
+    'delete(@gen[(uint64)args->pid]);',
+  ]);
   expect(probes.get('tracepoint:sched:sched_process_exit')?.body.join()).not.toContain('delete');
 });
 

@@ -12,6 +12,7 @@ const STUCK: Offcpu['still_blocked'][number] = {
   state: 'S',
   since_start: false,
   user: [],
+  user_cut: 0,
   kernel: [],
 };
 

@@ -1,66 +1,198 @@
 import { describe, expect, test } from 'vitest';
-import { mappingFinder, newFrameTable } from '../../../metrics/frames.ts';
+import type { MappingTexts } from '../../../metrics/facts.ts';
+import { addressSpaces, newFrameTable, readable } from '../../../metrics/frames.ts';
+import type { Frame } from '../../../metrics/schema.ts';
+import type { Symbols } from '../../../metrics/symbols.ts';
 import { parseKernelSymbols } from '../../../parsers/kernel-symbols.ts';
-import { parseMaps } from '../../../parsers/proc.ts';
 import { SLEEP_MAPS, SLEEP_SYMBOLS } from '../sleep-recording.ts';
 
 const LIBC = '/usr/lib/x86_64-linux-gnu/libc.so.6';
-const findMapping = mappingFinder({ '26857:1': SLEEP_MAPS });
-/** A user stack of sleep, in perf and in raw mode. */
+/** A user stack of sleep, in perf and in raw mode: sleep has no frame pointers. */
 const USER = '\n\t7f195c57f503 0x7f195c57f503 ([unknown])\n\t5f5e100 0x5f5e100 ([unknown])\n';
 const RAW_USER = '\n7f195c57f503\n5f5e100\n';
 const KERNEL = '\nffffffff821f94c3\nffffffff8220043e\n';
+const UNKNOWN = { symbol: null, module: null, offset: null };
 
-function tableOf(find = findMapping, kallsyms?: string) {
-  return newFrameTable(find, kallsyms === undefined ? SLEEP_SYMBOLS : parseKernelSymbols(kallsyms));
+function tableOf(symbols: Partial<Symbols> = {}, maps: MappingTexts = { '26857:1': SLEEP_MAPS }) {
+  return newFrameTable(addressSpaces(maps), { ...SLEEP_SYMBOLS, ...symbols });
 }
 
 describe('user frames', () => {
-  test.each([USER, RAW_USER, `${RAW_USER}0\n`])(
-    'an address in a mapping gets its file and the offset in that file: %j',
-    (text) => {
-      const table = tableOf();
-      expect(table.user(text, 26857, 1)).toEqual([0, 1]);
-      expect(table.frames).toEqual([
-        { address: '0x7f195c57f503', symbol: null, module: LIBC, offset: 849155 },
-        { address: '0x5f5e100', symbol: null, module: null, offset: null },
-      ]);
-    },
-  );
+  test('have the name of their function and the offset in it', () => {
+    const table = tableOf();
+    expect(table.user('\n7f195c57f503\n', 26857, 1)).toEqual({ stack: [0], cut: 0 });
+    expect(table.frames).toEqual([
+      { address: '0x7f195c57f503', symbol: 'clock_nanosleep', module: LIBC, offset: 35 },
+    ]);
+  });
+
+  test('without a name have the offset in their file', () => {
+    const table = tableOf({ user: () => undefined });
+    table.user('\n7f195c57f503\n7f195c57f504\n', 26857, 1);
+    expect(table.frames).toEqual([
+      { address: '0x7f195c57f503', symbol: null, module: LIBC, offset: 849155 },
+      { address: '0x7f195c57f504', symbol: null, module: LIBC, offset: 849156 },
+    ]);
+  });
+
+  test('are asked for with their mapping and the offset in its file', () => {
+    const asked: [string, string, number][] = [];
+    const user: Symbols['user'] = ({ file, path }, offset) => {
+      asked.push([file, path, offset]);
+      return undefined;
+    };
+    tableOf({ user }).user('\n55ed5ddf1000\n7f195c57f503\n', 26857, 1);
+    expect(asked).toEqual([
+      ['fe:00 260875', '/usr/bin/sleep', 0x2000],
+      ['fe:00 338951', LIBC, 849155 - 1],
+    ]);
+  });
 
   test('the same address of another program of the process has another mapping', () => {
     const table = tableOf();
-    expect(table.user('7f195c57f503', 26857, 1)).toEqual([0]);
-    expect(table.user('7f195c57f503', 26857, 2)).toEqual([1]);
-    expect(table.user('7f195c57f503', 26858, 1)).toEqual([1]);
+    const stackOf = (pid: number, generation: number) => table.user('7f195c57f503', pid, generation).stack;
+    expect([stackOf(26857, 1), stackOf(26857, 2), stackOf(26858, 1)]).toEqual([[0], [1], [1]]);
     expect(table.frames[1]?.module).toBeNull();
-  });
-
-  test('the end of a mapping is outside it', () => {
-    const table = tableOf();
-    table.user('7f195c4d6000\n7f195c62b000', 26857, 1);
-    expect(table.frames.map((frame) => frame.offset)).toEqual([0x26000, null]);
   });
 
   test('what bpftrace names one is ignored: the same for every version', () => {
     const table = tableOf();
-    table.user('\n\t7f195c57f503 clock_nanosleep+35 (/another/libc.so)\n', 26857, 1);
-    expect(table.frames).toEqual([{ address: '0x7f195c57f503', symbol: null, module: LIBC, offset: 849155 }]);
+    table.user('\n\t7f195c57f503 usleep+5 (/another/libc.so)\n', 26857, 1);
+    expect(table.frames).toMatchObject([{ symbol: 'clock_nanosleep', module: LIBC, offset: 35 }]);
   });
 
-  test('anonymous memory has no module, but an offset', () => {
-    const jit = parseMaps('7f0000001000-7f0000002000 rwxp 00000000 00:00 0 \n');
-    const table = tableOf(() => jit[0]);
+  test('in anonymous memory have no module, but an offset', () => {
+    const table = tableOf({}, { '1:1': '7f0000001000-7f0000002000 rwxp 00000000 00:00 0 \n' });
     table.user('7f0000001010', 1, 1);
     expect(table.frames[0]).toEqual({ address: '0x7f0000001010', symbol: null, module: null, offset: 16 });
+  });
+
+  test('in mappings that overlap are in the first, which is the latest', () => {
+    const maps = `\
+7f0000001000-7f0000002000 r-xp 00000000 fe:00 2   /new.so
+7f0000000000-7f0000008000 r-xp 00000000 fe:00 1   /old.so
+`;
+    const table = tableOf({}, { '1:1': maps });
+    table.user('7f0000001010\n7f0000003010', 1, 1);
+    expect(table.frames.map((frame) => frame.module)).toEqual(['/new.so', '/old.so']);
+  });
+});
+
+/** Two functions side by side, at the start and in the middle of a mapping. */
+describe('the place of a frame', () => {
+  const maps = { '1:1': '7f0000001000-7f0000003000 r-xp 00001000 fe:00 1   /a.so\n' };
+  const user: Symbols['user'] = (_, offset) =>
+    offset < 0x1800
+      ? { symbol: 'low', offset: offset - 0x1000 }
+      : { symbol: 'high', offset: offset - 0x1800 };
+  const kernel: Symbols['kernel'] = (address) =>
+    address < 'ffffffff81000800'
+      ? { symbol: 'klow', offset: Number(BigInt(`0x${address}`) - 0xffffffff81000000n) }
+      : { symbol: 'khigh', offset: Number(BigInt(`0x${address}`) - 0xffffffff81000800n), module: '[ext4]' };
+  const named = (frames: readonly Frame[]) => frames.map(({ symbol, offset }) => [symbol, offset]);
+
+  test.each([
+    ['leaf', '7f0000001000', 'low', 0],
+    ['leaf', '7f00000017ff', 'low', 0x7ff],
+    ['leaf', '7f0000001800', 'high', 0],
+    ['leaf', '7f0000002fff', 'high', 0x17ff],
+    ['caller', '7f0000001001', 'low', 1],
+    ['caller', '7f0000001800', 'low', 0x800],
+    ['caller', '7f0000001801', 'high', 1],
+    ['caller', '7f0000003000', 'high', 0x1800],
+  ])(
+    'that is a %s at %s is in %s: a caller is one byte further, behind its call',
+    (what, at, symbol, offset) => {
+      const table = tableOf({ user }, maps);
+      table.user(what === 'leaf' ? at : `7f0000001400\n${at}`, 1, 1);
+      expect(named(table.frames).at(-1)).toEqual([symbol, offset]);
+      expect(table.frames.at(-1)?.address).toBe(`0x${at}`);
+    },
+  );
+
+  test.each([
+    ['leaf', 'ffffffff810007ff', 'klow', 0x7ff],
+    ['leaf', 'ffffffff81000800', 'khigh', 0],
+    ['caller', 'ffffffff81000800', 'klow', 0x800],
+    ['caller', 'ffffffff81000801', 'khigh', 1],
+  ])('that is a %s of the kernel at %s is in %s', (what, at, symbol, offset) => {
+    const table = tableOf({ kernel });
+    table.kernel(what === 'leaf' ? at : `ffffffff81000400\n${at}`);
+    expect(named(table.frames).at(-1)).toEqual([symbol, offset]);
+  });
+
+  test('of one address is another as a leaf than as a caller, and each is kept once', () => {
+    const table = tableOf({ user }, maps);
+    expect(table.user('7f0000001800\n7f0000001800\n7f0000001800', 1, 1).stack).toEqual([0, 1, 1]);
+    expect(table.user('7f0000001800', 1, 1).stack).toEqual([0]);
+    expect(named(table.frames)).toEqual([
+      ['high', 0],
+      ['low', 0x800],
+    ]);
+  });
+
+  test('of one address is the same frame where it means the same', () => {
+    const table = tableOf({ user }, maps);
+    expect(table.user('7f0000001400\n7f0000001400', 1, 1).stack).toEqual([0, 0]);
+  });
+});
+
+describe('a stack ends where it is no code any more', () => {
+  test.each([USER, RAW_USER, `${RAW_USER}0\n`])('%j', (text) => {
+    const table = tableOf();
+    expect(table.user(text, 26857, 1)).toEqual({ stack: [0], cut: 1 });
+    expect(table.frames.map((frame) => frame.address)).toEqual(['0x7f195c57f503']);
+  });
+
+  test.each([
+    ['what follows is counted, be it code or not', '7f195c57f503\n5f5e100\n7f195c57f503\n8', [0], 3],
+    ['code before it is kept', '7f195c57f503\n7f195c4d6001\n5f5e100\n5f5e100', [0, 1], 2],
+    ['the start of a mapping follows no call in it', '7f195c57f503\n7f195c4d6000\n7f195c4d6001', [0], 2],
+    ['its end does', '7f195c57f503\n7f195c62b000', [0, 1], 0],
+    ['what is past its end does not', '7f195c57f503\n7f195c62b001', [0], 1],
+    ['address 0 is the end, and no word of it', '7f195c57f503\n0\n5f5e100', [0], 0],
+  ])('%s', (_, text, stack, cut) => {
+    expect(tableOf().user(text, 26857, 1)).toEqual({ stack, cut });
+  });
+
+  test('but the leaf is kept wherever it is', () => {
+    const table = tableOf();
+    expect(table.user('7f195c62b000\n7f195c57f503\n5f5e100', 26857, 1)).toEqual({ stack: [0, 1], cut: 1 });
+    expect(table.frames[0]).toEqual({ address: '0x7f195c62b000', ...UNKNOWN });
+  });
+
+  test.each<[string, MappingTexts]>([
+    ['nothing is known', {}],
+    ['another process is known', { '26857:2': SLEEP_MAPS, '26858:1': SLEEP_MAPS }],
+    ['no mapping is executable', { '26857:1': '' }],
+  ])('but not where %s of its mappings', (_, maps) => {
+    const table = tableOf({}, maps);
+    expect(table.user(USER, 26857, 1)).toEqual({ stack: [0, 1], cut: 0 });
+    expect(table.frames).toEqual([
+      { address: '0x7f195c57f503', ...UNKNOWN },
+      { address: '0x5f5e100', ...UNKNOWN },
+    ]);
+  });
+
+  test('the same words are cut in one process, and kept in another that nothing is known of', () => {
+    const table = tableOf();
+    expect(table.user(USER, 26857, 1).cut).toBe(1);
+    expect(table.user(USER, 26858, 1).cut).toBe(0);
+    expect(table.user(USER, 26857, 1).cut).toBe(1);
+  });
+
+  test('not so in the kernel', () => {
+    expect(tableOf().kernel('ffffffff821f94c3\n5f5e100')).toEqual([0, 1]);
   });
 });
 
 describe('kernel frames', () => {
-  const KALLSYMS = 'ffffffff821f94a0 T schedule\nffffffffc0401081 t ext4_read_bh\t[ext4]\n';
+  const { find } = parseKernelSymbols(
+    'ffffffff821f94a0 T schedule\nffffffffc0401081 t ext4_read_bh\t[ext4]\n',
+  );
 
   test('are of the kernel, or of its module, with their names in /proc/kallsyms', () => {
-    const table = tableOf(findMapping, KALLSYMS);
+    const table = tableOf({ kernel: find });
     table.kernel('\nffffffff821f94c3\nffffffffc0401123\n');
     expect(table.frames).toEqual([
       { address: '0xffffffff821f94c3', symbol: 'schedule', module: '[kernel]', offset: 35 },
@@ -75,7 +207,7 @@ describe('kernel frames', () => {
   });
 
   test.each(['', '0000000000000000 T schedule\n'])('have none without symbols: %j', (kallsyms) => {
-    const table = tableOf(findMapping, kallsyms);
+    const table = tableOf({ kernel: parseKernelSymbols(kallsyms).find });
     table.kernel('\n\tffffffff821f94c3 schedule+35\n');
     expect(table.frames).toEqual([
       { address: '0xffffffff821f94c3', symbol: null, module: '[kernel]', offset: null },
@@ -83,7 +215,7 @@ describe('kernel frames', () => {
   });
 
   test('that were read with their names keep them', () => {
-    const table = tableOf(findMapping, '');
+    const table = tableOf({ kernel: () => undefined });
     const place = { symbol: 'futex_do_wait', offset: 70 };
     expect(
       table.named([
@@ -106,10 +238,10 @@ test('equal frames are one, and the order of a stack is kept', () => {
 });
 
 test('the same place of two files is two frames', () => {
-  const at = (path: string) => parseMaps(`7f0000001000-7f0000002000 r-xp 00000000 fe:00 1 ${path}\n`)[0];
-  const table = tableOf((pid) => at(pid === 1 ? '/a.so' : '/b.so'));
-  expect(table.user('7f0000001010', 1, 1)).toEqual([0]);
-  expect(table.user('7f0000001010', 2, 1)).toEqual([1]);
+  const at = (path: string) => `7f0000001000-7f0000002000 r-xp 00000000 fe:00 1 ${path}\n`;
+  const table = tableOf({}, { '1:1': at('/a.so'), '2:1': at('/b.so') });
+  expect(table.user('7f0000001010', 1, 1).stack).toEqual([0]);
+  expect(table.user('7f0000001010', 2, 1).stack).toEqual([1]);
 });
 
 test('a kernel frame of /proc is the one that bpftrace printed', () => {
@@ -121,8 +253,32 @@ test('a kernel frame of /proc is the one that bpftrace printed', () => {
 
 test.each(['', '\n', String.raw`\\n`, '\n0\n'])('the empty stack %j has no frames', (text) => {
   const table = tableOf();
-  expect(table.user(text, 26857, 1)).toEqual([]);
+  expect(table.user(text, 26857, 1)).toEqual({ stack: [], cut: 0 });
   expect(table.kernel(text)).toEqual([]);
   expect(table.named([])).toEqual([]);
   expect(table.frames).toEqual([]);
+});
+
+describe('names for people', () => {
+  const frame = (symbol: string | null): Frame => ({ address: '0x1', symbol, module: '/a', offset: 1 });
+  const frames = ['_ZN2ns1fEi', 'main', null, '_ZN2ns1fEi'].map(frame);
+
+  test('replace those that are mangled, and nothing else of a frame', () => {
+    const names = readable(frames, () => new Map([['_ZN2ns1fEi', 'ns::f(int)']]));
+    expect(names).toEqual(['ns::f(int)', 'main', null, 'ns::f(int)'].map(frame));
+    expect(frames[0]?.symbol).toBe('_ZN2ns1fEi');
+  });
+
+  test('are asked for once each', () => {
+    let asked: readonly string[] = [];
+    readable(frames, (names) => {
+      asked = names;
+      return new Map();
+    });
+    expect(asked).toEqual(['_ZN2ns1fEi', 'main']);
+  });
+
+  test('are those of the file where there are no others', () => {
+    expect(readable(frames, () => new Map())).toEqual(frames);
+  });
 });

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { newFrameTable } from '../../../metrics/frames.ts';
+import type { MappingTexts } from '../../../metrics/facts.ts';
+import { addressSpaces, newFrameTable } from '../../../metrics/frames.ts';
 import { type OffcpuInput, offcpuMetrics, waitsBetween } from '../../../metrics/offcpu.ts';
 import type { Entry } from '../../../parsers/entries.ts';
 import { parseKernelSymbols } from '../../../parsers/kernel-symbols.ts';
@@ -8,7 +9,7 @@ const NANOSLEEP = '\nffffffff821f94c3\nffffffff8220043e\n';
 const FUTEX = '\nffffffff821f94c3\nffffffff8143f416\n';
 const DO_EXIT = '\nffffffff821f96d5\nffffffff8135d8c8\n';
 const USER = '\n7f195c57f503\n';
-const SYMBOLS = parseKernelSymbols(`\
+const KERNEL_SYMBOLS = parseKernelSymbols(`\
 ffffffff8135d600 T do_exit
 ffffffff8143f3d0 T futex_do_wait
 ffffffff821f94a0 T schedule
@@ -34,8 +35,10 @@ function wait(key: string, count: number, total: number): Entry {
   return { key, value: { count, average: Math.floor(total / count), total } };
 }
 
-function metricsOf(input: Partial<OffcpuInput>) {
-  const frames = newFrameTable(() => undefined, SYMBOLS);
+/** Nothing is known of user code, unless its mappings are given. */
+function metricsOf(input: Partial<OffcpuInput>, mappings: MappingTexts = {}) {
+  const symbols = { kernel: KERNEL_SYMBOLS.find, user: () => undefined };
+  const frames = newFrameTable(addressSpaces(mappings), symbols);
   return { ...offcpuMetrics({ ...NOTHING, ...input }, frames), frames: frames.frames };
 }
 
@@ -180,6 +183,50 @@ describe('stacks', () => {
   });
 });
 
+describe('user stacks that go on where there is no code', () => {
+  const mappings = { '7:1': '7f195c4d6000-7f195c62b000 r-xp 00026000 fe:00 338951 /lib/libc.so.6\n' };
+  const user = (...words: string[]) => `\n7f195c57f503\n${words.join('\n')}\n`;
+  const key = (words: string, pid = 7, kernel = NANOSLEEP) => `${pid},${pid},1,1,${kernel},${words}`;
+
+  test('are cut there, each row with the number of words that are left out', () => {
+    const waits = [
+      wait(key(user('5f5e100', '42')), 9, 900),
+      wait(key(user('7f195c57f510', '42')), 5, 500),
+      wait(key(user('7f195c57f510')), 1, 100),
+    ];
+    const { metrics, framesCut, stacksMissing } = metricsOf({ waits }, mappings);
+    expect(metrics.stacks.map((row) => [row.user.length, row.user_cut])).toEqual([
+      [1, 2],
+      [2, 1],
+      [2, 0],
+    ]);
+    expect({ framesCut, stacksMissing }).toEqual({ framesCut: 3, stacksMissing: 0 });
+  });
+
+  test('are whole in a process that nothing is known of', () => {
+    const { metrics, framesCut } = metricsOf(
+      { waits: [wait(key(user('5f5e100', '42'), 8), 1, 1)] },
+      mappings,
+    );
+    expect(metrics.stacks).toMatchObject([{ user: [0, 1, 2], user_cut: 0 }]);
+    expect(framesCut).toBe(0);
+  });
+
+  test('that print alike and lack the other stack are one row, cut once', () => {
+    const alike = key(user('5f5e100'), 7, '');
+    const { metrics, framesCut } = metricsOf({ waits: [wait(alike, 3, 300), wait(alike, 5, 500)] }, mappings);
+    expect(metrics.stacks).toMatchObject([{ count: 8, user: [0], user_cut: 1 }]);
+    expect(framesCut).toBe(1);
+  });
+
+  test('of what is still blocked are cut and counted, too', () => {
+    const off = [{ key: '7', value: [900_000, 7, 1, 1, NANOSLEEP, user('5f5e100', '42')] }];
+    const { metrics, framesCut } = metricsOf({ off, waits: [wait(key(user('8')), 1, 1)] }, mappings);
+    expect(metrics.still_blocked).toMatchObject([{ user: [0], user_cut: 2 }]);
+    expect(framesCut).toBe(3);
+  });
+});
+
 describe('threads named by their id alone', () => {
   const owners = new Map([
     [21098, 21008],
@@ -223,6 +270,7 @@ describe('what is still blocked', () => {
         state: '?',
         since_start: true,
         user: [],
+        user_cut: 0,
         kernel: [],
       },
       {
@@ -233,6 +281,7 @@ describe('what is still blocked', () => {
         state: 'S',
         since_start: false,
         user: [0],
+        user_cut: 0,
         kernel: [1, 2],
       },
     ]);

@@ -1,7 +1,17 @@
 import { describe, expect, test } from 'vitest';
-import { metadataOf } from '../../../metrics/profile.ts';
+import { assembleProfile, metadataOf } from '../../../metrics/profile.ts';
+import type { Offcpu } from '../../../metrics/schema.ts';
+import type { Symbols } from '../../../metrics/symbols.ts';
 import { expectValid, fitsPublishedSchema } from '../published-schema.ts';
-import { profileOf, SLEEP_ENDING, SLEEP_FACTS, SLEEP_LINES, sleepProfile } from '../sleep-recording.ts';
+import {
+  profileOf,
+  recordingOf,
+  SLEEP_ENDING,
+  SLEEP_FACTS,
+  SLEEP_LINES,
+  SLEEP_SYMBOLS,
+  sleepProfile,
+} from '../sleep-recording.ts';
 
 describe('the profile of sleep', () => {
   const profile = sleepProfile();
@@ -30,9 +40,9 @@ describe('the profile of sleep', () => {
       map_full: 0,
       kernel_errors: 0,
       stacks_missing: 0,
-      frames_total: 13,
-      frames_unresolved: 3,
-      frames_cut: 0,
+      frames_total: 12,
+      frames_unresolved: 1,
+      frames_cut: 1,
       warnings: [],
     });
   });
@@ -59,13 +69,47 @@ describe('the profile of sleep', () => {
   });
 });
 
-test('an address just past a mapping is not in it', () => {
-  const user = String.raw`\n\t7f195c62afff 0x7f195c62afff ([unknown])\n\t7f195c62b000 0x7f195c62b000 ([unknown])\n`;
-  const line = `{"type": "stats", "data": {"@waits": {"26857,26857,1,1,,${user}": {"count": 1, "average": 5, "total": 5}}}}`;
-  const { ebpf } = profileOf([line]);
-  expect(ebpf.offcpu?.frames.map((frame) => frame.module)).toEqual([
-    '/usr/lib/x86_64-linux-gnu/libc.so.6',
-    null,
+describe('words of a stack that are no code', () => {
+  const user = String.raw`\n7f195c57f503\n7f195c62b000\n7f195c62b001\n5f5e100\n`;
+  const waits = `{"type": "stats", "data": {"@waits": {"26857,26857,1,1,,${user}": {"count": 7, "average": 5, "total": 35}}}}`;
+  const off = `{"type": "map", "data": {"@off": {"26857": [1,26857,1,1,"","${user}"]}}}`;
+  const libc = '/usr/lib/x86_64-linux-gnu/libc.so.6';
+
+  test.each([
+    ['that ended', [waits], 2],
+    ['that did not', [off], 2],
+    ['of both kinds', [waits, off], 4],
+  ])('end the stacks of waits %s, and are counted once a stack', (_, lines, cut) => {
+    const profile = profileOf(lines);
+    const { stacks, still_blocked, frames } = profile.ebpf.offcpu as Offcpu;
+    for (const row of [...stacks, ...still_blocked]) expect(row).toMatchObject({ user: [0, 1], user_cut: 2 });
+    expect(frames.map((frame) => frame.module)).toEqual([libc, libc]);
+    expect(profile.quality).toMatchObject({ frames_cut: cut, frames_total: 2, frames_unresolved: 1 });
+    expectValid(profile);
+  });
+
+  test('stay in the stacks of a process whose mappings are not known', () => {
+    const profile = profileOf([waits], {}, { mappings: {} });
+    expect(profile.ebpf.offcpu?.stacks).toMatchObject([{ user: [0, 1, 2, 3], user_cut: 0 }]);
+    expect(profile.quality).toMatchObject({ frames_cut: 0, frames_total: 4, frames_unresolved: 4 });
+  });
+});
+
+test('names are readable, and their frames are told from those that share one', () => {
+  const kernel = String.raw`\nffffffff821f94c3\n`;
+  const user = String.raw`\n7f195c57f503\n7f195c57f505\n`;
+  const line = `{"type": "stats", "data": {"@waits": {"26857,26857,1,1,${kernel},${user}": {"count": 1, "average": 5, "total": 5}}}}`;
+  const symbols: Symbols = {
+    ...SLEEP_SYMBOLS,
+    user: (_, offset) => ({ symbol: offset === 849155 ? '_Z1fv' : '_Z1fi', offset: 7 }),
+    demangle: (names) => new Map(names.filter((n) => n.startsWith('_Z')).map((n) => [n, 'f()'])),
+  };
+  const { ebpf } = assembleProfile(recordingOf([line]), SLEEP_FACTS, SLEEP_ENDING, symbols);
+  expect(ebpf.offcpu?.stacks).toMatchObject([{ user: [0, 1], kernel: [2] }]);
+  expect(ebpf.offcpu?.frames.map(({ symbol, offset }) => [symbol, offset])).toEqual([
+    ['f()', 7],
+    ['f()', 8],
+    ['schedule', 35],
   ]);
 });
 
@@ -135,11 +179,10 @@ describe('what was lost', () => {
       '{"type": "value", "data": ["exit",39456',
       '{"type": "map", "data": {"@calls": {"26857,230": 1, "garbage": 2, "26857,0": 1f}}}',
     ];
-    const profile = profileOf(lines, {}, { stacksUnread: 3, warnings: ['said by others'] });
+    const profile = profileOf(lines, {}, { warnings: ['said by others'] });
     expect(profile.quality).toMatchObject({
       lost_events: 46,
       dropped_lines: 3,
-      stacks_missing: 3,
       warnings: expect.arrayContaining(['said by others']),
     });
     expectValid(profile);
@@ -205,7 +248,7 @@ test('a thread blocked from before the start to the end has the stack that /proc
   const framesOf = (stack: number[] = []) => stack.map((index) => ebpf.offcpu?.frames[index]);
   expect(wait).toMatchObject({ pid: 26857, tid: 27000, comm: 'worker', since_start: true });
   expect(framesOf(wait?.kernel)).toMatchObject([{ address: '0xffffffff8143f416', symbol: 'futex_do_wait' }]);
-  expect(framesOf(wait?.user)).toMatchObject([{ address: '0x7f195c57f503', offset: 849155 }]);
+  expect(framesOf(wait?.user)).toMatchObject([{ address: '0x7f195c57f503', symbol: 'clock_nanosleep' }]);
 });
 
 /** Processes that fork, exec and rename their threads, printed by bpftrace 0.17. */

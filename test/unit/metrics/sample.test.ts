@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { assembleSample } from '../../../metrics/sample.ts';
+import type { Symbols } from '../../../metrics/symbols.ts';
 import { expectValid } from '../published-schema.ts';
 import { recordingOf, SLEEP_FACTS, SLEEP_LINES, SLEEP_MAPS, SLEEP_SYMBOLS } from '../sleep-recording.ts';
 
@@ -67,7 +68,7 @@ describe('samples', () => {
     expect(ebpf.offcpu?.thread_stats).toMatchObject({ '21008:21098': { comm: 'worker', count: 1 } });
   });
 
-  test('name the files of frames, and the functions of the kernel', () => {
+  test('name the files of frames, their functions and those of the kernel', () => {
     const start = { maps: new Map(), at: 0 };
     const { ebpf } = assembleSample(
       recordingOf(SLEEP_LINES),
@@ -77,7 +78,23 @@ describe('samples', () => {
       SLEEP_SYMBOLS,
     );
     expect(ebpf.offcpu?.frames.map((frame) => frame.module)).toContain('/usr/lib/x86_64-linux-gnu/libc.so.6');
-    expect(ebpf.offcpu?.frames.map((frame) => frame.symbol)).toContain('do_nanosleep');
+    const symbols = ebpf.offcpu?.frames.map((frame) => frame.symbol);
+    expect(symbols).toEqual(expect.arrayContaining(['do_nanosleep', 'clock_nanosleep']));
+    expect(ebpf.offcpu?.stacks.map((row) => row.user_cut)).toEqual([1, 0]);
+  });
+
+  test('have names that are readable', () => {
+    const start = { maps: new Map(), at: 0 };
+    const maps = { '26857:1': SLEEP_MAPS };
+    const symbols: Symbols = {
+      ...SLEEP_SYMBOLS,
+      user: () => ({ symbol: '_Z1fv', offset: 7 }),
+      demangle: () => new Map([['_Z1fv', 'f()']]),
+    };
+    const { ebpf } = assembleSample(recordingOf(SLEEP_LINES), start, SLEEP_FACTS, maps, symbols);
+    const names = ebpf.offcpu?.frames.map((frame) => frame.symbol);
+    expect(names).toContain('f()');
+    expect(names).not.toContain('_Z1fv');
   });
 
   test('of a profiler that did not run have no part', () => {

@@ -21,10 +21,31 @@ ffffffffff600000-ffffffffff601000 --xp 00000000 00:00 0                  [vsysca
 
   test('executable mappings only, with every digit of their addresses', () => {
     expect(parseMaps(text)).toEqual([
-      { start: 0x55ed5ddf1000n, end: 0x55ed5ddf6000n, fileOffset: 0x2000n, path: '/usr/bin/sleep' },
-      { start: 0x7f7e13cf7000n, end: 0x7f7e13cf9000n, fileOffset: 0n, path: '[vdso]' },
-      { start: 0x7f7e13d00000n, end: 0x7f7e13d01000n, fileOffset: 0n, path: '' },
-      { start: 0xffffffffff600000n, end: 0xffffffffff601000n, fileOffset: 0n, path: '[vsyscall]' },
+      {
+        ...{ start: 0x55ed5ddf1000n, end: 0x55ed5ddf6000n, fileOffset: 0x2000n },
+        ...{ file: 'fe:00 260875', path: '/usr/bin/sleep' },
+      },
+      { start: 0x7f7e13cf7000n, end: 0x7f7e13cf9000n, fileOffset: 0n, file: '00:00 0', path: '[vdso]' },
+      { start: 0x7f7e13d00000n, end: 0x7f7e13d01000n, fileOffset: 0n, file: '00:00 0', path: '' },
+      {
+        ...{ start: 0xffffffffff600000n, end: 0xffffffffff601000n, fileOffset: 0n },
+        ...{ file: '00:00 0', path: '[vsyscall]' },
+      },
+    ]);
+  });
+
+  test.each([
+    ['fe:00', '260875'],
+    ['103:7ffff', '18446744073709551615'],
+    ['00:2a', '1'],
+  ])('a file is told by its device %s and its inode %s', (device, inode) => {
+    const [mapping] = parseMaps(`55ed5ddf1000-55ed5ddf6000 r-xp 00002000 ${device} ${inode}     /a b\n`);
+    expect(mapping).toMatchObject({ file: `${device} ${inode}`, path: '/a b' });
+  });
+
+  test('a row without a path, as of a file whose name is not known, is one', () => {
+    expect(parseMaps('1000-2000 r-xp 3000 fe:00 260875 \n')).toEqual([
+      { start: 0x1000n, end: 0x2000n, fileOffset: 0x3000n, file: 'fe:00 260875', path: '' },
     ]);
   });
 

@@ -31,6 +31,18 @@ test('what a line was is returned', () => {
   });
 });
 
+test('where code is mapped is read, and not kept here', () => {
+  const lines = [
+    '{"type": "value", "data": ["path",266338304,260875,0,"sleep"]}',
+    '{"type": "value", "data": ["image",3945559760474,26857,1,94477970509824,266338304,260875]}',
+    '{"type": "value", "data": ["auxv",26857,1,33,140179474968576]}',
+    '{"type": "value", "data": ["mapping",3945559960474,26857,1,139746899484672,1396736,155648,266338304,338951]}',
+  ];
+  const recording = recordingOf(lines);
+  const quality = { ...newRecording().quality, linesRead: lines.length };
+  expect(recording).toEqual({ ...newRecording(), quality });
+});
+
 test('the last print of a map replaces the ones before', () => {
   const recording = recordingOf([
     '{"type": "map", "data": {"@calls": {"865,158": 1, "865,12": 3}}}',

@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest';
-import { type Known, readStack } from '../../../parsers/stack.ts';
+import { type KnownPlaces, readStack } from '../../../parsers/stack.ts';
 
 function addressesOf(text: string): string[] {
   const addresses: string[] = [];
-  const stack = readStack(text, new Map(), (address) => addresses.push(address) - 1);
+  const stack = readStack(text, nothingKnown(), (address) => addresses.push(address) - 1);
   return stack.map((index) => addresses[index] as string);
 }
 
@@ -77,13 +77,22 @@ test.each(['', '\n', '\n\n', '\t \n', String.raw`\n`, String.raw`\\n`, 'xyz'])('
   expect(addressesOf(text)).toEqual([]);
 });
 
-test('an address is looked up once, and stands for the same thing in every stack', () => {
-  const known: Known = new Map();
-  const looked: string[] = [];
-  const look = (address: string) => looked.push(address) + 100;
-  expect(readStack('\n5f5e100\n7f195c57f503\n5f5e100\n', known, look)).toEqual([101, 102, 101]);
-  expect(readStack(String.raw`\n7f195c57f503\n42c1d81\n`, known, look)).toEqual([102, 103]);
-  expect(looked).toEqual(['5f5e100', '7f195c57f503', '42c1d81']);
+test('an address is looked up once as a leaf and once as a caller, whatever stack it is in', () => {
+  const known = nothingKnown();
+  const looked: [string, boolean][] = [];
+  const look = (address: string, leaf: boolean) => looked.push([address, leaf]) + 100;
+  expect(readStack('\n5f5e100\n7f195c57f503\n5f5e100\n7f195c57f503\n', known, look)).toEqual([
+    101, 102, 103, 102,
+  ]);
+  expect(readStack(String.raw`\n7f195c57f503\n42c1d81\n5f5e100\n`, known, look)).toEqual([104, 105, 103]);
+  expect(readStack(String.raw`\\n5f5e100\\n`, known, look)).toEqual([101]);
+  expect(looked).toEqual([
+    ['5f5e100', true],
+    ['7f195c57f503', false],
+    ['5f5e100', false],
+    ['7f195c57f503', true],
+    ['42c1d81', false],
+  ]);
 });
 
 test('addresses that differ in one bit are two', () => {
@@ -99,8 +108,12 @@ test('addresses that differ in one bit are two', () => {
   ];
   const addresses = [...new Set(all)];
   expect(addressesOf(addresses.join('\n'))).toEqual(addresses);
-  expect(new Set(readStack(addresses.join('\n'), new Map(), newNumber())).size).toBe(addresses.length);
+  expect(new Set(readStack(addresses.join('\n'), nothingKnown(), newNumber())).size).toBe(addresses.length);
 });
+
+function nothingKnown(): KnownPlaces {
+  return { leaf: new Map(), callers: new Map() };
+}
 
 function newNumber(): () => number {
   let number = 0;

@@ -20,6 +20,29 @@ describe('events of the program', () => {
       '["exit",3762712780373,21008,21098,3762692064085,"sleep"]',
       { type: 'exit', at: 3762712780373, pid: 21008, tid: 21098, start: 3762692064085, comm: 'sleep' },
     ],
+    [
+      '["image",3945559760474,26857,1,94477970509824,266338304,260875]',
+      {
+        ...{ type: 'image', at: 3945559760474, pid: 26857, generation: 1, startCode: 0x55ed5ddf1000 },
+        ...{ device: 266338304, inode: 260875 },
+      },
+    ],
+    [
+      '["auxv",26857,1,33,140179474968576,51,3632,16,395049983]',
+      { type: 'auxv', pid: 26857, generation: 1, words: [33, 140179474968576, 51, 3632, 16, 395049983] },
+    ],
+    ['["auxv",26857,1]', { type: 'auxv', pid: 26857, generation: 1, words: [] }],
+    [
+      '["mapping",3945559960474,26857,1,139746899484672,1396736,155648,266338304,338951]',
+      {
+        ...{ type: 'mapping', at: 3945559960474, pid: 26857, generation: 1, start: 0x7f195c4d6000 },
+        ...{ length: 1396736, fileOffset: 155648, device: 266338304, inode: 338951 },
+      },
+    ],
+    [
+      '["path",266338304,338951,0,"libc.so.6"]',
+      { type: 'path', device: 266338304, inode: 338951, level: 0, name: 'libc.so.6' },
+    ],
   ])('%s', (data, event) => {
     expect(readLine(`{"type": "value", "data": ${data}}`)).toEqual({ kind: 'event', event });
   });
@@ -51,6 +74,24 @@ describe('events of the program', () => {
     expect(line).toMatchObject({ kind: 'event', event: { at: 2 ** 53, start: 2 ** 53 } });
   });
 
+  test('so are words of the auxiliary vector, and an error that mmap returned', () => {
+    const words = readLine(
+      '{"type": "value", "data": ["auxv",7,1,26,"18446744073709551615",16,9007199254740993]}',
+    );
+    expect(words).toMatchObject({ kind: 'event', event: { words: [26, 2 ** 64, 16, 2 ** 53] } });
+    const line = readLine('{"type": "value", "data": ["mapping",5,7,1,18446744073709551604,1,0,0,0]}');
+    expect(line).toMatchObject({ kind: 'event', event: { start: 2 ** 64 } });
+  });
+
+  test.each([
+    [String.raw`"caf\uffffffc3\uffffffa9"`, 'café'],
+    [String.raw`"a \"b\"\n"`, 'a "b"\n'],
+    ['""', ''],
+  ])('the name %s on a path is %j', (printed, name) => {
+    const line = readLine(`{"type": "value", "data": ["path",266338304,338951,3,${printed}]}`);
+    expect(line).toMatchObject({ kind: 'event', event: { level: 3, name } });
+  });
+
   test.each([
     '["ready"]',
     '["ready",-1]',
@@ -62,6 +103,15 @@ describe('events of the program', () => {
     '["ready","-1"]',
     '["ready","1f"]',
     '["birth",3762429919980]',
+    '["image",3945559760474,26857,1,94477970509824,266338304]',
+    '["auxv",26857]',
+    '["auxv",26857,1,33,-1]',
+    '["auxv",26857,1,33,"vdso"]',
+    '["mapping",3945559960474,26857,1,139746899484672,1396736,155648,266338304]',
+    '["mapping",3945559960474,26857,1,139746899484672,1396736,155648,266338304,338951,0]',
+    '["path",266338304,338951,"libc.so.6"]',
+    '["path",266338304,338951,-1,"libc.so.6"]',
+    '["path",266338304,338951,0,7]',
     '[]',
     '5',
     'null',

@@ -1,6 +1,7 @@
 import { Readable } from 'node:stream';
 import { expect, test } from 'vitest';
 import { readLines } from '../../../../bt/driver/lines.ts';
+import { readLine } from '../../../../parsers/stream.ts';
 
 async function linesOf(...chunks: (string | Buffer)[]): Promise<string[]> {
   const lines: string[] = [];
@@ -34,4 +35,36 @@ test('a line in thousands of chunks is read in linear time', async () => {
   const chunks = Array.from({ length: 4000 }, () => Buffer.alloc(8192, 'x'));
   const [line] = await linesOf(...chunks, '\n');
   expect(line).toHaveLength(4000 * 8192);
+});
+
+test('a line that is longer than it may be becomes a short one that nothing can read, and costs no other', async () => {
+  const lines: string[] = [];
+  const chunks = ['before\n', 'x'.repeat(60), 'x'.repeat(60), '\nafter\n', 'y'.repeat(101)].map((text) =>
+    Buffer.from(text),
+  );
+  await readLines(Readable.from(chunks), (line) => lines.push(line), 100);
+  expect(lines).toEqual([
+    'before',
+    '{"a line of 121 bytes": "is too long"}',
+    'after',
+    '{"a line of 101 bytes": "is too long"}',
+  ]);
+  expect(lines.map((line) => readLine(line).kind)).toEqual(['ignored', 'dropped', 'ignored', 'dropped']);
+});
+
+test('a map of more than 100 MB is read whole', async () => {
+  const entry = (i: number) =>
+    `"1,1,1,1,${'\\n7f0000001000'.repeat(76)}\\n${i.toString(16)}\\n": {"count": 1, "average": 5, "total": 5}`;
+  function* chunks() {
+    yield Buffer.from('{"type": "stats", "data": {"@waits": {');
+    for (let i = 1; i <= 100_003; i += 1) yield Buffer.from(`${i > 1 ? ', ' : ''}${entry(i)}`);
+    yield Buffer.from('}}}\n');
+  }
+  let read: { bytes: number; entries: number } | undefined;
+  await readLines(Readable.from(chunks()), (line) => {
+    const map = readLine(line);
+    read = { bytes: line.length, entries: map.kind === 'map' ? map.entries.length : 0 };
+  });
+  expect(read?.bytes).toBeGreaterThan(100e6);
+  expect(read?.entries).toBe(100_003);
 });

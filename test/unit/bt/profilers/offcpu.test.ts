@@ -39,7 +39,9 @@ describe('the fragment', () => {
   test.each(['perf', 'raw'] as const)(
     'stacks are saved at switch-out, %s and as deep as asked',
     (stackMode) => {
-      const saved = bodyOf({ stackMode, stackDepth: 17 }).find((line) => line.includes('@off[tid] = '));
+      const saved = bodyOf({ stackMode, stackDepth: 17 }).find((line) =>
+        line.includes('@off[(uint64)tid] = '),
+      );
       expect(saved).toContain(`, kstack(${stackMode}, 17), ustack(${stackMode}, 17));`);
     },
   );
@@ -48,11 +50,11 @@ describe('the fragment', () => {
     'what @off holds is known from BEGIN on, and nothing is in it: stacks %s',
     (stacks) => {
       const { begin = [] } = offcpu.fragment({ ...OPTIONS, stacks });
-      const wait = bodyOf({ stacks }).find((line) => line.includes('@off[tid] = ')) ?? '';
+      const wait = bodyOf({ stacks }).find((line) => line.includes('@off[(uint64)tid] = ')) ?? '';
       expect(begin).toHaveLength(2);
-      expect(begin[0]?.startsWith('@off[0] = (')).toBe(true);
+      expect(begin[0]?.startsWith('@off[(uint64)0] = (')).toBe(true);
       expect(begin[0]?.split(',')).toHaveLength(wait.split(',').length);
-      expect(begin[1]).toBe('delete(@off[0]);');
+      expect(begin[1]).toBe('delete(@off[(uint64)0]);');
     },
   );
 
@@ -60,8 +62,8 @@ describe('the fragment', () => {
     const seeds = offcpu.onNamed(OPTIONS).map((line) => line.trim());
     const starts = bodyOf().map((line) => line.trim());
     for (const [lines, key] of [
-      [seeds, 'args->pid'],
-      [starts, 'tid'],
+      [seeds, '(uint64)args->pid'],
+      [starts, '(uint64)tid'],
     ] as const) {
       const begun = lines.findIndex((line) => line.startsWith(`@off[${key}] = (`));
       expect(lines[begun + 1]).toBe(`if (@off[${key}].0 == 0) { @full["@off"] = count(); }`);
@@ -91,7 +93,7 @@ describe('the fragment', () => {
   test('without stacks none are read, and the keys have none', () => {
     const body = bodyOf({ stacks: false }).join('\n');
     expect(body).not.toContain('stack');
-    expect(body).toContain('@waits[args->next_pid, $w.1, $w.2, $w.3] = stats($wait);');
+    expect(body).toContain('@waits[(uint64)args->next_pid, $w.1, $w.2, $w.3] = stats($wait);');
   });
 
   test('short waits are left out of all maps, but end', () => {
@@ -99,7 +101,7 @@ describe('the fragment', () => {
     const from = body.indexOf('  if ($wait >= 1000000) {');
     const inside = body.slice(from + 1, body.indexOf('  }', from));
     expect(inside.map((line) => /@\w+/.exec(line)?.[0])).toEqual(['@waits', '@longest', '@shortest']);
-    expect(body).toContain('  delete(@off[args->next_pid]);');
+    expect(body).toContain('  delete(@off[(uint64)args->next_pid]);');
   });
 
   test('a threshold of 0 tests nothing', () => {
@@ -121,19 +123,19 @@ describe('a thread that goes out while its wait is on', () => {
 
   test('came in unseen: with BTF the scheduler says when', () => {
     const body = bodyOf(true);
-    const at = body.indexOf('$p = @off[tid];');
+    const at = body.indexOf('$p = @off[(uint64)tid];');
     expect(body.slice(at + 2, at + 5)).toEqual([
       '$in = $now - (uint64)(curtask->se.sum_exec_runtime - curtask->se.prev_sum_exec_runtime);',
       'if ($in > $p.0) {',
       '$wait = $in - $p.0;',
     ]);
-    expect(body).toContain('@unseen[pid] = count();');
+    expect(body).toContain('@unseen[(uint64)pid] = count();');
   });
 
   test('is counted without BTF, unless it was named while it ran', () => {
     const body = bodyOf(false);
-    const at = body.indexOf('$p = @off[tid];');
-    expect(body.slice(at + 2, at + 4)).toEqual(['if ($p.3 != 4096) {', '@unseen[pid] = count();']);
+    const at = body.indexOf('$p = @off[(uint64)tid];');
+    expect(body.slice(at + 2, at + 4)).toEqual(['if ($p.3 != 4096) {', '@unseen[(uint64)pid] = count();']);
     expect(body.join()).not.toMatch(/curtask/);
   });
 });
@@ -155,7 +157,7 @@ describe('once the profiler has asked for the maps', () => {
 
   test('no wait ends or begins any more', () => {
     const conditions = bodyOf(true).filter((line) => line.startsWith('if '));
-    expect(conditions).toEqual(['if ($w.0 && @stopped == 0) {', 'if (@gen[pid] && @stopped == 0) {']);
+    expect(conditions).toEqual(['if ($w.0 && @stopped == 0) {', 'if (@gen[(uint64)pid] && @stopped == 0) {']);
   });
 
   test('a program without a profiler does not ask', () => {

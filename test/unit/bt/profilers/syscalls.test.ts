@@ -12,7 +12,7 @@ describe('the fragment', () => {
     fragmentOf(options).probes.flatMap((probe) => probe.body);
 
   test('without BTF the number is taken as it is', () => {
-    expect(bodyOf({ btf: false, arch: 'x86_64' })).toEqual(['@calls[pid, args->id] = count();']);
+    expect(bodyOf({ btf: false, arch: 'x86_64' })).toEqual(['@calls[(uint64)pid, args->id] = count();']);
   });
 
   test.each([
@@ -24,7 +24,7 @@ describe('the fragment', () => {
 
   test('only calls of followed processes are counted', () => {
     const [probe] = fragmentOf({ btf: true, arch: 'x86_64' }).probes;
-    expect(probe?.predicate).toBe('@gen[pid]');
+    expect(probe?.predicate).toBe('@gen[(uint64)pid]');
   });
 });
 

@@ -1,0 +1,85 @@
+import type { Fragment } from './program.ts';
+
+/** Directories above a file whose names are printed; deeper ones are found by other means, or not. */
+const LEVELS = 16;
+/** Pairs of the auxiliary vector that are printed: the loader's base is among the first on every architecture. */
+const AUXV_WORDS = 20;
+/** `PROT_EXEC` of mmap(2). */
+const EXECUTABLE = 4;
+/** `MAP_ANONYMOUS` of mmap(2). */
+const ANONYMOUS = '0x20';
+
+/** Kernel tracepoints of this part. */
+export const MAPPING_TRACEPOINTS = ['syscalls:sys_enter_mmap', 'syscalls:sys_exit_mmap'] as const;
+
+/**
+ * Tells every executable mapping of each followed process as it is made, so that addresses of processes that live for
+ * a millisecond can be named, too. Needs BTF. A file is told by device and inode, as in /proc/PID/maps, and its path
+ * once, name by name from the file upwards.
+ */
+export function addressSpaces(): Fragment {
+  return {
+    probes: [
+      {
+        attach: 'tracepoint:syscalls:sys_enter_mmap',
+        predicate: `@gen[(uint64)pid] && (args->prot & ${EXECUTABLE}) && (args->flags & ${ANONYMOUS}) == 0`,
+        comment: 'Code that is mapped from a file: libraries.',
+        body: [
+          '$file = (struct file *)*(uint64 *)((uint64)curtask->files->fdt->fd + args->fd * 8);',
+          ...announceFile(),
+          '@mapping[(uint64)tid] = ((uint64)args->len, (uint64)args->off, $dev, $ino);',
+        ],
+      },
+      {
+        attach: 'tracepoint:syscalls:sys_exit_mmap',
+        predicate: '@mapping[(uint64)tid].0',
+        comment: 'Where it was mapped; an error is no address of a user.',
+        body: [
+          '$m = @mapping[(uint64)tid];',
+          'if (args->ret > 0) {',
+          '  print(("mapping", nsecs, pid, @gen[(uint64)pid], (uint64)args->ret, $m.0, $m.1, $m.2, $m.3));',
+          '}',
+          'delete(@mapping[(uint64)tid]);',
+        ],
+      },
+    ],
+    begin: [
+      '@mapping[(uint64)0] = ((uint64)0, (uint64)0, (uint64)0, (uint64)0);',
+      'delete(@mapping[(uint64)0]);',
+    ],
+    maps: [
+      { name: '@mapping', role: 'helper', key: 1, value: 4 },
+      { name: '@files', role: 'helper', key: 2, value: 1 },
+    ],
+  };
+}
+
+/** Statements for a new program: where it was loaded, and the auxiliary vector, which tells where the loader was. */
+export function announceProgram(): string[] {
+  const words = Array.from({ length: AUXV_WORDS }, (_, i) => `curtask->mm->saved_auxv[${i}]`);
+  return [
+    '$file = curtask->mm->exe_file;',
+    ...announceFile(),
+    'print(("image", nsecs, pid, @gen[(uint64)pid], (uint64)curtask->mm->start_code, $dev, $ino));',
+    `print(("auxv", pid, @gen[(uint64)pid], ${words.join(', ')}));`,
+  ];
+}
+
+function announceFile(): string[] {
+  return [
+    '$dev = (uint64)$file->f_inode->i_sb->s_dev;',
+    '$ino = (uint64)$file->f_inode->i_ino;',
+    'if (@files[$dev, $ino] == 0) {',
+    '  @files[$dev, $ino] = 1;',
+    '  $entry = $file->f_path.dentry;',
+    '  $level = 0;',
+    `  unroll(${LEVELS}) {`,
+    '    if ($entry != $entry->d_parent) {',
+    '      print(("path", $dev, $ino, $level, str($entry->d_name.name)));',
+    '      $entry = $entry->d_parent;',
+    '      $level = $level + 1;',
+    '    }',
+    '  }',
+    '}',
+  ];
+}

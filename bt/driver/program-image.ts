@@ -1,0 +1,107 @@
+import { readFileSync, realpathSync, statSync } from 'node:fs';
+import { type ByteSource, type ElfFile, readElf } from '../../parsers/elf.ts';
+import type { StreamEvent } from '../../parsers/stream.ts';
+import { fileKey, type ObjectFiles } from './object-files.ts';
+import { tryRead } from './procfs.ts';
+
+type Image = Extract<StreamEvent, { type: 'image' }>;
+
+/** Keys of the auxiliary vector (getauxval(3)). */
+const AT_BASE = 7;
+const AT_SYSINFO_EHDR = 33;
+const PAGE = 4096;
+const LONGEST_PATH = 4096;
+
+/**
+ * The rows that /proc/PID/maps has of a program when it begins: its own code, its loader's and the vDSO. The kernel
+ * tells where they are; how long they are stands in the files.
+ *
+ * @param auxv key and value in turn
+ */
+export function imageRows(image: Image, auxv: readonly number[], files: ObjectFiles): string[] {
+  const file = fileKey(image.device, image.inode);
+  files.see(file, { pid: image.pid });
+  const source = files.source(file);
+  const path = files.path(file);
+  const elf = source && parsed(source);
+  if (!source || !elf || path === undefined) return vdsoRow(auxiliary(auxv, AT_SYSINFO_EHDR));
+  return [
+    ...codeRows(elf, image.startCode - lowestCode(elf), file, path),
+    ...loaderRows(source, elf, auxiliary(auxv, AT_BASE), image.pid, files),
+    ...vdsoRow(auxiliary(auxv, AT_SYSINFO_EHDR)),
+  ];
+}
+
+function parsed(source: ByteSource): ElfFile | undefined {
+  const elf = readElf(source);
+  return 'problem' in elf ? undefined : elf;
+}
+
+function auxiliary(auxv: readonly number[], key: number): number | undefined {
+  for (let i = 0; i + 1 < auxv.length; i += 2) if (auxv[i] === key) return auxv[i + 1];
+  return undefined;
+}
+
+/** The kernel's `start_code` is that of the lowest executable segment. */
+function lowestCode({ segments }: ElfFile): number {
+  return segments.filter((s) => s.executable).reduce((least, s) => Math.min(least, s.vaddr), Infinity);
+}
+
+function codeRows({ segments }: ElfFile, bias: number, file: string, path: string): string[] {
+  return segments
+    .filter((segment) => segment.executable)
+    .map(({ vaddr, memSize, fileOffset }) => {
+      const start = floor(bias + vaddr);
+      const end = floor(bias + vaddr + memSize + PAGE - 1);
+      return row(start, end, floor(fileOffset), file, path);
+    });
+}
+
+/** The program names its loader; a static one has none. */
+function loaderRows(
+  source: ByteSource,
+  elf: ElfFile,
+  base: number | undefined,
+  pid: number,
+  files: ObjectFiles,
+): string[] {
+  const section = elf.section('.interp');
+  if (!base || !section || section.size > LONGEST_PATH) return [];
+  const name = tryRead(() => source.read(section.offset, section.size).toString().replace(/\0.*$/s, ''));
+  const path = name && tryRead(() => realpathSync.native(name));
+  const stat = path && tryRead(() => statSync(path));
+  if (!path || !stat) return [];
+  const file = fileKey((major(stat.dev) << 20) | minor(stat.dev), stat.ino);
+  files.see(file, { pid, path });
+  const loader = files.source(file);
+  const loaderElf = loader && parsed(loader);
+  return loaderElf ? codeRows(loaderElf, base, file, path) : [];
+}
+
+/** `st_dev` as glibc packs it. */
+function major(device: number): number {
+  return Math.floor(device / 256) & 0xfff;
+}
+
+function minor(device: number): number {
+  return (device & 0xff) | ((Math.floor(device / 2 ** 12) & 0xfff00) >>> 0);
+}
+
+/** It is the same in every process but for its place: as long as our own. */
+function vdsoRow(start: number | undefined): string[] {
+  const own = /^([0-9a-f]+)-([0-9a-f]+) ..x.*\[vdso\]$/m.exec(
+    tryRead(() => readFileSync('/proc/self/maps', 'utf8')) ?? '',
+  );
+  if (!start || !own) return [];
+  const length = Number.parseInt(own[2] as string, 16) - Number.parseInt(own[1] as string, 16);
+  return [row(start, start + length, 0, '00:00 0', '[vdso]')];
+}
+
+function row(start: number, end: number, offset: number, file: string, path: string): string {
+  return `${start.toString(16)}-${end.toString(16)} r-xp ${offset.toString(16)} ${file} ${path}\n`;
+}
+
+/** Down to a page. */
+function floor(address: number): number {
+  return address - (address % PAGE);
+}

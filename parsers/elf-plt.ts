@@ -1,0 +1,107 @@
+import type { ByteSource, ElfFile } from './elf.ts';
+import { fieldsOf, sectionBytes } from './elf-bytes.ts';
+import { type SymbolSection, symbolName } from './elf-symbol-section.ts';
+import { type PltJump, readPltJumps } from './plt-jumps.ts';
+import { addRow, newRows } from './symbol-ranges.ts';
+import { newSymbolTable, type SymbolTable } from './symbol-table.ts';
+
+const SHT_RELA = 4;
+const LARGEST_RELOCATIONS = 2 ** 26;
+/** Characters of names beyond those of the string table: IRELATIVE entries are not named from it. */
+const MORE_NAMES = 2 ** 16;
+
+/**
+ * Names the entries of the procedure linkage table, as `read@plt`. An entry jumps to where a slot of the global offset
+ * table says, and the relocation of that slot has the symbol: so the order of entries, in which linkers differ, does
+ * not matter.
+ *
+ * @param dynamic .dynsym, which the relocations mean
+ * @param functions by address: a function that is chosen at run time (IRELATIVE) has no symbol in its relocation
+ */
+export function readPlt(
+  source: ByteSource,
+  elf: ElfFile,
+  dynamic: SymbolSection | undefined,
+  functions: SymbolTable,
+): SymbolTable {
+  const problems: string[] = [];
+  const jumps = readPltJumps(source, elf, problems);
+  const slots = new Set(jumps.map((jump) => jump.slot));
+  const names = new Map<number, string>();
+  let left = (dynamic?.strings.length ?? 0) + MORE_NAMES;
+  for (const relocation of readRelocations(source, elf, slots, problems)) {
+    const name = relocationName(relocation, dynamic, functions);
+    left -= name?.length ?? 0;
+    if (name && left >= 0) names.set(relocation.slot, name);
+  }
+  if (left < 0) problems.push('PLT: its names are longer than all names of the file; not all are read');
+  return tableOf(jumps, names, problems);
+}
+
+/** `Elf64_Rela`, `Elf64_Rel` and those of 32 bits (elf(5)). */
+interface Relocation {
+  /** Address of what it changes. */
+  readonly slot: number;
+  /** Index in .dynsym; 0 for none. */
+  readonly symbol: number;
+  readonly addend: number | undefined;
+}
+
+/** Those of the wanted slots. The large .rela.dyn is read only for the section that needs it. */
+function* readRelocations(
+  source: ByteSource,
+  elf: ElfFile,
+  slots: ReadonlySet<number>,
+  problems: string[],
+): Generator<Relocation> {
+  if (slots.size === 0) return;
+  const more = elf.section('.plt.got') ? ['.rela.dyn', '.rel.dyn'] : [];
+  for (const name of ['.rela.plt', '.rel.plt', ...more]) {
+    const section = elf.section(name);
+    const bytes = section && sectionBytes(source, section, LARGEST_RELOCATIONS);
+    if (bytes && 'problem' in bytes) problems.push(`${name}: ${bytes.problem}`);
+    else if (bytes) yield* relocationsIn(bytes, elf, section.type === SHT_RELA, slots);
+  }
+}
+
+function* relocationsIn(
+  bytes: Buffer,
+  elf: ElfFile,
+  withAddend: boolean,
+  slots: ReadonlySet<number>,
+): Generator<Relocation> {
+  const { u32, word } = fieldsOf(bytes, elf);
+  const size = elf.wide ? 8 : 4;
+  const rowSize = size * (withAddend ? 3 : 2);
+  for (let at = 0; at + rowSize <= bytes.length; at += rowSize) {
+    const slot = word(at);
+    if (!slots.has(slot)) continue;
+    const symbol = elf.wide ? u32(at + 8 + (elf.little ? 4 : 0)) : u32(at + 4) >>> 8;
+    yield { slot, symbol, addend: withAddend ? word(at + 2 * size) : undefined };
+  }
+}
+
+function relocationName(
+  { symbol, addend }: Relocation,
+  dynamic: SymbolSection | undefined,
+  functions: SymbolTable,
+): string | undefined {
+  if (symbol > 0)
+    return dynamic && symbol < dynamic.count ? symbolName(dynamic, dynamic.symbol(symbol).name) : undefined;
+  const found = addend === undefined ? undefined : functions.find(addend);
+  return found?.start === addend ? found?.name : undefined;
+}
+
+function tableOf(
+  jumps: readonly PltJump[],
+  names: ReadonlyMap<number, string>,
+  problems: readonly string[],
+): SymbolTable {
+  const named = jumps.filter((jump) => names.has(jump.slot));
+  const rows = newRows(named.length);
+  for (const [position, { start, end }] of named.entries())
+    addRow(rows, { start, end, sized: true, merit: 0, position });
+  const texts = named.map((jump) => names.get(jump.slot));
+  const bytes = texts.reduce((sum, text) => sum + 32 + (text?.length ?? 0), 0);
+  return newSymbolTable(rows, () => ({ nameAt: (position) => `${texts[position]}@plt`, bytes }), problems);
+}

@@ -1,0 +1,162 @@
+import { bytesAt, sectionBytes } from './elf-bytes.ts';
+import { type ProgramHeader, readHeader, readProgramHeaders, readSections } from './elf-headers.ts';
+import { buildIdIn, type DebugLink, debugLinkIn } from './elf-identity.ts';
+
+/** A file of which only the needed ranges are read. */
+export interface ByteSource {
+  /** Bytes of the whole file. */
+  readonly size: number;
+  /** May return fewer bytes at the end of the file, and may throw. The bytes must stay as they are. */
+  readonly read: (offset: number, length: number) => Buffer;
+}
+
+/** What is wrong with a file. */
+export interface ElfProblem {
+  readonly problem: string;
+}
+
+/** How a file writes its numbers. */
+export interface ElfFormat {
+  /** In 64 bits, not in 32. */
+  readonly wide: boolean;
+  /** The lowest byte first. */
+  readonly little: boolean;
+}
+
+/** The headers of an ELF file. Its addresses are those before a loader moves it. */
+export interface ElfFile extends ElfFormat {
+  /** `e_type`, such as {@link ET_DYN}. */
+  readonly type: number;
+  /** `e_machine`, such as {@link EM_X86_64}. */
+  readonly machine: number;
+  readonly entry: number;
+  /** Hexadecimal digits. */
+  readonly buildId: string | undefined;
+  readonly debugLink: DebugLink | undefined;
+  /** What is loaded into memory. A file of debug information has these rows without their content. */
+  readonly segments: readonly ElfSegment[];
+  /** By their index, which is what `link` holds. */
+  readonly sections: readonly ElfSection[];
+  /** The first one of that name. */
+  readonly section: (name: string) => ElfSection | undefined;
+  /** What of the headers could not be read. */
+  readonly problems: readonly string[];
+}
+
+export interface ElfSegment {
+  readonly fileOffset: number;
+  readonly fileSize: number;
+  readonly vaddr: number;
+  readonly memSize: number;
+  readonly executable: boolean;
+}
+
+/** The numbers are the file's own: they may lie outside of it. Past 2^53 they are the nearest double. */
+export interface ElfSection {
+  /** At most 256 bytes of it. */
+  readonly name: string;
+  readonly type: number;
+  readonly flags: number;
+  readonly addr: number;
+  readonly offset: number;
+  readonly size: number;
+  readonly link: number;
+  readonly info: number;
+  readonly align: number;
+  readonly entsize: number;
+}
+
+export const ET_REL = 1;
+export const ET_EXEC = 2;
+export const ET_DYN = 3;
+export const EM_386 = 3;
+export const EM_ARM = 40;
+export const EM_X86_64 = 62;
+export const EM_AARCH64 = 183;
+const PT_LOAD = 1;
+const PT_NOTE = 4;
+
+/** The note of a build ID is among the first, and they are small. */
+const MOST_NOTES = 16;
+const LARGEST_NOTES = 2 ** 16;
+const LARGEST_DEBUG_LINK = 2 ** 12;
+
+/**
+ * Reads the headers of an ELF file (elf(5); gABI, "Object Files" and "Program Loading"), of 32 or 64 bits and either
+ * byte order. Never throws. A table that is broken or too large is left out and said in `problems`; without an ELF
+ * header, or when it cannot be read, there is nothing.
+ */
+export function readElf(source: ByteSource): ElfFile | ElfProblem {
+  const header = readHeader(source);
+  if ('problem' in header) return header;
+  const problems: string[] = [];
+  const rows = readProgramHeaders(source, header, problems);
+  const sections = readSections(source, header, problems);
+  const byName = new Map(sections.toReversed().map((section) => [section.name, section]));
+  const section = (name: string) => byName.get(name);
+  const { wide, little, type, machine, entry } = header;
+  return {
+    wide,
+    little,
+    type,
+    machine,
+    entry,
+    buildId: findBuildId(source, header, section('.note.gnu.build-id'), rows),
+    debugLink: findDebugLink(source, header, section('.gnu_debuglink')),
+    segments: loadable(rows, problems),
+    sections,
+    section,
+    problems,
+  };
+}
+
+/**
+ * The address that code at an offset of the file is loaded at. Ask the file that is mapped: in a file of debug
+ * information the offsets mean nothing.
+ *
+ * @returns undefined outside executable segments
+ */
+export function fileOffsetToVaddr(elf: Pick<ElfFile, 'segments'>, offset: number): number | undefined {
+  const segment = elf.segments.find(
+    (s) => s.executable && s.fileOffset <= offset && offset - s.fileOffset < s.fileSize,
+  );
+  return segment && segment.vaddr + (offset - segment.fileOffset);
+}
+
+/** A file of debug information has the section at a place that its program headers do not know. */
+function findBuildId(
+  source: ByteSource,
+  format: ElfFormat,
+  section: ElfSection | undefined,
+  rows: readonly ProgramHeader[],
+): string | undefined {
+  const ofSection = section && sectionBytes(source, section, LARGEST_NOTES);
+  const id = ofSection && !('problem' in ofSection) && buildIdIn(ofSection, format, section.align);
+  if (id) return id;
+  for (const row of rows.filter((r) => r.type === PT_NOTE).slice(0, MOST_NOTES)) {
+    const notes = bytesAt(source, row.fileOffset, Math.min(row.fileSize, LARGEST_NOTES));
+    const found = 'problem' in notes ? undefined : buildIdIn(notes, format, row.align);
+    if (found) return found;
+  }
+  return undefined;
+}
+
+function findDebugLink(
+  source: ByteSource,
+  format: ElfFormat,
+  section: ElfSection | undefined,
+): DebugLink | undefined {
+  const link = section && sectionBytes(source, section, LARGEST_DEBUG_LINK);
+  return link && !('problem' in link) ? debugLinkIn(link, format) : undefined;
+}
+
+/** Addresses that a double cannot hold are none of a process. */
+function loadable(rows: readonly ProgramHeader[], problems: string[]): ElfSegment[] {
+  const loaded = rows.filter((row) => row.type === PT_LOAD);
+  const kept = loaded.filter((row) =>
+    [row.vaddr + row.memSize, row.fileOffset + row.fileSize].every(Number.isSafeInteger),
+  );
+  if (kept.length < loaded.length)
+    problems.push(`program headers: ${loaded.length - kept.length} segments lie beyond 2^53`);
+  return kept.map(({ type: _, align: __, ...segment }) => segment);
+}

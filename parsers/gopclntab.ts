@@ -1,0 +1,171 @@
+import type { ByteSource, ElfFile, ElfProblem, ElfSection } from './elf.ts';
+import {
+  bytesAt,
+  type Fields,
+  fieldsOf,
+  isNameCut,
+  LONGEST_NAME,
+  sectionBytes,
+  textAt,
+} from './elf-bytes.ts';
+import { addRow, type FunctionRows, newRows } from './symbol-ranges.ts';
+import { newSymbolTable, type SymbolTable } from './symbol-table.ts';
+
+const LARGEST_SECTION = 2 ** 28;
+
+/**
+ * Names functions of a Go program by the table that its own stack traces come from (runtime/symtab.go and debug/gosym
+ * of Go), which stays when symbols are stripped. Reads its forms since Go 1.2, 1.16, 1.18 and 1.20. Never throws: what
+ * is broken is in `problems`.
+ *
+ * @param elf what `readElf` says of the same source
+ * @returns an empty table for what is no Go program
+ */
+export function readGoFunctions(source: ByteSource, elf: ElfFile): SymbolTable {
+  // The second one is that of a position-independent program.
+  const section = elf.section('.gopclntab') ?? elf.section('.data.rel.ro.gopclntab');
+  if (!section) return namedRows(newRows(0), Buffer.alloc(0), []);
+  const read = readTable(source, elf, section);
+  if ('problem' in read) return namedRows(newRows(0), Buffer.alloc(0), [`${section.name}: ${read.problem}`]);
+  const { rows, broken, cut } = functionRows(read.table, read.text);
+  const problems: string[] = [];
+  if (broken > 0) problems.push(`${section.name}: ${broken} functions are broken`);
+  if (cut > 0) problems.push(`${section.name}: ${cut} functions have names cut at ${LONGEST_NAME} bytes`);
+  // A copy, for the section has much besides names.
+  return namedRows(rows, Buffer.from(read.table.names), problems);
+}
+
+/** Addresses of code, and where in them the functions of the table begin to count. */
+interface GoText {
+  readonly start: number;
+  readonly end: number;
+  readonly base: number;
+}
+
+function readTable(
+  source: ByteSource,
+  elf: ElfFile,
+  section: ElfSection,
+): { table: GoTable; text: GoText } | ElfProblem {
+  const bytes = sectionBytes(source, section, LARGEST_SECTION);
+  if ('problem' in bytes) return bytes;
+  const table = goTable(bytes, elf);
+  if ('problem' in table) return table;
+  const code = elf.section('.text');
+  if (!code || !Number.isSafeInteger(code.addr + code.size)) return { problem: 'there is no .text' };
+  const base = table.relative ? textBase(source, elf, section, code, table) : 0;
+  if (base === undefined) return { problem: 'it does not say where code begins' };
+  return { table, text: { start: code.addr, end: code.addr + code.size, base } };
+}
+
+interface GoTable {
+  readonly fields: Fields;
+  readonly count: number;
+  /** Offset of the rows: address and offset of the record of each function, and the end of the last one. */
+  readonly rows: number;
+  /** What the offsets of records count from. */
+  readonly records: number;
+  /** Bytes of an address and of an offset. */
+  readonly cell: 4 | 8;
+  readonly names: Buffer;
+  /** Whether addresses count from the start of code, and where that is; 0 when a loader would fill it in. */
+  readonly relative: boolean;
+  readonly text: number;
+}
+
+/**
+ * ```
+ * f1ffffff 0000 01 08   magic number, zeros, unit of code, bytes of an address
+ * 1b23000000000000      functions; the further words depend on the form
+ * ```
+ */
+function goTable(bytes: Buffer, elf: ElfFile): GoTable | ElfProblem {
+  const size = bytes[7];
+  if ((size !== 4 && size !== 8) || bytes.length < 8 + 8 * size) return { problem: 'it has no header' };
+  const fields = fieldsOf(bytes, { wide: size === 8, little: elf.little });
+  const form = formOf(fields, size);
+  if (!form) return { problem: `its magic number 0x${fields.u32(0).toString(16)} is unknown` };
+  const { names, namesEnd, ...rest } = form;
+  const count = fields.word(8);
+  if (rest.rows + (2 * count + 1) * rest.cell > bytes.length || namesEnd > bytes.length)
+    return { problem: `${count} functions are not in its ${bytes.length} bytes` };
+  return { fields, count, names: bytes.subarray(names, namesEnd), ...rest };
+}
+
+function formOf({ bytes, u32, word }: Fields, size: 4 | 8) {
+  const at = (index: number) => word(8 + index * size);
+  const old = { relative: false, text: 0, cell: size };
+  switch (u32(0)) {
+    case 0xfffffffb:
+      return { ...old, rows: 8 + size, records: 0, names: 0, namesEnd: bytes.length };
+    case 0xfffffffa:
+      return { ...old, rows: at(6), records: at(6), names: at(2), namesEnd: at(3) };
+    case 0xfffffff0:
+    case 0xfffffff1:
+      return {
+        relative: true,
+        text: at(2),
+        cell: 4 as const,
+        rows: at(7),
+        records: at(7),
+        names: at(3),
+        namesEnd: at(4),
+      };
+    default:
+      return undefined;
+  }
+}
+
+/**
+ * Where code begins, which is not always that of .text: C code can be before it. Newer programs leave it out of the
+ * header, and have it in their `moduledata`. Without that, .text is right if the entry point of the program is one of
+ * the functions then.
+ */
+function textBase(
+  source: ByteSource,
+  elf: ElfFile,
+  section: ElfSection,
+  code: ElfSection,
+  table: GoTable,
+): number | undefined {
+  if (table.text !== 0) return table.text;
+  const module = moduleText(source, elf, section);
+  if (module !== undefined && module >= code.addr && module < code.addr + code.size) return module;
+  for (let i = 0; i < table.count; i++)
+    if (code.addr + table.fields.u32(table.rows + 8 * i) === elf.entry) return code.addr;
+  return undefined;
+}
+
+/** The first word of `moduledata` points to the table, and word 22 to the start of code. */
+function moduleText(source: ByteSource, elf: ElfFile, table: ElfSection): number | undefined {
+  const section = elf.section('.go.module');
+  const size = elf.wide ? 8 : 4;
+  const bytes = section && bytesAt(source, section.offset, 23 * size);
+  if (!bytes || 'problem' in bytes) return undefined;
+  const { word } = fieldsOf(bytes, elf);
+  return word(0) === table.addr ? word(22 * size) : undefined;
+}
+
+function functionRows(
+  { fields, count, rows: first, records, cell, names }: GoTable,
+  text: GoText,
+): { rows: FunctionRows; broken: number; cut: number } {
+  const rows = newRows(count);
+  let cut = 0;
+  const cellAt = cell === 4 ? fields.u32 : fields.word;
+  for (let at = first; at < first + 2 * count * cell; at += 2 * cell) {
+    const start = text.base + cellAt(at);
+    const end = Math.min(text.base + cellAt(at + 2 * cell), text.end);
+    const nameField = records + cellAt(at + cell) + cell;
+    const position = nameField + 4 <= fields.bytes.length ? fields.u32(nameField) : names.length;
+    if (!(start >= text.start && start < end && names[position])) continue;
+    addRow(rows, { start, end, sized: true, merit: 0, position });
+    if (isNameCut(names, position)) cut++;
+  }
+  return { rows, broken: count - rows.count, cut };
+}
+
+function namedRows(rows: FunctionRows, names: Buffer, problems: readonly string[]): SymbolTable {
+  const nameAt = (position: number) => textAt(names, position, LONGEST_NAME);
+  return newSymbolTable(rows, () => ({ nameAt, bytes: names.length }), problems);
+}

@@ -1,0 +1,82 @@
+import { type FunctionRows, rangesOf } from './symbol-ranges.ts';
+
+/** A function of a file. */
+export interface FoundFunction {
+  /** As the file has it: C++ and Rust names are mangled. It may hold any character. */
+  readonly name: string;
+  /** Address in the file. */
+  readonly start: number;
+  /** Bytes; of a function that has no size in the file, how far it is taken to reach. */
+  readonly size: number;
+}
+
+/** Names of functions by address in the file. */
+export interface SymbolTable {
+  /** The function whose range has the address, and not one that only lies before it. Never throws. */
+  readonly find: (vaddr: number) => FoundFunction | undefined;
+  /** Ranges that have a name. A function with others inside it has several. */
+  readonly size: number;
+  /** Memory that it holds, about. */
+  readonly bytes: number;
+  /** What could not be read, with its count. */
+  readonly problems: readonly string[];
+}
+
+/** Decodes names when they are asked for. */
+export interface NameSource {
+  readonly nameAt: (position: number) => string | undefined;
+  /** Memory that it holds. */
+  readonly bytes: number;
+}
+
+/**
+ * @param rows functions in any order; are changed
+ * @param namesFor is told where the names are that will be asked for
+ */
+export function newSymbolTable(
+  rows: FunctionRows,
+  namesFor: (positions: Uint32Array) => NameSource,
+  problems: readonly string[],
+): SymbolTable {
+  const { starts, lengths, before, sizes, positions } = rangesOf(rows);
+  const names = namesFor(positions);
+  const find = (vaddr: number): FoundFunction | undefined => {
+    const at = lastAtOrBelow(starts, vaddr);
+    const start = starts[at];
+    if (start === undefined || vaddr - start >= (lengths[at] as number)) return undefined;
+    const name = names.nameAt(positions[at] as number);
+    return name === undefined
+      ? undefined
+      : { name, start: start - (before[at] as number), size: sizes[at] as number };
+  };
+  const columns = [starts, lengths, before, sizes, positions];
+  const bytes = columns.reduce((sum, column) => sum + column.byteLength, names.bytes);
+  return { find, size: starts.length, bytes, problems };
+}
+
+/** Asks each table in turn: the later ones name what the earlier ones do not. */
+export function inOrder(tables: readonly SymbolTable[]): SymbolTable {
+  return {
+    find: (vaddr) => {
+      for (const table of tables) {
+        const found = table.find(vaddr);
+        if (found) return found;
+      }
+      return undefined;
+    },
+    size: tables.reduce((sum, table) => sum + table.size, 0),
+    bytes: tables.reduce((sum, table) => sum + table.bytes, 0),
+    problems: tables.flatMap((table) => table.problems),
+  };
+}
+
+/** Index of the last number that is not above `wanted`; -1 when all are. */
+function lastAtOrBelow(sorted: Float64Array, wanted: number): number {
+  let [low, high] = [0, sorted.length];
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((sorted[middle] as number) <= wanted) low = middle + 1;
+    else high = middle;
+  }
+  return low - 1;
+}

@@ -1,0 +1,115 @@
+import { describe, expect, test } from 'vitest';
+import { addressSpaces, announceProgram, MAPPING_TRACEPOINTS } from '../../../bt/address-spaces.ts';
+import { readLine } from '../../../parsers/stream.ts';
+
+const { probes, maps, begin } = addressSpaces();
+const [enter, exit] = probes;
+const program = announceProgram();
+
+/** What the event of that name prints, in order, without casts. */
+function printed(body: readonly string[], type: string): string[] {
+  const [, values] = new RegExp(`print\\(\\("${type}", (.*)\\)\\);`).exec(body.join('\n')) ?? [];
+  return (values ?? '').replaceAll('(uint64)', '').split(', ');
+}
+
+test('the tracepoints are those that are named', () => {
+  expect(probes.map((probe) => probe.attach)).toEqual(
+    MAPPING_TRACEPOINTS.map((name) => `tracepoint:${name}`),
+  );
+});
+
+test('its maps are of use in the kernel only, and are declared before they are read', () => {
+  expect(maps.map((map) => [map.name, map.role, map.key, map.value])).toEqual([
+    ['@mapping', 'helper', 1, 4],
+    ['@files', 'helper', 2, 1],
+  ]);
+  expect(begin).toEqual([
+    '@mapping[(uint64)0] = ((uint64)0, (uint64)0, (uint64)0, (uint64)0);',
+    'delete(@mapping[(uint64)0]);',
+  ]);
+});
+
+describe('a mapping', () => {
+  test('is told of followed processes when it is executable and of a file', () => {
+    expect(enter?.predicate).toBe('@gen[(uint64)pid] && (args->prot & 4) && (args->flags & 0x20) == 0');
+  });
+
+  test('is told with the address that mmap returned, which no error is, and forgotten then', () => {
+    expect(exit?.predicate).toBe('@mapping[(uint64)tid].0');
+    expect(exit?.body).toContain('if (args->ret > 0) {');
+    expect(exit?.body.at(-1)).toBe('delete(@mapping[(uint64)tid]);');
+  });
+
+  test('has what was asked for at entry', () => {
+    expect(enter?.body.at(-1)).toBe(
+      '@mapping[(uint64)tid] = ((uint64)args->len, (uint64)args->off, $dev, $ino);',
+    );
+    expect(printed(exit?.body ?? [], 'mapping')).toEqual([
+      'nsecs',
+      'pid',
+      '@gen[pid]',
+      'args->ret',
+      '$m.0',
+      '$m.1',
+      '$m.2',
+      '$m.3',
+    ]);
+  });
+});
+
+describe('a program', () => {
+  test('is told with its place and its file', () => {
+    expect(printed(program, 'image')).toEqual([
+      'nsecs',
+      'pid',
+      '@gen[pid]',
+      'curtask->mm->start_code',
+      '$dev',
+      '$ino',
+    ]);
+  });
+
+  test('is told with ten pairs of the auxiliary vector, in their order', () => {
+    const [pid, generation, ...words] = printed(program, 'auxv');
+    expect([pid, generation]).toEqual(['pid', '@gen[pid]']);
+    expect(words).toEqual(Array.from({ length: 20 }, (_, i) => `curtask->mm->saved_auxv[${i}]`));
+  });
+});
+
+describe('the path of a file', () => {
+  test.each([
+    ['a mapping', enter?.body ?? []],
+    ['a program', program],
+  ])('of %s is told once, before the file is used', (_, body) => {
+    const lines = body.map((line) => line.trim());
+    expect(lines.filter((line) => line.includes('"path"'))).toHaveLength(1);
+    const told = lines.findIndex((line) => line.includes('"path"'));
+    expect(lines.indexOf('if (@files[$dev, $ino] == 0) {')).toBeLessThan(told);
+    expect(lines.indexOf('@files[$dev, $ino] = 1;')).toBeLessThan(told);
+    expect(lines.findIndex((line) => /"image"|@mapping/.test(line))).toBeGreaterThan(told);
+  });
+
+  test('is told name by name upwards, and ends at the root', () => {
+    expect(program.slice(5, -2)).toEqual([
+      '  $entry = $file->f_path.dentry;',
+      '  $level = 0;',
+      '  unroll(16) {',
+      '    if ($entry != $entry->d_parent) {',
+      '      print(("path", $dev, $ino, $level, str($entry->d_name.name)));',
+      '      $entry = $entry->d_parent;',
+      '      $level = $level + 1;',
+      '    }',
+      '  }',
+      '}',
+    ]);
+  });
+});
+
+test.each(['image', 'auxv', 'mapping', 'path'])('an event %s is read as it is printed', (type) => {
+  const values = printed([...(exit?.body ?? []), ...program], type);
+  const text = values.map((value) => (value.startsWith('str(') ? '"name"' : '7')).join(',');
+  expect(readLine(`{"type": "value", "data": ["${type}",${text}]}`)).toMatchObject({
+    kind: 'event',
+    event: { type },
+  });
+});

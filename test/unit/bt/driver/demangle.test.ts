@@ -1,0 +1,127 @@
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, afterEach, describe, expect, test, vi } from 'vitest';
+import { demangle } from '../../../../bt/driver/demangle.ts';
+
+const dir = realpathSync(mkdtempSync(join(tmpdir(), 'btprof-demangle-')));
+afterAll(() => rmSync(dir, { recursive: true }));
+afterEach(() => {
+  vi.unstubAllEnvs();
+});
+
+/** A folder in which real tools have the given names; the only one in PATH. */
+function onlyTools(tools: Readonly<Record<string, string>>): void {
+  const folder = join(dir, `tools-${Object.keys(tools).join('-')}`);
+  mkdirSync(folder);
+  for (const [name, tool] of Object.entries(tools)) symlinkSync(pathOf(tool), join(folder, name));
+  vi.stubEnv('PATH', folder);
+}
+
+function pathOf(tool: string): string {
+  return execFileSync('sh', ['-c', `command -v ${tool}`], { encoding: 'utf8' }).trimEnd();
+}
+
+const MANGLED: [string, string, string][] = [
+  ['a function of C++', '_ZN2ns1fEi', 'ns::f(int)'],
+  ['a method', '_ZNK3foo3barEPKc', 'foo::bar(char const*) const'],
+  ['a template', '_Z3maxIiET_S0_S0_', 'int max<int>(int, int)'],
+  ['a part that a compiler split off', '_ZN2ns1fEi.cold', 'ns::f(int) [clone .cold]'],
+  ['an entry of the PLT', '_ZN2ns1fEi@plt', 'ns::f(int)@plt'],
+];
+
+/** With or without the hash of the crate, which tells two builds of it apart. */
+const RUST: [string, string, RegExp][] = [
+  [
+    'mangled as of old',
+    '_ZN4core3fmt9Formatter3pad17h0123456789abcdefE',
+    /^core::fmt::Formatter::pad(::h0123456789abcdef)?$/,
+  ],
+  [
+    'in a type',
+    '_ZN42_$LT$$RF$T$u20$as$u20$core..fmt..Debug$GT$3fmt17h0123456789abcdefE',
+    /core::fmt::Debug>::fmt/,
+  ],
+  ['mangled as now', '_RNvCskwGfYPst2Cb_7mycrate3foo', /^mycrate(\[\w+\])?::foo$/],
+  ['a closure', '_RNCNvCskwGfYPst2Cb_7mycrate3foo0B3_', /^mycrate(\[\w+\])?::foo::\{closure#0\}$/],
+];
+
+describe.skipIf(process.platform !== 'linux')('a mangled name is made readable', () => {
+  test.each(MANGLED)('%s: %s', (_, name, text) => {
+    expect(demangle([name])).toEqual(new Map([[name, text]]));
+  });
+
+  test.each(RUST)('a name of Rust, %s: %s', (_, name, text) => {
+    expect(demangle([name]).get(name)).toMatch(text);
+  });
+
+  test('as many at once as there are', () => {
+    const names = Array.from({ length: 10_007 }, (_, i) => `_ZN2ns1f${i % 10}Ei.${i}`).map((name, i) =>
+      name.replace(/1f\d/, `${`f${i}`.length}f${i}`),
+    );
+    const readable = demangle(names);
+    expect(readable.size).toBe(10_007);
+    expect(readable.get(names[4711] as string)).toBe('ns::f4711(int) [clone .4711]');
+  });
+
+  test('and others are left out', () => {
+    expect(demangle(['main', '_ZN2ns1fEi', '_start', 'Z', '_init', 'memcpy@plt'])).toEqual(
+      new Map([['_ZN2ns1fEi', 'ns::f(int)']]),
+    );
+  });
+
+  test('and what only looks like one stays as it is', () => {
+    expect(demangle(['_Zone', '_R', '_Z', '_ZN2ns1fEi'])).toEqual(
+      new Map([
+        ['_Zone', '_Zone'],
+        ['_R', '_R'],
+        ['_Z', '_Z'],
+        ['_ZN2ns1fEi', 'ns::f(int)'],
+      ]),
+    );
+  });
+
+  test.each(['_Z\n', '_ZN2ns1fEi\n_ZN2ns1gEi', '_Za\r\nb'])(
+    'and %j, which would be more than one line, is left out alone',
+    (name) => {
+      expect(demangle([name, '_ZN2ns1gEi'])).toEqual(new Map([['_ZN2ns1gEi', 'ns::g(int)']]));
+    },
+  );
+
+  test.each(['_Z a b', '_Z\r', '_Z\u2028', '_Zé', '_ZN2ns1fEi _ZN2ns1gEi'])(
+    'and none gets that of another, whatever is in it: %j',
+    (name) => {
+      const readable = demangle([name, '_ZN2ns1gEi']);
+      expect(readable.get('_ZN2ns1gEi')).toBe('ns::g(int)');
+    },
+  );
+});
+
+describe.skipIf(process.platform !== 'linux')('of tools', () => {
+  test("LLVM's is taken where that of binutils is missing", () => {
+    onlyTools({ 'llvm-cxxfilt': 'c++filt' });
+    expect(demangle(['_ZN2ns1fEi']).get('_ZN2ns1fEi')).toBe('ns::f(int)');
+  });
+
+  test('one that says less than it is asked is not believed', () => {
+    onlyTools({ 'c++filt': 'true' });
+    expect(demangle(['_ZN2ns1fEi', '_ZN2ns1gEi']).size).toBe(0);
+  });
+
+  test('one that fails is not believed', () => {
+    onlyTools({ 'c++filt': 'false', 'llvm-cxxfilt': 'c++filt' });
+    expect(demangle(['_ZN2ns1fEi']).get('_ZN2ns1fEi')).toBe('ns::f(int)');
+  });
+
+  test('none is none', () => {
+    onlyTools({});
+    expect(demangle(['_ZN2ns1fEi']).size).toBe(0);
+  });
+});
+
+test('nothing is asked where nothing is mangled', () => {
+  vi.stubEnv('PATH', '/nonexistent');
+  expect(demangle(['main', '', 'memcpy@plt']).size).toBe(0);
+  expect(demangle([]).size).toBe(0);
+});

@@ -1,0 +1,345 @@
+import { spawn } from 'node:child_process';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { afterAll, afterEach, describe, expect, test, vi } from 'vitest';
+import { type MappingCache, newMappingCache } from '../../../../bt/driver/mappings.ts';
+import { newObjectFiles, type ObjectFiles } from '../../../../bt/driver/object-files.ts';
+import { executableRows } from '../../../../parsers/proc.ts';
+import type { StreamEvent } from '../../../../parsers/stream.ts';
+import { codeMappings, newWorkshop, type RealFile, realFile, runSelf } from './real-programs.ts';
+
+/** Above the largest pid there can be: nothing of it is in /proc. */
+const GONE = 2 ** 22 + 1;
+const at = 7;
+const A: RealFile = { file: 'fe:00 11', device: 0xfe00000, inode: 11, names: [] };
+const B: RealFile = { file: 'fe:00 12', device: 0xfe00000, inode: 12, names: [] };
+
+const exec = (pid: number, generation = 1): StreamEvent => ({ type: 'exec', at, pid, generation, comm: 'x' });
+const exit = (pid: number): StreamEvent => ({ type: 'exit', at, pid, tid: pid, start: 0, comm: 'x' });
+const fork = (parent: number, pid: number, generation = 1): StreamEvent => ({
+  ...{ type: 'fork', at, parent, pid, generation },
+});
+const mapping = (pid: number, { device, inode }: RealFile, start: number, length = 0x1000): StreamEvent => ({
+  ...{ type: 'mapping', at, pid, generation: 1, start, length, fileOffset: 0x2000, device, inode },
+});
+const paths = ({ device, inode, names }: RealFile): StreamEvent[] =>
+  names.map((name, level) => ({ type: 'path', device, inode, level, name }));
+const row = (start: number, end: number, { file }: RealFile, path = '') =>
+  `${start.toString(16)}-${end.toString(16)} r-xp 2000 ${file} ${path}\n`;
+
+const opened: { cache: MappingCache; files: ObjectFiles }[] = [];
+afterEach(async () => {
+  for (const { cache, files } of opened.splice(0)) {
+    await cache.close();
+    files.close();
+  }
+});
+
+function newCache(): MappingCache {
+  const files = newObjectFiles();
+  const cache = newMappingCache(files);
+  opened.push({ cache, files });
+  return cache;
+}
+
+/** What is known after events of processes that have ended. */
+function textsAfter(...events: StreamEvent[]): Record<string, string> {
+  const cache = newCache();
+  for (const event of events) cache.onEvent(event);
+  return cache.texts();
+}
+
+describe('the mappings that a process makes', () => {
+  test('are rows as in /proc/PID/maps, the latest first', () => {
+    const texts = textsAfter(mapping(GONE, A, 0x10000), mapping(GONE, B, 0x30000, 0x2800));
+    expect(texts).toEqual({ [`${GONE}:1`]: row(0x30000, 0x32800, B) + row(0x10000, 0x11000, A) });
+  });
+
+  test.each<[string, StreamEvent[], string]>([
+    ['at the same address', [mapping(1, A, 0x10000)], ''],
+    ['around it', [mapping(1, A, 0x10800, 0x100)], row(0x10800, 0x10900, A)],
+    ['inside it', [mapping(1, A, 0xf000, 0x8000)], row(0xf000, 0x17000, A)],
+    ['beside it', [mapping(1, A, 0x20000)], row(0x20000, 0x21000, A)],
+  ])('that replace one %s come first', (_, before, left) => {
+    expect(textsAfter(...before, mapping(1, B, 0x10000))['1:1']).toBe(row(0x10000, 0x11000, B) + left);
+  });
+
+  test('that come back to an address are the latest again', () => {
+    const texts = textsAfter(mapping(1, A, 0x10000), mapping(1, B, 0xf000, 0x8000), mapping(1, A, 0x10000));
+    expect(texts['1:1']).toBe(row(0x10000, 0x11000, A) + row(0xf000, 0x17000, B));
+  });
+
+  test.each([2 ** 64 - 12, 2 ** 64, 2 ** 63, 2 ** 56])('are none where mmap failed: %i', (start) => {
+    expect(textsAfter(mapping(GONE, A, start))).toEqual({});
+  });
+
+  test('are there up to the end of user space', () => {
+    const texts = textsAfter(mapping(GONE, A, 0x7fffffffe000), mapping(GONE, A, 2 ** 52 - 0x1000));
+    expect(texts[`${GONE}:1`]?.split('\n')).toHaveLength(3);
+  });
+
+  test('are those of one program', () => {
+    const second = { ...mapping(GONE, B, 0x10000), generation: 2 } as StreamEvent;
+    expect(textsAfter(mapping(GONE, A, 0x10000), second)).toEqual({
+      [`${GONE}:1`]: row(0x10000, 0x11000, A),
+      [`${GONE}:2`]: row(0x10000, 0x11000, B),
+    });
+  });
+});
+
+describe('a process that forks', () => {
+  test('passes its mappings on, and no others that it makes then', () => {
+    const texts = textsAfter(
+      mapping(1, A, 0x10000),
+      mapping(1, B, 0x20000),
+      fork(1, GONE),
+      mapping(1, A, 0x30000),
+      mapping(GONE, B, 0x40000),
+    );
+    const inherited = row(0x20000, 0x21000, B) + row(0x10000, 0x11000, A);
+    expect(texts).toEqual({
+      '1:1': row(0x30000, 0x31000, A) + inherited,
+      [`${GONE}:1`]: row(0x40000, 0x41000, B) + inherited,
+    });
+  });
+
+  test('takes nothing from a child whose mappings were told first', () => {
+    const texts = textsAfter(mapping(1, A, 0x10000), mapping(GONE, B, 0x10000), fork(1, GONE));
+    expect(texts[`${GONE}:1`]).toBe(row(0x10000, 0x11000, B));
+  });
+
+  test('takes nothing from a child that lies over what it had told', () => {
+    const texts = textsAfter(mapping(1, A, 0xf000, 0x8000), mapping(GONE, B, 0x10000), fork(1, GONE));
+    expect(texts[`${GONE}:1`]).toBe(row(0x10000, 0x11000, B) + row(0xf000, 0x17000, A));
+  });
+
+  test('passes those of the same program on only', () => {
+    const other = { ...mapping(1, A, 0x10000), generation: 2 } as StreamEvent;
+    expect(textsAfter(other, fork(1, GONE, 1))[`${GONE}:1`]).toBe('');
+  });
+
+  test('passes on to its grandchildren, and they live without it', () => {
+    const texts = textsAfter(mapping(1, A, 0x10000), fork(1, GONE), exit(1), fork(GONE, GONE + 1));
+    expect(texts[`${GONE + 1}:1`]).toBe(row(0x10000, 0x11000, A));
+  });
+});
+
+describe('of many processes', () => {
+  const first = 2 ** 22 + 1;
+  const mappings = (count: number) => Array.from({ length: count }, (_, i) => mapping(first + i, A, 0x10000));
+  const afterMany = (...events: StreamEvent[]) => {
+    const cache = newCache();
+    for (const event of events) cache.onEvent(event);
+    return { cache, keys: Object.keys(cache.texts()) };
+  };
+
+  test('4,096 are kept', () => {
+    const { cache, keys } = afterMany(...mappings(4096));
+    expect(cache.forgotten()).toBe(0);
+    expect(keys).toHaveLength(4096);
+  });
+
+  test('the first are forgotten for more, and counted', () => {
+    const { cache, keys } = afterMany(...mappings(4096 + 13));
+    expect(cache.forgotten()).toBe(13);
+    expect(keys).toHaveLength(4096);
+    expect(keys[0]).toBe(`${first + 13}:1`);
+  });
+
+  test('one that maps more takes no more room', () => {
+    const { cache } = afterMany(...mappings(4096), mapping(first, B, 0x20000), mapping(first, B, 0x30000));
+    expect(cache.forgotten()).toBe(0);
+  });
+
+  test('a child has what it inherits, though its parent is forgotten for it', () => {
+    const { cache } = afterMany(...mappings(4096), fork(first, first + 5000));
+    expect(cache.forgotten()).toBe(1);
+    expect(cache.texts()[`${first + 5000}:1`]).toBe(row(0x10000, 0x11000, A));
+    expect(cache.texts()[`${first}:1`]).toBeUndefined();
+  });
+});
+
+describe.skipIf(process.platform !== 'linux')('on this machine', () => {
+  const { in_, build, close } = newWorkshop('mappings');
+  afterAll(close);
+  const path = build('self', []);
+  const real = realFile(path);
+
+  describe('a program that has ended', () => {
+    const ended = runSelf(path);
+    const image: StreamEvent = {
+      ...{ type: 'image', at, pid: ended.pid, generation: 1, startCode: ended.startCode },
+      ...{ device: real.device, inode: real.inode },
+    };
+    const auxv: StreamEvent = { type: 'auxv', pid: ended.pid, generation: 1, words: [...ended.auxv] };
+    const libraries = codeMappings(ended.maps).filter(({ path }) => /\/libc\b/.test(path));
+    const mapped = libraries.flatMap(({ start, end, fileOffset, path }) => {
+      const { device, inode, names } = realFile(path);
+      const place = { start: Number(start), length: Number(end - start), fileOffset: Number(fileOffset) };
+      const event: StreamEvent = {
+        type: 'mapping',
+        at,
+        pid: ended.pid,
+        generation: 1,
+        ...place,
+        device,
+        inode,
+      };
+      return [...paths({ file: '', device, inode, names }), event];
+    });
+    const byStart = (text: string | undefined) =>
+      codeMappings(text ?? '').sort((a, b) => (a.start < b.start ? -1 : 1));
+    const key = `${ended.pid}:1`;
+
+    test.each<[string, StreamEvent[]]>([
+      ['in order', [exec(ended.pid), ...paths(real), image, auxv, ...mapped, exit(ended.pid)]],
+      ['the exec last', [...paths(real), image, auxv, ...mapped, exit(ended.pid), exec(ended.pid)]],
+      ['its libraries first', [...mapped, exec(ended.pid), ...paths(real), image, auxv]],
+      ['its path last', [exec(ended.pid), ...mapped, image, ...paths(real), auxv]],
+      ['upwards and downwards', [exec(ended.pid), ...paths(real).reverse(), image, auxv, ...mapped]],
+    ])('has all its code, by events that came %s', (_, events) => {
+      const texts = textsAfter(...events);
+      expect(byStart(texts[key])).toEqual(byStart(ended.maps));
+    });
+
+    test.each<[string, StreamEvent[]]>([
+      ['of its place alone', [...paths(real), image]],
+      ['of its auxiliary vector alone', [...paths(real), auxv]],
+      ['of another process', [...paths(real), image, { ...auxv, pid: ended.pid + 1 } as StreamEvent]],
+      ['of another generation', [...paths(real), image, { ...auxv, generation: 2 } as StreamEvent]],
+    ])('has nothing by events %s', (_, events) => {
+      expect(textsAfter(...events)).toEqual({});
+    });
+
+    test('passes its code on to children', () => {
+      const texts = textsAfter(...paths(real), image, auxv, fork(ended.pid, GONE), ...mapped);
+      expect(byStart(texts[`${GONE}:1`])).toEqual(
+        byStart(ended.maps).filter((m) => !libraries.some((l) => l.path === m.path)),
+      );
+    });
+  });
+
+  test('a mapping is told with the path of its file', () => {
+    const texts = textsAfter(...paths(real), mapping(GONE, real, 0x10000));
+    expect(texts[`${GONE}:1`]).toBe(row(0x10000, 0x11000, real, path));
+  });
+
+  test('a mapping is told with the path of its file, though its names came later', () => {
+    const texts = textsAfter(mapping(GONE, real, 0x10000), ...paths(real));
+    expect(texts[`${GONE}:1`]).toBe(row(0x10000, 0x11000, real, path));
+  });
+
+  test('a file that is there no more is said to be deleted', () => {
+    writeFileSync(in_('other'), '');
+    const { names } = realFile(in_('other'));
+    const texts = textsAfter(
+      ...paths({ ...A, device: real.device, names }),
+      mapping(GONE, { ...A, device: real.device }, 0x10000),
+    );
+    expect(texts[`${GONE}:1`]).toMatch(/ \/.*\/other \(deleted\)\n$/);
+  });
+
+  describe('a process that lives', () => {
+    const running = (args: readonly string[] = []) => {
+      const child = spawn('cat', args, { stdio: ['pipe', 'ignore', 'ignore'] });
+      const mapsNow = () => executableRows(readFileSync(`/proc/${child.pid}/maps`, 'utf8'));
+      const ready = () =>
+        vi.waitUntil(() => /\/libc\b/.test(mapsNow()) && !/node/.test(mapsNow()), {
+          timeout: 10_000,
+          interval: 5,
+        });
+      return { pid: child.pid as number, child, mapsNow, ready };
+    };
+    const sorted = (text: string | undefined) => text?.split('\n').sort();
+
+    test('is read on request', async () => {
+      const { pid, child, mapsNow, ready } = running();
+      await ready();
+      const cache = newCache();
+      await cache.read(pid, 3);
+      expect(sorted(cache.texts()[`${pid}:3`])).toEqual(sorted(mapsNow()));
+      child.stdin.end();
+    });
+
+    test.each<[string, (pid: number) => StreamEvent, number]>([
+      ['execs', (pid) => exec(pid, 5), 5],
+      ['is forked', (pid) => fork(1, pid, 5), 5],
+    ])('is read after it %s', async (_, event, generation) => {
+      const { pid, child, mapsNow, ready } = running();
+      await ready();
+      const cache = newCache();
+      cache.onEvent(event(pid));
+      await vi.waitUntil(() => cache.texts()[`${pid}:${generation}`], { timeout: 10_000, interval: 5 });
+      expect(sorted(cache.texts()[`${pid}:${generation}`])).toEqual(sorted(mapsNow()));
+      child.stdin.end();
+    });
+
+    test('is read once more at the end, unless it has ended', async () => {
+      const { pid, child, mapsNow, ready } = running();
+      await ready();
+      const [lives, left] = [newCache(), newCache()];
+      for (const cache of [lives, left]) cache.onEvent(exec(pid));
+      left.onEvent(exit(pid));
+      await Promise.all([lives.close(), left.close()]);
+      expect(sorted(lives.texts()[`${pid}:1`])).toEqual(sorted(mapsNow()));
+      expect(left.texts()).toEqual({});
+      child.stdin.end();
+    });
+
+    test('is not read for a program that it has left', async () => {
+      const { pid, child, ready } = running();
+      await ready();
+      const cache = newCache();
+      cache.onEvent(exec(pid, 1));
+      cache.onEvent(exec(pid, 2));
+      await cache.close();
+      expect(Object.keys(cache.texts())).toEqual([`${pid}:2`]);
+      child.stdin.end();
+    });
+
+    test.fails('is not read for a program that it has left, though its fork was told later', async () => {
+      const { pid, child, ready } = running();
+      await ready();
+      const cache = newCache();
+      cache.onEvent(exec(pid, 2));
+      cache.onEvent(fork(1, pid, 1));
+      await cache.close();
+      expect(cache.texts()[`${pid}:1`] ?? '').toBe('');
+      expect(cache.texts()[`${pid}:2`]).not.toBeUndefined();
+      child.stdin.end();
+    });
+
+    test.fails('has the path of a file whose names were told after its first mapping', async () => {
+      const { pid, child, mapsNow, ready } = running();
+      await ready();
+      const [own] = codeMappings(mapsNow());
+      const { start = 0n, end = 0n, path = '' } = own ?? {};
+      const file = realFile(path);
+      const cache = newCache();
+      cache.onEvent(mapping(pid, file, Number(start), Number(end - start)));
+      for (const event of paths(file)) cache.onEvent(event);
+      cache.onEvent(mapping(GONE, file, Number(start)));
+      child.stdin.end();
+      expect(codeMappings(cache.texts()[`${GONE}:1`] ?? '').map((m) => m.path)).toEqual([path]);
+    });
+
+    test('has by /proc what replaces what the events told', async () => {
+      const { pid, child, mapsNow, ready } = running();
+      await ready();
+      const [first] = codeMappings(mapsNow());
+      const cache = newCache();
+      cache.onEvent(mapping(pid, A, Number(first?.start), 0x10));
+      cache.onEvent(mapping(pid, B, 0x10000));
+      await cache.read(pid, 1);
+      expect(sorted(cache.texts()[`${pid}:1`])).toEqual(sorted(mapsNow() + row(0x10000, 0x11000, B)));
+      child.stdin.end();
+    });
+
+    test('that is there no more is not read', async () => {
+      const cache = newCache();
+      cache.onEvent(exec(GONE));
+      await cache.read(GONE, 1);
+      await cache.close();
+      expect(cache.texts()).toEqual({});
+    });
+  });
+});

@@ -1,0 +1,277 @@
+import { spawn } from 'node:child_process';
+import {
+  closeSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  renameSync,
+  rmSync,
+  statSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { afterAll, afterEach, describe, expect, test, vi } from 'vitest';
+import { fileKey, newObjectFiles, type ObjectFiles, sourceOf } from '../../../../bt/driver/object-files.ts';
+import { codeMappings, newWorkshop, realFile } from './real-programs.ts';
+
+test.each([
+  [0xfe00000, 260875, 'fe:00 260875'],
+  [0x2a, 1, '00:2a 1'],
+  [0, 7, '00:00 7'],
+  [259 * 2 ** 20 + 5, 7, '103:05 7'],
+  [0xfffffffff % 2 ** 32, 7, 'fff:fffff 7'],
+])('device %i and inode %i are %j in /proc/PID/maps', (device, inode, file) => {
+  expect(fileKey(device, inode)).toBe(file);
+});
+
+describe.skipIf(process.platform !== 'linux')('files of this machine', () => {
+  const { in_, build, close } = newWorkshop('files');
+  const opened: ObjectFiles[] = [];
+  const newFiles = () => {
+    const files = newObjectFiles();
+    opened.push(files);
+    return files;
+  };
+  afterEach(() => {
+    for (const files of opened.splice(0)) files.close();
+  });
+  afterAll(close);
+
+  const pid = process.pid;
+  /** A new file, and how the kernel tells it. */
+  const written = (name: string, text = name) => {
+    const path = in_(name);
+    writeFileSync(path, text);
+    return { path, ...realFile(path) };
+  };
+  const contentOf = (files: ObjectFiles, file: string) => {
+    const source = files.source(file);
+    return source && `${source.size} ${source.read(0, source.size).toString('utf8')}`;
+  };
+  const addNames = (files: ObjectFiles, { file, names }: { file: string; names: readonly string[] }) => {
+    for (const [level, name] of names.entries()) files.addName(file, level, name);
+  };
+  const [device] = realFile(in_('')).file.split(' ');
+  /** Without asking where it is mounted. */
+  const keyOf = (path: string) => `${device} ${statSync(path).ino}`;
+  const openHere = () =>
+    readdirSync('/proc/self/fd').filter((fd) => {
+      try {
+        return readlinkSync(`/proc/self/fd/${fd}`).startsWith(in_(''));
+      } catch {
+        return false;
+      }
+    }).length;
+
+  test('have the key that /proc/PID/maps has for them', () => {
+    const mappings = codeMappings(readFileSync('/proc/self/maps', 'utf8'));
+    const own = mappings.find(({ path }) => path === process.execPath);
+    const { device, inode } = realFile(process.execPath);
+    expect(fileKey(device, inode)).toBe(own?.file);
+  });
+
+  test('that were not seen have nothing', () => {
+    const { file } = written('unseen');
+    const files = newFiles();
+    expect([files.path(file), files.source(file)]).toEqual([undefined, undefined]);
+    files.see(file, { pid });
+    expect([files.path(file), files.source(file)]).toEqual([undefined, undefined]);
+  });
+
+  test.each(['plain', 'a, b "c" é', 'x(deleted)'])('are opened by their path: %j', (name) => {
+    const { path, file } = written(name);
+    const files = newFiles();
+    files.see(file, { pid, path });
+    expect(files.path(file)).toBe(path);
+    expect(contentOf(files, file)).toBe(`${Buffer.byteLength(name)} ${name}`);
+  });
+
+  describe('are opened by their names from the root of their filesystem', () => {
+    mkdirSync(in_('one/two/three'), { recursive: true });
+    const { path, ...real } = written('one/two/three/lib a.so', 'ELF');
+
+    test('told in order', () => {
+      const files = newFiles();
+      addNames(files, real);
+      files.see(real.file, { pid });
+      expect(files.path(real.file)).toBe(path);
+      expect(contentOf(files, real.file)).toBe('3 ELF');
+    });
+
+    test('told in any other order', () => {
+      const files = newFiles();
+      for (const [level, name] of [...real.names.entries()].reverse()) files.addName(real.file, level, name);
+      files.see(real.file, { pid });
+      expect(contentOf(files, real.file)).toBe('3 ELF');
+    });
+
+    test('but not by those of another file', () => {
+      const files = newFiles();
+      const other = written('other');
+      addNames(files, { file: real.file, names: other.names });
+      files.see(real.file, { pid });
+      expect(files.path(real.file)).toBe(`${other.path} (deleted)`);
+      expect(contentOf(files, real.file)).toBeUndefined();
+    });
+  });
+
+  describe('that were replaced since', () => {
+    const replaced = (name: string) => {
+      const old = written(name, 'old');
+      // It is kept open, or its inode could be the next one's.
+      const descriptor = openSync(old.path, 'r');
+      writeFileSync(`${old.path}.new`, 'new');
+      renameSync(`${old.path}.new`, old.path);
+      return { ...old, done: () => closeSync(descriptor) };
+    };
+
+    test('are not opened by that path', () => {
+      const { path, file, done } = replaced('replaced');
+      const files = newFiles();
+      files.see(file, { pid, path });
+      expect(files.path(file)).toBe(`${path} (deleted)`);
+      expect(contentOf(files, file)).toBeUndefined();
+      done();
+    });
+
+    test('nor by their names', () => {
+      const { path, done, ...real } = replaced('renamed');
+      const files = newFiles();
+      addNames(files, real);
+      files.see(real.file, { pid });
+      expect(files.path(real.file)).toBe(`${path} (deleted)`);
+      expect(contentOf(files, real.file)).toBeUndefined();
+      done();
+    });
+
+    test('are two files when both were seen in time', () => {
+      const old = written('both', 'old');
+      const files = newFiles();
+      files.see(old.file, { pid, path: old.path });
+      writeFileSync(`${old.path}.new`, 'new');
+      renameSync(`${old.path}.new`, old.path);
+      const { file } = realFile(old.path);
+      files.see(file, { pid, path: old.path });
+      expect([old.file, file].map((key) => contentOf(files, key))).toEqual(['3 old', '3 new']);
+    });
+  });
+
+  test('that are deleted after they were seen stay readable', () => {
+    const { path, file } = written('gone', 'still here');
+    const files = newFiles();
+    files.see(file, { pid, path });
+    unlinkSync(path);
+    files.see(file, { pid, path: `${path} (deleted)` });
+    expect(contentOf(files, file)).toBe('10 still here');
+  });
+
+  test('that are deleted before are told by the path they had', () => {
+    const { path, file } = written('gone before');
+    unlinkSync(path);
+    const files = newFiles();
+    files.see(file, { pid, path: `${path} (deleted)` });
+    expect(files.path(file)).toBe(`${path} (deleted)`);
+    expect(contentOf(files, file)).toBeUndefined();
+  });
+
+  test('that could not be opened are opened when they are seen elsewhere', () => {
+    const { path, file } = written('seen twice');
+    const files = newFiles();
+    files.see(file, { pid, path: in_('nowhere') });
+    expect(files.path(file)).toBe(`${in_('nowhere')} (deleted)`);
+    files.see(file, { pid, path });
+    expect(files.path(file)).toBe(path);
+    expect(contentOf(files, file)).toBe('10 seen twice');
+  });
+
+  test('are no folders', () => {
+    mkdirSync(in_('folder'));
+    const { file } = realFile(in_('folder'));
+    const files = newFiles();
+    files.see(file, { pid, path: in_('folder') });
+    expect(files.source(file)).toBeUndefined();
+  });
+
+  test('are kept open once each, and let go at the end', () => {
+    const before = openHere();
+    const files = newFiles();
+    const { path, file } = written('once');
+    for (let i = 0; i < 7; i++) files.see(file, { pid, path });
+    for (let i = 0; i < 7; i++) files.see('00:00 1', { pid, path });
+    expect(openHere()).toBe(before + 1);
+    files.close();
+    expect(openHere()).toBe(before);
+    expect(files.source(file)).toBeUndefined();
+  });
+
+  test('are not all kept open when there are thousands', () => {
+    const before = openHere();
+    const files = newFiles();
+    mkdirSync(in_('many'));
+    for (let i = 0; i < 600; i++) {
+      const path = in_(`many/${i}`);
+      writeFileSync(path, `${i}`);
+      files.see(keyOf(path), { pid, path });
+    }
+    expect(openHere() - before).toBe(512);
+    const last = keyOf(in_('many/599'));
+    expect(files.path(last)).toBe(in_('many/599'));
+    expect(contentOf(files, last)).toBe('3 599');
+    rmSync(in_('many'), { recursive: true });
+  });
+
+  describe.skipIf(process.geteuid?.() !== 0)('of a process that runs', () => {
+    const waits = 'int main(void) { char c; return read(0, &c, 1); }';
+    const started = async (command: string, args: readonly string[], program: string) => {
+      const child = spawn(command, args, { stdio: ['pipe', 'ignore', 'inherit'] });
+      const exe = () => readlinkSync(`/proc/${child.pid}/exe`);
+      await vi.waitUntil(() => exe().endsWith(program), { timeout: 10_000, interval: 5 });
+      return { pid: child.pid as number, end: () => child.stdin.end() };
+    };
+
+    test('with another root are found in that root', async () => {
+      mkdirSync(in_('root/inner'), { recursive: true });
+      const path = build('root/inner/wait', ['-static'], waits);
+      const { file } = realFile(path);
+      const { pid, end } = await started('chroot', [in_('root'), '/inner/wait'], '/inner/wait');
+      const files = newFiles();
+      files.see(file, { pid, path: '/inner/wait' });
+      end();
+      expect(files.path(file)).toBe('/inner/wait');
+      expect(files.source(file)?.read(1, 3).toString()).toBe('ELF');
+    });
+
+    test('are found where it maps them when they are deleted', async () => {
+      const path = build('deleted', [], waits);
+      const { file } = realFile(path);
+      const { pid, end } = await started(path, [], '/deleted');
+      unlinkSync(path);
+      const rows = readFileSync(`/proc/${pid}/maps`, 'utf8').split('\n');
+      const row = rows.find((text) => text.includes(' r-xp ') && text.endsWith(`${path} (deleted)`)) ?? '';
+      const files = newFiles();
+      files.see(file, { pid, path: `${path} (deleted)`, range: row.split(' ')[0] });
+      end();
+      expect(files.path(file)).toBe(`${path} (deleted)`);
+      expect(files.source(file)?.read(1, 3).toString()).toBe('ELF');
+    });
+  });
+});
+
+describe('an open file', () => {
+  test('is read where it is asked, and no further than it is long', () => {
+    const descriptor = openSync('package.json', 'r');
+    const source = sourceOf(descriptor);
+    const text = readFileSync('package.json');
+    expect(source?.size).toBe(text.length);
+    expect(source?.read(7, 13)).toEqual(text.subarray(7, 20));
+    expect(source?.read(text.length - 5, 13)).toEqual(text.subarray(-5));
+    expect(source?.read(text.length + 5, 13)).toHaveLength(0);
+    closeSync(descriptor);
+  });
+
+  test('that is none is no source', () => {
+    expect(sourceOf(undefined)).toBeUndefined();
+  });
+});

@@ -1,0 +1,155 @@
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, realpathSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type Mapping, parseMaps } from '../../../../parsers/proc.ts';
+
+/** Prints where its functions are, and then /proc/self/stat, maps and auxv. */
+const SELF = `
+#include <stdio.h>
+__attribute__((noinline)) int exported(int n) { return n * 3 + 1; }
+static __attribute__((noinline)) int copy(const char *name) {
+  char bytes[4096];
+  FILE *file = fopen(name, "r");
+  int sum = 0;
+  for (int n; (n = fread(bytes, 1, sizeof bytes, file)) > 0; sum += n) fwrite(bytes, 1, n, stdout);
+  fclose(file);
+  return sum;
+}
+int main(int argc, char **argv) {
+  printf("%p %p %p\\n", (void *)exported, (void *)copy, (void *)main);
+  int sum = copy("/proc/self/stat") + copy("/proc/self/maps");
+  puts("--");
+  return exported(copy("/proc/self/auxv") + sum) == argc;
+}
+`;
+
+/** How a program is linked decides where its code is. */
+export const LINKED: readonly (readonly [string, readonly string[]])[] = [
+  ['position-independent', ['-pie', '-fPIE']],
+  ['at a fixed address', ['-no-pie', '-fno-pie']],
+  ['static', ['-static', '-no-pie', '-fno-pie']],
+  ['static and position-independent', ['-static-pie', '-fPIE']],
+];
+
+/** A place to build programs in. */
+export interface Workshop {
+  /** A path in it. */
+  readonly in_: (name: string) => string;
+  /** @returns the path of the program */
+  readonly build: (name: string, flags: readonly string[], source?: string) => string;
+  /** Runs a tool in it. */
+  readonly run: (tool: string, ...args: string[]) => string;
+  readonly close: () => void;
+}
+
+export function newWorkshop(name: string): Workshop {
+  const dir = realpathSync(mkdtempSync(join(tmpdir(), `btprof-${name} `)));
+  const in_ = (file: string) => join(dir, file);
+  const run = (tool: string, ...args: string[]) => execFileSync(tool, args, { cwd: dir, encoding: 'utf8' });
+  return {
+    in_,
+    run,
+    build: (program, flags, source = SELF) => {
+      writeFileSync(in_(`${program}.c`), source);
+      run('gcc', '-O1', '-w', ...flags, '-o', program, `${program}.c`);
+      return in_(program);
+    },
+    close: () => rmSync(dir, { recursive: true }),
+  };
+}
+
+/** What a process of such a program said of itself. It has ended. */
+export interface Ended {
+  readonly addresses: { readonly exported: string; readonly copy: string; readonly main: string };
+  readonly pid: number;
+  readonly startCode: number;
+  readonly maps: string;
+  readonly auxv: readonly number[];
+}
+
+export function runSelf(path: string): Ended {
+  const output = execFileSync(path, { encoding: 'latin1' });
+  const [, exported, copy, main, stat, maps, auxv] =
+    /^0x(\w+) 0x(\w+) 0x(\w+)\n([^\n]+)\n(.*\n)--\n(.*)$/s.exec(output) as unknown as string[];
+  return {
+    addresses: { exported: exported as string, copy: copy as string, main: main as string },
+    pid: Number.parseInt(stat as string, 10),
+    startCode: startCodeIn(stat as string),
+    maps: maps as string,
+    auxv: wordsOf(Buffer.from(auxv as string, 'latin1')),
+  };
+}
+
+/** Field 26 of /proc/PID/stat (proc_pid_stat(5)). */
+export function startCodeIn(stat: string): number {
+  return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[26 - 3]);
+}
+
+/** Of /proc/PID/auxv. */
+export function wordsOf(auxv: Buffer): number[] {
+  return Array.from({ length: auxv.length / 8 }, (_, i) => Number(auxv.readBigUInt64LE(i * 8)));
+}
+
+/** How the kernel tells a file: its device number and inode, and the names of its path from the file upwards. */
+export interface RealFile {
+  /** As in /proc/PID/maps. */
+  readonly file: string;
+  readonly device: number;
+  readonly inode: number;
+  readonly names: readonly string[];
+}
+
+export function realFile(path: string): RealFile {
+  const mountPoint = execFileSync('stat', ['-c', '%m', path], { encoding: 'utf8' }).trimEnd();
+  const rows = readFileSync('/proc/self/mountinfo', 'utf8').split('\n');
+  const [, , device, root] = rows.map((row) => row.split(' ')).findLast((row) => row[4] === mountPoint) ?? [];
+  const [major, minor] = (device as string).split(':').map(Number) as [number, number];
+  const hex = (n: number) => n.toString(16).padStart(2, '0');
+  const inside = `${root}/${path.slice(mountPoint.length)}`;
+  const inode = statSync(path).ino;
+  return {
+    file: `${hex(major)}:${hex(minor)} ${inode}`,
+    device: major * 2 ** 20 + minor,
+    inode,
+    names: inside.split('/').filter(Boolean).reverse(),
+  };
+}
+
+/** Executable mappings of files and of the vDSO. */
+export function codeMappings(maps: string): Mapping[] {
+  return parseMaps(maps).filter(({ path }) => path.startsWith('/') || path === '[vdso]');
+}
+
+/** A function as nm prints it. */
+export interface NmFunction {
+  readonly name: string;
+  readonly start: number;
+  readonly size: number;
+}
+
+/** Functions that have a size. */
+export function functionsOf(path: string, ...options: string[]): NmFunction[] {
+  const text = execFileSync('nm', ['-S', '--defined-only', ...options, path], {
+    encoding: 'utf8',
+    maxBuffer: 2 ** 26,
+  });
+  return [...text.matchAll(/^([0-9a-f]+) ([0-9a-f]+) [TtWwi] ([^@\n]+)/gm)].map((m) => ({
+    start: Number.parseInt(m[1] as string, 16),
+    size: Number.parseInt(m[2] as string, 16),
+    name: m[3] as string,
+  }));
+}
+
+/** Where code of that address stands in the file, by readelf. */
+export function fileOffsets(path: string): (vaddr: number) => number {
+  const text = execFileSync('readelf', ['-lW', path], { encoding: 'utf8' });
+  const rows = [...text.matchAll(/^ +LOAD +0x(\w+) 0x(\w+) 0x\w+ 0x(\w+) 0x\w+ R E/gm)].map((m) =>
+    m.slice(1).map((hex) => Number.parseInt(hex, 16)),
+  ) as [number, number, number][];
+  return (vaddr) => {
+    const row = rows.find(([, start, size]) => start <= vaddr && vaddr < start + size);
+    if (!row) throw new Error(`${vaddr.toString(16)} is in no code of ${path}`);
+    return vaddr - row[1] + row[0];
+  };
+}

@@ -1,0 +1,307 @@
+import { execFileSync } from 'node:child_process';
+import {
+  closeSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  readSync,
+  statSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { afterAll, describe, expect, test } from 'vitest';
+import { newObjectFiles } from '../../../../bt/driver/object-files.ts';
+import { newUserSymbols } from '../../../../bt/driver/user-symbols.ts';
+import { addressSpaces, newFrameTable } from '../../../../metrics/frames.ts';
+import type { Mapping } from '../../../../parsers/proc.ts';
+import {
+  codeMappings,
+  fileOffsets,
+  functionsOf,
+  LINKED,
+  type NmFunction,
+  newWorkshop,
+  realFile,
+  runSelf,
+} from './real-programs.ts';
+
+/** Functions before and after one that no other file can see. */
+const LIBRARY = `
+__attribute__((noinline)) int first(int n) { return n * 3 + 1; }
+__attribute__((noinline)) int second(int n) { return n * 5 + 1; }
+static __attribute__((noinline)) int hidden(int n) { return n * 7 + 3; }
+__attribute__((noinline)) int last(int n) { return hidden(n) + first(n) + second(n); }
+`;
+const IN_ORDER = ['-shared', '-fPIC', '-fno-toplevel-reorder'];
+
+describe.skipIf(process.platform !== 'linux')('functions of user code', () => {
+  const { in_, build, run, close } = newWorkshop('symbols');
+  const files = newObjectFiles();
+  const user = newUserSymbols(files);
+  afterAll(() => {
+    files.close();
+    close();
+  });
+
+  /** Asks for places in a file as if it were mapped. */
+  const asker = (path: string, find = user, objectFiles = files) => {
+    const { file } = realFile(path);
+    objectFiles.see(file, { pid: process.pid, path });
+    const mapping: Mapping = { start: 0n, end: 0n, fileOffset: 0n, file, path };
+    const offsetOf = fileOffsets(path);
+    return (vaddr: number) => find(mapping, offsetOf(vaddr));
+  };
+  /** The first, a middle and the last byte of each function, under a name that nm has for that place. */
+  const expectNamed = (ask: ReturnType<typeof asker>, functions: readonly NmFunction[]) => {
+    const wrong = functions.flatMap(({ name, start, size }) =>
+      [0, size >> 1, size - 1]
+        .map((offset) => ({ name, offset, found: ask(start + offset) }))
+        .filter(({ offset, found }) => {
+          const alike = functions.filter(
+            (f) => f.name === found?.symbol && start + offset - f.start === found.offset,
+          );
+          return !alike.some((f) => start + offset < f.start + f.size);
+        }),
+    );
+    expect(wrong).toEqual([]);
+    expect(functions.length).toBeGreaterThan(0);
+  };
+  const stripped = (path: string, name: string) => {
+    const copy = in_(name);
+    copyFileSync(path, copy);
+    run('strip', copy);
+    return copy;
+  };
+  const named = (functions: readonly NmFunction[], ...names: string[]) =>
+    functions.filter((f) => names.includes(f.name));
+
+  describe.each(LINKED)('of a program that is %s', (what, flags) => {
+    const path = build(what.replaceAll(' ', '-'), flags);
+
+    test('have the names that nm has', () => {
+      const functions = functionsOf(path).filter((f) => f.size > 0);
+      expect(named(functions, 'exported', 'copy', 'main')).toHaveLength(3);
+      expectNamed(asker(path), functions);
+    });
+
+    test('have their names at the addresses that it ran at', () => {
+      const { addresses, maps } = runSelf(path);
+      for (const { file, path } of codeMappings(maps)) files.see(file, { pid: process.pid, path });
+      const table = newFrameTable(addressSpaces({ '7:1': maps }), { kernel: () => undefined, user });
+      const { exported, copy, main } = addresses;
+      const returns = [main, copy].map((address) => (BigInt(`0x${address}`) + 1n).toString(16));
+      const { stack, cut } = table.user([exported, ...returns].join('\n'), 7, 1);
+      expect(stack.map((i) => [table.frames[i]?.symbol, table.frames[i]?.offset])).toEqual([
+        ['exported', 0],
+        ['main', 1],
+        ['copy', 1],
+      ]);
+      expect(cut).toBe(0);
+    });
+  });
+
+  describe('of a program without a symbol table', () => {
+    const whole = build('whole', ['-rdynamic']);
+    const functions = named(functionsOf(whole), 'exported', 'copy', 'main');
+
+    test('have the names that it exports, and none of a neighbour', () => {
+      const ask = asker(stripped(whole, 'bare'));
+      expectNamed(ask, named(functions, 'exported', 'main'));
+      const [copy] = named(functions, 'copy');
+      expect(copy && ask(copy.start)).toBeUndefined();
+    });
+
+    test.each([
+      ['beside it', 'beside', 'beside.debug'],
+      ['in .debug', 'hidden', '.debug/hidden.debug'],
+    ])('have those of the debug file %s', (_, name, debugFile) => {
+      mkdirSync(in_('.debug'), { recursive: true });
+      run('objcopy', '--only-keep-debug', whole, in_(debugFile));
+      const path = stripped(whole, name);
+      run('objcopy', `--add-gnu-debuglink=${in_(debugFile)}`, path);
+      expectNamed(asker(path), functions);
+    });
+
+    test('have none of a debug file of another build', () => {
+      const other = build('other', ['-rdynamic', '-O2']);
+      run('objcopy', '--only-keep-debug', other, in_('stale.debug'));
+      const path = stripped(whole, 'stale');
+      run('objcopy', `--add-gnu-debuglink=${in_('stale.debug')}`, path);
+      const ask = asker(path);
+      expectNamed(ask, named(functions, 'exported', 'main'));
+      expect(named(functions, 'copy').map((f) => ask(f.start))).toEqual([undefined]);
+    });
+
+    test.fails('nor of one that has the right name, and the checksum of another', () => {
+      const flags = [...IN_ORDER, '-Wl,--build-id=none'];
+      const mine = build('mine.so', flags, LIBRARY);
+      const path = stripped(mine, 'linked.so');
+      run('objcopy', '--only-keep-debug', mine, in_('linked.debug'));
+      run('objcopy', `--add-gnu-debuglink=${in_('linked.debug')}`, path);
+      const renamed = build('renamed.so', flags, LIBRARY.replace(/first|second|hidden|last/g, 'not_$&'));
+      run('objcopy', '--only-keep-debug', renamed, in_('linked.debug'));
+      expectNamed(asker(path), named(functionsOf(mine), 'first', 'second', 'last'));
+    });
+
+    test('have none of a debug file that is no ELF file', () => {
+      const path = stripped(whole, 'broken');
+      writeFileSync(in_('broken.debug'), 'no ELF file');
+      run('objcopy', `--add-gnu-debuglink=${in_('broken.debug')}`, path);
+      expectNamed(asker(path), named(functions, 'exported', 'main'));
+    });
+  });
+
+  /** What Fedora does in find-debuginfo: the functions that are not exported, packed by xz. */
+  const packed = (path: string, name: string) => {
+    const nm = (...options: string[]) =>
+      execFileSync('nm', ['--format=posix', '--defined-only', ...options, path], { encoding: 'utf8' })
+        .split('\n')
+        .filter((line) => / [TtD] /.test(line))
+        .map((line) => line.split(' ')[0] as string);
+    const exported = new Set(nm('-D').map((symbol) => symbol.split('@')[0]));
+    writeFileSync(
+      in_(`${name}.keep`),
+      nm()
+        .filter((symbol) => !exported.has(symbol))
+        .join('\n'),
+    );
+    const mini = in_(`${name}.mini`);
+    run('objcopy', '--only-keep-debug', path, in_(`${name}.whole`));
+    run('objcopy', '-S', `--keep-symbols=${in_(`${name}.keep`)}`, in_(`${name}.whole`), mini);
+    run('xz', '-f', mini);
+    const result = stripped(path, name);
+    run('objcopy', '--add-section', `.gnu_debugdata=${mini}.xz`, result);
+    return result;
+  };
+
+  describe('of a file with a packed symbol table (.gnu_debugdata)', () => {
+    test('have the names in it, and those that are exported', () => {
+      const whole = build('packed-whole', ['-rdynamic']);
+      const functions = named(functionsOf(whole), 'copy', 'main');
+      expectNamed(asker(packed(whole, 'packed')), functions);
+    });
+
+    test('have no others where it cannot be unpacked', () => {
+      const whole = build('damaged-whole', ['-rdynamic']);
+      const path = stripped(whole, 'damaged');
+      writeFileSync(in_('damaged.xz'), 'no xz file');
+      run('objcopy', '--add-section', `.gnu_debugdata=${in_('damaged.xz')}`, path);
+      const ask = asker(path);
+      const functions = functionsOf(whole);
+      expectNamed(ask, named(functions, 'exported', 'main'));
+      expect(named(functions, 'copy').map((f) => ask(f.start))).toEqual([undefined]);
+    });
+
+    test('of a library', () => {
+      const whole = build('library.so', IN_ORDER, LIBRARY);
+      const functions = named(functionsOf(whole), 'hidden', 'last');
+      expectNamed(asker(packed(whole, 'packed.so')), functions);
+    });
+
+    /** `frame_dummy` of crtbegin.o, which has no size, stands before them. */
+    test.fails('have their exported name, though a packed one of unknown size stands before them', () => {
+      const whole = build('after.so', IN_ORDER, LIBRARY);
+      const functions = named(functionsOf(whole), 'first', 'second');
+      expectNamed(asker(packed(whole, 'packed-after.so')), functions);
+    });
+  });
+
+  test('of other libraries have the name of their PLT entry', () => {
+    const path = build('plt', ['-Wl,-z,lazy']);
+    const entries = [...run('objdump', '-d', path).matchAll(/^([0-9a-f]+) <(\w+@plt)>:$/gm)];
+    expect(entries.map((entry) => entry[2])).toContain('fopen@plt');
+    const ask = asker(path);
+    for (const [, address, symbol] of entries)
+      expect(ask(Number.parseInt(address as string, 16))).toEqual({ symbol, offset: 0 });
+  });
+
+  test('of the C library have the names that it exports, or others for the same place', () => {
+    const own = codeMappings(readFileSync('/proc/self/maps', 'utf8'));
+    const libc = own.find(({ path }) => /\/(libc\.so|ld-musl)/.test(path))?.path ?? '';
+    const ask = asker(libc);
+    const functions = functionsOf(libc, '-D').filter((f) => f.size > 0);
+    const starts = new Set(functions.map((f) => f.start));
+    const found = functions.map((f) => ({ ...f, found: ask(f.start) }));
+    expect(found.filter((f) => f.found?.offset !== 0)).toEqual([]);
+    expect(starts.size).toBeGreaterThan(1000);
+    for (const name of ['clock_nanosleep', 'getppid', 'qsort'])
+      expect(found.find((f) => f.name === name)?.found?.symbol).toBe(name);
+  });
+
+  describe('of the vDSO', () => {
+    const maps = existsSync('/proc/self/maps') ? readFileSync('/proc/self/maps', 'utf8') : '';
+    const mapping = codeMappings(maps).find(({ path }) => path === '[vdso]') as Mapping;
+    const functions = () => {
+      const memory = openSync('/proc/self/mem', 'r');
+      const bytes = Buffer.alloc(Number(mapping.end - mapping.start));
+      readSync(memory, bytes, 0, bytes.length, Number(mapping.start));
+      closeSync(memory);
+      writeFileSync(in_('vdso.so'), bytes);
+      return functionsOf(in_('vdso.so'), '-D').filter((f) => f.size > 0);
+    };
+
+    test('have their names, which every process has at the same offsets', () => {
+      const offsetOf = fileOffsets(functions() && in_('vdso.so'));
+      expectNamed((vaddr) => user(mapping, offsetOf(vaddr)), functions());
+      const elsewhere = { ...mapping, start: 0x10000n, end: 0x12000n };
+      const [clock] = functions().filter((f) => /^__(vdso|kernel)_clock_gettime$/.test(f.name));
+      expect(clock && user(elsewhere, offsetOf(clock.start))).toEqual({ symbol: clock?.name, offset: 0 });
+    });
+  });
+
+  describe('have no name', () => {
+    const path = build('nameless', []);
+    const { file } = realFile(path);
+    const mapping: Mapping = { start: 0n, end: 0n, fileOffset: 0n, file, path };
+    const [main] = named(functionsOf(path), 'main');
+
+    test.each<[string, Partial<Mapping>]>([
+      ['in memory of no file', { file: '00:00 0', path: '' }],
+      ['in what is called a stack', { file: '00:00 0', path: '[stack]' }],
+      ['in a file that was never seen', { file: 'ff:00 1' }],
+    ])('%s', (_, other) => {
+      expect(user({ ...mapping, ...other }, fileOffsets(path)(main?.start ?? 0))).toBeUndefined();
+    });
+
+    test.each(['', 'text', '#!/bin/sh\n'])('in a file that is no ELF file: %j', (content) => {
+      const name = in_(`text ${content.length}`);
+      writeFileSync(name, content);
+      const { file } = realFile(name);
+      files.see(file, { pid: process.pid, path: name });
+      expect(user({ ...mapping, file, path: name }, 0)).toBeUndefined();
+    });
+
+    test('outside of code', () => {
+      files.see(file, { pid: process.pid, path });
+      for (const offset of [0, 0x40, statSync(path).size, 2 ** 40])
+        expect(user(mapping, offset)).toBeUndefined();
+    });
+  });
+
+  test('have their names when the program is deleted, and another has its path', () => {
+    const path = build('replaced', []);
+    const functions = named(functionsOf(path), 'main', 'copy');
+    const offsetOf = fileOffsets(path);
+    const { file } = realFile(path);
+    files.see(file, { pid: process.pid, path });
+    unlinkSync(path);
+    build('replaced', [], 'int main(void) { return 0; }');
+    const mapping: Mapping = { start: 0n, end: 0n, fileOffset: 0n, file, path };
+    for (const { name, start } of functions)
+      expect(user(mapping, offsetOf(start))).toEqual({ symbol: name, offset: 0 });
+  });
+
+  test('have their names as soon as their file is found, though they were asked for before', () => {
+    const path = build('later', []);
+    const [main] = named(functionsOf(path), 'main') as [NmFunction];
+    const laterFiles = newObjectFiles();
+    const find = newUserSymbols(laterFiles);
+    const { file } = realFile(path);
+    expect(
+      find({ start: 0n, end: 0n, fileOffset: 0n, file, path }, fileOffsets(path)(main.start)),
+    ).toBeUndefined();
+    expect(asker(path, find, laterFiles)(main.start)).toEqual({ symbol: 'main', offset: 0 });
+  });
+});

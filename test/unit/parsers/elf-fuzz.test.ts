@@ -1,0 +1,313 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { fileOffsetToVaddr, readElf } from '../../../parsers/elf.ts';
+import { readFunctions } from '../../../parsers/elf-symbols.ts';
+import { readGoFunctions } from '../../../parsers/gopclntab.ts';
+import { buildElf, numbers, stringTable, symbolTable } from './elf-builder.ts';
+import { memorySource } from './elf-files.ts';
+
+const FILES = [
+  { wide: true, little: true, machine: 62 },
+  { wide: true, little: true, machine: 183 },
+  { wide: true, little: false, machine: 183 },
+  { wide: false, little: true, machine: 3 },
+  { wide: false, little: true, machine: 40 },
+  { wide: false, little: false, machine: 8 },
+].map(fullFile);
+
+/** One of everything that is read. */
+function fullFile(format: { wide: boolean; little: boolean; machine: number }): Buffer {
+  const { wide } = format;
+  const functions = Array.from({ length: 12 }, (_, i) => ({
+    name: i % 3 === 0 ? `_function${i}@@V1` : `f${i}`,
+    value: 0x1000 + 8 * i,
+    size: i % 4 === 0 ? 0 : 12 * i,
+    type: i % 5 === 0 ? 0 : i === 7 ? 10 : 2,
+    binding: i % 3,
+    section: i === 3 ? 0xfff1 : 1,
+  }));
+  const imports = ['read', 'write'].map((name) => ({ name, value: 0, size: 0, section: 0 }));
+  const [symbols, dynamic] = [
+    symbolTable(format, functions),
+    symbolTable(format, [...imports, ...functions.slice(0, 3)]),
+  ];
+  const relocation = (slot: number, symbol: number, addend: number) =>
+    numbers(format, ['word', slot], ['word', symbol * (wide ? 2 ** 32 : 256) + 7], ['word', addend]);
+  const plt = [
+    ['ff25fadf0100 6800000000 e9e0ffffff', 'f30f1efa f2ff25eddf0100 0f1f440000'],
+    ['ff2500000400 6800000000 e9e0ffffff', 'ffa304000000 6808000000 e9d0ffffff'],
+    ['f00000d0 110240f9 10020091 20021fd6', '5f2403d5 f00000d0 110640f9 10220091 20021fd6 1f2003d5'],
+    ['00c68fe2 1dca8ce2 f8ffbce5', '7847fde7 00c68fe2 1dca8ce2 ecffbce5'],
+  ].flatMap((texts) => texts.map((text) => Buffer.from(text.replaceAll(' ', ''), 'hex')));
+  const words = Array.from({ length: 24 }, (_, i) => (i === 0 ? 0x50000 : i === 22 ? 0x1000 : 0));
+  return buildElf({
+    ...format,
+    type: 2,
+    entry: 0x1000,
+    sections: [
+      { name: '.text', type: 1, flags: 6, addr: 0x1000, content: Buffer.alloc(256, 0xff) },
+      { name: '.symtab', type: 2, content: symbols.rows, link: '.strtab', entsize: wide ? 24 : 16 },
+      { name: '.strtab', type: 3, content: symbols.names },
+      { name: '.dynsym', type: 11, content: dynamic.rows, link: '.dynstr', entsize: wide ? 24 : 16 },
+      { name: '.dynstr', type: 3, content: dynamic.names },
+      { name: '.plt', type: 1, flags: 6, addr: 0x22000, content: Buffer.concat(plt) },
+      { name: '.plt.got', type: 1, flags: 6, addr: 0x22000, content: plt[0] as Buffer },
+      { name: '.got.plt', type: 1, flags: 3, addr: 0x40000, content: Buffer.alloc(8) },
+      {
+        name: '.rela.plt',
+        type: 4,
+        content: Buffer.concat([relocation(0x40000, 1, 0), relocation(0x40008, 2, 0)]),
+        link: '.dynsym',
+      },
+      { name: '.rela.dyn', type: 4, content: relocation(0x40004, 0, 0x1038), link: '.dynsym' },
+      {
+        name: '.note.gnu.build-id',
+        type: 7,
+        content: Buffer.concat([numbers(format, [4, 4], [4, 4], [4, 3]), Buffer.from('GNU\0abcd')]),
+      },
+      { name: '.gnu_debuglink', type: 1, content: Buffer.from('a.debug\0crc!') },
+      { name: '.gopclntab', type: 1, flags: 2, addr: 0x50000, content: goTable(format) },
+      {
+        name: '.go.module',
+        type: 1,
+        content: Buffer.concat(words.map((word) => numbers(format, ['word', word]))),
+      },
+    ],
+    segments: [
+      { type: 1, flags: 5, section: '.text' },
+      { type: 1, flags: 6, section: '.got.plt' },
+      { type: 4, flags: 4, section: '.note.gnu.build-id' },
+    ],
+  });
+}
+
+function goTable(format: { wide: boolean; little: boolean }): Buffer {
+  const size = format.wide ? 8 : 4;
+  const names = stringTable(['main.main', 'runtime.mcall']).bytes;
+  const [header, records] = [8 + 8 * size, 8 + 8 * size + names.length];
+  const words = [2, 0, 0, header, records, records, records, records];
+  return Buffer.concat([
+    numbers(
+      format,
+      [4, 0xfffffff1],
+      [2, 0],
+      [1, 1],
+      [1, size],
+      ...words.map((word) => ['word', word] as const),
+    ),
+    names,
+    numbers(format, [4, 0], [4, 20], [4, 16], [4, 28], [4, 64]),
+    numbers(format, [4, 0], [4, 1], [4, 16], [4, 11]),
+  ]);
+}
+
+/** Numbers that are at the edge of something, or beyond all. */
+const NUMBERS = [
+  0n,
+  1n,
+  2n,
+  7n,
+  8n,
+  0x80n,
+  0xffn,
+  0xff00n,
+  0xffffn,
+  0x10000n,
+  0x1000n,
+  0x22000n,
+  2n ** 31n,
+].concat([
+  2n ** 32n - 1n,
+  2n ** 32n,
+  2n ** 52n,
+  2n ** 53n - 1n,
+  2n ** 53n,
+  2n ** 60n,
+  2n ** 63n,
+  2n ** 64n - 1n,
+]);
+
+/** Where: a share of the file, of its header, or of the last part, in which the section headers are. */
+const place = fc.record({
+  part: fc.constantFrom<readonly [number, number]>([0, 1], [0, 0.02], [0.3, 1]),
+  /** Millionths, not more often the small ones: at 0 is the magic number. */
+  share: fc.noBias(fc.nat(999_999)),
+});
+type Place = typeof place extends fc.Arbitrary<infer T> ? T : never;
+const width = fc.constantFrom(2, 4, 8);
+const change = fc.oneof(
+  { weight: 6, arbitrary: fc.record({ kind: fc.constant('byte' as const), place, value: fc.nat(255) }) },
+  {
+    weight: 6,
+    arbitrary: fc.record({
+      kind: fc.constant('number' as const),
+      place,
+      width,
+      value: fc.constantFrom(...NUMBERS),
+    }),
+  },
+  {
+    weight: 6,
+    arbitrary: fc.record({ kind: fc.constant('number' as const), place, width, value: fc.bigInt(0n, 40n) }),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      kind: fc.constant('fill' as const),
+      place,
+      length: fc.nat(200),
+      value: fc.nat(255),
+    }),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({ kind: fc.constant('copy' as const), place, from: place, length: fc.nat(130) }),
+  },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant('cut' as const), place }) },
+);
+type Change = typeof change extends fc.Arbitrary<infer T> ? T : never;
+
+function offsetOf({ part: [from, to], share }: Place, length: number, unit: number): number {
+  const offset = Math.floor((from + (share / 1e6) * (to - from)) * length);
+  return offset - (offset % unit);
+}
+
+function changed(original: Buffer, changes: readonly Change[]): Buffer {
+  let bytes = Buffer.from(original);
+  const little = bytes[5] === 1;
+  for (const edit of changes) {
+    const unit = edit.kind === 'number' ? Math.min(edit.width, 4) : 1;
+    const at = offsetOf(edit.place, bytes.length, unit);
+    if (edit.kind === 'cut') bytes = bytes.subarray(0, at);
+    else if (edit.kind === 'byte') bytes[at] = edit.value;
+    else if (edit.kind === 'fill') bytes.fill(edit.value, at, Math.min(at + edit.length, bytes.length));
+    else if (edit.kind === 'copy') {
+      const from = offsetOf(edit.from, bytes.length, 1);
+      bytes.copy(bytes, at, from, Math.min(from + edit.length, bytes.length));
+    } else {
+      const word = Buffer.alloc(8);
+      word.writeBigUInt64LE(edit.value);
+      const cut = word.subarray(0, edit.width);
+      (little ? cut : cut.reverse()).copy(bytes, at);
+    }
+  }
+  return bytes;
+}
+
+/** Words of an error that nobody meant. */
+const SURPRISE = /undefined|null|NaN|Error|not a function|is not|Cannot|Invalid|out of range|Offset/;
+
+/** Reads all there is to read. Returns how many names were found. */
+function readEverything(bytes: Buffer): number {
+  const source = memorySource(bytes);
+  const elf = readElf(source);
+  if ('problem' in elf) return 0;
+  const tables = [readFunctions(source, elf), readGoFunctions(source, elf)];
+  const places = [...elf.sections, ...elf.segments.map(({ vaddr: addr, memSize: size }) => ({ addr, size }))];
+  const edges = places.flatMap(({ addr, size }) => [
+    addr - 1,
+    addr,
+    addr + 1,
+    addr + 16,
+    addr + size - 1,
+    addr + size,
+  ]);
+  const addresses = [...edges, elf.entry, -1, 0.5, 2 ** 53, Number.NaN, Number.POSITIVE_INFINITY];
+  const found = tables.flatMap((table) => addresses.map((at) => ({ at, is: table.find(at) })));
+  for (const { at, is } of found) {
+    if (!is) continue;
+    const { name, start, size } = is;
+    if (
+      !(
+        start <= at &&
+        at < start + size &&
+        name.length > 0 &&
+        name.length <= 4100 &&
+        Number.isSafeInteger(start)
+      )
+    )
+      throw new Error(`${at} is in ${JSON.stringify(is)}`);
+  }
+  for (const offset of addresses) fileOffsetToVaddr(elf, offset);
+  const held = tables.reduce((sum, table) => sum + table.bytes, 0);
+  if (held > 40 * bytes.length) throw new Error(`${held} bytes are held, of ${bytes.length}`);
+  if (source.reads.bytes > 20 * bytes.length + 1000)
+    throw new Error(`${source.reads.bytes} bytes are read, of ${bytes.length}`);
+  const problems = [...elf.problems, ...tables.flatMap((table) => table.problems)];
+  const surprise = problems.find((problem) => SURPRISE.test(problem));
+  if (surprise) throw new Error(surprise);
+  return found.filter(({ is }) => is).length;
+}
+
+test('whole files are read', () => {
+  for (const file of FILES) {
+    const elf = readElf(memorySource(file));
+    if ('problem' in elf) throw new Error(elf.problem);
+    const source = memorySource(file);
+    expect([
+      ...elf.problems,
+      ...readFunctions(source, elf).problems,
+      ...readGoFunctions(source, elf).problems,
+    ]).toEqual([]);
+    expect(readGoFunctions(source, elf).find(0x1000)?.name).toBe('main.main');
+    expect(readEverything(file)).toBeGreaterThan(5);
+  }
+});
+
+test('files that are changed anywhere are no harm', { timeout: 600_000 }, () => {
+  let named = 0;
+  fc.assert(
+    fc.property(
+      fc.constantFrom(...FILES),
+      fc.array(change, { minLength: 1, maxLength: 4 }),
+      (file, changes) => {
+        if (readEverything(changed(file, changes)) > 0) named++;
+      },
+    ),
+    { numRuns: 60_000 },
+  );
+  // Otherwise the changes would only have been tried on the first check of the header.
+  expect(named).toBeGreaterThan(20_000);
+});
+
+test('each cut of a file is no harm', { timeout: 600_000 }, () => {
+  for (const file of FILES)
+    for (let length = 0; length < file.length; length++) readEverything(file.subarray(0, length));
+});
+
+test('bytes are no harm', { timeout: 600_000 }, () => {
+  const header = FILES[0] as Buffer;
+  fc.assert(
+    fc.property(
+      fc.uint8Array({ minLength: 100, maxLength: 2000 }),
+      fc.integer({ min: 0, max: 64 }),
+      (bytes, kept) => {
+        readEverything(Buffer.concat([header.subarray(0, kept), bytes.subarray(kept)]));
+      },
+    ),
+    { numRuns: 2000 },
+  );
+});
+
+test('a source that fails, or says less than it has, is no harm', { timeout: 600_000 }, () => {
+  for (const file of FILES)
+    for (let good = 0; good < 40; good++)
+      for (const failure of [
+        () => {
+          throw new Error('EIO');
+        },
+        () => Buffer.alloc(0),
+        () => file.subarray(0, 3),
+      ]) {
+        const whole = memorySource(file);
+        let reads = 0;
+        const source = {
+          size: file.length,
+          read: (offset: number, length: number) => (reads++ < good ? whole.read(offset, length) : failure()),
+        };
+        const elf = readElf(source);
+        if ('problem' in elf) continue;
+        readFunctions(source, elf).find(0x1000);
+        readGoFunctions(source, elf).find(0x1000);
+      }
+});

@@ -1,0 +1,338 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { type ElfFile, ET_DYN, ET_EXEC, fileOffsetToVaddr, readElf } from '../../../parsers/elf.ts';
+import { buildElf, type ElfParts, numbers } from './elf-builder.ts';
+import {
+  compile,
+  elfOf,
+  fileSource,
+  has,
+  library,
+  memorySource,
+  output,
+  temporaryFolder,
+} from './elf-files.ts';
+
+const FORMATS = [
+  { name: '64 bits, little endian', wide: true, little: true },
+  { name: '64 bits, big endian', wide: true, little: false },
+  { name: '32 bits, little endian', wide: false, little: true },
+  { name: '32 bits, big endian', wide: false, little: false },
+];
+const PROGRAM = 'int main(void) { return 0; }\n';
+
+describe.each(FORMATS)('$name', (format) => {
+  const parts: ElfParts = {
+    ...format,
+    type: ET_EXEC,
+    machine: 183,
+    entry: 0x10010,
+    sections: [
+      { name: '.text', type: 1, flags: 6, addr: 0x10000, content: Buffer.alloc(64) },
+      { name: '.symtab', type: 2, content: Buffer.alloc(48), link: '.strtab', entsize: 24 },
+      { name: '.strtab', type: 3, content: Buffer.from('\0main\0') },
+      { name: '.note.gnu.build-id', type: 7, content: buildIdNote(format), align: 4 },
+      { name: '.gnu_debuglink', type: 1, content: debugLink(format, 'prog.debug') },
+    ],
+    segments: [
+      { type: 1, flags: 5, section: '.text' },
+      { type: 1, flags: 4, section: '.strtab' },
+      { type: 4, flags: 4, section: '.note.gnu.build-id' },
+    ],
+  };
+
+  test('the headers', () => {
+    const elf = elfOf(memorySource(buildElf(parts)));
+    expect(elf).toMatchObject({
+      wide: format.wide,
+      little: format.little,
+      type: ET_EXEC,
+      machine: 183,
+      entry: 0x10010,
+    });
+    expect(elf.problems).toEqual([]);
+    expect(elf.sections.map((section) => section.name)).toEqual([
+      '',
+      ...(parts.sections ?? []).map((section) => section.name),
+      '.shstrtab',
+    ]);
+    expect(elf.section('.text')).toMatchObject({ type: 1, flags: 6, addr: 0x10000, size: 64, link: 0 });
+    expect(elf.section('.symtab')).toMatchObject({ type: 2, size: 48, link: 3, entsize: 24 });
+    expect(elf.section('.data')).toBeUndefined();
+  });
+
+  test('what is loaded, and where', () => {
+    const elf = elfOf(memorySource(buildElf(parts)));
+    const { offset } = elf.section('.text') as { offset: number };
+    expect(elf.segments).toEqual([
+      { fileOffset: offset, fileSize: 64, vaddr: 0x10000, memSize: 64, executable: true },
+      expect.objectContaining({ executable: false }),
+    ]);
+    expect(fileOffsetToVaddr(elf, offset)).toBe(0x10000);
+    expect(fileOffsetToVaddr(elf, offset + 63)).toBe(0x1003f);
+    expect(fileOffsetToVaddr(elf, offset + 64)).toBeUndefined();
+    expect(fileOffsetToVaddr(elf, offset - 1)).toBeUndefined();
+    expect(fileOffsetToVaddr(elf, elf.section('.strtab')?.offset ?? 0)).toBeUndefined();
+  });
+
+  test('which build it is, and where its symbols are', () => {
+    const elf = elfOf(memorySource(buildElf(parts)));
+    expect(elf.buildId).toBe('0123456789abcdef');
+    expect(elf.debugLink).toEqual({ name: 'prog.debug', crc: 0x12345678 });
+  });
+
+  test('the build is known without sections', () => {
+    const file = buildElf(parts);
+    const offsetOfSections = format.wide ? 40 : 32;
+    file.fill(0, offsetOfSections, offsetOfSections + (format.wide ? 8 : 4));
+    const elf = elfOf(memorySource(file));
+    expect(elf).toMatchObject({ sections: [], problems: [], buildId: '0123456789abcdef' });
+  });
+
+  test('large counts are in section 0', () => {
+    const [plain, extended] = [parts, { ...parts, extended: true }].map((p) =>
+      elfOf(memorySource(buildElf(p))),
+    ) as [ElfFile, ElfFile];
+    expect(extended.problems).toEqual([]);
+    expect(extended.sections.slice(1)).toEqual(plain.sections.slice(1));
+    expect(extended.segments).toEqual(plain.segments);
+  });
+
+  test('tables that are cut off are problems', () => {
+    const file = buildElf(parts);
+    const elf = elfOf(memorySource(file.subarray(0, file.length - 1)));
+    expect(elf.problems).toEqual([
+      expect.stringMatching(/^section headers: bytes \d+ to \d+ are not in its \d+ bytes$/),
+    ]);
+    expect(elf).toMatchObject({ sections: [], buildId: '0123456789abcdef' });
+    expect(elf.segments).toHaveLength(2);
+  });
+});
+
+describe('a debug link', () => {
+  const little = { wide: true, little: true };
+  const linkOf = (content: Buffer) =>
+    elfOf(memorySource(buildElf({ ...little, sections: [{ name: '.gnu_debuglink', type: 1, content }] })))
+      .debugLink;
+
+  test.each(['../secret', '/etc/passwd', '.', '..', '', 'a'.repeat(256)])('%j is none', (name) => {
+    expect(linkOf(debugLink(little, name))).toBeUndefined();
+  });
+
+  test.each([0, 3, 10, 11])('without its end, after %i bytes, is none', (length) => {
+    expect(linkOf(debugLink(little, 'a.debug').subarray(0, length))).toBeUndefined();
+  });
+});
+
+describe('a build ID', () => {
+  const little = { wide: true, little: true };
+  const idOf = (content: Buffer, align = 4) =>
+    elfOf(
+      memorySource(
+        buildElf({ ...little, sections: [{ name: '.note.gnu.build-id', type: 7, content, align }] }),
+      ),
+    ).buildId;
+  const note = (name: string, type: number, content: Buffer, unit = 4) =>
+    Buffer.concat([
+      numbers(little, [4, name.length], [4, content.length], [4, type]),
+      padded(Buffer.from(name), unit, 12),
+      padded(content, unit),
+    ]);
+  const id = Buffer.from('cafe', 'hex');
+
+  test('is found behind other notes', () => {
+    const other = note('stapsdt\0', 3, Buffer.from('12345'));
+    expect(idOf(Buffer.concat([other, note('GNU\0', 1, Buffer.alloc(16)), note('GNU\0', 3, id)]))).toBe(
+      'cafe',
+    );
+  });
+
+  test('is found where notes are aligned to 8 bytes', () => {
+    const other = note('GNU\0', 5, Buffer.alloc(4), 8);
+    expect(idOf(Buffer.concat([other, note('GNU\0', 3, id, 8)]), 8)).toBe('cafe');
+  });
+
+  test.each([
+    ['cut off', note('GNU\0', 3, id).subarray(0, 17)],
+    ['of another name', note('FOO\0', 3, id)],
+    ['empty', note('GNU\0', 3, Buffer.alloc(0))],
+    ['too long', note('GNU\0', 3, Buffer.alloc(65))],
+    ['of a huge size', numbers(little, [4, 0xffffffff], [4, 0xffffffff], [4, 3])],
+  ])('that is %s is none', (_, bytes) => {
+    expect(idOf(bytes)).toBeUndefined();
+  });
+});
+
+describe('what is no ELF file', () => {
+  test.each([
+    ['', 'it does not begin with \\x7fELF'],
+    [
+      '#!/bin/sh\necho this is a script, which is no ELF file at all, of course\n',
+      'it does not begin with \\x7fELF',
+    ],
+    ['\x7fELF', 'its ELF class undefined or byte order undefined is unknown'],
+    ['\x7fELF\x03\x01', 'its ELF class 3 or byte order 1 is unknown'],
+    ['\x7fELF\x02\x01', 'its ELF header is cut off'],
+  ])('%j', (text, problem) => {
+    expect(readElf(memorySource(Buffer.from(text, 'latin1')))).toEqual({ problem });
+  });
+
+  test('because it cannot be read', () => {
+    const read = () => {
+      throw new Error('EIO: i/o error, read');
+    };
+    expect(readElf({ size: 1000, read })).toEqual({ problem: 'EIO: i/o error, read' });
+  });
+
+  test('because it became shorter', () => {
+    expect(readElf({ size: 1000, read: () => Buffer.alloc(10) })).toEqual({
+      problem: 'it ends at 10 and not at 1000',
+    });
+  });
+});
+
+describe('huge numbers', () => {
+  const file = () =>
+    buildElf({ wide: true, little: true, sections: [{ name: '.a', type: 1, content: Buffer.alloc(8) }] });
+
+  test('a table is not read for its count', () => {
+    const bytes = file();
+    bytes.writeUInt16LE(0, 60);
+    bytes.writeBigUInt64LE(2n ** 63n, Number(bytes.readBigUInt64LE(40)) + 32);
+    const source = memorySource(bytes);
+    expect(elfOf(source)).toMatchObject({
+      sections: [],
+      problems: ['section headers: 9223372036854776000 rows; up to 65536 are read'],
+    });
+    expect(source.reads.bytes).toBeLessThan(200);
+  });
+
+  test('a segment past 2^53 is left out', () => {
+    const section = { name: '.text', type: 1, flags: 6, addr: 2 ** 60, content: Buffer.alloc(8) };
+    const segments = [{ type: 1, flags: 5, section: '.text' }];
+    const elf = elfOf(memorySource(buildElf({ wide: true, little: true, sections: [section], segments })));
+    expect(elf).toMatchObject({ segments: [], problems: ['program headers: 1 segments lie beyond 2^53'] });
+  });
+});
+
+describe.skipIf(!has('gcc', 'readelf', 'objcopy', 'ldd'))('the files of this system', () => {
+  test.each(['the program', 'its C library', 'node', 'an object file'])('%s: as readelf says', (which) => {
+    const program = compile(PROGRAM);
+    const path = {
+      'the program': program,
+      'its C library': library(program, 'libc'),
+      node: process.execPath,
+      'an object file': compile(PROGRAM, ['-c']),
+    }[which] as string;
+    const source = fileSource(path);
+    const elf = elfOf(source);
+    expect(elf.problems).toEqual([]);
+    expect(elf.sections.map(sectionRow)).toEqual(readelfSections(path));
+    expect(elf.segments.map(segmentRow)).toEqual(readelfSegments(path));
+    expect(elf.buildId).toBe(/Build ID: (\w+)/.exec(output('readelf', ['-nW', path]))?.[1]);
+    expect(elf.entry).toBe(Number(/Entry point address: +(\w+)/.exec(output('readelf', ['-hW', path]))?.[1]));
+    expect(source.reads.bytes).toBeLessThan(20_000);
+  });
+
+  test('a program of debug information, and the link to it', () => {
+    const [program, folder] = [compile(PROGRAM, ['-g', '-Wl,--build-id']), temporaryFolder()];
+    const debug = join(folder, 'program.debug');
+    output('objcopy', ['--only-keep-debug', program, debug]);
+    output('objcopy', ['--strip-all', `--add-gnu-debuglink=${debug}`, program]);
+    const [stripped, symbols] = [elfOf(fileSource(program)), elfOf(fileSource(debug))];
+    expect(stripped.debugLink).toEqual({ name: 'program.debug', crc: crc32(readFileSync(debug)) });
+    expect(symbols.debugLink).toBeUndefined();
+    expect(stripped.buildId).toMatch(/^[0-9a-f]{40}$/);
+    expect(symbols.buildId).toBe(stripped.buildId);
+    expect(stripped.section('.symtab')).toBeUndefined();
+    expect(symbols.section('.symtab')?.size).toBeGreaterThan(0);
+  });
+
+  test.each([
+    ['-no-pie', ET_EXEC],
+    ['-pie', ET_DYN],
+    ['-static', ET_EXEC],
+  ])('%s: the address of an offset is that of its code', (option, type) => {
+    const path = compile(PROGRAM, [option]);
+    const elf = elfOf(fileSource(path));
+    const text = elf.section('.text') as { offset: number; addr: number };
+    expect(elf.type).toBe(type);
+    expect(fileOffsetToVaddr(elf, text.offset + 5)).toBe(text.addr + 5);
+  });
+
+  test('a section that a caller decompresses', () => {
+    const [program, content] = [compile(PROGRAM), join(temporaryFolder(), 'content')];
+    writeFileSync(content, 'xz data');
+    output('objcopy', [`--add-section=.gnu_debugdata=${content}`, program]);
+    const { offset, size } = elfOf(fileSource(program)).section('.gnu_debugdata') as {
+      offset: number;
+      size: number;
+    };
+    expect(fileSource(program).read(offset, size).toString()).toBe('xz data');
+  });
+});
+
+function buildIdNote(format: { wide: boolean; little: boolean }): Buffer {
+  return Buffer.concat([
+    numbers(format, [4, 4], [4, 8], [4, 3]),
+    Buffer.from('GNU\0'),
+    Buffer.from('0123456789abcdef', 'hex'),
+  ]);
+}
+
+function debugLink(format: { wide: boolean; little: boolean }, name: string): Buffer {
+  return Buffer.concat([padded(Buffer.from(`${name}\0`), 4), numbers(format, [4, 0x12345678])]);
+}
+
+/** @param before bytes that stand before it */
+function padded(bytes: Buffer, unit: number, before = 0): Buffer {
+  const length = Math.ceil((before + bytes.length) / unit) * unit - before;
+  return Buffer.concat([bytes, Buffer.alloc(length - bytes.length)]);
+}
+
+const hex = (value: number) => value.toString(16);
+
+function sectionRow({ name, addr, offset, size, link }: ElfFile['sections'][number]): string {
+  return [name, hex(addr), hex(offset), hex(size), link].join(' ');
+}
+
+/** `  [13] .text             PROGBITS        0000000000b72000 772000 1a8bca0 00  AX  0   0 8192` */
+function readelfSections(path: string): string[] {
+  const row =
+    /^ +\[ *\d+\] (\S*) +[A-Z][\w.]* +([0-9a-f]+) ([0-9a-f]+) ([0-9a-f]+) [0-9a-f]+ +[A-Za-z]* +(\d+) +\d+ +\d+$/gm;
+  return [...output('readelf', ['-SW', path]).matchAll(row)].map(([, name, addr, offset, size, link]) =>
+    [name, ...[addr, offset, size].map((text) => hex(Number.parseInt(text as string, 16))), link].join(' '),
+  );
+}
+
+function segmentRow({
+  fileOffset,
+  vaddr,
+  fileSize,
+  memSize,
+  executable,
+}: ElfFile['segments'][number]): string {
+  return [hex(fileOffset), hex(vaddr), hex(fileSize), hex(memSize), executable].join(' ');
+}
+
+/** `  LOAD           0x026000 0x0000000000026000 0x0000000000026000 0x15510d 0x15510d R E 0x1000` */
+function readelfSegments(path: string): string[] {
+  const row = /^ +LOAD +0x(\w+) 0x(\w+) 0x\w+ 0x(\w+) 0x(\w+) (.{3}) 0x/gm;
+  return [...output('readelf', ['-lW', path]).matchAll(row)].map(
+    ([, offset, vaddr, fileSize, memSize, flags]) =>
+      [
+        ...[offset, vaddr, fileSize, memSize].map((text) => hex(Number.parseInt(text as string, 16))),
+        flags?.includes('E'),
+      ].join(' '),
+  );
+}
+
+function crc32(bytes: Buffer): number {
+  let crc = 0xffffffff;
+  for (const byte of bytes) {
+    crc ^= byte;
+    for (let bit = 0; bit < 8; bit++) crc = (crc >>> 1) ^ (crc & 1 ? 0xedb88320 : 0);
+  }
+  return ~crc >>> 0;
+}

@@ -1,0 +1,260 @@
+import { existsSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import type { ElfFormat } from '../../../parsers/elf.ts';
+import { readFunctions } from '../../../parsers/elf-symbols.ts';
+import { readGoFunctions } from '../../../parsers/gopclntab.ts';
+import type { SymbolTable } from '../../../parsers/symbol-table.ts';
+import { buildElf, numbers, type SectionParts, stringTable } from './elf-builder.ts';
+import { elfOf, fileSource, has, memorySource, output, temporaryFolder } from './elf-files.ts';
+import { readelfFunctions } from './elf-oracle.ts';
+
+const TEXT = 0x401000;
+const TABLE = 0x500000;
+const FUNCTIONS = [
+  { name: 'go:buildid', at: 0x40 },
+  { name: '_rt0_amd64_linux', at: 0x80 },
+  { name: 'main.(*Größe).Add', at: 0xa0 },
+];
+const END = 0x100;
+const FORMS = [
+  { name: 'Go 1.2', magic: 0xfffffffb },
+  { name: 'Go 1.16', magic: 0xfffffffa },
+  { name: 'Go 1.18', magic: 0xfffffff0 },
+  { name: 'Go 1.20', magic: 0xfffffff1 },
+];
+const FORMATS = [
+  { bits: '64 bits', wide: true, little: true },
+  { bits: '32 bits', wide: false, little: true },
+  { bits: '32 bits, big endian', wide: false, little: false },
+];
+
+/** A table in one of the forms. Up to Go 1.16 its addresses are whole; later they count from `text`. */
+function goTable(format: ElfFormat, magic: number, text: number): Buffer {
+  const size = format.wide ? 8 : 4;
+  const relative = magic === 0xfffffff0 || magic === 0xfffffff1;
+  const [cell, base] = relative ? [4 as const, 0] : ['word' as const, TEXT];
+  const width = relative ? 4 : size;
+  const names = stringTable(FUNCTIONS.map((f) => f.name));
+  const start = Buffer.concat([
+    numbers(format, [4, magic], [1, 0], [1, 0], [1, 1], [1, size], ['word', FUNCTIONS.length]),
+  ]);
+  const header = 8 + (magic === 0xfffffffb ? 1 : relative ? 8 : 7) * size;
+  const old = magic === 0xfffffffb;
+  const recordsAt = header + (old ? 0 : names.bytes.length);
+  const rowsSize = (2 * FUNCTIONS.length + 1) * width;
+  const namesAt = old ? recordsAt + rowsSize + FUNCTIONS.length * (width + 4) : header;
+  const recordBase = old ? 0 : recordsAt;
+  const rows = FUNCTIONS.map((f, i) =>
+    numbers(format, [cell, base + f.at], [cell, recordsAt - recordBase + rowsSize + i * (width + 4)]),
+  );
+  const records = FUNCTIONS.map((f) =>
+    numbers(format, [cell, base + f.at], [4, names.at(f.name) + (old ? namesAt : 0)]),
+  );
+  const table = Buffer.concat([...rows, numbers(format, [cell, base + END]), ...records]);
+  if (old) return Buffer.concat([start, table, names.bytes, Buffer.alloc(64)]);
+  const offsets = [0, ...(relative ? [text] : []), namesAt, recordsAt, recordsAt, recordsAt, recordsAt];
+  return Buffer.concat([
+    start,
+    ...offsets.map((value) => numbers(format, ['word', value])),
+    names.bytes,
+    table,
+  ]);
+}
+
+function read(
+  format: ElfFormat,
+  content: Buffer,
+  {
+    name = '.gopclntab',
+    entry = 0,
+    more = [],
+  }: { name?: string; entry?: number; more?: SectionParts[] } = {},
+): SymbolTable {
+  const source = memorySource(
+    buildElf({
+      ...format,
+      entry,
+      sections: [
+        { name: '.text', type: 1, flags: 6, addr: TEXT, content: Buffer.alloc(0x200) },
+        { name, type: 1, flags: 2, addr: TABLE, content },
+        ...more,
+      ],
+    }),
+  );
+  return readGoFunctions(source, elfOf(source));
+}
+
+describe.each(FORMS)('$name', ({ magic }) => {
+  test.each(FORMATS)('$bits', (format) => {
+    const table = read(format, goTable(format, magic, TEXT));
+    expect(table).toMatchObject({ problems: [], size: 3 });
+    const [first, second, third] = FUNCTIONS.map(({ name, at }) => ({ name, start: TEXT + at }));
+    expect(table.find(TEXT + 0x3f)).toBeUndefined();
+    expect(table.find(TEXT + 0x40)).toEqual({ ...first, size: 0x40 });
+    expect(table.find(TEXT + 0x9f)).toEqual({ ...second, size: 0x20 });
+    expect(table.find(TEXT + 0xff)).toEqual({ ...third, size: 0x60 });
+    expect(table.find(TEXT + 0x100)).toBeUndefined();
+  });
+});
+
+describe('where code begins', () => {
+  const format = { wide: true, little: true };
+
+  test('is in the header', () => {
+    const table = read(format, goTable(format, 0xfffffff1, TEXT + 0x100));
+    expect(table.find(TEXT + 0x140)?.name).toBe('go:buildid');
+  });
+
+  test('is in the data of the module, if the header does not say it', () => {
+    const words = Array.from({ length: 30 }, (_, i) => (i === 0 ? TABLE : i === 22 ? TEXT + 0x80 : 0));
+    const content = Buffer.concat(words.map((word) => numbers(format, ['word', word])));
+    const table = read(format, goTable(format, 0xfffffff1, 0), {
+      more: [{ name: '.go.module', type: 1, content }],
+    });
+    expect(table.find(TEXT + 0xc0)?.name).toBe('go:buildid');
+  });
+
+  test('is the start of .text, if so the program begins with a function', () => {
+    const table = read(format, goTable(format, 0xfffffff1, 0), { entry: TEXT + 0x80 });
+    expect(table.find(TEXT + 0x40)?.name).toBe('go:buildid');
+  });
+
+  test('is unknown, and then nothing is named', () => {
+    expect(read(format, goTable(format, 0xfffffff1, 0), { entry: TEXT + 0x81 })).toMatchObject({
+      size: 0,
+      problems: ['.gopclntab: it does not say where code begins'],
+    });
+  });
+});
+
+describe('what is broken is said', () => {
+  const format = { wide: true, little: true };
+  const whole = () => goTable(format, 0xfffffff1, TEXT);
+
+  test('no header', () => {
+    expect(read(format, whole().subarray(0, 70)).problems).toEqual(['.gopclntab: it has no header']);
+  });
+
+  test('an unknown form', () => {
+    const bytes = whole();
+    bytes.writeUInt32LE(0xfffffff7);
+    expect(read(format, bytes).problems).toEqual(['.gopclntab: its magic number 0xfffffff7 is unknown']);
+  });
+
+  test('a table that ends early', () => {
+    const bytes = whole();
+    bytes.writeBigUInt64LE(2n ** 40n, 8);
+    expect(read(format, bytes).problems).toEqual([
+      `.gopclntab: 1099511627776 functions are not in its ${bytes.length} bytes`,
+    ]);
+  });
+
+  test('functions without names', () => {
+    const bytes = whole();
+    bytes.writeUInt32LE(0xffffffff, bytes.length - 4);
+    const table = read(format, bytes);
+    expect(table).toMatchObject({ size: 2, problems: ['.gopclntab: 1 functions are broken'] });
+  });
+});
+
+test('a position-independent program has the table in another section', () => {
+  const format = { wide: true, little: true };
+  const table = read(format, goTable(format, 0xfffffff0, TEXT), { name: '.data.rel.ro.gopclntab' });
+  expect(table.size).toBe(3);
+});
+
+test('what is no Go program has no functions', () => {
+  expect(read({ wide: true, little: true }, Buffer.alloc(8), { name: '.data' })).toMatchObject({
+    size: 0,
+    problems: [],
+  });
+});
+
+/** It is written in Go, and has no symbols. */
+const ESBUILD = `node_modules/@esbuild/linux-${process.arch}/bin/esbuild`;
+
+test.skipIf(!existsSync(ESBUILD))('esbuild', () => {
+  const source = fileSource(ESBUILD);
+  const elf = elfOf(source);
+  expect(readFunctions(source, elf).size).toBe(0);
+  const began = performance.now();
+  const table = readGoFunctions(source, elf);
+  console.info(
+    `${ESBUILD}: ${source.size} bytes; ${table.size} functions in ${table.bytes} bytes of memory,`,
+    `after ${(performance.now() - began).toFixed(0)} ms`,
+  );
+  expect(table.find(elf.entry)).toMatchObject({
+    name: expect.stringMatching(/^_rt0_\w+_linux$/),
+    start: elf.entry,
+  });
+  const text = elf.section('.text') as { addr: number; size: number };
+  const names = new Set(
+    Array.from({ length: text.size / 16 }, (_, i) => table.find(text.addr + 16 * i)?.name).filter(Boolean),
+  );
+  expect([...names]).toEqual(
+    expect.arrayContaining([
+      'main.main',
+      'runtime.mcall',
+      'runtime.futex',
+      'os.(*File).Write',
+      'fmt.Fprintf',
+    ]),
+  );
+  expect(table.problems).toEqual([]);
+});
+
+const GO = `
+package main
+import "fmt"
+type T struct{ n int }
+//go:noinline
+func (t *T) Method(x int) int { return t.n + x }
+//go:noinline
+func generic[E any](e E) string { return fmt.Sprint(e) }
+func main() { t := &T{3}; fmt.Println(t.Method(4), generic("x"), func() int { return t.n }()) }
+`;
+
+describe.skipIf(!has('go', 'readelf'))('a program of this Go', () => {
+  test.each([
+    ['as it comes', [], {}],
+    ['position-independent', ['-buildmode=pie'], {}],
+    ['of AArch64', [], { GOARCH: 'arm64' }],
+    ['of 32 bits', [], { GOARCH: '386' }],
+    ['of big endian', [], { GOARCH: 'mips' }],
+  ])(
+    '%s: as its symbols say, also when they are stripped',
+    { timeout: 300_000 },
+    (_, options, environment) => {
+      const folder = temporaryFolder();
+      const text = join(folder, 'main.go');
+      writeFileSync(text, GO);
+      const [whole, stripped] = [[], ['-ldflags=-s -w']].map((more, index) => {
+        const path = join(folder, `program${index}`);
+        const env = Object.entries({ GOFLAGS: '', GO111MODULE: 'off', ...environment }).map(
+          ([k, v]) => `${k}=${v}`,
+        );
+        output('env', [...env, 'go', 'build', ...options, ...more, '-o', path, text]);
+        return path;
+      }) as [string, string];
+      const source = fileSource(stripped);
+      const table = readGoFunctions(source, elfOf(source));
+      const functions = readelfFunctions(whole, elfOf(fileSource(whole))).filter(
+        ({ start, end }) => start < end,
+      );
+      const disagreed = functions.flatMap(({ name, start, end }) =>
+        [start, end - 1]
+          .map((at) => table.find(at))
+          .filter((found) => found?.start !== start || found.name !== inTable(name))
+          .map((found) => ({ name, found: found?.name })),
+      );
+      expect(functions.length).toBeGreaterThan(1000);
+      expect(disagreed).toEqual([]);
+    },
+  );
+});
+
+/** Go leaves type arguments and the names of calling conventions out of the table. */
+function inTable(symbol: string): string {
+  return symbol.replace(/\.abi0$/, '').replace(/\[.*\]/, '[...]');
+}
