@@ -1,7 +1,7 @@
 import type { Fragment } from './program.ts';
 
 /** Directories above a file whose names are printed; deeper ones are found by other means, or not. */
-const LEVELS = 16;
+const LEVELS = 8;
 /** Pairs of the auxiliary vector that are printed: the loader's base is among the first on every architecture. */
 const AUXV_WORDS = 20;
 /** `PROT_EXEC` of mmap(2). */

@@ -19,7 +19,7 @@ import {
 
 const TERMINAL = resolve('fixtures/workloads/terminal.py');
 /** Well after the command has been let go, on a slow machine too. */
-const RUNNING_S = 3;
+const RUNNING_S = 5;
 
 /** Runs btprof on a terminal and presses Ctrl-C after each of the seconds. */
 async function onTerminal(seconds: number[], args: readonly string[]) {
