@@ -45,14 +45,16 @@ export function readSymbolSection(
 ): SymbolSection | undefined {
   const section = elf.sections.find((s) => s.type === type);
   if (!section) return undefined;
+  // Not the name that the file gives it, for that may be anything.
+  const name = type === SHT_SYMTAB ? '.symtab' : '.dynsym';
   const rowSize = elf.wide ? 24 : 16;
-  const rows = readPart(source, section, MOST_SYMBOLS * rowSize, problems);
-  const strings = rows && readStrings(source, elf, section, problems);
+  const rows = readPart(source, name, section, MOST_SYMBOLS * rowSize, problems);
+  const strings = rows && readStrings(source, elf, name, section.link, problems);
   if (!strings) return undefined;
   const fields = fieldsOf(rows, elf);
   const symbolAt = elf.wide ? symbol64 : symbol32;
   return {
-    name: section.name,
+    name,
     type,
     count: Math.floor(rows.length / rowSize),
     symbol: (index) => symbolAt(fields, index * rowSize),
@@ -70,28 +72,31 @@ export function symbolName({ type, strings }: SymbolSection, at: number): string
 function readStrings(
   source: ByteSource,
   elf: ElfFile,
-  section: ElfSection,
+  name: string,
+  link: number,
   problems: string[],
 ): Buffer | undefined {
-  const strings = elf.sections[section.link];
-  if (strings?.type === SHT_STRTAB) return readPart(source, strings, LARGEST_STRINGS, problems);
-  problems.push(`${section.name}: section ${section.link}, where its names should be, is no string table`);
+  const section = elf.sections[link];
+  if (section?.type === SHT_STRTAB)
+    return readPart(source, `names of ${name}`, section, LARGEST_STRINGS, problems);
+  problems.push(`${name}: section ${link}, where its names should be, is no string table`);
   return undefined;
 }
 
 function readPart(
   source: ByteSource,
+  name: string,
   section: ElfSection,
   most: number,
   problems: string[],
 ): Buffer | undefined {
   const bytes = sectionBytes(source, section, most);
   if ('problem' in bytes) {
-    problems.push(`${section.name}: ${bytes.problem}`);
+    problems.push(`${name}: ${bytes.problem}`);
     return undefined;
   }
   const left = section.size - bytes.length;
-  if (left > 0) problems.push(`${section.name}: ${left} bytes after the first ${most} are not read`);
+  if (left > 0) problems.push(`${name}: ${left} bytes after the first ${most} are not read`);
   return bytes;
 }
 
