@@ -32,7 +32,8 @@ export function readPlt(
   for (const relocation of readRelocations(source, elf, slots, problems)) {
     const name = relocationName(relocation, dynamic, functions);
     left -= name?.length ?? 0;
-    if (name && left >= 0) names.set(relocation.slot, name);
+    if (left < 0) break;
+    if (name) names.set(relocation.slot, name);
   }
   if (left < 0) problems.push('PLT: its names are longer than all names of the file; not all are read');
   return tableOf(jumps, names, problems);

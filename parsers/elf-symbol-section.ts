@@ -63,7 +63,7 @@ export function readSymbolSection(
 }
 
 /** The name at an offset of the strings; in .symtab without its version, as in `foo@@GLIBC_2.2.5`. */
-export function symbolName({ type, strings }: SymbolSection, at: number): string {
+export function symbolName({ type, strings }: Pick<SymbolSection, 'type' | 'strings'>, at: number): string {
   const name = textAt(strings, at, LONGEST_NAME);
   const version = type === SHT_SYMTAB && !name.endsWith('@plt') ? name.indexOf('@', 1) : -1;
   return version < 0 ? name : name.slice(0, version);

@@ -171,19 +171,18 @@ function nameMerit(strings: Buffer, at: number): number {
   return (MOST_UNDERSCORES - underscores) * 256 + LONGEST_COMPARED - length;
 }
 
-/** Keeps the string tables that have one of the names. */
+/** Keeps the string tables that have one of the names, and nothing else of the sections. */
 function namesOf(sections: readonly SymbolSection[], positions: Uint32Array): NameSource {
   let base = 0;
-  const tables = sections.map((section) => {
+  const tables = sections.map(({ type, strings }) => {
     const start = base;
-    base += section.strings.length;
-    return { section, start, end: base };
+    base += strings.length;
+    return { type, strings, start, end: base };
   });
   const used = tables.filter(({ start, end }) => positions.some((at) => at >= start && at < end));
-  const bytes = used.reduce((sum, { section }) => sum + section.strings.length, 0);
   const nameAt = (position: number) => {
     const table = used.find(({ end }) => position < end);
-    return table && symbolName(table.section, position - table.start);
+    return table && symbolName(table, position - table.start);
   };
-  return { nameAt, bytes };
+  return { nameAt, bytes: used.reduce((sum, { strings }) => sum + strings.length, 0) };
 }

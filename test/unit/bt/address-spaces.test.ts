@@ -93,7 +93,7 @@ describe('the path of a file', () => {
     expect(program.slice(5, -2)).toEqual([
       '  $entry = $file->f_path.dentry;',
       '  $level = 0;',
-      expect.stringMatching(/^  unroll\(\d+\) \{$/),
+      expect.stringMatching(/^ {2}unroll\(\d+\) \{$/),
       '    if ($entry != $entry->d_parent) {',
       '      print(("path", $dev, $ino, $level, str($entry->d_name.name)));',
       '      $entry = $entry->d_parent;',

@@ -117,6 +117,16 @@ describe.skipIf(process.platform !== 'linux')('files of this machine', () => {
     });
   });
 
+  test.fails('are not told by the end of their path, where no more of it is known', () => {
+    const folder = 'eleven/l/e/v/e/l/s/o/f/n/a';
+    mkdirSync(in_(folder), { recursive: true });
+    const { path, file, names } = written(`${folder}/m`);
+    const files = newFiles();
+    addNames(files, { file, names: names.slice(0, 8) });
+    files.see(file, { pid });
+    expect(files.path(file) ?? path).toBe(path);
+  });
+
   describe('that were replaced since', () => {
     const replaced = (name: string) => {
       const old = written(name, 'old');
@@ -220,6 +230,19 @@ describe.skipIf(process.platform !== 'linux')('files of this machine', () => {
     expect(files.path(last)).toBe(in_('many/599'));
     expect(contentOf(files, last)).toBe('3 599');
     rmSync(in_('many'), { recursive: true });
+  });
+
+  test.fails('are open no longer than they are read when there are too many', () => {
+    const files = newFiles();
+    mkdirSync(in_('more'));
+    const paths = Array.from({ length: 513 }, (_, i) => in_(`more/${i}`));
+    for (const path of paths) {
+      writeFileSync(path, 'x');
+      files.see(keyOf(path), { pid, path });
+    }
+    const before = openHere();
+    for (let i = 0; i < 7; i++) files.source(keyOf(in_('more/512')))?.read(0, 1);
+    expect(openHere()).toBe(before);
   });
 
   describe.skipIf(process.geteuid?.() !== 0)('of a process that runs', () => {
