@@ -30,6 +30,8 @@ export const TO_TEST: readonly Need[] = [
   { command: 'strace', package: { default: 'strace' } },
   { command: 'python3', package: { default: 'python3', pacman: 'python' } },
   { command: 'gcc', package: { default: 'gcc' } },
+  { command: 'g++', package: { default: 'gcc-c++', 'apt-get': 'g++', apk: 'g++', pacman: 'gcc' } },
+  { command: 'xz', package: { default: 'xz', 'apt-get': 'xz-utils' } },
   { command: 'git', package: { default: 'git' } },
   { command: 'make', package: { default: 'make' } },
   { command: 'pgrep', package: { default: 'procps', dnf: 'procps-ng', pacman: 'procps-ng' } },

@@ -1,4 +1,4 @@
-import { closeSync, fstatSync, openSync, readFileSync, readSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readFileSync, readSync } from 'node:fs';
 import type { ByteSource } from '../../parsers/elf.ts';
 import { type Mount, parseMountinfo } from '../../parsers/mountinfo.ts';
 import { tryRead } from './procfs.ts';
@@ -112,7 +112,8 @@ function placesOf(inside: string, file: string, mounts: readonly Mount[]): strin
 
 /** Only the very file counts: another one may have its name by now. */
 function openFile(path: string, file: string): number | undefined {
-  const descriptor = tryRead(() => openSync(path, 'r'));
+  // A FIFO may have the path by now, and would be waited for.
+  const descriptor = tryRead(() => openSync(path, constants.O_RDONLY | constants.O_NONBLOCK));
   if (descriptor === undefined) return undefined;
   const stat = tryRead(() => fstatSync(descriptor));
   if (stat?.isFile() && stat.ino === Number(file.split(' ')[1])) return descriptor;
