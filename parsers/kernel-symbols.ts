@@ -1,3 +1,5 @@
+import { lastAtOrBelow } from './sorted.ts';
+
 /** A place in the kernel's code. */
 export interface KernelPlace {
   readonly symbol: string;
@@ -72,15 +74,4 @@ function placeOf(row: string | undefined, address: string): KernelPlace | undefi
   const [, start, symbol, module] = parts as unknown as [string, string, string, string | undefined];
   const offset = addressNumber(address) - addressNumber(start);
   return module === undefined ? { symbol, offset } : { symbol, offset, module };
-}
-
-/** Index of the last number that is not above `wanted`; -1 when all are. */
-function lastAtOrBelow(sorted: Float64Array, wanted: number): number {
-  let [low, high] = [0, sorted.length];
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if ((sorted[middle] as number) <= wanted) low = middle + 1;
-    else high = middle;
-  }
-  return low - 1;
 }

@@ -1,3 +1,4 @@
+import { lastAtOrBelow } from './sorted.ts';
 import { type FunctionRows, rangesOf } from './symbol-ranges.ts';
 
 /** A function of a file. */
@@ -68,15 +69,4 @@ export function inOrder(tables: readonly SymbolTable[]): SymbolTable {
     bytes: tables.reduce((sum, table) => sum + table.bytes, 0),
     problems: tables.flatMap((table) => table.problems),
   };
-}
-
-/** Index of the last number that is not above `wanted`; -1 when all are. */
-function lastAtOrBelow(sorted: Float64Array, wanted: number): number {
-  let [low, high] = [0, sorted.length];
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if ((sorted[middle] as number) <= wanted) low = middle + 1;
-    else high = middle;
-  }
-  return low - 1;
 }
