@@ -16,7 +16,7 @@ export interface Mount {
  * ```
  */
 export function parseMountinfo(text: string): Mount[] {
-  return [...text.matchAll(/^\d+ \d+ (\d+:\d+) (\S+) (\S+) /gm)].map((m) => ({
+  return [...text.matchAll(/^\d+ \d+ (\d+:\d+) ([^ \n]+) ([^ \n]+) /gm)].map((m) => ({
     device: m[1] as string,
     root: unescapeOctal(m[2] as string),
     path: unescapeOctal(m[3] as string),

@@ -34,7 +34,7 @@ describe('a name', () => {
 });
 
 /** The kernel spells out blanks of ASCII only. */
-test.fails.each(['\u00a0', '\u3000', '\u2028'])('a name with %j in it is itself', (blank) => {
+test.each(['\u00a0', '\u3000', '\u2028'])('a name with %j in it is itself', (blank) => {
   expect(parseMountinfo(`36 35 98:0 / /mnt/a${blank}b rw - ext3 /dev/root rw\n`)).toEqual([
     { device: '98:0', root: '/', path: `/mnt/a${blank}b` },
   ]);
