@@ -1,5 +1,5 @@
-import { addressSpaces, announceProgram } from './address-spaces.ts';
 import type { Dialect } from './dialect.ts';
+import { announceProgram, mappingEvents } from './mapping-events.ts';
 import type { Profiler } from './profilers/profiler.ts';
 import { type Fragment, type KernelMap, mapsOf, writeProgram } from './program.ts';
 import { type Follow, tracking } from './tracking.ts';
@@ -55,10 +55,10 @@ function fragmentsOf(
   const fragments = profilers.map((profiler) => profiler.fragment(options));
   const onNamed = profilers.flatMap((profiler) => profiler.onNamed(options));
   const exitsSeen = fragments.some((fragment) => fragment.exitsSeen);
-  const addresses = btf && stacks && follow.kind !== 'argument' && fragments.some(hasStacks);
+  const mappings = btf && stacks && follow.kind !== 'argument' && fragments.some(hasStacks);
   return [
-    tracking({ follow, btf, onNamed, onProgram: addresses ? announceProgram() : [], exitsSeen }),
-    ...(addresses ? [addressSpaces()] : []),
+    tracking({ follow, btf, onNamed, onProgram: mappings ? announceProgram() : [], exitsSeen }),
+    ...(mappings ? [mappingEvents()] : []),
     ...fragments,
   ];
 }

@@ -74,10 +74,10 @@ const STRING_BYTES = 64;
 const PROBES = 512;
 
 /**
- * 0.25 builds programs that the kernel refuses when strings are not as long as it wants them, so that 0.24 and later
- * keep their 1,024 bytes. Each version obeys one name of a setting and ignores the other, or obeys it too: that one is unset. Up to 0.18 each
+ * Each version obeys one name of a setting and ignores the other, or obeys it too: that one is unset. Up to 0.18 each
  * CPU has a buffer of its own. Before 0.19 symbols of user code are looked up in whole symbol tables even when only
- * addresses are wanted; we name all, by address.
+ * addresses are wanted; we name all, by address. 0.25 builds programs that the kernel refuses when the length of
+ * strings is set: 0.24 and later keep their 1,024 bytes.
  */
 function environment(settings: Settings, since: (version: string) => boolean) {
   const { mapEntries, bufferPages, cpus } = settings;

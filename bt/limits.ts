@@ -55,13 +55,13 @@ export function limitsFor(means: Means): Limits {
   const fits = (entries: number, stackDepth: number) =>
     kernelBytes(means, { ...settings, mapEntries: entries, stackDepth }) < MEMORY_SHARE * means.memoryBytes;
   const depths = [means.stackDepth, ...DEPTHS.filter((depth) => depth < means.stackDepth)];
-  const stackDepth = depths.find((depth) => fits(mapEntries ?? ENTRIES_WORTHWHILE, depth)) ?? depths.at(-1);
-  const depth = stackDepth ?? means.stackDepth;
+  const fitting = depths.find((depth) => fits(mapEntries ?? ENTRIES_WORTHWHILE, depth));
+  const stackDepth = fitting ?? (depths.at(-1) as number);
   let entries = ENTRIES_WANTED;
   while (entries < means.threads * ENTRIES_PER_THREAD) entries *= 2;
   entries *= means.statsSlots;
-  while (entries > ENTRIES_LEAST && !fits(entries, depth)) entries /= 2;
-  return { ...settings, mapEntries: mapEntries ?? entries, stackDepth: depth };
+  while (entries > ENTRIES_LEAST && !fits(entries, stackDepth)) entries /= 2;
+  return { ...settings, mapEntries: mapEntries ?? entries, stackDepth };
 }
 
 /** How many keys fit into each map, by its name. */

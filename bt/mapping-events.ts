@@ -1,8 +1,8 @@
-import type { Fragment } from './program.ts';
+import { type Fragment, noteFull } from './program.ts';
 
-/** Directories above a file whose names are printed; deeper ones are found by other means, or not. */
-const LEVELS = 8;
-/** Pairs of the auxiliary vector that are printed: the loader's base is among the first on every architecture. */
+/** Names of a path that are printed, from the file upwards. */
+export const LEVELS = 8;
+/** Words of the auxiliary vector that are printed, key and value in turn: the loader's base is among the first on every architecture. */
 const AUXV_WORDS = 20;
 /** `PROT_EXEC` of mmap(2). */
 const EXECUTABLE = 4;
@@ -17,7 +17,7 @@ export const MAPPING_TRACEPOINTS = ['syscalls:sys_enter_mmap', 'syscalls:sys_exi
  * a millisecond can be named, too. Needs BTF. A file is told by device and inode, as in /proc/PID/maps, and its path
  * once, name by name from the file upwards.
  */
-export function addressSpaces(): Fragment {
+export function mappingEvents(): Fragment {
   return {
     probes: [
       {
@@ -28,6 +28,7 @@ export function addressSpaces(): Fragment {
           '$file = (struct file *)*(uint64 *)((uint64)curtask->files->fdt->fd + args->fd * 8);',
           ...announceFile(),
           '@mapping[(uint64)tid] = ((uint64)args->len, (uint64)args->off, $dev, $ino);',
+          noteFull('@mapping', '@mapping[(uint64)tid].0 == 0'),
         ],
       },
       {
@@ -48,7 +49,8 @@ export function addressSpaces(): Fragment {
       'delete(@mapping[(uint64)0]);',
     ],
     maps: [
-      { name: '@mapping', role: 'helper', key: 1, value: 4 },
+      { name: '@mapping', role: 'helper', key: 1, value: 4, noticed: true },
+      // When it is full, paths are told again and again: nothing is lost.
       { name: '@files', role: 'helper', key: 2, value: 1 },
     ],
   };

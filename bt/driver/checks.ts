@@ -4,6 +4,7 @@ import { assembleProfile } from '../../metrics/profile.ts';
 import type { DoctorCheck, Profile } from '../../metrics/schema.ts';
 import type { Dialect } from '../dialect.ts';
 import { BtprofError } from '../errors.ts';
+import { MAPPING_TRACEPOINTS } from '../mapping-events.ts';
 import { PROFILERS } from '../profilers/registry.ts';
 import { TRACKING_TRACEPOINTS } from '../tracking.ts';
 import { collect } from './collect.ts';
@@ -35,6 +36,7 @@ export async function checkHost(
     ['tracefs', tracefsMounted()],
     ['btf', btf()],
     ['tracking', tracepoints('following processes', TRACKING_TRACEPOINTS)],
+    ['mappings', tracepoints('names of user code', MAPPING_TRACEPOINTS)],
     ...PROFILERS.map((p): [string, Check] => [p.name, tracepoints(`profiler ${p.name}`, p.tracepoints)]),
     ['pid_namespace', pidNamespace()],
     ['perf_event_paranoid', perfEventParanoid()],

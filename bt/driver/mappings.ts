@@ -28,43 +28,35 @@ export interface MappingCache {
   readonly forgotten: () => number;
 }
 
+/** A row without its path, when the kernel told of it: that may come later, on another CPU. */
+interface Row {
+  /** `7f0000001000-7f0000002000` */
+  readonly range: string;
+  readonly text: string;
+  /** Device and inode of the file whose path is to be added. */
+  readonly file?: string;
+}
+
 /** Rows by the address they start at: one that is mapped anew comes last. */
-type Rows = Map<string, string>;
+type Space = Map<string, Row>;
 
 export function newMappingCache(files: ObjectFiles): MappingCache {
-  const spaces = new Map<string, Rows>();
+  const { spaceOf, spaces, forgotten } = newSpaces();
   const generations = new Map<number, number>();
   const images = new Map<string, Event<'image'>>();
+  /** Programs whose file was not known yet when they began. */
+  const unknown = new Map<Event<'image'>, Event<'auxv'>>();
   const timers = new Set<NodeJS.Timeout>();
-  let forgotten = 0;
 
-  const spaceOf = (pid: number, generation: number): Rows => {
-    const key = `${pid}:${generation}`;
-    const rows = spaces.get(key) ?? new Map<string, string>();
-    if (!spaces.has(key) && spaces.size >= KEPT) {
-      spaces.delete(spaces.keys().next().value as string);
-      forgotten++;
-    }
-    spaces.set(key, rows);
-    return rows;
-  };
-  const add = (pid: number, generation: number, rows: readonly string[]) => {
-    const space = spaceOf(pid, generation);
-    for (const row of rows) {
-      const start = row.slice(0, row.indexOf('-'));
-      space.delete(start);
-      space.set(start, row);
-      const [, range, file, path] = /^(\S+) \S+ \S+ (\S+ \d+) *(\/[^\n]*)?/.exec(row) ?? [];
-      if (file !== undefined && path !== undefined) files.see(file, { pid, path, range });
-    }
-  };
   const read = async (pid: number, generation: number) => {
     const text = await readFile(`/proc/${pid}/maps`, 'utf8').catch(() => '');
     // An exec in between would file the new program's mappings under the old one.
-    if (text !== '' && (generations.get(pid) ?? generation) === generation)
-      add(pid, generation, executableRows(text).match(/[^\n]+\n/g) ?? []);
+    if (text === '' || (generations.get(pid) ?? generation) !== generation) return;
+    for (const row of executableRows(text).match(/[^\n]+\n/g) ?? [])
+      addRow(spaceOf(pid, generation), procRow(row, pid, files));
   };
-  const schedule = (pid: number, generation: number) => {
+  const begin = (pid: number, generation: number) => {
+    if ((generations.get(pid) ?? 0) > generation) return; // told late, on another CPU
     generations.set(pid, generation);
     for (const ms of READ_AFTER_MS) {
       const timer = setTimeout(() => {
@@ -73,6 +65,15 @@ export function newMappingCache(files: ObjectFiles): MappingCache {
       }, ms);
       timers.add(timer);
     }
+  };
+  const addProgram = (image: Event<'image'>, auxv: Event<'auxv'>) => {
+    for (const text of imageRows(image, auxv.words, files))
+      addRow(spaceOf(image.pid, image.generation), procRow(text, image.pid, files));
+    if (files.path(fileKey(image.device, image.inode)) === undefined) unknown.set(image, auxv);
+    else unknown.delete(image);
+  };
+  const addUnknown = () => {
+    for (const [image, auxv] of [...unknown]) addProgram(image, auxv);
   };
 
   return {
@@ -83,19 +84,13 @@ export function newMappingCache(files: ObjectFiles): MappingCache {
     onEvent: (event) => {
       switch (event.type) {
         case 'exec':
-          schedule(event.pid, event.generation);
+          begin(event.pid, event.generation);
           return;
-        case 'fork': {
-          const inherited = spaces.get(`${event.parent}:${event.generation}`) ?? [];
-          const child = spaceOf(event.pid, event.generation);
-          const own = [...child]; // told before, on another CPU
-          for (const [start, row] of [...inherited, ...own]) {
-            child.delete(start);
-            child.set(start, row);
-          }
-          schedule(event.pid, event.generation);
+        case 'fork':
+          addUnknown();
+          inherit(spaceOf(event.parent, event.generation), spaceOf(event.pid, event.generation));
+          begin(event.pid, event.generation);
           return;
-        }
         case 'exit':
           if (event.pid === event.tid) generations.delete(event.pid);
           return;
@@ -108,12 +103,12 @@ export function newMappingCache(files: ObjectFiles): MappingCache {
         case 'auxv': {
           const image = images.get(`${event.pid}:${event.generation}`);
           images.delete(`${event.pid}:${event.generation}`);
-          if (image) add(event.pid, event.generation, imageRows(image, event.words, files));
+          if (image) addProgram(image, event);
           return;
         }
         case 'mapping':
           if (event.start + event.length < USER_SPACE)
-            add(event.pid, event.generation, [mappingRow(event, files)]);
+            addRow(spaceOf(event.pid, event.generation), mappingRow(event, files));
           return;
       }
     },
@@ -121,33 +116,69 @@ export function newMappingCache(files: ObjectFiles): MappingCache {
       for (const timer of timers) clearTimeout(timer);
       await Promise.all([...generations].map(([pid, generation]) => read(pid, generation)));
     },
-    texts: () =>
-      Object.fromEntries(
-        [...spaces].map(([key, rows]) => [
-          key,
-          [...rows.values()]
-            .reverse()
-            .map((row) => withPath(row, Number.parseInt(key, 10), files))
-            .join(''),
-        ]),
-      ),
-    forgotten: () => forgotten,
+    texts: () => {
+      addUnknown();
+      return Object.fromEntries([...spaces].map(([key, space]) => [key, textOf(key, space, files)]));
+    },
+    forgotten,
   };
 }
 
-/** Without its path, of which the kernel may tell later, on another CPU. */
-function mappingRow(event: Event<'mapping'>, files: ObjectFiles): string {
-  const file = fileKey(event.device, event.inode);
-  const hex = (n: number) => n.toString(16);
-  const range = `${hex(event.start)}-${hex(event.start + event.length)}`;
-  files.see(file, { pid: event.pid, range });
-  return `${range} r-xp ${hex(event.fileOffset)} ${file} \n`;
+/** Address spaces by `PID:GENERATION`, the oldest of which make room for new ones. */
+function newSpaces() {
+  const spaces = new Map<string, Space>();
+  let forgotten = 0;
+  const spaceOf = (pid: number, generation: number): Space => {
+    const key = `${pid}:${generation}`;
+    const known = spaces.get(key);
+    if (known) return known;
+    if (spaces.size >= KEPT) {
+      spaces.delete(spaces.keys().next().value as string);
+      forgotten++;
+    }
+    const space: Space = new Map();
+    spaces.set(key, space);
+    return space;
+  };
+  return { spaces, spaceOf, forgotten: () => forgotten };
 }
 
-/** Gives a row of the kernel's events the path of its file. */
-function withPath(row: string, pid: number, files: ObjectFiles): string {
-  const [, range, file] = /^(\S+) r-xp \S+ (\S+ \d+) \n$/.exec(row) ?? [];
-  if (file === undefined) return row;
-  files.see(file, { pid, range });
-  return row.replace(/\n$/, `${files.path(file) ?? ''}\n`);
+function addRow(space: Space, row: Row): void {
+  const start = row.range.slice(0, row.range.indexOf('-'));
+  space.delete(start);
+  space.set(start, row);
+}
+
+/** What the child has told of itself comes after, though it may have come before, on another CPU. */
+function inherit(parent: Space, child: Space): void {
+  const own = [...child.values()];
+  for (const row of [...parent.values(), ...own]) addRow(child, row);
+}
+
+function procRow(text: string, pid: number, files: ObjectFiles): Row {
+  const [, range = '', file = '', path] = /^(\S+) \S+ \S+ (\S+ \d+) *(\/[^\n]*)?/.exec(text) ?? [];
+  if (path !== undefined) files.see(file, { pid, path, range });
+  return { range, text };
+}
+
+/** The kernel maps whole pages. */
+const PAGE = 4096;
+
+function mappingRow(event: Event<'mapping'>, files: ObjectFiles): Row {
+  const file = fileKey(event.device, event.inode);
+  const hex = (n: number) => n.toString(16);
+  const end = event.start + Math.ceil(event.length / PAGE) * PAGE;
+  const range = `${hex(event.start)}-${hex(end)}`;
+  files.see(file, { pid: event.pid, range });
+  return { range, file, text: `${range} r-xp ${hex(event.fileOffset)} ${file} ` };
+}
+
+function textOf(key: string, space: Space, files: ObjectFiles): string {
+  const pid = Number.parseInt(key, 10);
+  const rows = [...space.values()].reverse().map(({ range, text, file }) => {
+    if (file === undefined) return text;
+    files.see(file, { pid, range });
+    return `${text}${files.path(file) ?? ''}\n`;
+  });
+  return rows.join('');
 }

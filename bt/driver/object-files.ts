@@ -1,6 +1,7 @@
 import { closeSync, constants, fstatSync, openSync, readFileSync, readSync } from 'node:fs';
 import type { ByteSource } from '../../parsers/elf.ts';
 import { type Mount, parseMountinfo } from '../../parsers/mountinfo.ts';
+import { LEVELS } from '../mapping-events.ts';
 import { tryRead } from './procfs.ts';
 
 /** Files that are kept open, so that they can be read when their processes and their names are gone. */
@@ -21,17 +22,20 @@ export interface Sighting {
 export interface ObjectFiles {
   /** A name on the way from a file (level 0) up to the root of its filesystem. */
   readonly addName: (file: string, level: number, name: string) => void;
-  /** Opens a file that was not seen yet. */
+  /** Opens a file that was not opened yet. */
   readonly see: (file: string, sighting: Sighting) => void;
-  /** `… (deleted)` when no file of that path is this one; undefined when nothing is known of it. */
+  /** `… (deleted)` when no file of that path is this one; undefined when it is not known. */
   readonly path: (file: string) => string | undefined;
   readonly source: (file: string) => ByteSource | undefined;
   readonly close: () => void;
 }
 
 interface SeenFile {
-  readonly path: string;
+  /** Undefined until it is told, by names. */
+  readonly path: string | undefined;
+  /** None when there are too many open files already, or it was not found. */
   readonly descriptor: number | undefined;
+  readonly found: boolean;
   readonly tries: number;
 }
 
@@ -40,30 +44,17 @@ export function newObjectFiles(): ObjectFiles {
   const seen = new Map<string, SeenFile>();
   let open = 0;
   let mounts: readonly Mount[] | undefined;
-  const see = (file: string, { pid, path, range }: Sighting) => {
-    const before = seen.get(file);
-    if (before && (before.descriptor !== undefined || before.tries >= TRIES)) return;
+  const placesByNames = (file: string): string[] => {
     mounts ??= parseMountinfo(tryRead(() => readFileSync('/proc/self/mountinfo', 'utf8')) ?? '');
-    const inside = names.get(file)?.toReversed().join('/');
-    const alive = path?.replace(/ \(deleted\)$/, '');
-    const places = alive ? [alive] : inside === undefined ? [] : placesOf(`/${inside}`, file, mounts);
-    const ways = [
-      ...places,
-      ...places.map((place) => `/proc/${pid}/root${place}`),
-      ...(range ? [`/proc/${pid}/map_files/${range}`] : []),
-    ];
-    const found = firstOpen(ways, file);
-    if (places[0] === undefined && !found) return;
-    const shown = found && places.includes(found.way) ? found.way : (places[0] ?? '');
-    const there = found !== undefined && !found.way.includes('/map_files/');
-    const kept = found && open < KEPT_OPEN;
-    if (kept) open++;
-    else if (found) closeSync(found.descriptor);
-    seen.set(file, {
-      path: there ? shown : `${shown} (deleted)`,
-      descriptor: kept ? found.descriptor : undefined,
-      tries: found ? TRIES : (before?.tries ?? 0) + 1,
-    });
+    const known = names.get(file);
+    return known ? placesOf(`/${known.toReversed().join('/')}`, file, mounts) : [];
+  };
+  const pathByNames = (file: string): string | undefined => {
+    const places = placesByNames(file);
+    const there = places.find((place) => isFile(place, file));
+    // With as many names as are told there may be more of them: the end of a path is no path.
+    const whole = (names.get(file)?.length ?? 0) < LEVELS;
+    return there ?? (whole && places[0] ? `${places[0]} (deleted)` : undefined);
   };
   return {
     addName: (file, level, name) => {
@@ -71,11 +62,26 @@ export function newObjectFiles(): ObjectFiles {
       known[level] = name;
       names.set(file, known);
     },
-    see,
-    path: (file) => seen.get(file)?.path,
+    see: (file, { pid, path, range }) => {
+      const before = seen.get(file);
+      if (before?.found || (before?.tries ?? 0) >= TRIES) return;
+      const told = path?.replace(/ \(deleted\)$/, '');
+      const found = firstOpen(waysTo(told ? [told] : placesByNames(file), pid, range), file);
+      const kept = found && open < KEPT_OPEN;
+      if (kept) open++;
+      else if (found) closeSync(found.descriptor);
+      seen.set(file, {
+        path: found?.path ?? (told && `${told} (deleted)`),
+        descriptor: kept ? found.descriptor : undefined,
+        found: found !== undefined,
+        tries: (before?.tries ?? 0) + 1,
+      });
+    },
+    path: (file) => seen.get(file)?.path ?? pathByNames(file),
     source: (file) => {
-      const known = seen.get(file);
-      return known && sourceOf(known.descriptor ?? openFile(known.path, file));
+      const { descriptor, path } = seen.get(file) ?? {};
+      if (descriptor !== undefined) return sourceOf(descriptor);
+      return path === undefined ? undefined : reopeningSource(path, file);
     },
     close: () => {
       for (const { descriptor } of seen.values()) if (descriptor !== undefined) closeSync(descriptor);
@@ -84,10 +90,25 @@ export function newObjectFiles(): ObjectFiles {
   };
 }
 
-function firstOpen(ways: readonly string[], file: string): { way: string; descriptor: number } | undefined {
+/** A name by which a file can be opened, and the path that it shows. */
+interface Way {
+  readonly name: string;
+  readonly path?: string;
+}
+
+/** By its path, by that in the root of its process, and by where the process has it mapped. */
+function waysTo(places: readonly string[], pid: number, range: string | undefined): Way[] {
+  return [
+    ...places.map((path) => ({ name: path, path })),
+    ...places.map((path) => ({ name: `/proc/${pid}/root${path}`, path })),
+    ...(range ? [{ name: `/proc/${pid}/map_files/${range}` }] : []),
+  ];
+}
+
+function firstOpen(ways: readonly Way[], file: string): (Way & { descriptor: number }) | undefined {
   for (const way of ways) {
-    const descriptor = openFile(way, file);
-    if (descriptor !== undefined) return { way, descriptor };
+    const descriptor = openFile(way.name, file);
+    if (descriptor !== undefined) return { ...way, descriptor };
   }
   return undefined;
 }
@@ -103,7 +124,7 @@ function placesOf(inside: string, file: string, mounts: readonly Mount[]): strin
   const [major, minor] = (file.split(' ')[0] ?? '').split(':').map((hex) => Number.parseInt(hex, 16));
   return mounts
     .filter(({ device }) => device === `${major}:${minor}`)
-    .filter(({ root }) => root === '/' || inside.startsWith(`${root}/`))
+    .filter(({ root }) => root === '/' || inside === root || inside.startsWith(`${root}/`))
     .map(
       ({ root, path }) => `${path === '/' ? '' : path}${root === '/' ? inside : inside.slice(root.length)}`,
     )
@@ -112,13 +133,42 @@ function placesOf(inside: string, file: string, mounts: readonly Mount[]): strin
 
 /** Only the very file counts: another one may have its name by now. */
 function openFile(path: string, file: string): number | undefined {
-  // A FIFO may have the path by now, and would be waited for.
-  const descriptor = tryRead(() => openSync(path, constants.O_RDONLY | constants.O_NONBLOCK));
-  if (descriptor === undefined) return undefined;
-  const stat = tryRead(() => fstatSync(descriptor));
-  if (stat?.isFile() && stat.ino === Number(file.split(' ')[1])) return descriptor;
+  const descriptor = openRegular(path);
+  if (descriptor === undefined || fstatSync(descriptor).ino === Number(file.split(' ')[1])) return descriptor;
   closeSync(descriptor);
   return undefined;
+}
+
+/** A file of bytes: a FIFO of that name would be waited for. */
+export function openRegular(path: string): number | undefined {
+  const descriptor = tryRead(() => openSync(path, constants.O_RDONLY | constants.O_NONBLOCK));
+  if (descriptor === undefined || fstatSync(descriptor).isFile()) return descriptor;
+  closeSync(descriptor);
+  return undefined;
+}
+
+function isFile(path: string, file: string): boolean {
+  const descriptor = openFile(path, file);
+  if (descriptor !== undefined) closeSync(descriptor);
+  return descriptor !== undefined;
+}
+
+/** A file that is opened for each read. */
+function reopeningSource(path: string, file: string): ByteSource | undefined {
+  const opened = <T>(use: (source: ByteSource) => T): T | undefined => {
+    const descriptor = openFile(path, file);
+    const source = sourceOf(descriptor);
+    try {
+      return source && use(source);
+    } finally {
+      if (descriptor !== undefined) closeSync(descriptor);
+    }
+  };
+  const size = opened((source) => source.size);
+  const read = (offset: number, length: number) => opened((source) => source.read(offset, length));
+  return size === undefined
+    ? undefined
+    : { size, read: (offset, length) => read(offset, length) ?? Buffer.alloc(0) };
 }
 
 /** A file that is open, read where it is asked; undefined for none. */

@@ -1,8 +1,9 @@
-import { readFileSync, realpathSync, statSync } from 'node:fs';
+import { realpathSync, statSync } from 'node:fs';
 import { type ByteSource, type ElfFile, readElf } from '../../parsers/elf.ts';
 import type { StreamEvent } from '../../parsers/stream.ts';
 import { fileKey, type ObjectFiles } from './object-files.ts';
 import { tryRead } from './procfs.ts';
+import { VDSO, vdsoLength } from './vdso.ts';
 
 type Image = Extract<StreamEvent, { type: 'image' }>;
 
@@ -24,11 +25,12 @@ export function imageRows(image: Image, auxv: readonly number[], files: ObjectFi
   const source = files.source(file);
   const path = files.path(file);
   const elf = source && parsed(source);
-  if (!source || !elf || path === undefined) return vdsoRow(auxiliary(auxv, AT_SYSINFO_EHDR));
+  const vdso = elf?.wide === false ? [] : vdsoRow(auxiliary(auxv, AT_SYSINFO_EHDR)); // ours is not that of 32 bits
+  if (!source || !elf || path === undefined) return vdso;
   return [
     ...codeRows(elf, image.startCode - lowestCode(elf), file, path),
     ...loaderRows(source, elf, auxiliary(auxv, AT_BASE), image.pid, files),
-    ...vdsoRow(auxiliary(auxv, AT_SYSINFO_EHDR)),
+    ...vdso,
   ];
 }
 
@@ -87,14 +89,9 @@ function minor(device: number): number {
   return (device & 0xff) | ((Math.floor(device / 2 ** 12) & 0xfff00) >>> 0);
 }
 
-/** It is the same in every process but for its place: as long as our own. */
 function vdsoRow(start: number | undefined): string[] {
-  const own = /^([0-9a-f]+)-([0-9a-f]+) ..x.*\[vdso\]$/m.exec(
-    tryRead(() => readFileSync('/proc/self/maps', 'utf8')) ?? '',
-  );
-  if (!start || !own) return [];
-  const length = Number.parseInt(own[2] as string, 16) - Number.parseInt(own[1] as string, 16);
-  return [row(start, start + length, 0, '00:00 0', '[vdso]')];
+  const length = vdsoLength();
+  return start && length ? [row(start, start + length, 0, '00:00 0', VDSO)] : [];
 }
 
 function row(start: number, end: number, offset: number, file: string, path: string): string {

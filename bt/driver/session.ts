@@ -14,7 +14,7 @@ import type { Follow } from '../tracking.ts';
 import { demangle } from './demangle.ts';
 import type { Host } from './host.ts';
 import { type MappingCache, newMappingCache } from './mappings.ts';
-import { newObjectFiles, type ObjectFiles } from './object-files.ts';
+import { newObjectFiles } from './object-files.ts';
 import { tryRead } from './procfs.ts';
 import { explainFailure, startTracer, type Tracer } from './tracer.ts';
 import { newUserSymbols } from './user-symbols.ts';
@@ -44,7 +44,6 @@ export interface Session {
   readonly tracer: Tracer;
   readonly recording: Recording;
   readonly mappings: MappingCache;
-  readonly files: ObjectFiles;
   readonly symbols: Symbols;
   readonly limits: Limits;
   /** Room that the maps have: less than was asked for when a wrapper does not pass the environment on. */
@@ -95,7 +94,6 @@ export async function openSession(options: SessionOptions): Promise<Session> {
     tracer,
     recording,
     mappings,
-    files,
     symbols,
     limits,
     mapEntries,

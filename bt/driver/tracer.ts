@@ -5,8 +5,7 @@ import { TRACER_PLACE } from './host.ts';
 import { readLines } from './lines.ts';
 import { tryRead } from './procfs.ts';
 
-/** Remarks of bpftrace that mean nothing for the result. */
-/** Stacks that the kernel could not keep are counted where they are missing. */
+/** Remarks of bpftrace that mean nothing for the result. Stacks that it could not read are counted where they are missing. */
 const HARMLESS = [/RLIMIT_MEMLOCK/, /^Attaching \d+ probes?/, /failed to look up stack id/, /^\s*$/];
 /** Lines of stderr that are kept for messages. */
 const REMARKS_KEPT = 200;

@@ -63,7 +63,7 @@ function declareOff(options: FragmentOptions): string[] {
   return [`@off[(uint64)0] = (${nothing.join(', ')});`, 'delete(@off[(uint64)0]);'];
 }
 
-/** `@off[(uint64)tid]`: (since, tgid, exec generation, state, kernel stack, user stack) of the wait in progress. */
+/** `@off[tid]`: (since, tgid, exec generation, state, kernel stack, user stack) of the wait in progress. */
 function startOfWait(options: FragmentOptions): string[] {
   const wait = ['$now', '(uint64)pid', '@gen[(uint64)pid]', '(uint64)args->prev_state', ...stacks(options)];
   return [
