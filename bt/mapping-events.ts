@@ -1,7 +1,7 @@
 import { type Fragment, noteFull } from './program.ts';
 
 /** Names of a path that are printed, from the file upwards. */
-export const LEVELS = 8;
+export const LEVELS = 16;
 /** Words of the auxiliary vector that are printed, key and value in turn: the loader's base is among the first on every architecture. */
 const AUXV_WORDS = 20;
 /** `PROT_EXEC` of mmap(2). */

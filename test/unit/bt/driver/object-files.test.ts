@@ -14,6 +14,7 @@ import {
 } from 'node:fs';
 import { afterAll, afterEach, describe, expect, test, vi } from 'vitest';
 import { fileKey, newObjectFiles, type ObjectFiles, sourceOf } from '../../../../bt/driver/object-files.ts';
+import { LEVELS } from '../../../../bt/mapping-events.ts';
 import { codeMappings, newWorkshop, realFile } from './real-programs.ts';
 
 test.each([
@@ -118,11 +119,13 @@ describe.skipIf(process.platform !== 'linux')('files of this machine', () => {
   });
 
   test('are not told by the end of their path, where no more of it is known', () => {
-    const folder = 'eleven/l/e/v/e/l/s/o/f/n/a';
+    const folder = Array(LEVELS + 1)
+      .fill('deep')
+      .join('/');
     mkdirSync(in_(folder), { recursive: true });
     const { path, file, names } = written(`${folder}/m`);
     const files = newFiles();
-    addNames(files, { file, names: names.slice(0, 8) });
+    addNames(files, { file, names: names.slice(0, LEVELS) });
     files.see(file, { pid });
     expect(files.path(file) ?? path).toBe(path);
   });
