@@ -18,3 +18,8 @@ export class BtprofError extends Error {
 
 /** A mistake on the command line: status 2, or 125 under `run`, as `env` and `timeout` do. */
 export class UsageError extends BtprofError {}
+
+/** Ctrl-C before there is a result. */
+export function interrupted(): BtprofError {
+  return new BtprofError('interrupted before anything was measured.', undefined, 130);
+}

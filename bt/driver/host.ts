@@ -4,7 +4,7 @@ import { execa } from 'execa';
 import type { HostInfo } from '../../metrics/schema.ts';
 import type { Arch } from '../../metrics/syscall-name.ts';
 import { type Dialect, dialectFor } from '../dialect.ts';
-import { BtprofError } from '../errors.ts';
+import { BtprofError, interrupted } from '../errors.ts';
 import { tryRead } from './procfs.ts';
 
 /** What the programs need to know of this machine. */
@@ -89,6 +89,8 @@ export async function askDialect(bpftrace: string): Promise<Dialect> {
         : 'Check the path given to --bpftrace.',
     );
   }
+  // Ctrl-C reaches it as it reaches us.
+  if (answer.signal === 'SIGINT') throw interrupted();
   if (answer.failed) {
     throw new BtprofError(
       `${JSON.stringify(bpftrace)} --version failed: ${(answer.shortMessage ?? '').split('\n')[0]}.`,

@@ -8,7 +8,7 @@ import { newRecording, type Recording, recordLine } from '../../parsers/recordin
 import type { StreamEvent } from '../../parsers/stream.ts';
 import { composeMaps, composeProgram, type Plan } from '../compose.ts';
 import type { Dialect } from '../dialect.ts';
-import { BtprofError } from '../errors.ts';
+import { BtprofError, interrupted } from '../errors.ts';
 import { kernelBytes, type Limits, limitsFor, type Means, roomOf } from '../limits.ts';
 import type { Follow } from '../tracking.ts';
 import { demangle } from './demangle.ts';
@@ -149,7 +149,7 @@ async function untilReady(tracer: Tracer, marks: Marks, giveUp: Promise<unknown>
   if (state !== 'given up') throw explainFailure(state, tracer.remarks());
   tracer.kill();
   await tracer.ended;
-  throw new BtprofError('interrupted before anything was measured.', undefined, 130);
+  throw interrupted();
 }
 
 /** How long the word that the maps come may take; the maps themselves take as long as they do. */
