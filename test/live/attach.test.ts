@@ -1,8 +1,19 @@
-import { readdirSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { execa } from 'execa';
 import { afterEach, describe, expect, test } from 'vitest';
 import { waitSite } from '../../metrics/wait-site.ts';
-import { btprof, countsOf, profile, sum, symbols, workload } from './btprof.ts';
+import {
+  BTPROF,
+  btprof,
+  countsOf,
+  profile,
+  said,
+  sum,
+  symbols,
+  temporaryFile,
+  validProfile,
+  workload,
+} from './btprof.ts';
 import { asStraceCounts, straceCounting } from './strace.ts';
 
 const started: { kill: (signal: NodeJS.Signals) => boolean }[] = [];
@@ -56,10 +67,12 @@ describe('attach', () => {
     const { args, read } = straceCounting();
     const strace = execa('strace', [...args, '-p', String(pid)], { reject: false });
     await new Promise((resolve) => setTimeout(resolve, 300));
-    const collecting = profile(['attach', String(pid)]);
-    await new Promise((resolve) => setTimeout(resolve, 2500));
+    const file = temporaryFile('p.json');
+    const collecting = execa(BTPROF, ['attach', '--json', '-o', file, String(pid)]);
+    await said(collecting.stderr, 'Ctrl-C ends it');
     process.kill(pid, 'SIGCONT');
-    const { ebpf } = await collecting;
+    await collecting;
+    const { ebpf } = validProfile(readFileSync(file, 'utf8'));
     await strace;
     expect(asStraceCounts(countsOf(ebpf.syscalls), { firstExecve: 0 })).toEqual(read());
   });

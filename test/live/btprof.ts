@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { execa, type Options } from 'execa';
@@ -37,6 +37,25 @@ export async function profile(args: readonly string[], options: Options = {}): P
 /** A path that nothing has yet, in a directory of its own. */
 export function temporaryFile(name: string): string {
   return join(mkdtempSync(join(inject('workloads'), 'tmp-')), name);
+}
+
+/** A stand-in for `--bpftrace` that does something before, or instead of, the real one. */
+export function bpftraceThat(script: string): string {
+  const file = temporaryFile('bpftrace');
+  writeFileSync(file, `#!/bin/sh\n${script}\n`, { mode: 0o755 });
+  return file;
+}
+
+/** Waits until a stream has said something; resolves to all that it said until then. */
+export function said(stream: NodeJS.ReadableStream, words: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    let text = '';
+    stream.on('data', (chunk) => {
+      text += chunk;
+      if (text.includes(words)) resolve(text);
+    });
+    stream.on('end', () => reject(new Error(`never said ${JSON.stringify(words)}, but: ${text}`)));
+  });
 }
 
 const ajv = new Ajv2020({ strict: false });

@@ -1,16 +1,8 @@
-import { chmodSync, readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { execa } from 'execa';
 import { describe, expect, test } from 'vitest';
 import type { Doctor } from '../../metrics/schema.ts';
-import { BTPROF, btprof, temporaryFile, valid, validProfile } from './btprof.ts';
-
-/** A stand-in for `--bpftrace` that fails in one way before, or instead of, the real one. */
-function bpftraceThat(script: string): string {
-  const file = temporaryFile('bpftrace');
-  writeFileSync(file, `#!/bin/sh\n${script}\n`);
-  chmodSync(file, 0o755);
-  return file;
-}
+import { BTPROF, bpftraceThat, btprof, temporaryFile, valid, validProfile } from './btprof.ts';
 
 /** What every bpftrace says; another than the system's needs root before it gets so far. */
 const NOT_ROOT = 'ERROR: bpftrace currently only supports running as the root user.';

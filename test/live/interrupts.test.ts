@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -7,6 +7,7 @@ import { describe, expect, test } from 'vitest';
 import type { MetadataLine, Profile, Sample } from '../../metrics/schema.ts';
 import {
   BTPROF,
+  bpftraceThat,
   btprof,
   countsOf,
   profile,
@@ -30,10 +31,7 @@ async function onTerminal(seconds: number[], args: readonly string[]) {
 
 /** A bpftrace that takes two seconds longer to begin, so that there is a time before the command runs. */
 function slowBpftrace(): string {
-  const file = temporaryFile('bpftrace');
-  const script = '#!/bin/sh\n[ "$1" = --version ] || sleep 2\nexec bpftrace "$@"\n';
-  writeFileSync(file, script, { mode: 0o755 });
-  return file;
+  return bpftraceThat('[ "$1" = --version ] || sleep 2\nexec bpftrace "$@"');
 }
 
 /** Processes of the machine whose command line has the word, but us. */

@@ -1,4 +1,4 @@
-import { chmodSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { totalmem } from 'node:os';
 import { execa } from 'execa';
 import { describe, expect, test } from 'vitest';
@@ -7,7 +7,7 @@ import { dialectFor } from '../../bt/dialect.ts';
 import { kernelBytes, limitsFor, MEMORY_SHARE } from '../../bt/limits.ts';
 import { PROFILERS } from '../../bt/profilers/registry.ts';
 import type { Profile } from '../../metrics/schema.ts';
-import { BTPROF, btprof, profile, temporaryFile, valid, workload } from './btprof.ts';
+import { BTPROF, bpftraceThat, btprof, profile, said, temporaryFile, valid, workload } from './btprof.ts';
 
 const dialect = dialectFor((await execa('bpftrace', ['--version'])).stdout);
 
@@ -163,17 +163,13 @@ interface KernelMapInfo {
 async function whileAttached(args: readonly string[]) {
   const sleeper = execa('sleep', ['30'], { reject: false });
   const running = execa(BTPROF, ['attach', '--debug', ...args, String(sleeper.pid)], { reject: false });
-  let said = '';
-  for await (const chunk of running.stderr) {
-    said += chunk;
-    if (said.includes('Ctrl-C ends it')) break;
-  }
+  const text = await said(running.stderr, 'Ctrl-C ends it');
   const { stdout } = await execa('pgrep', ['-x', '-P', String(running.pid), 'bpftrace']);
   const found = { maps: mapsOf(Number(stdout)), buffers: perfBuffers(Number(stdout)) };
   running.kill('SIGINT');
   sleeper.kill();
   await running;
-  return { ...found, limits: JSON.parse(/limits: (\{.*\})/.exec(said)?.[1] ?? 'null') };
+  return { ...found, limits: JSON.parse(/limits: (\{.*\})/.exec(text)?.[1] ?? 'null') };
 }
 
 function mapsOf(pid: number): KernelMapInfo[] {
@@ -200,11 +196,4 @@ function perfBuffers(pid: number): number {
     (row) => Number.parseInt(row[2] ?? '', 16) - Number.parseInt(row[1] ?? '', 16) - 4096,
   );
   return sizes.reduce((a, b) => a + b, 0);
-}
-
-function bpftraceThat(script: string): string {
-  const file = temporaryFile('bpftrace');
-  writeFileSync(file, `#!/bin/sh\n${script}\n`);
-  chmodSync(file, 0o755);
-  return file;
 }
