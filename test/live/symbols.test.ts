@@ -98,9 +98,12 @@ describe('the functions that call each other are named in order, leaf first', ()
 test('programs that live for a millisecond have module and function, too', async () => {
   const program = await built('fixtures/workloads/chain.c');
   const script = 'i=0; while [ $i -lt 101 ]; do "$0" 1 1; i=$((i+1)); done';
-  const { ebpf } = await profile(['run', 'sh', '-c', script, program]);
+  const { ebpf, quality } = await profile(['run', 'sh', '-c', script, program]);
   const rows = sleepers(ebpf.offcpu).filter(({ chain }) => chain.includes('inner'));
-  expect(rows).toHaveLength(101);
+  // Old bpftraces lose a stack in some hundred where two hash alike; that is counted.
+  expect(rows.length).toBeLessThanOrEqual(101);
+  expect(rows.length).toBeGreaterThanOrEqual(101 - quality.stacks_missing);
+  expect(quality.stacks_missing).toBeLessThan(10);
   for (const { chain } of rows) expect(chain.slice(0, 4)).toEqual(CHAIN);
 });
 
