@@ -28,12 +28,15 @@ export interface ProgramContext {
   readonly follow: Follow;
   /** The profiler's pid; none for a program that runs without btprof. */
   readonly self?: number | undefined;
+  /** Processes whose user stacks are unwound by DWARF; bpftrace has to know them. */
+  readonly dwarfPids?: readonly number[];
 }
 
 /** The one bpftrace program for all profilers of a plan. */
 export function composeProgram(plan: Plan, context: ProgramContext): string {
   return writeProgram(fragmentsOf(plan, context), {
     head: headLines(plan, context),
+    config: context.dwarfPids?.length ? ['unstable_dw_ustack=enable'] : [],
     intervalMs: plan.intervalMs,
     self: context.self,
   });
@@ -48,10 +51,11 @@ function fragmentsOf(
   { minBlockNs, stacks, stackDepth, profilers }: Plan,
   context: ProgramContext,
 ): Fragment[] {
-  const { dialect, arch, btf, follow, self } = context;
+  const { dialect, arch, btf, follow, self, dwarfPids = [] } = context;
   // Without btprof people read the stacks, and want names.
   const stackMode = follow.kind === 'argument' ? 'perf' : dialect.stackMode;
-  const options = { stackMode, arch, btf, minBlockNs, stacks, stackDepth, stops: self !== undefined };
+  const stops = self !== undefined;
+  const options = { stackMode, arch, btf, minBlockNs, stacks, stackDepth, dwarfPids, stops };
   const fragments = profilers.map((profiler) => profiler.fragment(options));
   const onNamed = profilers.flatMap((profiler) => profiler.onNamed(options));
   const exitsSeen = fragments.some((fragment) => fragment.exitsSeen);

@@ -29,6 +29,8 @@ export interface Dialect {
   readonly statsSlots: 1 | 2;
   /** Whether it reads the arguments of tracepoints from BTF only. */
   readonly needsBtf: boolean;
+  /** Whether it has `dw_ustack()`, on x86_64, for processes that are there when it starts. */
+  readonly unwindsDwarf: boolean;
   /** Environment variables that pass the settings; undefined for those that have to be unset. */
   readonly environment: (settings: Settings) => Record<string, string | undefined>;
   /** Said once in every result of this version. */
@@ -61,6 +63,7 @@ export function dialectFor(versionOutput: string): Dialect {
     stackStore: since('0.25.0') ? 'inline' : 'shared',
     statsSlots: since('0.22.0') ? 1 : 2,
     needsBtf: since('0.25.0'),
+    unwindsDwarf: since('0.26.0'),
     environment: (settings) => environment(settings, since),
     warnings: since(UNTRIED)
       ? [`bpftrace ${version} is newer than any that this btprof was tested with: spoken to as 0.27`]

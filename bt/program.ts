@@ -39,6 +39,8 @@ export interface Fragment {
 export interface ProgramOptions {
   /** Lines of the comment at the head of the program. */
   readonly head: readonly string[];
+  /** Settings that bpftrace reads from the program. */
+  readonly config?: readonly string[];
   /** Milliseconds between prints of the result maps; none without an interval. */
   readonly intervalMs?: number | undefined;
   /** The profiler's pid; none for a program that runs without btprof. */
@@ -76,7 +78,8 @@ export function writeProgram(fragments: readonly Fragment[], options: ProgramOpt
     },
   ];
   const head = options.head.map((line) => ` * ${line}`.trimEnd());
-  return `/*\n${head.join('\n')}\n */\n\n${probes.map(writeProbe).join('\n')}`;
+  const config = options.config?.length ? `config = { ${options.config.join('; ')} }\n\n` : '';
+  return `/*\n${head.join('\n')}\n */\n\n${config}${probes.map(writeProbe).join('\n')}`;
 }
 
 /** All maps of a program; one that is `stops` has a switch for its end. */

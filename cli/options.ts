@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { Plan } from '../bt/compose.ts';
+import { UNWINDERS, type Unwinder } from '../bt/driver/unwind.ts';
 import { MOST_ENTRIES } from '../bt/limits.ts';
 import { PROFILERS, selectProfilers } from '../bt/profilers/registry.ts';
 
@@ -17,6 +18,9 @@ export interface ProfileOptions {
   readonly follow: boolean;
   readonly stacks: boolean;
   readonly stackDepth: number;
+  readonly unwind: Unwinder;
+  readonly lines?: boolean;
+  readonly symbolCache: boolean;
   readonly mapEntries?: number;
   readonly bpftrace: string;
   readonly quiet?: boolean;
@@ -50,6 +54,13 @@ export function addProfileOptions(command: Command): Command {
       .option('-p, --profilers <list>', `comma-separated, of ${names.join(', ')} (default: all)`, parseList)
       .option('-d, --duration <time>', 'stop after TIME, such as 10s, 500ms, 2m', atLeast(1, 'ms')),
   );
+  command.addOption(
+    new Option('--unwind <how>', 'user stacks, by frame pointers or (attach, bpftrace 0.26) by DWARF')
+      .choices(UNWINDERS)
+      .default('fp'),
+  );
+  command.option('--lines', 'also file, line and inlined functions, from debug information');
+  command.option('--no-symbol-cache', 'read all symbols anew, and keep none');
   command.option('--map-entries <n>', 'room of each kernel map (default: by memory)', parseMapEntries);
   return command
     .addOption(new Option('-f, --format <format>', 'of the result').choices(FORMATS).default('summary'))

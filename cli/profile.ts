@@ -4,8 +4,10 @@ import { resolveCommand } from '../bt/driver/command.ts';
 import { exitStatus, type HeldTarget, holdTarget } from '../bt/driver/held-target.ts';
 import { requireHost } from '../bt/driver/host.ts';
 import { rawArguments, rawEnvironment } from '../bt/driver/inherited.ts';
+import { newSymbolCache, type SymbolCache, symbolCacheDirectory } from '../bt/driver/symbol-cache.ts';
 import { isAlive, isKernelThread, processOf } from '../bt/driver/threads.ts';
 import type { Tracer } from '../bt/driver/tracer.ts';
+import { dwarfPids, type Unwinder } from '../bt/driver/unwind.ts';
 import { BtprofError, UsageError } from '../bt/errors.ts';
 import type { Facts } from '../metrics/facts.ts';
 import { assembleProfile, metadataOf } from '../metrics/profile.ts';
@@ -32,7 +34,7 @@ export async function runCommand(
   const environment = rawEnvironment();
   const command = rawArguments(words);
   const executable = resolveCommand(command[0] as Buffer, environment);
-  const job = await prepare(options);
+  const job = await prepare('run', options);
   const target = holdTarget(command, environment, descriptors);
   const cmd = command.map((word) => word.toString());
   const subject = { kind: 'run', target, cmd, executable } as const;
@@ -60,7 +62,7 @@ export async function runCommand(
  * @throws BtprofError when one of the processes is not there
  */
 export async function attachCommand(pids: readonly number[], options: ProfileOptions): Promise<number> {
-  const job = await prepare(options);
+  const job = await prepare('attach', options);
   const distinct = [...new Set(pids)];
   requireProcesses(distinct);
   const { collection } = await perform(job, { kind: 'attach', pids: distinct });
@@ -90,7 +92,7 @@ function requireProcesses(pids: readonly number[]): void {
 
 /** `btprof system`. */
 export async function systemCommand(options: ProfileOptions): Promise<number> {
-  const job = await prepare(options);
+  const job = await prepare('system', options);
   const { collection } = await perform(job, { kind: 'system' });
   return finish(job, collection);
 }
@@ -101,6 +103,9 @@ interface Job {
   readonly format: Format;
   /** The bpftrace command; a path is absolute. */
   readonly bpftrace: string;
+  readonly unwind: Unwinder;
+  readonly lines: boolean;
+  readonly symbolCache: SymbolCache | undefined;
   readonly host: Awaited<ReturnType<typeof requireHost>>;
   /** The file of --output; none when the result goes to a standard stream. */
   readonly file: Sink | undefined;
@@ -118,11 +123,18 @@ interface Performed {
 }
 
 /** Everything that can be refused is refused here, before anything is started. */
-async function prepare(options: ProfileOptions): Promise<Job> {
+async function prepare(kind: Subject['kind'], options: ProfileOptions): Promise<Job> {
   const format = options.json ? 'json' : options.format;
   const plan = planOf(options);
   if (plan.intervalMs !== undefined && format !== 'jsonl') {
     throw new UsageError('--interval needs --format jsonl: the other formats have one result.', undefined, 2);
+  }
+  if (options.unwind === 'dwarf' && kind !== 'attach') {
+    throw new UsageError(
+      `${kind} cannot unwind by DWARF: bpftrace reads the tables of programs that run already.`,
+      'btprof attach --unwind dwarf PID does; --unwind auto takes frame pointers here.',
+      2,
+    );
   }
   const { bpftrace } = options;
   const host = await requireHost(bpftrace);
@@ -130,6 +142,9 @@ async function prepare(options: ProfileOptions): Promise<Job> {
     plan,
     format,
     bpftrace,
+    unwind: options.unwind,
+    lines: options.lines ?? false,
+    symbolCache: options.symbolCache ? newSymbolCache(symbolCacheDirectory()) : undefined,
     host,
     file: options.output === undefined ? undefined : openOutput(options.output),
     say: (text) => options.quiet || stderr.write(`btprof: ${text}\n`),
@@ -148,9 +163,12 @@ async function perform(job: Job, subject: Subject, target?: HeldTarget): Promise
     process.exit(130);
   });
   const lines = lineWriter(job, subject);
+  const { dialect, host } = job.host;
+  const attached = subject.kind === 'attach' ? subject.pids : [];
   const collection = await collect({
     ...collectOptions(job),
     subject,
+    dwarfPids: dwarfPids(job.unwind, attached, dialect, host.info.arch),
     stop: interrupts.stop,
     onStart: (facts) => {
       lines?.write(jsonLine(metadataLine(facts)));
@@ -168,13 +186,20 @@ function collectOptions({
   plan,
   host,
   bpftrace,
+  lines,
+  symbolCache,
   debug,
-}: Job): Pick<CollectOptions, 'plan' | 'host' | 'dialect' | 'bpftrace' | 'version' | 'debug'> {
+}: Job): Pick<
+  CollectOptions,
+  'plan' | 'host' | 'dialect' | 'bpftrace' | 'lines' | 'symbolCache' | 'version' | 'debug'
+> {
   return {
     plan,
     host: host.host,
     dialect: host.dialect,
     bpftrace,
+    lines,
+    symbolCache,
     version: VERSION,
     debug,
   };

@@ -19,6 +19,10 @@ export interface Facts {
   readonly bpftrace: string;
   readonly profilers: readonly string[];
   readonly stacks: boolean;
+  /** Processes whose user stacks were unwound by DWARF until they ran another program. */
+  readonly dwarfPids: readonly number[];
+  /** Whether bpftrace can do so: `too old`, or `no` on this architecture. */
+  readonly unwindsDwarf: 'yes' | 'too old' | 'no';
   /** How many keys fit into each kernel map, by its name. */
   readonly room: Readonly<Record<string, number>>;
   /** The threads that ran already and were named to the program, with their names then; none under `run`. */
@@ -55,6 +59,8 @@ export interface Ending {
   /** Threads of followed processes that were alive at the end. */
   readonly alive: readonly LiveThread[];
   readonly mappings: MappingTexts;
+  /** Processes that told what code they compiled, by a perf-PID.map. */
+  readonly perfMaps: readonly number[];
   /** How often the kernel did not run one of the programs. */
   readonly skippedRuns: number;
   readonly warnings: readonly string[];

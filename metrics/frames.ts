@@ -1,9 +1,9 @@
 import type { KernelPlace } from '../parsers/kernel-symbols.ts';
-import { type Mapping, parseMaps } from '../parsers/proc.ts';
+import { isMemory, type Mapping, parseMaps } from '../parsers/proc.ts';
 import { type KnownPlaces, readStack } from '../parsers/stack.ts';
 import type { MappingTexts } from './facts.ts';
 import type { Frame } from './schema.ts';
-import type { Symbols } from './symbols.ts';
+import type { FilePlace, Symbols } from './symbols.ts';
 
 /** The executable mappings of one exec generation of a process. */
 interface AddressSpace {
@@ -17,6 +17,8 @@ type AddressSpaces = (pid: number, generation: number) => AddressSpace;
 /** The table of frames that stacks point into: equal frames are one. A stack is the indices of its frames, leaf first. */
 export interface FrameTable {
   readonly frames: readonly Frame[];
+  /** Where in its file each frame is; undefined for those of no file. */
+  readonly places: readonly (FilePlace | undefined)[];
   /** @param text as bpftrace printed it */
   readonly kernel: (text: string) => number[];
   /**
@@ -34,6 +36,8 @@ export interface UserStack {
   readonly stack: number[];
   /** Words that followed and were no code. */
   readonly cut: number;
+  /** Whether callers are known to be missing: of the leaf, or at the other end. */
+  readonly incomplete: boolean;
 }
 
 /** A place in the kernel that was read with its name. */
@@ -47,46 +51,72 @@ const NO_CODE = -1;
 
 export function newFrameTable(
   mappings: AddressSpaces,
-  symbols: Pick<Symbols, 'kernel' | 'user'>,
+  symbols: Pick<Symbols, 'kernel' | 'user' | 'frameless' | 'jit'>,
+  dwarfPids: readonly number[] = [],
 ): FrameTable {
   const frames: Frame[] = [];
-  const indexOf = frameIndex(frames);
+  const places: (FilePlace | undefined)[] = [];
+  const indexOf = frameIndex(frames, places);
   const known = new Map<string, KnownPlaces>();
   const knownIn = (space: string): KnownPlaces => {
     const places = known.get(space) ?? { leaf: new Map(), callers: new Map() };
     known.set(space, places);
     return places;
   };
+  const leafCallerThere = ([leaf]: readonly number[]): boolean => {
+    const place = places[leaf ?? -1];
+    return !place || !symbols.frameless(place.mapping, place.fileOffset);
+  };
   return {
     frames,
+    places,
     kernel: (text) =>
       readStack(text, knownIn('kernel'), (address, leaf) =>
         indexOf(kernelFrame(address, leaf, symbols.kernel)),
       ),
     user: (text, pid, generation) => {
       const space = mappings(pid, generation);
-      const look = (address: string, leaf: boolean) => {
-        const frame = userFrame(address, leaf, space, symbols.user);
-        return frame ? indexOf(frame) : NO_CODE;
+      const dwarf = generation === 1 && dwarfPids.includes(pid);
+      const look = (word: string, leaf: boolean) => {
+        const address = dwarf && !leaf ? returnAddress(word) : word;
+        const found = userFrame(address, leaf, space, pid, symbols);
+        return found ? indexOf(found.frame, found.place) : NO_CODE;
       };
-      return endedByNoCode(readStack(text, knownIn(`${pid}:${generation}`), look));
+      const { stack, cut } = endedByNoCode(readStack(text, knownIn(`${pid}:${generation}`), look));
+      const ended = cut === 0 || stack.some((index) => OUTERMOST.test(frames[index]?.symbol ?? ''));
+      return { stack, cut, incomplete: stack.length > 0 && !(ended && (dwarf || leafCallerThere(stack))) };
     },
-    named: (places) => places.map((place) => indexOf(frameAt(place.address, place))),
+    named: (kernel) => kernel.map((place) => indexOf(frameAt(place.address, place))),
   };
 }
 
-function endedByNoCode(stack: number[]): UserStack {
+/**
+ * The DWARF unwinder of bpftrace has already gone back to the call, by a byte. It ends a stack that it cannot unwind
+ * any further by 64 ones, which become an address that is in no mapping.
+ */
+function returnAddress(word: string): string {
+  return (BigInt(`0x${word}`) + 1n).toString(16);
+}
+
+/** What no code calls that would be missed: programs and threads begin here. */
+const OUTERMOST = /^(_start|main|start_thread|(__)?clone3?|__libc_start\w*|runtime\.(goexit|mstart)\S*)$/;
+
+function endedByNoCode(stack: number[]): Omit<UserStack, 'incomplete'> {
   const end = stack.indexOf(NO_CODE);
   return end < 0 ? { stack, cut: 0 } : { stack: stack.slice(0, end), cut: stack.length - end };
 }
 
-/** Each frame is kept once. */
-function frameIndex(frames: Frame[]): (frame: Frame) => number {
+/** Each frame is kept once, with its place. */
+function frameIndex(
+  frames: Frame[],
+  places: (FilePlace | undefined)[],
+): (frame: Frame, place?: FilePlace) => number {
   const known = new Map<string, number>();
-  return (frame) => {
+  return (frame, place) => {
     const key = `${frame.address} ${frame.offset} ${frame.symbol} ${frame.module}`;
     const index = known.get(key) ?? frames.push(frame) - 1;
     known.set(key, index);
+    places[index] = place;
     return index;
   };
 }
@@ -111,27 +141,47 @@ function frameAt(address: string, place: KernelPlace | undefined): Frame {
   };
 }
 
+interface PlacedFrame {
+  readonly frame: Frame;
+  readonly place?: FilePlace;
+}
+
 /** Undefined when it is no code. The leaf is where the thread was, and always is. */
 function userFrame(
   digits: string,
   leaf: boolean,
   space: AddressSpace,
-  nameOf: Symbols['user'],
-): Frame | undefined {
+  pid: number,
+  symbols: Pick<Symbols, 'user' | 'jit'>,
+): PlacedFrame | undefined {
   const [address, place] = [`0x${digits}`, BigInt(`0x${digits}`)];
   const call = callOf(place, leaf);
-  const mapping = space.find(call);
-  if (!mapping)
-    return leaf || !space.known ? { address, symbol: null, module: null, offset: null } : undefined;
   const back = Number(place - call);
+  const mapping = space.find(call);
+  const inFile = mapping?.path.startsWith('/') && !isMemory(mapping.path);
+  const compiled = inFile ? undefined : symbols.jit(pid, call); // runtimes compile into memory
+  if (compiled) return { frame: frameAt(address, { ...compiled, offset: compiled.offset + back }) };
+  if (mapping) return mappedFrame(address, mapping, call, back, symbols.user);
+  return leaf || !space.known ? { frame: { address, symbol: null, module: null, offset: null } } : undefined;
+}
+
+/** @param back bytes from the call to the address */
+function mappedFrame(
+  address: string,
+  mapping: Mapping,
+  call: bigint,
+  back: number,
+  nameOf: Symbols['user'],
+): PlacedFrame {
   const fileOffset = Number(call - mapping.start + mapping.fileOffset);
   const named = nameOf(mapping, fileOffset);
-  return {
+  const frame = {
     address,
     symbol: named?.symbol ?? null,
     module: mapping.path || null,
     offset: (named ? named.offset : fileOffset) + back,
   };
+  return { frame, place: { mapping, fileOffset } };
 }
 
 /** Each text is parsed once, when the first address of its process is asked for. */

@@ -39,7 +39,7 @@ type ThreadStats = Offcpu['thread_stats'][string];
 export function offcpuMetrics(
   input: OffcpuInput,
   frames: FrameTable,
-): { metrics: Offcpu; unreadable: number; stacksMissing: number; framesCut: number } {
+): { metrics: Offcpu; unreadable: number; stacksMissing: number; framesCut: number; incomplete: number } {
   const read = input.waits.map(readWait);
   const waits = read.filter((wait) => wait !== undefined).map((wait) => withOwner(wait, input.owners));
   const threads = threadStats(waits, input);
@@ -67,6 +67,7 @@ export function offcpuMetrics(
       ...[...input.longest, ...input.shortest].map(readExtreme),
       ...input.off.map(readOpenWait),
     ].filter((row) => row === undefined).length,
+    incomplete: sum(metrics.stacks.map((row) => (row.user_incomplete ? row.count : 0))),
     framesCut: sum([...metrics.stacks, ...metrics.still_blocked].map((row) => row.user_cut)),
     stacksMissing: input.stacks ? sum(metrics.stacks.filter(lacksStack(frames)).map((row) => row.count)) : 0,
   };
@@ -153,7 +154,7 @@ function stackRows(waits: readonly WaitRow[], frames: FrameTable): Offcpu['stack
   const alike = new Map<string, Offcpu['stacks'][number]>();
   for (const wait of waits) {
     const { pid, tid, totalNs: time_ns, count, state, sinceStart: since_start, key } = wait;
-    const { stack: user, cut: user_cut } = frames.user(wait.user, pid, wait.generation);
+    const { stack: user, cut: user_cut, incomplete } = frames.user(wait.user, pid, wait.generation);
     const kernel = frames.kernel(wait.kernel);
     const whole = user.length > 0 && kernel.length > 0;
     const known = whole ? undefined : alike.get(key);
@@ -162,7 +163,18 @@ function stackRows(waits: readonly WaitRow[], frames: FrameTable): Offcpu['stack
       known.count += count;
       continue;
     }
-    const row = { pid, tid, time_ns, count, state, since_start, user, user_cut, kernel };
+    const row = {
+      pid,
+      tid,
+      time_ns,
+      count,
+      state,
+      since_start,
+      user,
+      user_cut,
+      user_incomplete: incomplete,
+      kernel,
+    };
     rows.push(row);
     if (!whole) alike.set(key, row);
   }
@@ -182,7 +194,7 @@ function stillBlocked(input: OffcpuInput, frames: FrameTable): Offcpu['still_blo
       const { tid, state, sinceStart: since_start, sinceNs } = wait;
       const pid = ownerOf(wait, input.owners);
       const blocked = since_start ? input.blockedStacks.get(tid) : undefined;
-      const { stack: user, cut: user_cut } = frames.user(blocked?.user ?? wait.user, pid, wait.generation);
+      const found = frames.user(blocked?.user ?? wait.user, pid, wait.generation);
       const kernel = blocked ? frames.named(blocked.kernel) : frames.kernel(wait.kernel);
       return {
         pid,
@@ -191,8 +203,10 @@ function stillBlocked(input: OffcpuInput, frames: FrameTable): Offcpu['still_blo
         blocked_ns: input.end - sinceNs,
         state,
         since_start,
-        user,
-        user_cut,
+        user: found.stack,
+        user_cut: found.cut,
+        // Of a wait from before the start only the leaf is known.
+        user_incomplete: found.incomplete || blocked !== undefined,
         kernel,
       };
     })

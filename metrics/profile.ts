@@ -5,8 +5,10 @@ import { readInteger } from '../parsers/integer.ts';
 import type { Recording } from '../parsers/recording.ts';
 import type { Ending, Facts } from './facts.ts';
 import { addressSpaces, type FrameTable, newFrameTable, readable } from './frames.ts';
+import { hintsFor } from './hints.ts';
 import { offcpuMetrics } from './offcpu.ts';
-import type { Profile, Quality } from './schema.ts';
+import type { Frame, Offcpu, Profile, Quality } from './schema.ts';
+import { withLines } from './source-lines.ts';
 import type { Symbols } from './symbols.ts';
 import { syscallMetrics } from './syscalls.ts';
 import { lifetimes, type Names, namesOf, ownersOf, type Span, spanOf } from './threads.ts';
@@ -20,11 +22,12 @@ export function assembleProfile(
 ): Profile {
   const span = spanOf(recording, facts, ending);
   const names = namesOf(recording, facts, ending.alive);
-  const frames = newFrameTable(addressSpaces(ending.mappings), symbols);
+  const frames = newFrameTable(addressSpaces(ending.mappings), symbols, facts.dwarfPids);
   const calls = recording.maps.get('@calls') ?? [];
   const offcpu = facts.profilers.includes('offcpu')
     ? offcpuMetrics(offcpuInput(recording, facts, ending, span, names), frames)
     : undefined;
+  const named = offcpu && namedMetrics(offcpu.metrics, frames, symbols);
   const syscalls = facts.profilers.includes('syscalls')
     ? syscallMetrics(calls, [], facts.host.arch, span.wall, names.processes)
     : undefined;
@@ -40,15 +43,35 @@ export function assembleProfile(
       incomplete: ending.incomplete,
     },
     ebpf: {
-      ...(offcpu ? { offcpu: { ...offcpu.metrics, frames: readable(frames.frames, symbols.demangle) } } : {}),
+      ...(named ? { offcpu: named } : {}),
       ...(syscalls ? { syscalls: syscalls.metrics } : {}),
     },
     quality: quality(recording, facts, ending, {
       unreadable: (offcpu?.unreadable ?? 0) + (syscalls?.unreadable ?? 0),
       stacksMissing: offcpu?.stacksMissing ?? 0,
       framesCut: offcpu?.framesCut ?? 0,
-      frames,
+      incomplete: offcpu?.incomplete ?? 0,
+      frames: named?.frames ?? [],
+      problems: symbols.problems(),
+      hints: named && facts.stacks ? hintsFor(named, facts, ending) : [],
     }),
+  };
+}
+
+/** With lines, where they are asked for, and names for people. */
+function namedMetrics(metrics: Offcpu, table: FrameTable, { lines, demangle }: Symbols): Offcpu {
+  if (!lines) return { ...metrics, frames: readable(table.frames, demangle) };
+  const { frames, stack } = withLines(table, lines);
+  const relined = <T extends { user: number[]; kernel: number[] }>(row: T): T => ({
+    ...row,
+    user: stack(row.user),
+    kernel: stack(row.kernel),
+  });
+  return {
+    ...metrics,
+    still_blocked: metrics.still_blocked.map(relined),
+    stacks: metrics.stacks.map(relined),
+    frames: readable(frames, demangle),
   };
 }
 
@@ -86,6 +109,8 @@ function offcpuInput(recording: Recording, facts: Facts, ending: Ending, span: S
   };
 }
 
+/** The others are counted. */
+const PROBLEMS_TOLD = 3;
 const MISSING_STACKS =
   'some waits have no stack, for the kernel had no room to keep it; times and counts are whole';
 
@@ -93,11 +118,20 @@ function quality(
   recording: Recording,
   facts: Facts,
   ending: Ending,
-  found: { unreadable: number; stacksMissing: number; framesCut: number; frames: FrameTable },
+  found: {
+    unreadable: number;
+    stacksMissing: number;
+    framesCut: number;
+    /** Waits whose user stack lacks callers. */
+    incomplete: number;
+    frames: readonly Frame[];
+    problems: readonly string[];
+    hints: string[];
+  },
 ): Quality {
   const unseen = (recording.maps.get('@unseen') ?? []).map(readUnseen);
   const full = fullMaps(recording, facts.room);
-  const { frames } = found.frames;
+  const { frames, problems } = found;
   const { lostEvents, linesDropped, faults, faultMessages } = recording.quality;
   return {
     lost_events: lostEvents,
@@ -110,12 +144,16 @@ function quality(
     frames_total: frames.length,
     frames_unresolved: frames.filter((frame) => frame.symbol === null).length,
     frames_cut: found.framesCut,
+    stacks_incomplete: found.incomplete,
+    symbols_unread: problems.length,
     warnings: [
       ...ending.warnings,
       ...(found.stacksMissing > 0 ? [MISSING_STACKS] : []),
       ...[...faultMessages].map((message) => `bpftrace reported an error in the kernel: ${message}`),
       ...full.map((map) => fullSentence(map, facts.room)),
+      ...problems.slice(0, PROBLEMS_TOLD),
     ],
+    hints: found.hints,
   };
 }
 

@@ -39,6 +39,12 @@ const frame = z.object({
   offset: ns
     .nullable()
     .describe('bytes from the start of the symbol, or of the file when there is no symbol'),
+  file: z.string().nullable().optional().describe('of the source; with --lines'),
+  line: z.int().positive().nullable().optional().describe('in that file; with --lines'),
+  inlined: z
+    .boolean()
+    .optional()
+    .describe('whether the function is part of that of the next frame, which called it; with --lines'),
 });
 
 const stack = z.object({
@@ -52,6 +58,9 @@ const stack = z.object({
     .describe('the wait was on already when the collection began: it counts from there and has no stack'),
   user: z.array(index).describe('indices into frames, leaf first'),
   user_cut: count.describe('words after them that lie in no executable mapping: code without frame pointers'),
+  user_incomplete: z
+    .boolean()
+    .describe('callers are known to be missing: that of the first frame, or those beyond the last one'),
   kernel: z.array(index).describe('indices into frames, leaf first'),
 });
 
@@ -64,6 +73,7 @@ const stillBlocked = z.object({
   since_start: z.boolean(),
   user: z.array(index),
   user_cut: count,
+  user_incomplete: z.boolean(),
   kernel: z.array(index),
 });
 
@@ -159,7 +169,10 @@ export const qualitySchema = z.object({
   frames_total: count,
   frames_unresolved: count.describe('frames without a symbol'),
   frames_cut: count.describe('frames left out because they were no code'),
+  stacks_incomplete: count.describe('waits whose user stack is known to lack callers'),
+  symbols_unread: count.describe('files with names of functions that could not be read, or not in whole'),
   warnings: z.array(z.string()),
+  hints: z.array(z.string()).describe('what would show more'),
 });
 
 export const profileSchema = z.object({

@@ -9,6 +9,27 @@ export interface UserPlace {
   readonly offset: number;
 }
 
+/** A place in a function that a runtime compiled. */
+export interface JitPlace extends UserPlace {
+  /** What its name was read from. */
+  readonly module: string;
+}
+
+/** An address as its file has it. */
+export interface FilePlace {
+  readonly mapping: Mapping;
+  /** The address as an offset of the mapping's file. */
+  readonly fileOffset: number;
+}
+
+/** A place in the source, as the compiler noted it down. */
+export interface SourceLine {
+  /** As the file has it. */
+  readonly function: string | null;
+  readonly file: string | null;
+  readonly line: number | null;
+}
+
 /** Names for addresses, wherever they come from: this machine, or a run that was kept. */
 export interface Symbols {
   /** @param address hexadecimal digits */
@@ -18,16 +39,40 @@ export interface Symbols {
    * @param fileOffset the address as an offset of the mapping's file
    */
   readonly user: (mapping: Mapping, fileOffset: number) => UserPlace | undefined;
+  /**
+   * Whether the function there is known to keep no frame pointer: then the stack of a thread in it lacks its caller.
+   */
+  readonly frameless: (mapping: Mapping, fileOffset: number) => boolean;
+  /**
+   * Code that a runtime compiled while it ran.
+   *
+   * @param address within the process
+   */
+  readonly jit: (pid: number, address: bigint) => JitPlace | undefined;
   /** Readable names of those that are mangled. */
   readonly demangle: (names: readonly string[]) => ReadonlyMap<string, string>;
+  /**
+   * Lines of the source, in the order of the places: the innermost function first, where calls were inlined; none where
+   * nothing is known. Undefined when lines are not asked for.
+   */
+  readonly lines: ((places: readonly FilePlace[]) => readonly (readonly SourceLine[])[]) | undefined;
+  /** What could not be read, as far as it was asked for: a sentence each. */
+  readonly problems: () => readonly string[];
 }
 
 /** What was asked of symbols, with the answers: plain data. */
 export interface KeptSymbols {
   readonly kernel: Record<string, KernelPlace>;
-  /** By `PATH+OFFSET`. */
+  /** By `PATH+OFFSET`, as lines. */
   readonly user: Record<string, UserPlace>;
+  /** Those of which it is true, as in `user`. */
+  readonly frameless: Record<string, boolean>;
+  /** By `PID ADDRESS`. */
+  readonly jit: Record<string, JitPlace>;
   readonly demangled: Record<string, string>;
+  /** Undefined when lines were not asked for. */
+  lines?: Record<string, readonly SourceLine[]>;
+  problems: readonly string[];
 }
 
 /** Symbols that note down each answer in `kept`. */
@@ -36,25 +81,57 @@ export function keepingSymbols(symbols: Symbols, kept: KeptSymbols): Symbols {
     if (value !== undefined) record[key] = value;
     return value;
   };
+  const { lines } = symbols;
   return {
     kernel: (address) => noted(kept.kernel, address, symbols.kernel(address)),
-    user: (mapping, offset) => noted(kept.user, `${mapping.path}+${offset}`, symbols.user(mapping, offset)),
+    user: (mapping, fileOffset) =>
+      noted(kept.user, placeKey({ mapping, fileOffset }), symbols.user(mapping, fileOffset)),
+    frameless: (mapping, fileOffset) =>
+      noted(
+        kept.frameless,
+        placeKey({ mapping, fileOffset }),
+        symbols.frameless(mapping, fileOffset) || undefined,
+      ) ?? false,
+    jit: (pid, address) => noted(kept.jit, `${pid} ${address}`, symbols.jit(pid, address)),
     demangle: (names) => {
       const readable = symbols.demangle(names);
       for (const [name, text] of readable) kept.demangled[name] = text;
       return readable;
     },
+    lines:
+      lines &&
+      ((places) => {
+        const found = lines(places);
+        kept.lines ??= {};
+        for (const [i, place] of places.entries()) kept.lines[placeKey(place)] = found[i] ?? [];
+        return found;
+      }),
+    problems: () => {
+      kept.problems = symbols.problems();
+      return kept.problems;
+    },
   };
+}
+
+function placeKey({ mapping, fileOffset }: FilePlace): string {
+  return `${mapping.path}+${fileOffset}`;
 }
 
 /** The symbols of a run that was kept. */
 export function keptSymbols(kept: KeptSymbols): Symbols {
+  const { lines } = kept;
   return {
     kernel: (address) => kept.kernel[address],
-    user: ({ path }, offset) => kept.user[`${path}+${offset}`],
+    user: (mapping, fileOffset) => kept.user[placeKey({ mapping, fileOffset })],
+    frameless: (mapping, fileOffset) => kept.frameless[placeKey({ mapping, fileOffset })] ?? false,
+    jit: (pid, address) => kept.jit[`${pid} ${address}`],
     demangle: () => new Map(Object.entries(kept.demangled)),
+    lines: lines && ((places) => places.map((place) => lines[placeKey(place)] ?? [])),
+    problems: () => kept.problems,
   };
 }
 
-/** Of a run in which nothing was asked. */
-export const NO_SYMBOLS: KeptSymbols = { kernel: {}, user: {}, demangled: {} };
+/** Of a run in which nothing was asked yet. */
+export function noSymbols(): KeptSymbols {
+  return { kernel: {}, user: {}, frameless: {}, jit: {}, demangled: {}, problems: [] };
+}

@@ -28,6 +28,11 @@ export function parseMaps(text: string): Mapping[] {
   }));
 }
 
+/** Whether a path stands for memory that was never a file in any directory (memfd_create(2), shmat(2), /dev/zero). */
+export function isMemory(path: string): boolean {
+  return /^\/(memfd:|dev\/zero\b|SYSV[0-9a-f]{8}\b)/.test(path);
+}
+
 /** The rows of /proc/PID/maps that are executable: all that is kept of it. */
 export function executableRows(text: string): string {
   return text.match(/(?<![^\n])\S+ ..x[^\n]*\n/g)?.join('') ?? '';
@@ -60,6 +65,25 @@ export function parseStat(
 export function parseTgid(text: string): number | undefined {
   const tgid = /^Tgid:\s+(\d+)/m.exec(text)?.[1];
   return tgid === undefined ? undefined : Number(tgid);
+}
+
+/** The user whose rights a process has, and its number within its own PID namespace, from /proc/PID/status. */
+export function parseOwner(text: string): { uid: number; innerPid: number } | undefined {
+  const uid = /^Uid:\s+\d+\s+(\d+)/m.exec(text)?.[1];
+  const pid = /^NSpid:.*\s(\d+)$/m.exec(text)?.[1];
+  return uid === undefined || pid === undefined ? undefined : { uid: Number(uid), innerPid: Number(pid) };
+}
+
+/** When a process started, in ticks since boot, from /proc/PID/stat. */
+export function parseStartTicks(text: string): number | undefined {
+  const ticks = text.slice(text.lastIndexOf(')') + 2).split(' ')[19];
+  return ticks === undefined ? undefined : Number(ticks);
+}
+
+/** When the machine booted, in seconds since 1970, from /proc/stat. */
+export function parseBootTime(text: string): number | undefined {
+  const seconds = /^btime (\d+)$/m.exec(text)?.[1];
+  return seconds === undefined ? undefined : Number(seconds);
 }
 
 /** The soft limit of open files in /proc/PID/limits: a number, or `unlimited`. */

@@ -1,5 +1,5 @@
 import { lastAtOrBelow } from './sorted.ts';
-import { type FunctionRows, rangesOf } from './symbol-ranges.ts';
+import { type FunctionRows, type Ranges, rangesOf } from './symbol-ranges.ts';
 
 /** A function of a file. */
 export interface FoundFunction {
@@ -21,6 +21,14 @@ export interface SymbolTable {
   readonly bytes: number;
   /** What could not be read, with its count. */
   readonly problems: readonly string[];
+  /** What it is made of: earlier ones are asked first. */
+  readonly parts: readonly SymbolPart[];
+}
+
+/** Ranges that do not overlap, with their names. */
+export interface SymbolPart {
+  readonly ranges: Ranges;
+  readonly names: NameSource;
 }
 
 /** Decodes names when they are asked for. */
@@ -39,8 +47,14 @@ export function newSymbolTable(
   namesFor: (positions: Uint32Array) => NameSource,
   problems: readonly string[],
 ): SymbolTable {
-  const { starts, lengths, before, sizes, positions } = rangesOf(rows);
-  const names = namesFor(positions);
+  const ranges = rangesOf(rows);
+  return symbolTable({ ranges, names: namesFor(ranges.positions) }, problems);
+}
+
+/** The table of one part. */
+export function symbolTable(part: SymbolPart, problems: readonly string[]): SymbolTable {
+  const { ranges, names } = part;
+  const { starts, lengths, before, sizes, positions } = ranges;
   const find = (vaddr: number): FoundFunction | undefined => {
     const at = lastAtOrBelow(starts, vaddr);
     const start = starts[at];
@@ -52,7 +66,7 @@ export function newSymbolTable(
   };
   const columns = [starts, lengths, before, sizes, positions];
   const bytes = columns.reduce((sum, column) => sum + column.byteLength, names.bytes);
-  return { find, size: starts.length, bytes, problems };
+  return { find, size: starts.length, bytes, problems, parts: [part] };
 }
 
 /** Asks each table in turn: the later ones name what the earlier ones do not. */
@@ -68,5 +82,6 @@ export function inOrder(tables: readonly SymbolTable[]): SymbolTable {
     size: tables.reduce((sum, table) => sum + table.size, 0),
     bytes: tables.reduce((sum, table) => sum + table.bytes, 0),
     problems: tables.flatMap((table) => table.problems),
+    parts: tables.flatMap((table) => table.parts),
   };
 }

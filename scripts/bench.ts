@@ -1,7 +1,8 @@
 /** `npm run bench -- NAME...`: measures, prints a table, and fails when a result misses its aim. */
 import { benchParse } from './bench/parse.ts';
+import { benchSymbols } from './bench/symbols.ts';
 
-const BENCHMARKS = { parse: benchParse };
+const BENCHMARKS = { parse: benchParse, symbols: benchSymbols };
 
 const names = process.argv.slice(2);
 const known = Object.keys(BENCHMARKS);

@@ -14,7 +14,7 @@ import { requireHost } from '../bt/driver/host.ts';
 import { PROFILERS } from '../bt/profilers/registry.ts';
 import { assembleProfile } from '../metrics/profile.ts';
 import type { KeptRun } from '../metrics/replay.ts';
-import { keepingSymbols } from '../metrics/symbols.ts';
+import { keepingSymbols, noSymbols } from '../metrics/symbols.ts';
 import { prepareVersions } from './versions.ts';
 
 $.verbose = false;
@@ -83,6 +83,9 @@ async function record(bpftrace: string, { command, plan, attach }: Workload): Pr
     subject: attach
       ? { kind: 'attach', pids: [target.pid] }
       : { kind: 'run', target, cmd: command, executable: command[0] as string },
+    dwarfPids: [],
+    lines: false,
+    symbolCache: undefined,
     stop: new Promise(() => undefined),
     onTracer: () => undefined,
     onStart: () => undefined,
@@ -92,7 +95,7 @@ async function record(bpftrace: string, { command, plan, attach }: Workload): Pr
   });
   await close();
   target.signal('SIGKILL');
-  const kept = { kernel: {}, user: {}, demangled: {} };
+  const kept = noSymbols();
   assembleProfile(recording, facts, ending, keepingSymbols(symbols, kept));
   return { facts, ending, lines, symbols: kept };
 }

@@ -10,6 +10,7 @@ import type { Follow } from '../tracking.ts';
 import type { HeldTarget } from './held-target.ts';
 import { openSession, type Session, type SessionOptions } from './session.ts';
 import { isAlive, liveThreads, nameThreads, threadsOf, userProcesses } from './threads.ts';
+import { unwindsDwarf } from './unwind.ts';
 
 /** What is profiled. */
 export type Subject =
@@ -23,7 +24,19 @@ export type Subject =
   | { readonly kind: 'system' };
 
 export interface CollectOptions
-  extends Pick<SessionOptions, 'plan' | 'host' | 'dialect' | 'bpftrace' | 'onTracer' | 'onLine' | 'debug'> {
+  extends Pick<
+    SessionOptions,
+    | 'plan'
+    | 'host'
+    | 'dialect'
+    | 'bpftrace'
+    | 'dwarfPids'
+    | 'lines'
+    | 'symbolCache'
+    | 'onTracer'
+    | 'onLine'
+    | 'debug'
+  > {
   readonly subject: Subject;
   /** btprof's own version. */
   readonly version: string;
@@ -108,7 +121,10 @@ function threadsAt(subject: Subject): number {
 }
 
 /** The collection begins now. */
-function factsOf({ subject, plan, host, dialect, version }: CollectOptions, room: Facts['room']): Facts {
+function factsOf(
+  { subject, plan, host, dialect, dwarfPids, version }: CollectOptions,
+  room: Facts['room'],
+): Facts {
   return {
     mode: subject.kind,
     pids: subject.kind === 'run' ? [subject.target.pid] : subject.kind === 'attach' ? subject.pids : [],
@@ -120,6 +136,8 @@ function factsOf({ subject, plan, host, dialect, version }: CollectOptions, room
     bpftrace: dialect.version,
     profilers: plan.profilers.map((p) => p.name),
     stacks: plan.stacks,
+    dwarfPids,
+    unwindsDwarf: unwindsDwarf(dialect, host.info.arch),
     room,
     named: [],
   };
@@ -217,15 +235,21 @@ async function endingOf(
     incomplete: failure !== undefined,
     alive,
     mappings: mappings.texts(),
+    perfMaps: [...pidsOf(recording, facts)].filter(session.perfMaps.has),
     skippedRuns: tracer.skippedRuns(),
     warnings: warnings(options, session, failure),
   };
 }
 
-/** Processes that were followed and may be alive. */
+/** Processes that were followed. */
+function pidsOf(recording: Recording, facts: Facts): Set<number> {
+  const events = [...facts.named, ...recording.execs, ...recording.forks];
+  return new Set(events.map(({ pid }) => pid));
+}
+
+/** Those that may be alive. */
 function followed(recording: Recording, facts: Facts, subject: Subject): ReadonlySet<number> {
-  const pids = new Set(facts.named.map((thread) => thread.pid));
-  for (const event of [...recording.execs, ...recording.forks]) pids.add(event.pid);
+  const pids = pidsOf(recording, facts);
   for (const { pid } of recording.exits) if (threadsOf(pid).length === 0) pids.delete(pid);
   if (subject.kind === 'run' && recording.execs.length > 0) pids.add(subject.target.pid);
   return pids;

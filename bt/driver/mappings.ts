@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { executableRows } from '../../parsers/proc.ts';
 import type { StreamEvent } from '../../parsers/stream.ts';
 import { fileKey, type ObjectFiles } from './object-files.ts';
+import type { PerfMaps } from './perf-maps.ts';
 import { imageRows } from './program-image.ts';
 
 type Event<T extends StreamEvent['type']> = Extract<StreamEvent, { type: T }>;
@@ -10,6 +11,8 @@ type Event<T extends StreamEvent['type']> = Extract<StreamEvent, { type: T }>;
 const READ_AFTER_MS = [0, 5, 50, 500];
 /** Address spaces that are kept; the first to come are the first to be forgotten. */
 const KEPT = 4096;
+/** A row of executable memory of no file, or of one in memory: code that a runtime compiled. */
+const COMPILED = /^\S+ ..x. \S+ \S+ (?:0 *(?:\[anon:.*)?|\d+ *\/memfd:.*)$/m;
 /** The end of user space: an address beyond is an error of mmap's. */
 const USER_SPACE = 2 ** 56;
 
@@ -40,7 +43,7 @@ interface Row {
 /** Rows by the address they start at: one that is mapped anew comes last. */
 type Space = Map<string, Row>;
 
-export function newMappingCache(files: ObjectFiles): MappingCache {
+export function newMappingCache(files: ObjectFiles, perfMaps: Pick<PerfMaps, 'see'>): MappingCache {
   const { spaceOf, spaces, forgotten } = newSpaces();
   const generations = new Map<number, number>();
   const images = new Map<string, Event<'image'>>();
@@ -54,6 +57,7 @@ export function newMappingCache(files: ObjectFiles): MappingCache {
     if (text === '' || (generations.get(pid) ?? generation) !== generation) return;
     for (const row of executableRows(text).match(/[^\n]+\n/g) ?? [])
       addRow(spaceOf(pid, generation), procRow(row, pid, files));
+    if (COMPILED.test(text)) perfMaps.see(pid);
   };
   const begin = (pid: number, generation: number) => {
     if ((generations.get(pid) ?? 0) > generation) return; // told late, on another CPU

@@ -1,4 +1,4 @@
-import { closeSync, constants, fstatSync, openSync, readFileSync, readSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readFileSync, readSync, statSync } from 'node:fs';
 import type { ByteSource } from '../../parsers/elf.ts';
 import { type Mount, parseMountinfo } from '../../parsers/mountinfo.ts';
 import { LEVELS } from '../mapping-events.ts';
@@ -27,6 +27,10 @@ export interface ObjectFiles {
   /** `… (deleted)` when no file of that path is this one; undefined when it is not known. */
   readonly path: (file: string) => string | undefined;
   readonly source: (file: string) => ByteSource | undefined;
+  /** A descriptor of its own for another process, which is to be closed. */
+  readonly open: (file: string) => number | undefined;
+  /** Whether only root, and the user we run as, can have written it. */
+  readonly isTrusted: (file: string) => boolean;
   readonly close: () => void;
 }
 
@@ -82,6 +86,15 @@ export function newObjectFiles(): ObjectFiles {
       const { descriptor, path } = seen.get(file) ?? {};
       if (descriptor !== undefined) return sourceOf(descriptor);
       return path === undefined ? undefined : reopeningSource(path, file);
+    },
+    open: (file) => {
+      const { descriptor, path } = seen.get(file) ?? {};
+      if (descriptor !== undefined) return openRegular(`/proc/self/fd/${descriptor}`);
+      return path === undefined ? undefined : openFile(path, file);
+    },
+    isTrusted: (file) => {
+      const { descriptor } = seen.get(file) ?? {};
+      return descriptor !== undefined && isTrusted(`/proc/self/fd/${descriptor}`);
     },
     close: () => {
       for (const { descriptor } of seen.values()) if (descriptor !== undefined) closeSync(descriptor);
@@ -145,6 +158,12 @@ export function openRegular(path: string): number | undefined {
   if (descriptor === undefined || fstatSync(descriptor).isFile()) return descriptor;
   closeSync(descriptor);
   return undefined;
+}
+
+/** Whether only root, and the user we run as, can have written a file. */
+export function isTrusted(path: string): boolean {
+  const stat = tryRead(() => statSync(path));
+  return stat !== undefined && [0, process.geteuid?.()].includes(stat.uid) && (stat.mode & 0o022) === 0;
 }
 
 function isFile(path: string, file: string): boolean {

@@ -15,7 +15,9 @@ import { demangle } from './demangle.ts';
 import type { Host } from './host.ts';
 import { type MappingCache, newMappingCache } from './mappings.ts';
 import { newObjectFiles } from './object-files.ts';
+import { newPerfMaps, type PerfMaps } from './perf-maps.ts';
 import { tryRead } from './procfs.ts';
+import type { SymbolCache } from './symbol-cache.ts';
 import { explainFailure, startTracer, type Tracer } from './tracer.ts';
 import { newUserSymbols } from './user-symbols.ts';
 
@@ -26,6 +28,12 @@ export interface SessionOptions {
   /** The bpftrace command. */
   readonly bpftrace: string;
   readonly follow: Follow;
+  /** Processes whose user stacks are unwound by DWARF. */
+  readonly dwarfPids: readonly number[];
+  /** Whether lines of the source are wanted. */
+  readonly lines: boolean;
+  /** None when nothing is to be kept. */
+  readonly symbolCache: SymbolCache | undefined;
   /** Threads that run already and will be followed. */
   readonly threads: number;
   /** Settles when there is nothing to wait for any more: Ctrl-C, or the held process is gone. */
@@ -45,6 +53,7 @@ export interface Session {
   readonly recording: Recording;
   readonly mappings: MappingCache;
   readonly symbols: Symbols;
+  readonly perfMaps: PerfMaps;
   readonly limits: Limits;
   /** Room that the maps have: less than was asked for when a wrapper does not pass the environment on. */
   readonly mapEntries: number;
@@ -65,12 +74,18 @@ export async function openSession(options: SessionOptions): Promise<Session> {
   debug(`program:\n${program}`);
   debug(`limits: ${JSON.stringify(limits)}`);
   const [recording, files, marks] = [newRecording(), newObjectFiles(), newMarks()];
-  const mappings = newMappingCache(files);
+  const perfMaps = newPerfMaps();
+  const mappings = newMappingCache(files, perfMaps);
   let kernel = parseKernelSymbols('');
+  const { user, frameless, lines, problems } = newUserSymbols(files, options.symbolCache);
   const symbols: Symbols = {
     kernel: (address) => kernel.find(address),
-    user: newUserSymbols(files),
+    user,
+    frameless,
+    jit: perfMaps.find,
     demangle,
+    lines: options.lines ? lines : undefined,
+    problems: () => [...problems(), ...perfMaps.problems()],
   };
   const onLine = (text: string) => {
     options.onLine?.(text);
@@ -84,7 +99,8 @@ export async function openSession(options: SessionOptions): Promise<Session> {
       options.onTick(recording, mappings, symbols);
   };
   const started = performance.now();
-  const tracer = await startTracer(bpftrace, program, dialect.environment(limits), onLine);
+  const environment = dialect.environment(limits);
+  const tracer = await startTracer(bpftrace, program, environment, options.dwarfPids, onLine);
   options.onTracer(tracer);
   kernel = readKernelSymbols(options.plan.stacks); // bpftrace takes longer to get ready
   await untilReady(tracer, marks, options.giveUp);
@@ -95,6 +111,7 @@ export async function openSession(options: SessionOptions): Promise<Session> {
     recording,
     mappings,
     symbols,
+    perfMaps,
     limits,
     mapEntries,
     room: roomFor(mapEntries),
@@ -102,8 +119,8 @@ export async function openSession(options: SessionOptions): Promise<Session> {
   };
 }
 
-function prepareProgram({ plan, host, dialect, follow, threads }: SessionOptions) {
-  const context = { dialect, arch: host.info.arch, btf: host.btf, follow, self: process.pid };
+function prepareProgram({ plan, host, dialect, follow, dwarfPids, threads }: SessionOptions) {
+  const context = { dialect, arch: host.info.arch, btf: host.btf, follow, dwarfPids, self: process.pid };
   const means = {
     maps: composeMaps(plan, context),
     stackStore: dialect.stackStore,

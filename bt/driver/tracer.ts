@@ -35,6 +35,7 @@ export interface Tracer {
  * Starts bpftrace on a program. It runs in a session of its own, so that the terminal's signals reach the command
  * and us but not it: it has to outlive the command to print.
  *
+ * @param dwarfPids processes whose unwind tables it is to read
  * @param onLine called with every line of its standard output
  * @throws BtprofError when it cannot be started
  */
@@ -42,9 +43,11 @@ export async function startTracer(
   bpftrace: string,
   program: string,
   environment: Record<string, string | undefined>,
+  dwarfPids: readonly number[],
   onLine: (line: string) => void,
 ): Promise<Tracer> {
-  const child = execa(bpftrace, ['--no-warnings', '-f', 'json', '-e', program], {
+  const unwind = dwarfPids.flatMap((pid) => ['--dwarf-pid', String(pid)]);
+  const child = execa(bpftrace, ['--no-warnings', '-f', 'json', ...unwind, '-e', program], {
     detached: true,
     stdin: 'ignore',
     buffer: false,

@@ -1,45 +1,150 @@
-import { closeSync } from 'node:fs';
-import { basename, dirname } from 'node:path';
-import { execaSync } from 'execa';
-import type { Symbols, UserPlace } from '../../metrics/symbols.ts';
-import { type ByteSource, type ElfFile, fileOffsetToVaddr, readElf } from '../../parsers/elf.ts';
+import { createHash } from 'node:crypto';
+import type { FilePlace, SourceLine, Symbols, UserPlace } from '../../metrics/symbols.ts';
+import { type ByteSource, type ElfFile, EM_X86_64, fileOffsetToVaddr, readElf } from '../../parsers/elf.ts';
 import { readFunctions } from '../../parsers/elf-symbols.ts';
 import { readGoFunctions } from '../../parsers/gopclntab.ts';
-import type { Mapping } from '../../parsers/proc.ts';
+import { isMemory, type Mapping } from '../../parsers/proc.ts';
 import type { SymbolTable } from '../../parsers/symbol-table.ts';
-import { type ObjectFiles, openRegular, sourceOf } from './object-files.ts';
+import { debugFunctions, findDebugFile, packedFunctions } from './debug-files.ts';
+import { isTrusted, type ObjectFiles } from './object-files.ts';
 import { tryRead } from './procfs.ts';
+import { type LineSource, readSourceLines } from './source-lines.ts';
+import type { SymbolCache } from './symbol-cache.ts';
 import { VDSO, vdsoSource } from './vdso.ts';
 
 /** What is known of one object's functions. */
 interface ObjectSymbols {
+  readonly source: ByteSource;
   readonly elf: ElfFile;
   readonly tables: readonly SymbolTable[];
 }
 
-/** A larger one is no .gnu_debugdata. */
-const LARGEST_PACKED = 64 * 2 ** 20;
-const LARGEST_UNPACKED = 256 * 2 ** 20;
-const XZ_MS = 10_000;
+export interface UserSymbols {
+  readonly user: Symbols['user'];
+  readonly frameless: Symbols['frameless'];
+  readonly lines: NonNullable<Symbols['lines']>;
+  readonly problems: Symbols['problems'];
+}
 
 /**
  * Names functions of user code from the symbol tables of the files that are mapped: their own, those of separate debug
  * files of the same build ID, the packed one that Fedora puts into its programs, and Go's own. Each object is read once,
- * when the first address in it is asked for.
+ * when the first address in it is asked for, or taken from the cache.
  */
-export function newUserSymbols(files: ObjectFiles): Symbols['user'] {
+export function newUserSymbols(files: ObjectFiles, cache?: SymbolCache): UserSymbols {
   const objects = new Map<string, ObjectSymbols | undefined>();
-  const load = (key: string, { file, path }: Mapping): void => {
-    const source = path === VDSO ? vdsoSource() : files.source(file);
-    if (source) objects.set(key, readObject(source, path));
+  /** Paths by file. */
+  const gone = new Map<string, string>();
+  const problems = new Set<string>();
+  const load = (source: ByteSource, { file, path }: Mapping): ObjectSymbols | undefined => {
+    // A build ID is easily forged: what others may have written must not name functions of anything else.
+    const object = readObject(source, path, path !== VDSO && files.isTrusted(file) ? cache : undefined);
+    if ('problem' in object) {
+      if (path.startsWith('/')) problems.add(`${path} could not be read: ${object.problem}`);
+      return undefined;
+    }
+    for (const problem of [...object.elf.problems, ...object.tables.flatMap((table) => table.problems)])
+      problems.add(`some functions of ${path} have no name: ${problem}`);
+    return object;
   };
-  return (mapping, fileOffset) => {
-    const key = mapping.path === VDSO ? mapping.path : mapping.file;
-    if (!objects.has(key)) load(key, mapping);
-    const object = objects.get(key);
+  const objectOf = (mapping: Mapping): ObjectSymbols | undefined => {
+    const { file, path } = mapping;
+    const key = keyOf(mapping);
+    if (objects.has(key)) return objects.get(key);
+    const source = path === VDSO ? vdsoSource() : files.source(file);
+    if (source) {
+      gone.delete(file);
+      objects.set(key, load(source, mapping));
+    } else if (path.startsWith('/') && !isMemory(path)) {
+      gone.set(file, path); // it may be found later
+    }
+    return objects.get(key);
+  };
+  const askTool = (mapping: Mapping, addresses: readonly number[]): SourceLine[][] => {
+    const source = lineSource(objectOf(mapping), mapping, files);
+    if (!source) return [];
+    const lines = readSourceLines(source, addresses);
+    if (!lines)
+      problems.add(
+        `the lines of ${mapping.path} could not be read by llvm-symbolizer or addr2line, which run as nobody`,
+      );
+    return lines ?? [];
+  };
+  const functionAt = (mapping: Mapping, fileOffset: number): UserPlace | undefined => {
+    const object = objectOf(mapping);
     const vaddr = object && fileOffsetToVaddr(object.elf, fileOffset);
     return vaddr === undefined ? undefined : placeAt(object?.tables ?? [], vaddr);
   };
+  return {
+    user: functionAt,
+    frameless: (mapping, fileOffset) => {
+      const [object, place] = [objectOf(mapping), functionAt(mapping, fileOffset)];
+      if (object?.elf.machine !== EM_X86_64 || !place) return false;
+      return !keepsFramePointer(tryRead(() => object.source.read(fileOffset - place.offset, PROLOGUE)));
+    },
+    lines: (places) => linesOf(places, objectOf, askTool),
+    problems: () => [
+      ...problems,
+      ...[...gone.values()].map((path) => `${path} was gone when it was to be read`),
+    ],
+  };
+}
+
+/** Bytes at the start of a function in which it sets its frame up, should it do so. */
+const PROLOGUE = 48;
+
+/** `push %rbp`, and soon `mov %rsp,%rbp`. Without the bytes nothing is known. */
+function keepsFramePointer(code: Buffer | undefined): boolean {
+  if (!code) return true;
+  const push = code.indexOf(0x55);
+  return push >= 0 && (code.includes('4889e5', push, 'hex') || code.includes('488bec', push, 'hex'));
+}
+
+function keyOf({ path, file }: Mapping): string {
+  return path === VDSO ? path : file;
+}
+
+/** One question for each object, and the answers in the order of the places. */
+function linesOf(
+  places: readonly FilePlace[],
+  objectOf: (mapping: Mapping) => ObjectSymbols | undefined,
+  ask: (mapping: Mapping, addresses: readonly number[]) => SourceLine[][],
+): SourceLine[][] {
+  const lines: SourceLine[][] = places.map(() => []);
+  const asked = new Map<string, { index: number; mapping: Mapping; vaddr: number }[]>();
+  for (const [index, { mapping, fileOffset }] of places.entries()) {
+    const elf = objectOf(mapping)?.elf;
+    const vaddr = elf && fileOffsetToVaddr(elf, fileOffset);
+    if (vaddr === undefined) continue;
+    const key = keyOf(mapping);
+    const ofObject = asked.get(key) ?? [];
+    asked.set(key, ofObject);
+    ofObject.push({ index, mapping, vaddr });
+  }
+  for (const ofObject of asked.values()) {
+    const [{ mapping }] = ofObject as [(typeof ofObject)[0]];
+    const answers = ask(
+      mapping,
+      ofObject.map(({ vaddr }) => vaddr),
+    );
+    for (const [i, { index }] of ofObject.entries()) lines[index] = answers[i] ?? [];
+  }
+  return lines;
+}
+
+/** Where the lines of an object are; undefined when there are none. */
+function lineSource(
+  object: ObjectSymbols | undefined,
+  { file, path }: Mapping,
+  files: ObjectFiles,
+): LineSource | undefined {
+  if (!object) return undefined;
+  if (!object.elf.section('.debug_info') && !object.elf.section('.zdebug_info')) {
+    const debugFile = findDebugFile(object.elf, path);
+    return debugFile === undefined ? undefined : { path: debugFile };
+  }
+  const descriptor = files.open(file);
+  return descriptor === undefined ? undefined : { descriptor };
 }
 
 /** Ranges of two tables may overlap: a function that is only in one, and one of unknown size before it in the other. */
@@ -52,57 +157,33 @@ function placeAt(tables: readonly SymbolTable[], vaddr: number): UserPlace | und
   return nearest && { symbol: nearest.name, offset: vaddr - nearest.start };
 }
 
-function readObject(source: ByteSource, path: string): ObjectSymbols | undefined {
+function readObject(
+  source: ByteSource,
+  path: string,
+  cache: SymbolCache | undefined,
+): ObjectSymbols | { problem: string } {
   const elf = readElf(source);
-  if ('problem' in elf) return undefined;
+  if ('problem' in elf) return elf;
+  const debugFile = elf.section('.symtab') ? undefined : findDebugFile(elf, path);
+  const key = cache && cacheKey(elf, debugFile);
+  const kept = key && cache.get(key);
+  const tables = kept || readTables(source, elf, debugFile);
+  if (key && !kept) cache.put(key, tables);
+  return { source, elf, tables };
+}
+
+/** What is read depends on the build and on where else its functions were found. */
+function cacheKey({ buildId }: ElfFile, debugFile: string | undefined): string | undefined {
+  if (!buildId || (debugFile !== undefined && !isTrusted(debugFile))) return undefined;
+  const place = createHash('sha256')
+    .update(debugFile ?? '')
+    .digest('hex');
+  return `${buildId}-${place.slice(0, 16)}`;
+}
+
+function readTables(source: ByteSource, elf: ElfFile, debugFile: string | undefined): readonly SymbolTable[] {
   const own = readFunctions(source, elf);
-  if (elf.section('.symtab')) return { elf, tables: [own] };
-  const more = debugFunctions(elf, path) ?? packedFunctions(source, elf);
-  return { elf, tables: [...(more ? [more] : []), own, readGoFunctions(source, elf)] };
-}
-
-/** Those of a file with debug information, which has to be of this very build. */
-function debugFunctions({ buildId, debugLink }: ElfFile, path: string): SymbolTable | undefined {
-  if (!buildId) return undefined;
-  const dir = dirname(path);
-  const link = debugLink && basename(debugLink.name);
-  const places = [
-    `/usr/lib/debug/.build-id/${buildId.slice(0, 2)}/${buildId.slice(2)}.debug`,
-    ...(link ? [`${dir}/${link}`, `${dir}/.debug/${link}`, `/usr/lib/debug${dir}/${link}`] : []),
-  ];
-  for (const place of places.filter((place) => place !== path)) {
-    const functions = functionsOfBuild(place, buildId);
-    if (functions) return functions;
-  }
-  return undefined;
-}
-
-function functionsOfBuild(path: string, buildId: string): SymbolTable | undefined {
-  const descriptor = openRegular(path);
-  if (descriptor === undefined) return undefined;
-  try {
-    const source = sourceOf(descriptor) as ByteSource;
-    const elf = readElf(source);
-    return 'problem' in elf || elf.buildId !== buildId ? undefined : readFunctions(source, elf);
-  } finally {
-    closeSync(descriptor);
-  }
-}
-
-/** .gnu_debugdata: a whole ELF file with the missing symbols, packed by xz. */
-function packedFunctions(source: ByteSource, elf: ElfFile): SymbolTable | undefined {
-  const section = elf.section('.gnu_debugdata');
-  if (!section || section.size > LARGEST_PACKED) return undefined;
-  const packed = tryRead(() => source.read(section.offset, section.size));
-  if (!packed) return undefined;
-  const limits = { maxBuffer: LARGEST_UNPACKED, timeout: XZ_MS };
-  const done = execaSync('xz', ['-dc'], { input: packed, encoding: 'buffer', reject: false, ...limits });
-  if (done.failed) return undefined;
-  const unpacked = bufferSource(Buffer.from(done.stdout));
-  const inner = readElf(unpacked);
-  return 'problem' in inner ? undefined : readFunctions(unpacked, inner);
-}
-
-function bufferSource(bytes: Buffer): ByteSource {
-  return { size: bytes.length, read: (offset, length) => bytes.subarray(offset, offset + length) };
+  if (elf.section('.symtab')) return [own];
+  const more = debugFile === undefined ? packedFunctions(source, elf) : debugFunctions(debugFile);
+  return [...(more ? [more] : []), own, readGoFunctions(source, elf)];
 }

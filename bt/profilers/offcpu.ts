@@ -65,16 +65,35 @@ function declareOff(options: FragmentOptions): string[] {
 
 /** `@off[tid]`: (since, tgid, exec generation, state, kernel stack, user stack) of the wait in progress. */
 function startOfWait(options: FragmentOptions): string[] {
-  const wait = ['$now', '(uint64)pid', '@gen[(uint64)pid]', '(uint64)args->prev_state', ...stacks(options)];
+  const fields = ['$now', '(uint64)pid', '@gen[(uint64)pid]', '(uint64)args->prev_state'];
+  const save = (stacks: readonly string[]) => `@off[(uint64)tid] = (${[...fields, ...stacks].join(', ')});`;
   return [
     `if (@gen[(uint64)pid]${unlessStopped(options)}) {`,
     ...indent(unseenEnd(options)),
     `  if (args->prev_state & ${LEAVING}) {`,
     `    ${exitEvent(options.btf)}`,
     '  } else {',
-    `    @off[(uint64)tid] = (${wait.join(', ')});`,
+    ...indent(
+      indent(
+        options.stacks && options.dwarfPids.length > 0
+          ? eitherUnwinder(options, save)
+          : [save(stacks(options))],
+      ),
+    ),
     `    ${noteFull('@off', '@off[(uint64)tid].0 == 0')}`,
     '  }',
+    '}',
+  ];
+}
+
+/** Only processes whose unwind tables bpftrace has read, and that still run that program, can be unwound by them. */
+function eitherUnwinder(options: FragmentOptions, save: (stacks: readonly string[]) => string): string[] {
+  const known = options.dwarfPids.map((pid) => `pid == ${pid}`).join(' || ');
+  return [
+    `if (@gen[(uint64)pid] == 1 && (${known})) {`,
+    `  ${save(stacks(options, 'dw_ustack'))}`,
+    '} else {',
+    `  ${save(stacks(options))}`,
     '}',
   ];
 }
@@ -136,8 +155,11 @@ function unlessStopped({ stops }: FragmentOptions): string {
   return stops ? ` && ${STOPPED} == 0` : '';
 }
 
-function stacks({ stacks, stackMode, stackDepth }: FragmentOptions): string[] {
-  return stacks ? ['kstack', 'ustack'].map((f) => `${f}(${stackMode}, ${stackDepth})`) : [];
+function stacks(
+  { stacks, stackMode, stackDepth }: FragmentOptions,
+  user: 'ustack' | 'dw_ustack' = 'ustack',
+): string[] {
+  return stacks ? ['kstack', user].map((f) => `${f}(${stackMode}, ${stackDepth})`) : [];
 }
 
 /** What one thread waited in one state and one stack, as the kernel added it up. */

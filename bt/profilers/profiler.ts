@@ -9,6 +9,8 @@ export interface FragmentOptions {
   readonly stacks: boolean;
   /** Frames per stack, user and kernel each. */
   readonly stackDepth: number;
+  /** Processes whose user stacks are unwound by DWARF, as long as they run the program that they run now. */
+  readonly dwarfPids: readonly number[];
   /** Whether the kernel has BTF: `curtask` can be read. */
   readonly btf: boolean;
   readonly arch: 'x86_64' | 'aarch64';

@@ -132,14 +132,18 @@ function qualityBlock({ quality, ebpf }: Profile): string[] {
     [quality.map_full, 'kernel maps full'],
     [quality.kernel_errors, 'errors in the kernel'],
     [quality.stacks_missing, 'stacks missing'],
+    [quality.symbols_unread, 'files of symbols not read'],
   ] as const;
   const lost = losses.filter(([n]) => n > 0).map(([n, what]) => `${formatCount(n)} ${what}`);
+  const waits = ebpf.offcpu?.total_events ?? 0;
   const frames = ebpf.offcpu?.frames.length
-    ? `, ${formatCount(quality.frames_unresolved)} of ${formatCount(quality.frames_total)} frames without a name`
+    ? `, ${formatCount(quality.frames_unresolved)} of ${formatCount(quality.frames_total)} frames without a name` +
+      `, ${formatCount(quality.stacks_incomplete)} of ${formatCount(waits)} waits without all callers`
     : '';
   return [
     `Quality: ${lost.length ? lost.join(', ') : 'nothing lost'}${frames}.`,
     ...quality.warnings.map((warning) => `Warning: ${printable(warning)}`),
+    ...quality.hints.map((hint) => `Hint: ${printable(hint)}`),
   ];
 }
 

@@ -50,7 +50,11 @@ const USER_SYMBOLS: Readonly<Record<string, UserPlace>> = {
 export const SLEEP_SYMBOLS: Symbols = {
   kernel: KERNEL_SYMBOLS.find,
   user: ({ path }, fileOffset) => USER_SYMBOLS[`${path}+${fileOffset}`],
+  frameless: () => false,
+  jit: () => undefined,
   demangle: () => new Map(),
+  lines: undefined,
+  problems: () => [],
 };
 
 export const SLEEP_FACTS: Facts = {
@@ -64,6 +68,8 @@ export const SLEEP_FACTS: Facts = {
   bpftrace: '0.17.0',
   profilers: ['offcpu', 'syscalls'],
   stacks: true,
+  dwarfPids: [],
+  unwindsDwarf: 'too old',
   room: { '@waits': 32_768, '@longest': 65_536, '@shortest': 65_536, '@calls': 65_536 },
   named: [],
 };
@@ -74,6 +80,7 @@ export const SLEEP_ENDING: Ending = {
   incomplete: false,
   alive: [],
   mappings: { '26857:1': SLEEP_MAPS },
+  perfMaps: [],
   skippedRuns: 0,
   warnings: [],
 };

@@ -13,6 +13,7 @@ const STUCK: Offcpu['still_blocked'][number] = {
   since_start: false,
   user: [],
   user_cut: 0,
+  user_incomplete: false,
   kernel: [],
 };
 

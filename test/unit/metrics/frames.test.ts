@@ -20,7 +20,7 @@ function tableOf(symbols: Partial<Symbols> = {}, maps: MappingTexts = { '26857:1
 describe('user frames', () => {
   test('have the name of their function and the offset in it', () => {
     const table = tableOf();
-    expect(table.user('\n7f195c57f503\n', 26857, 1)).toEqual({ stack: [0], cut: 0 });
+    expect(table.user('\n7f195c57f503\n', 26857, 1)).toMatchObject({ stack: [0], cut: 0 });
     expect(table.frames).toEqual([
       { address: '0x7f195c57f503', symbol: 'clock_nanosleep', module: LIBC, offset: 35 },
     ]);
@@ -75,6 +75,76 @@ describe('user frames', () => {
     const table = tableOf({}, { '1:1': maps });
     table.user('7f0000001010\n7f0000003010', 1, 1);
     expect(table.frames.map((frame) => frame.module)).toEqual(['/new.so', '/old.so']);
+  });
+});
+
+describe('code that a runtime compiled', () => {
+  const maps = {
+    '1:1': `\
+7f0000001000-7f0000002000 rwxp 00000000 00:00 0 
+7f0000002000-7f0000003000 r-xp 00000000 00:01 7   /memfd:doublemapper (deleted)
+7f0000003000-7f0000004000 rwxp 00000000 00:00 0   [anon:v8]
+7f0000004000-7f0000005000 r-xp 00000000 fe:00 1   /a.so
+`,
+  };
+  const MODULE = '/tmp/perf-1.map';
+  /** Names each address that is asked for by itself. */
+  const compiledTable = (start = 0n) => {
+    const asked: [number, bigint][] = [];
+    const jit: Symbols['jit'] = (pid, address) => {
+      asked.push([pid, address]);
+      return { symbol: 'JS:*wait', offset: Number(address - start), module: MODULE };
+    };
+    return { asked, table: tableOf({ jit }, maps) };
+  };
+
+  test.each([
+    ['in memory of no file', '7f0000001010'],
+    ['in a file of no folder', '7f0000002010'],
+    ['in memory that has a name', '7f0000003010'],
+    ['in no mapping', '5f5e100'],
+  ])('is asked for by its process and address: %s', (_, at) => {
+    const { asked, table } = compiledTable(BigInt(`0x${at}`) - 16n);
+    expect(table.user(at, 1, 1)).toMatchObject({ stack: [0], cut: 0 });
+    expect(asked).toEqual([[1, BigInt(`0x${at}`)]]);
+    expect(table.frames).toEqual([{ address: `0x${at}`, symbol: 'JS:*wait', module: MODULE, offset: 16 }]);
+    expect(table.places[0]).toBeUndefined();
+  });
+
+  test('is never asked for in a file', () => {
+    const { asked, table } = compiledTable();
+    table.user('7f0000004010\n7f0000004020', 1, 1);
+    expect(asked).toEqual([]);
+    expect(table.frames.map((frame) => frame.module)).toEqual(['/a.so', '/a.so']);
+  });
+
+  test('is asked for at the call, and its offset is that of the address behind', () => {
+    const { asked, table } = compiledTable(0x7f0000001000n);
+    table.user('7f0000004010\n7f0000001020\n7f0000004000', 1, 1);
+    expect(asked).toEqual([
+      [1, 0x7f000000101fn],
+      [1, 0x7f0000003fffn],
+    ]);
+    expect(table.frames[1]).toMatchObject({ address: '0x7f0000001020', offset: 0x20 });
+  });
+
+  test('is code though it is in no mapping: the stack goes on', () => {
+    expect(compiledTable().table.user('7f0000004010\n5f5e100\n7f0000004020', 1, 1)).toMatchObject({
+      stack: [0, 1, 2],
+      cut: 0,
+    });
+  });
+
+  test('that is not known is a frame without a name in a mapping, and ends the stack in none', () => {
+    const table = tableOf({ jit: () => undefined }, maps);
+    expect(table.user('7f0000001010\n7f0000002010\n5f5e100', 1, 1)).toMatchObject({
+      stack: [0, 1],
+      cut: 1,
+    });
+    expect(table.frames.map(({ symbol, module }) => [symbol, module])).toEqual([
+      [null, null],
+      [null, '/memfd:doublemapper (deleted)'],
+    ]);
   });
 });
 
@@ -140,7 +210,7 @@ describe('the place of a frame', () => {
 describe('a stack ends where it is no code any more', () => {
   test.each([USER, RAW_USER, `${RAW_USER}0\n`])('%j', (text) => {
     const table = tableOf();
-    expect(table.user(text, 26857, 1)).toEqual({ stack: [0], cut: 1 });
+    expect(table.user(text, 26857, 1)).toMatchObject({ stack: [0], cut: 1 });
     expect(table.frames.map((frame) => frame.address)).toEqual(['0x7f195c57f503']);
   });
 
@@ -152,12 +222,15 @@ describe('a stack ends where it is no code any more', () => {
     ['what is past its end does not', '7f195c57f503\n7f195c62b001', [0], 1],
     ['address 0 is the end, and no word of it', '7f195c57f503\n0\n5f5e100', [0], 0],
   ])('%s', (_, text, stack, cut) => {
-    expect(tableOf().user(text, 26857, 1)).toEqual({ stack, cut });
+    expect(tableOf().user(text, 26857, 1)).toMatchObject({ stack, cut });
   });
 
   test('but the leaf is kept wherever it is', () => {
     const table = tableOf();
-    expect(table.user('7f195c62b000\n7f195c57f503\n5f5e100', 26857, 1)).toEqual({ stack: [0, 1], cut: 1 });
+    expect(table.user('7f195c62b000\n7f195c57f503\n5f5e100', 26857, 1)).toMatchObject({
+      stack: [0, 1],
+      cut: 1,
+    });
     expect(table.frames[0]).toEqual({ address: '0x7f195c62b000', ...UNKNOWN });
   });
 
@@ -167,7 +240,7 @@ describe('a stack ends where it is no code any more', () => {
     ['no mapping is executable', { '26857:1': '' }],
   ])('but not where %s of its mappings', (_, maps) => {
     const table = tableOf({}, maps);
-    expect(table.user(USER, 26857, 1)).toEqual({ stack: [0, 1], cut: 0 });
+    expect(table.user(USER, 26857, 1)).toMatchObject({ stack: [0, 1], cut: 0 });
     expect(table.frames).toEqual([
       { address: '0x7f195c57f503', ...UNKNOWN },
       { address: '0x5f5e100', ...UNKNOWN },
@@ -253,7 +326,7 @@ test('a kernel frame of /proc is the one that bpftrace printed', () => {
 
 test.each(['', '\n', String.raw`\\n`, '\n0\n'])('the empty stack %j has no frames', (text) => {
   const table = tableOf();
-  expect(table.user(text, 26857, 1)).toEqual({ stack: [], cut: 0 });
+  expect(table.user(text, 26857, 1)).toMatchObject({ stack: [], cut: 0 });
   expect(table.kernel(text)).toEqual([]);
   expect(table.named([])).toEqual([]);
   expect(table.frames).toEqual([]);

@@ -37,7 +37,12 @@ function wait(key: string, count: number, total: number): Entry {
 
 /** Nothing is known of user code, unless its mappings are given. */
 function metricsOf(input: Partial<OffcpuInput>, mappings: MappingTexts = {}) {
-  const symbols = { kernel: KERNEL_SYMBOLS.find, user: () => undefined };
+  const symbols = {
+    kernel: KERNEL_SYMBOLS.find,
+    user: () => undefined,
+    frameless: () => false,
+    jit: () => undefined,
+  };
   const frames = newFrameTable(addressSpaces(mappings), symbols);
   return { ...offcpuMetrics({ ...NOTHING, ...input }, frames), frames: frames.frames };
 }

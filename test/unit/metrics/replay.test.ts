@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { assembleProfile } from '../../../metrics/profile.ts';
 import { replay } from '../../../metrics/replay.ts';
-import { keepingSymbols, NO_SYMBOLS } from '../../../metrics/symbols.ts';
+import { keepingSymbols, noSymbols } from '../../../metrics/symbols.ts';
 import {
   recordingOf,
   SLEEP_ENDING,
@@ -15,7 +15,7 @@ const RUN = { facts: SLEEP_FACTS, ending: SLEEP_ENDING, lines: SLEEP_LINES };
 
 /** The symbols that the profile asks for. */
 function symbolsAsked() {
-  const kept = { kernel: {}, user: {}, demangled: {} };
+  const kept = noSymbols();
   const symbols = keepingSymbols(SLEEP_SYMBOLS, kept);
   assembleProfile(recordingOf(SLEEP_LINES), SLEEP_FACTS, SLEEP_ENDING, symbols);
   return kept;
@@ -37,7 +37,7 @@ test('it keeps the symbols of its frames: of the kernel, and of user code', () =
 });
 
 test('without symbols the figures are the same, and the frames have no names', () => {
-  const { ebpf } = replay({ ...RUN, symbols: NO_SYMBOLS });
+  const { ebpf } = replay({ ...RUN, symbols: noSymbols() });
   const { offcpu } = sleepProfile().ebpf;
   expect(ebpf.offcpu?.stacks).toEqual(offcpu?.stacks);
   expect(ebpf.offcpu?.frames.map((frame) => frame.symbol).filter(Boolean)).toEqual([]);

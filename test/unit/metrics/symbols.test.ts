@@ -1,21 +1,30 @@
 import { describe, expect, test } from 'vitest';
-import { keepingSymbols, keptSymbols, NO_SYMBOLS, type Symbols } from '../../../metrics/symbols.ts';
+import { keepingSymbols, keptSymbols, noSymbols, type Symbols } from '../../../metrics/symbols.ts';
 import type { Mapping } from '../../../parsers/proc.ts';
 
 const at = (path: string): Mapping => ({ start: 0n, end: 1n, fileOffset: 0n, file: 'fe:00 1', path });
 const MAIN = { symbol: '_ZN2ns1fEi', offset: 5 };
+const COMPILED = { symbol: 'JS:*f app.js', offset: 3, module: '/tmp/perf-7.map' };
+const LINES = [
+  { function: 'g', file: '/src/a.h', line: 3 },
+  { function: 'main', file: '/src/a.c', line: 9 },
+];
 const EXT4 = { symbol: 'ext4_read_bh', offset: 162, module: '[ext4]' };
 
 /** The symbols of a machine that has one function of the kernel and one of /bin/a. */
 const MACHINE: Symbols = {
   kernel: (address) => (address === 'ffffffffc0401122' ? EXT4 : undefined),
   user: ({ path }, offset) => (path === '/bin/a' && offset === 0x1005 ? MAIN : undefined),
+  frameless: ({ path }) => path === '/bin/a',
+  jit: (pid, address) => (pid === 7 && address === 0x5003n ? COMPILED : undefined),
+  lines: (places) => places.map(({ fileOffset }) => (fileOffset === 0x1005 ? LINES : [])),
+  problems: () => ['/bin/b is broken'],
   demangle: (names) =>
     new Map(names.filter((n) => n === MAIN.symbol).map((n): [string, string] => [n, 'ns::f(int)'])),
 };
 
 function keptOf(ask: (symbols: Symbols) => void) {
-  const kept = { kernel: {}, user: {}, demangled: {} };
+  const kept = noSymbols();
   ask(keepingSymbols(MACHINE, kept));
   return kept;
 }
@@ -27,6 +36,16 @@ describe('symbols that keep what was asked', () => {
       expect(symbols.kernel('ffffffff00000000')).toBeUndefined();
       expect(symbols.user(at('/bin/a'), 0x1005)).toEqual(MAIN);
       expect(symbols.user(at('/bin/a'), 0x1006)).toBeUndefined();
+      expect(symbols.jit(7, 0x5003n)).toEqual(COMPILED);
+      expect([at('/bin/a'), at('/bin/b')].map((mapping) => symbols.frameless(mapping, 1))).toEqual([
+        true,
+        false,
+      ]);
+      expect(symbols.jit(8, 0x5003n)).toBeUndefined();
+      expect(
+        symbols.lines?.([at('/bin/a'), at('/bin/b')].map((mapping) => ({ mapping, fileOffset: 0x1005 }))),
+      ).toEqual([LINES, LINES]);
+      expect(symbols.problems()).toEqual(['/bin/b is broken']);
       expect(symbols.demangle(['_ZN2ns1fEi', 'main'])).toEqual(new Map([['_ZN2ns1fEi', 'ns::f(int)']]));
     });
   });
@@ -36,11 +55,19 @@ describe('symbols that keep what was asked', () => {
       for (const address of ['ffffffffc0401122', 'ffffffff00000000']) symbols.kernel(address);
       for (const path of ['/bin/a', '/bin/b', '']) symbols.user(at(path), 0x1005);
       symbols.demangle(['_ZN2ns1fEi', 'main']);
+      for (const pid of [7, 8]) symbols.jit(pid, 0x5003n);
+      for (const path of ['/bin/a', '/bin/b']) symbols.frameless(at(path), 0x1005);
+      symbols.lines?.([{ mapping: at('/bin/a'), fileOffset: 0x1005 }]);
+      symbols.problems();
     });
     expect(kept).toEqual({
       kernel: { ffffffffc0401122: EXT4 },
       user: { '/bin/a+4101': MAIN },
+      frameless: { '/bin/a+4101': true },
+      jit: { '7 20483': COMPILED },
       demangled: { _ZN2ns1fEi: 'ns::f(int)' },
+      lines: { '/bin/a+4101': LINES },
+      problems: ['/bin/b is broken'],
     });
   });
 });
@@ -50,6 +77,10 @@ describe('kept symbols', () => {
     symbols.kernel('ffffffffc0401122');
     symbols.user(at('/bin/a'), 0x1005);
     symbols.demangle(['_ZN2ns1fEi']);
+    symbols.jit(7, 0x5003n);
+    symbols.frameless(at('/bin/a'), 0x1005);
+    symbols.lines?.([{ mapping: at('/bin/a'), fileOffset: 0x1005 }]);
+    symbols.problems();
   });
 
   test.each([
@@ -60,6 +91,11 @@ describe('kept symbols', () => {
     expect(symbols.kernel('ffffffffc0401122')).toEqual(EXT4);
     expect(symbols.user(at('/bin/a'), 0x1005)).toEqual(MAIN);
     expect(symbols.demangle(['_ZN2ns1fEi']).get('_ZN2ns1fEi')).toBe('ns::f(int)');
+    expect(symbols.jit(7, 0x5003n)).toEqual(COMPILED);
+    expect(symbols.frameless(at('/bin/a'), 0x1005)).toBe(true);
+    expect(symbols.frameless(at('/bin/a'), 0x1006)).toBe(false);
+    expect(symbols.lines?.([{ mapping: at('/bin/a'), fileOffset: 0x1005 }])).toEqual([LINES]);
+    expect(symbols.problems()).toEqual(['/bin/b is broken']);
   });
 
   test('know nothing that was not asked', () => {
@@ -71,9 +107,10 @@ describe('kept symbols', () => {
   });
 
   test('of a run in which nothing was asked know nothing', () => {
-    const symbols = keptSymbols(NO_SYMBOLS);
+    const symbols = keptSymbols(noSymbols());
     expect(symbols.kernel('ffffffffc0401122')).toBeUndefined();
     expect(symbols.user(at('/bin/a'), 0x1005)).toBeUndefined();
     expect(symbols.demangle(['_ZN2ns1fEi']).size).toBe(0);
+    expect(symbols.lines).toBeUndefined();
   });
 });

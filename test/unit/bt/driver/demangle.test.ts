@@ -1,11 +1,12 @@
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, describe, expect, test, vi } from 'vitest';
 import { demangle } from '../../../../bt/driver/demangle.ts';
 
 const dir = realpathSync(mkdtempSync(join(tmpdir(), 'btprof-demangle-')));
+chmodSync(dir, 0o755); // the tools run as nobody
 afterAll(() => rmSync(dir, { recursive: true }));
 afterEach(() => {
   vi.unstubAllEnvs();

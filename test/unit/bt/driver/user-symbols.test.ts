@@ -39,7 +39,7 @@ const IN_ORDER = ['-shared', '-fPIC', '-fno-toplevel-reorder'];
 describe.skipIf(process.platform !== 'linux')('functions of user code', () => {
   const { in_, build, run, close } = newWorkshop('symbols');
   const files = newObjectFiles();
-  const user = newUserSymbols(files);
+  const { user } = newUserSymbols(files);
   afterAll(() => {
     files.close();
     close();
@@ -89,7 +89,12 @@ describe.skipIf(process.platform !== 'linux')('functions of user code', () => {
     test('have their names at the addresses that it ran at', () => {
       const { addresses, maps } = runSelf(path);
       for (const { file, path } of codeMappings(maps)) files.see(file, { pid: process.pid, path });
-      const table = newFrameTable(addressSpaces({ '7:1': maps }), { kernel: () => undefined, user });
+      const table = newFrameTable(addressSpaces({ '7:1': maps }), {
+        kernel: () => undefined,
+        frameless: () => false,
+        jit: () => undefined,
+        user,
+      });
       const { exported, copy, main } = addresses;
       const returns = [main, copy].map((address) => (BigInt(`0x${address}`) + 1n).toString(16));
       const { stack, cut } = table.user([exported, ...returns].join('\n'), 7, 1);
@@ -297,7 +302,7 @@ describe.skipIf(process.platform !== 'linux')('functions of user code', () => {
     const path = build('later', []);
     const [main] = named(functionsOf(path), 'main') as [NmFunction];
     const laterFiles = newObjectFiles();
-    const find = newUserSymbols(laterFiles);
+    const { user: find } = newUserSymbols(laterFiles);
     const { file } = realFile(path);
     expect(
       find({ start: 0n, end: 0n, fileOffset: 0n, file, path }, fileOffsets(path)(main.start)),

@@ -11,6 +11,7 @@ import type { FragmentOptions } from '../../../../bt/profilers/profiler.ts';
 
 const OPTIONS: FragmentOptions = {
   stackMode: 'raw',
+  dwarfPids: [],
   minBlockNs: 0,
   stacks: true,
   stackDepth: 127,

@@ -32,6 +32,7 @@ test('names are unique', () => {
 describe.each(PROFILERS)('$name', (profiler) => {
   const options = {
     stackMode: 'perf',
+    dwarfPids: [],
     minBlockNs: 0,
     stacks: true,
     stackDepth: 127,

@@ -5,7 +5,7 @@ import { readCall, syscalls } from '../../../../bt/profilers/syscalls.ts';
 describe('the fragment', () => {
   const fragmentOf = (options: Pick<FragmentOptions, 'btf' | 'arch'>) =>
     syscalls.fragment({
-      ...{ stackMode: 'raw', minBlockNs: 0, stacks: true, stackDepth: 127, stops: false },
+      ...{ stackMode: 'raw', dwarfPids: [], minBlockNs: 0, stacks: true, stackDepth: 127, stops: false },
       ...options,
     });
   const bodyOf = (options: Pick<FragmentOptions, 'btf' | 'arch'>) =>

@@ -25,7 +25,7 @@ function busy(): Profile {
     top_blocking_threads: many.slice(0, 10).map((tid) => ({ pid: 26857, tid, time_ms: 3, percentage: 3.33 })),
     still_blocked: many.map((tid) => ({
       ...{ pid: 26857, tid, comm: 'sleep', blocked_ns: 1e9, state: 'S', since_start: true },
-      ...{ user: [], user_cut: 0, kernel: [tid] },
+      ...{ user: [], user_cut: 0, user_incomplete: false, kernel: [tid] },
     })),
   } as Offcpu;
   const syscalls = {
@@ -45,7 +45,7 @@ function named(cmd: string, comm: string): Profile {
   const still_blocked = [
     {
       ...{ pid: 26857, tid: 26857, comm, blocked_ns: 5, state: 'S' as const, since_start: false },
-      ...{ user: [], user_cut: 0, kernel: [] },
+      ...{ user: [], user_cut: 0, user_incomplete: false, kernel: [] },
     },
   ];
   return {
@@ -64,7 +64,9 @@ test('the summary of sleep says how long, where, who and what', () => {
   expect(text).toMatch(/^ +100\.1 ms +100\.0 % +2 {2}26857:26857 sleep {2}do_nanosleep$/m);
   expect(text).toContain('System calls: 26, 252/s, by calls memory_bound\n');
   expect(text).toMatch(/^ +21 +80\.8 % {2}mmap$/m);
-  expect(text).toMatch(/\nQuality: nothing lost, 1 of 12 frames without a name\.\n$/);
+  expect(text).toMatch(
+    /\nQuality: nothing lost, 1 of 12 frames without a name, 1 of 2 waits without all callers\.\nHint: .+\n$/,
+  );
 });
 
 describe('one screen', () => {

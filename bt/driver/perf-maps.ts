@@ -1,0 +1,156 @@
+import { closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs';
+import type { Symbols } from '../../metrics/symbols.ts';
+import { type PerfMap, parsePerfMap } from '../../parsers/perf-map.ts';
+import { parseBootTime, parseOwner, parseStartTicks } from '../../parsers/proc.ts';
+import { sourceOf } from './object-files.ts';
+import { tryRead } from './procfs.ts';
+
+/** Bytes that are read of one file, and of all. */
+const LARGEST = 64 * 2 ** 20;
+const MOST = 256 * 2 ** 20;
+/** Files that are kept open. */
+const KEPT_OPEN = 256;
+/** A file that grows is read anew after so long. */
+const FRESH_MS = 1000;
+/** Ticks a second of /proc/PID/stat, and how far its clock may be from that of files. */
+const TICKS = 100;
+const CLOCKS_APART_MS = 2000;
+
+const TOO_MANY = `was not read: ${KEPT_OPEN} such files are open already`;
+
+/** What runtimes that compile code while they run tell of it: `/tmp/perf-PID.map`. */
+export interface PerfMaps {
+  /** Opens that of a process, in its own root and by its own number: once it is gone neither can be found. */
+  readonly see: (pid: number) => void;
+  readonly find: Symbols['jit'];
+  /** Whether a process has one. */
+  readonly has: (pid: number) => boolean;
+  /** Why files of that name were not read, or not in whole. */
+  readonly problems: () => readonly string[];
+}
+
+/** A file that is open, and what it said when it was read last. */
+interface OpenMap {
+  readonly path: string;
+  readonly descriptor: number;
+  map?: PerfMap;
+  /** Bytes of the file, and those that were read. */
+  size: number;
+  kept: number;
+  readAt: number;
+}
+
+export function newPerfMaps(): PerfMaps {
+  const began = Date.now();
+  const maps = new Map<number, OpenMap>();
+  /** When there was none. */
+  const missed = new Map<number, number>();
+  const problems = new Map<string, string>();
+  const openAt = (pid: number, place: Place): void => {
+    const opened = openMap(place);
+    if (opened === undefined) return;
+    if (typeof opened === 'string') {
+      problems.set(place.path, opened);
+    } else if (maps.size < KEPT_OPEN) {
+      maps.set(pid, { path: place.path, descriptor: opened, size: 0, kept: 0, readAt: -Infinity });
+    } else {
+      closeSync(opened);
+      problems.set(place.path, TOO_MANY);
+    }
+  };
+  const see = (pid: number): void => {
+    const place = maps.has(pid) ? undefined : ownPlace(pid);
+    if (place) openAt(pid, place);
+  };
+  /** One that is not there may be written later, as long as the process lives. */
+  const look = (pid: number): void => {
+    if (maps.has(pid) || performance.now() - (missed.get(pid) ?? -Infinity) <= FRESH_MS) return;
+    const own = ownPlace(pid);
+    openAt(pid, own ?? { path: pathOf(pid), owners: [0, invoker()], since: began });
+    if (!maps.has(pid)) missed.set(pid, own ? performance.now() : Infinity);
+  };
+  const read = (map: OpenMap): void => {
+    const kept = [...maps.values()].reduce((sum, other) => sum + (other === map ? 0 : other.kept), 0);
+    const problem = readMap(map, Math.min(LARGEST, MOST - kept));
+    if (problem) problems.set(map.path, problem);
+  };
+  const load = (pid: number): PerfMap | undefined => {
+    look(pid);
+    const map = maps.get(pid);
+    if (map && performance.now() - map.readAt > FRESH_MS) read(map);
+    return map?.map;
+  };
+  return {
+    see,
+    has: (pid) => load(pid) !== undefined,
+    find: (pid, address) => {
+      const found = load(pid)?.find(Number(address));
+      return found && { symbol: found.name, module: pathOf(pid), offset: Number(address) - found.start };
+    },
+    problems: () => [...problems].map(([path, problem]) => `${path} ${problem}`),
+  };
+}
+
+function pathOf(pid: number): string {
+  return `/tmp/perf-${pid}.map`;
+}
+
+/** Where a map may be, and by whom and since when it must have been written to be that of the process. */
+interface Place {
+  readonly path: string;
+  readonly owners: readonly number[];
+  /** ms since 1970 */
+  readonly since: number;
+}
+
+/** Undefined for a process that is gone. */
+function ownPlace(pid: number): Place | undefined {
+  const text = (name: string) => tryRead(() => readFileSync(`/proc/${name}`, 'utf8')) ?? '';
+  const owner = parseOwner(text(`${pid}/status`));
+  const ticks = parseStartTicks(text(`${pid}/stat`));
+  const boot = parseBootTime(text('stat'));
+  if (!owner || ticks === undefined || boot === undefined) return undefined;
+  const path = `/proc/${pid}/root${pathOf(owner.innerPid)}`;
+  return { path, owners: [0, owner.uid], since: 1000 * (boot + ticks / TICKS) };
+}
+
+/** The user who ran sudo, or who runs us. */
+function invoker(): number {
+  return Number(process.env.SUDO_UID ?? process.getuid?.());
+}
+
+/**
+ * Others must not name a process's functions: a link, or another user's file, is not followed, as by perf.
+ *
+ * @returns the descriptor, or why not; undefined when there is none, or only that of an earlier process
+ */
+function openMap({ path, owners, since }: Place): number | string | undefined {
+  const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK } = constants;
+  let descriptor: number;
+  try {
+    descriptor = openSync(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'ELOOP'
+      ? 'was not read: it is a symbolic link'
+      : undefined;
+  }
+  const stat = fstatSync(descriptor);
+  const old = stat.mtimeMs < since - CLOCKS_APART_MS;
+  if (stat.isFile() && owners.includes(stat.uid) && !old) return descriptor;
+  closeSync(descriptor);
+  if (!stat.isFile()) return 'was not read: it is no file';
+  if (!owners.includes(stat.uid)) return `was not read: it belongs to user ${stat.uid}`;
+  return undefined;
+}
+
+/** @returns what is missing */
+function readMap(opened: OpenMap, most: number): string | undefined {
+  opened.readAt = performance.now();
+  const source = sourceOf(opened.descriptor);
+  if (!source || (opened.map && source.size === opened.size)) return undefined;
+  const length = Math.min(source.size, most);
+  const map = parsePerfMap(tryRead(() => source.read(0, length)) ?? Buffer.alloc(0));
+  Object.assign(opened, { map, size: source.size, kept: length });
+  if (source.size > most) return `was read up to ${most} of its ${source.size} bytes`;
+  return map.skipped > 0 ? `has ${map.skipped} lines that could not be read` : undefined;
+}

@@ -1,0 +1,113 @@
+import { randomBytes } from 'node:crypto';
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  futimesSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  type Stats,
+  writeFileSync,
+} from 'node:fs';
+import { userInfo } from 'node:os';
+import { join } from 'node:path';
+import { packSymbols, unpackSymbols } from '../../parsers/packed-symbols.ts';
+import type { SymbolTable } from '../../parsers/symbol-table.ts';
+import { tryRead } from './procfs.ts';
+
+/** Bytes of one file and of all: those that were not used for longest are removed. */
+const LARGEST = 64 * 2 ** 20;
+const MOST = 256 * 2 ** 20;
+/** Ranges below which an object is read as quickly as the file would be. */
+const WORTH = 1000;
+/** A file that was begun so long ago will not be finished. */
+const ABANDONED_MS = 3600_000;
+/** Write permission of the group and of others. */
+const OTHERS_WRITE = 0o022;
+
+/** Symbol tables of earlier runs, by what identifies their object. */
+export interface SymbolCache {
+  readonly get: (key: string) => readonly SymbolTable[] | undefined;
+  /** Does nothing where there is no room, or no right to write. */
+  readonly put: (key: string, tables: readonly SymbolTable[]) => void;
+}
+
+/** `$XDG_CACHE_HOME/btprof/symbols`, or that in the home of the user we run as: under sudo that is root's. */
+export function symbolCacheDirectory(): string {
+  const { XDG_CACHE_HOME } = process.env;
+  const base = XDG_CACHE_HOME?.startsWith('/') ? XDG_CACHE_HOME : join(userInfo().homedir, '.cache');
+  return join(base, 'btprof', 'symbols');
+}
+
+/** Files of another user are never read, nor any in a directory that others can write to. */
+export function newSymbolCache(directory: string): SymbolCache {
+  const own = () => {
+    tryRead(() => mkdirSync(directory, { recursive: true, mode: 0o700 }));
+    return isOwn(
+      tryRead(() => lstatSync(directory)),
+      (stat) => stat.isDirectory(),
+    );
+  };
+  const pathOf = (key: string) => join(directory, key);
+  return {
+    get: (key) => (own() ? readTables(pathOf(key)) : undefined),
+    put: (key, tables) => {
+      const ranges = tables.reduce((sum, table) => sum + table.size, 0);
+      if (ranges < WORTH || tables.some((table) => table.problems.length > 0) || !own()) return;
+      const bytes = packSymbols(tables);
+      if (bytes.length > LARGEST) return;
+      tryRead(() => writeWhole(pathOf(key), bytes));
+      tryRead(() => prune(directory));
+    },
+  };
+}
+
+function isOwn(stat: Stats | undefined, isKind: (stat: Stats) => boolean): boolean {
+  return (
+    stat !== undefined && isKind(stat) && stat.uid === process.geteuid?.() && (stat.mode & OTHERS_WRITE) === 0
+  );
+}
+
+function readTables(path: string): readonly SymbolTable[] | undefined {
+  const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK } = constants;
+  const descriptor = tryRead(() => openSync(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK));
+  if (descriptor === undefined) return undefined;
+  try {
+    const stat = fstatSync(descriptor);
+    if (!isOwn(stat, (file) => file.isFile()) || stat.size > LARGEST) return undefined;
+    tryRead(() => futimesSync(descriptor, new Date(), new Date()));
+    return tryRead(() => unpackSymbols(readFileSync(descriptor)));
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+/** Readers see all of it or nothing, and so does another writer. */
+function writeWhole(path: string, bytes: Buffer): void {
+  const begun = `${path}.${randomBytes(8).toString('hex')}.tmp`;
+  try {
+    writeFileSync(begun, bytes, { flag: 'wx', mode: 0o600 });
+    renameSync(begun, path);
+  } catch (error) {
+    rmSync(begun, { force: true });
+    throw error;
+  }
+}
+
+function prune(directory: string): void {
+  const files = readdirSync(directory).flatMap((name) => {
+    const path = join(directory, name);
+    const stat = tryRead(() => lstatSync(path));
+    return stat ? [{ path, size: stat.size, mtimeMs: stat.mtimeMs, begun: name.endsWith('.tmp') }] : [];
+  });
+  let room = MOST;
+  for (const { path, size, mtimeMs, begun } of files.sort((a, b) => b.mtimeMs - a.mtimeMs)) {
+    room -= size;
+    if (room < 0 || (begun && Date.now() - mtimeMs > ABANDONED_MS)) rmSync(path, { force: true });
+  }
+}

@@ -1,0 +1,99 @@
+import type { Ending, Facts } from './facts.ts';
+import type { Offcpu } from './schema.ts';
+import { formatShare, plural } from './units.ts';
+
+/** As many as are told at once. */
+const MOST_HINTS = 3;
+/** A share of waits, or frames, that is worth a word. */
+const WORTH = 0.1;
+
+/** A runtime that can name the functions it compiles, when it is asked to. */
+interface Runtime {
+  readonly name: string;
+  /** The file that its processes have mapped. */
+  readonly file: RegExp;
+  readonly advice: string;
+}
+
+const RUNTIMES: readonly Runtime[] = [
+  {
+    name: 'Node.js',
+    file: /\/(node|nodejs|libnode\.so\S*)$/m,
+    advice: 'node --perf-basic-prof, or NODE_OPTIONS=--perf-basic-prof, names its JavaScript',
+  },
+  {
+    name: 'Java',
+    file: /\/libjvm\.so$/m,
+    advice:
+      'java -XX:+PreserveFramePointer, and "jcmd PID Compiler.perfmap" while it runs (JDK 17 and newer), name its methods',
+  },
+  {
+    name: 'Python',
+    file: /\/(lib)?python3\.(1[2-9]|[2-9]\d)(\.so\S*)?$/m,
+    advice: 'python3 -X perf, or PYTHONPERFSUPPORT=1, names its functions',
+  },
+  {
+    name: 'Python',
+    file: /\/(lib)?python3\.(\d|1[01])(\.so\S*)?$/m,
+    advice: 'Python 3.12 and newer can name its functions: python3 -X perf',
+  },
+];
+
+type DwarfFacts = Pick<Facts, 'mode' | 'dwarfPids' | 'unwindsDwarf'>;
+
+/** What would show more than this profile does, the most useful first: a sentence each. */
+export function hintsFor(offcpu: Offcpu, facts: DwarfFacts, ending: Ending): string[] {
+  return [...runtimeHints(offcpu, ending), ...frameHints(offcpu, facts), ...symbolHints(offcpu)].slice(
+    0,
+    MOST_HINTS,
+  );
+}
+
+/** Processes of a runtime that waited and have written no perf-PID.map. */
+function runtimeHints(offcpu: Offcpu, { mappings, perfMaps }: Ending): string[] {
+  const waited = new Set([...offcpu.stacks, ...offcpu.still_blocked].map((row) => row.pid));
+  const texts = Object.entries(mappings).map(([key, text]) => ({ pid: Number.parseInt(key, 10), text }));
+  return RUNTIMES.flatMap(({ name, file, advice }) => {
+    const without = texts.filter(
+      ({ pid, text }) => waited.has(pid) && !perfMaps.includes(pid) && file.test(text),
+    );
+    const pids = [...new Set(without.map(({ pid }) => pid))];
+    if (pids.length === 0) return [];
+    const which = `${plural(pids.length, 'process', 'processes')} of ${name} (${listed(pids)})`;
+    return [
+      `${which} ${pids.length === 1 ? 'does not say what code it compiles' : 'do not say what code they compile'}: ${advice}`,
+    ];
+  });
+}
+
+function listed(pids: readonly number[]): string {
+  return pids.length > 3 ? `${pids.slice(0, 3).join(', ')}, ...` : pids.join(', ');
+}
+
+/** Code without frame pointers. */
+function frameHints({ stacks, total_time_ns: total }: Offcpu, facts: DwarfFacts): string[] {
+  const incomplete = stacks.reduce((sum, row) => sum + (row.user_incomplete ? row.time_ns : 0), 0);
+  if (incomplete <= WORTH * total) return [];
+  const share = `${formatShare(incomplete, total)} of the off-CPU time is in stacks that lack callers`;
+  return [`${share}, for code without frame pointers hides them: ${callerAdvice(facts)}`];
+}
+
+function callerAdvice({ mode, dwarfPids, unwindsDwarf }: DwarfFacts): string {
+  const compile = 'compile it with -fno-omit-frame-pointer';
+  if (dwarfPids.length > 0 || unwindsDwarf === 'no') return compile;
+  if (unwindsDwarf === 'too old')
+    return `${compile}, or use bpftrace 0.26 or newer with attach --unwind dwarf`;
+  return mode === 'attach'
+    ? `--unwind dwarf finds them, or ${compile}`
+    : `attach --unwind dwarf finds them, or ${compile}`;
+}
+
+/** The file with the most frames that have no name. */
+function symbolHints({ frames }: Offcpu): string[] {
+  const unnamed = new Map<string, number>();
+  for (const { symbol, module } of frames)
+    if (symbol === null && module?.startsWith('/')) unnamed.set(module, (unnamed.get(module) ?? 0) + 1);
+  const [most] = [...unnamed].sort(([, a], [, b]) => b - a);
+  if (!most || most[1] <= WORTH * frames.length) return [];
+  return [`${plural(most[1], 'frame')} of ${most[0]} have no name: its debug symbols would give them`];
+}

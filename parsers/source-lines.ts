@@ -1,0 +1,46 @@
+import type { SourceLine } from '../metrics/symbols.ts';
+
+/**
+ * Reads what `addr2line -a -f -i` prints, and llvm-symbolizer in GNU's style: for each address the functions that are
+ * there, innermost first, each followed by its place.
+ *
+ * ```
+ * 0x00000000000011d6
+ * inner
+ * /src/chain.c:12 (discriminator 2)
+ * outer
+ * chain.c:?
+ * ```
+ *
+ * @param addresses that were asked, in their order
+ * @returns for each of them its functions; none where nothing is known
+ */
+export function parseSourceLines(text: string, addresses: readonly number[]): SourceLine[][] {
+  const found: SourceLine[][] = addresses.map(() => []);
+  const lines = text.replace(/\n$/, '').split('\n');
+  let asked = -1;
+  for (let i = 0; i < lines.length; i += 2) {
+    if (isAddress(lines[i] as string, addresses[asked + 1])) {
+      asked++;
+      i++; // after it comes a name, whatever it looks like
+    }
+    const place = sourceLine(lines[i] ?? '', lines[i + 1] ?? '');
+    if (place) found[asked]?.push(place);
+  }
+  return found;
+}
+
+function isAddress(line: string, address: number | undefined): boolean {
+  return /^0x[0-9a-f]+$/i.test(line) && Number(line) === address;
+}
+
+function sourceLine(name: string, place: string): SourceLine | undefined {
+  const [, file = '??', digits = '?'] = /^(.*):(\d+|\?)(?: \(discriminator \d+\))?$/.exec(place) ?? [];
+  const line = Number(digits) || null; // 0 is none, too
+  const found = { function: known(name), file: known(file), line };
+  return found.function === null && found.file === null ? undefined : found;
+}
+
+function known(text: string): string | null {
+  return text === '??' || text === '' ? null : text;
+}

@@ -1,0 +1,172 @@
+/**
+ * How many user frames have a name when the processes are gone: 501 short programs, profiled by btprof on each
+ * bpftrace, by that bpftrace alone, and by offcputime of libbpf-tools.
+ */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { execa } from 'execa';
+import type { Profile } from '../../metrics/schema.ts';
+import { type Bpftrace, prepareVersions } from '../versions.ts';
+
+const BTPROF = fileURLToPath(new URL('../../dist/btprof.mjs', import.meta.url));
+const AIM = 99;
+/** Names of the short programs. */
+const SHORT = ['true', 'ls', 'waiter'];
+
+/** What one tool showed of the user stacks of the short programs. */
+interface Shown {
+  readonly tool: string;
+  /** Different stacks of waits; rows of its output. */
+  readonly rows: number;
+  /** Those whose first user frame has the name of a function. */
+  readonly named: number;
+  /** Share of user frames in mapped code that have module and function, in %; only btprof says which are. */
+  readonly frames?: number;
+}
+
+/** @returns whether the aim was reached */
+export async function benchNames(dir: string): Promise<boolean> {
+  const loop = await writeLoop(dir);
+  const shown: Shown[] = [];
+  for (const bpftrace of await prepareVersions())
+    shown.push(await byBtprof(bpftrace, loop), await byBpftrace(bpftrace, loop));
+  shown.push(await byOffcputime(loop));
+  console.log('\nsymbols: 501 runs of true, ls and a program with a library of its own, when all are gone');
+  console.log('  tool                       stacks  first user frame named  user frames named');
+  for (const { tool, rows, named, frames } of shown) {
+    const share = rows ? `${((100 * named) / rows).toFixed(1)} %` : '-';
+    const cells = [
+      String(rows).padStart(8),
+      share.padStart(24),
+      (frames ? `${frames.toFixed(1)} %` : '').padStart(19),
+    ];
+    console.log(`  ${tool.padEnd(25)}${cells.join('')}`);
+  }
+  const least = Math.min(...shown.flatMap(({ frames }) => frames ?? []));
+  const reached = least >= AIM;
+  console.log(
+    `${reached ? 'reached' : 'MISSED '}  ${least.toFixed(2)} % of user frames named (aim: ${AIM} or more)`,
+  );
+  return reached;
+}
+
+async function writeLoop(dir: string): Promise<string> {
+  const [library, main] = ['waiting.c', 'main.c'].map((name) => join(dir, name)) as [string, string];
+  const wait =
+    '#include <time.h>\nint wait_ms(int ms) { struct timespec t = {0, ms * 1000000L}; return nanosleep(&t, 0) + 1; }\n';
+  writeFileSync(library, wait);
+  writeFileSync(main, 'int wait_ms(int);\nint main(void) { return wait_ms(1) - 1; }\n');
+  const flags = ['-O1', '-fno-omit-frame-pointer'];
+  await execa('gcc', [...flags, '-shared', '-fPIC', '-o', join(dir, 'libwaiting.so'), library]);
+  await execa('gcc', [
+    ...flags,
+    '-o',
+    join(dir, 'waiter'),
+    main,
+    '-L',
+    dir,
+    '-lwaiting',
+    `-Wl,-rpath,${dir}`,
+  ]);
+  const loop = join(dir, 'loop.sh');
+  writeFileSync(
+    loop,
+    `i=0; while [ $i -lt 167 ]; do /bin/true; ls / > /dev/null; ${dir}/waiter; i=$((i+1)); done\n`,
+  );
+  return loop;
+}
+
+async function byBtprof({ version, path }: Bpftrace, loop: string): Promise<Shown> {
+  const args = ['run', '-p', 'offcpu', '--json', '--bpftrace', path, 'sh', loop];
+  const { stdout } = await execa('node', [BTPROF, ...args], { maxBuffer: 2 ** 28 });
+  const { offcpu } = (JSON.parse(stdout) as Profile).ebpf;
+  const frame = (index: number | undefined) => offcpu?.frames[index ?? -1];
+  const rows = (offcpu?.stacks ?? []).filter(({ user }) => user.length > 0);
+  const short = rows.filter(({ pid, tid }) =>
+    SHORT.includes(offcpu?.thread_stats[`${pid}:${tid}`]?.comm ?? ''),
+  );
+  const mapped = rows.flatMap(({ user }) => user.map(frame)).filter((f) => f?.module);
+  return {
+    tool: `btprof, bpftrace ${version}`,
+    rows: short.length,
+    named: short.filter(({ user }) => frame(user[0])?.symbol).length,
+    frames: (100 * mapped.filter((f) => f?.symbol).length) / mapped.length,
+  };
+}
+
+/** A process that becomes the loop when it is told to, so that a tracer can be told its number. */
+function heldLoop(loop: string) {
+  const child = execa('sh', ['-c', 'read go; exec sh "$0"', loop], { stdin: 'pipe', stdout: 'ignore' });
+  const run = () => {
+    child.stdin?.end('go\n');
+    return child;
+  };
+  return { pid: child.pid as number, run };
+}
+
+const ALONE = `
+BEGIN { @t[(uint64)$1] = (uint64)1; printf("ready\\n"); }
+tracepoint:sched:sched_switch /@t[(uint64)pid]/ { @s[comm, ustack] = count(); }
+tracepoint:task:task_newtask /@t[(uint64)pid]/ { @t[(uint64)args->pid] = (uint64)1; }
+END { clear(@t); }`;
+
+async function byBpftrace({ version, path }: Bpftrace, loop: string): Promise<Shown> {
+  const target = heldLoop(loop);
+  const env = { BPFTRACE_MAP_KEYS_MAX: '65536', BPFTRACE_MAX_MAP_KEYS: '65536' };
+  const tracer = execa(path, ['--no-warnings', '-e', ALONE, String(target.pid)], {
+    env,
+    reject: false,
+    maxBuffer: 2 ** 28,
+    cleanup: false,
+  });
+  await new Promise<void>((resolve) =>
+    tracer.stdout?.on('data', (text) => String(text).includes('ready') && resolve()),
+  );
+  await target.run();
+  await sleep(500);
+  tracer.kill('SIGINT');
+  const { stdout } = await tracer;
+  const rows = [...stdout.matchAll(/^@s\[(\S+), *\n?([^\]]*?)\n?\]: \d+$/gm)].filter(
+    ([, comm, stack]) => SHORT.includes(comm ?? '') && /\S/.test(stack ?? ''),
+  );
+  const named = rows.filter(([, , stack]) => isName((stack ?? '').trim().split('\n')[0] ?? ''));
+  return { tool: `bpftrace ${version} alone`, rows: rows.length, named: named.length };
+}
+
+function isName(frame: string): boolean {
+  return !/^\s*(0x)?[0-9a-f]+(\s|$)/.test(frame) && !frame.includes('[unknown]');
+}
+
+/** It prints kernel frames first, and user frames after them without a mark. */
+async function byOffcputime(loop: string): Promise<Shown> {
+  const kernel = new Set(
+    [...readFileSync('/proc/kallsyms', 'latin1').matchAll(/^\S+ \S (\S+)/gm)].map((m) => m[1]),
+  );
+  const tracer = execa('offcputime', ['-u', '--stack-storage-size', '65536'], {
+    reject: false,
+    maxBuffer: 2 ** 28,
+  });
+  await sleep(3000);
+  await execa('sh', [loop], { stdout: 'ignore' });
+  await sleep(500);
+  tracer.kill('SIGINT');
+  const { stdout } = await tracer;
+  const rows = stdout.split('\n\n').flatMap((block) => {
+    const comm = /^ +- +(\S+) \(\d+\)$/m.exec(block)?.[1] ?? '';
+    const frames = block.split('\n').map((line) => line.trim());
+    return SHORT.includes(comm)
+      ? [
+          frames.slice(
+            0,
+            frames.findIndex((line) => line.startsWith('-')),
+          ),
+        ]
+      : [];
+  });
+  const named = rows.filter((frames) =>
+    frames.some((frame) => !kernel.has(frame) && !/^bpf_|^\[/.test(frame)),
+  );
+  return { tool: 'offcputime (libbpf-tools)', rows: rows.length, named: named.length };
+}

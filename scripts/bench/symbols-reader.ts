@@ -1,0 +1,44 @@
+/** Names addresses of files in a process of its own: `node symbols-reader.mjs`, with a question on stdin. */
+import { readFileSync, statSync } from 'node:fs';
+import { newObjectFiles } from '../../bt/driver/object-files.ts';
+import { newSymbolCache } from '../../bt/driver/symbol-cache.ts';
+import { newUserSymbols } from '../../bt/driver/user-symbols.ts';
+import type { Mapping } from '../../parsers/proc.ts';
+
+export interface Question {
+  /** Files, and offsets in each. */
+  readonly files: Readonly<Record<string, readonly number[]>>;
+  /** Directory of the symbol cache; none without. */
+  readonly cache?: string;
+  /** How often all are asked. */
+  readonly rounds: number;
+}
+
+export interface Answer {
+  /** ms of the first round and of the last one, and bytes of memory that they took. */
+  readonly first: number;
+  readonly last: number;
+  readonly bytes: number;
+  /** Names by file, in the order of the offsets. */
+  readonly names: Readonly<Record<string, readonly (string | null)[]>>;
+}
+
+const { files: asked, cache, rounds } = JSON.parse(readFileSync(0, 'utf8')) as Question;
+const before = process.memoryUsage().rss;
+const files = newObjectFiles();
+const symbols = newUserSymbols(files, cache === undefined ? undefined : newSymbolCache(cache));
+const times: number[] = [];
+const names: Record<string, (string | null)[]> = {};
+for (let round = 0; round < rounds; round++) {
+  const started = performance.now();
+  for (const [path, offsets] of Object.entries(asked)) {
+    const file = `00:00 ${statSync(path).ino}`;
+    files.see(file, { pid: process.pid, path });
+    const mapping: Mapping = { start: 0n, end: 2n ** 47n, fileOffset: 0n, file, path };
+    names[path] = offsets.map((offset) => symbols.user(mapping, offset)?.symbol ?? null);
+  }
+  times.push(performance.now() - started);
+}
+const bytes = process.memoryUsage().rss - before;
+const answer: Answer = { first: times[0] ?? 0, last: times.at(-1) ?? 0, bytes, names };
+process.stdout.write(JSON.stringify(answer));

@@ -1,0 +1,263 @@
+/** Names of functions: how long they take, cold and warm, beside addr2line, and how many are the same. */
+import {
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { build } from 'esbuild';
+import { execa } from 'execa';
+import { findDebugFile } from '../../bt/driver/debug-files.ts';
+import { readElf } from '../../parsers/elf.ts';
+import { parseSourceLines } from '../../parsers/source-lines.ts';
+import { benchNames } from './names.ts';
+import type { Answer, Question } from './symbols-reader.ts';
+
+const LIBRARIES = '/usr/lib/x86_64-linux-gnu';
+const OBJECTS = 50;
+const ADDRESSES = 10_000;
+const FUNCTIONS = 20_000;
+const DATA_MB = 100;
+const RUNS = 3;
+const AIM = { warmMs: 300, tenfold: 12, large: 1.2 };
+/** One process for each address is slow: so many are enough. */
+const ONE_BY_ONE = 100;
+
+/** @returns whether the aims were reached */
+export async function benchSymbols(): Promise<boolean> {
+  const dir = mkdtempSync(join(tmpdir(), 'btprof-bench-'));
+  try {
+    const ask = await reader(dir);
+    const fast = await benchTimes(ask, dir);
+    await benchAgreement(ask);
+    return (await benchNames(dir)) && fast;
+  } finally {
+    rmSync(dir, { recursive: true });
+  }
+}
+
+type Ask = (question: Question) => Promise<Answer>;
+
+/** A file with code, and places in it. */
+interface Sample {
+  readonly path: string;
+  readonly mb: number;
+  readonly offsets: readonly number[];
+  /** The same as the file has them. */
+  readonly vaddrs: readonly number[];
+}
+
+async function benchTimes(ask: Ask, dir: string): Promise<boolean> {
+  const cache = join(dir, 'cache');
+  const many = largestObjects().map((path) => sample(path, ADDRESSES / OBJECTS));
+  const [few, tenfold, large] = await Promise.all([
+    assemble(dir, 'few', FUNCTIONS, 0),
+    assemble(dir, 'tenfold', 10 * FUNCTIONS, 0),
+    assemble(dir, 'large', FUNCTIONS, DATA_MB),
+  ]);
+  const cases: [string, Sample[]][] = [
+    ['libc.so.6', [sample(realpathSync(`${LIBRARIES}/libc.so.6`), 1000)]],
+    ['node', [sample(process.execPath, 1000)]],
+    [`${FUNCTIONS} functions`, [sample(few, 1000)]],
+    ['10 times as many', [sample(tenfold, 1000)]],
+    [`and ${DATA_MB} MB of data`, [sample(large, 1000)]],
+    [`${OBJECTS} objects`, many],
+  ];
+  console.log(
+    '\nsymbols: names of addresses, the first time (cold), from the symbol cache, and again (warm)',
+  );
+  console.log('  object                  MB  addresses   cold ms  cached ms  warm ms   warm /s  memory MB');
+  const times: Times[] = [];
+  for (const [what, samples] of cases) times.push(await timesOf(what, samples, ask, cache));
+  await timeAddr2line(many);
+  const [, , small, wide, padded, warm] = times as [Times, Times, Times, Times, Times, Times];
+  return judge([
+    [
+      `${warm.warm.toFixed(1)} ms for ${ADDRESSES} addresses in ${OBJECTS} objects, warm (aim: ${AIM.warmMs} or less)`,
+      warm.warm <= AIM.warmMs,
+    ],
+    [
+      `10 times as many functions take ${(wide.cold / small.cold).toFixed(1)} times as long, cold (aim: ${AIM.tenfold} or less)`,
+      wide.cold <= AIM.tenfold * small.cold,
+    ],
+    [
+      `a file of ${DATA_MB} MB takes ${(padded.cold / small.cold).toFixed(2)} times as long as one without the data (aim: ${AIM.large} or less)`,
+      padded.cold <= AIM.large * small.cold,
+    ],
+  ]);
+}
+
+function judge(aims: readonly [string, boolean][]): boolean {
+  for (const [text, reached] of aims) console.log(`${reached ? 'reached' : 'MISSED '}  ${text}`);
+  return aims.every(([, reached]) => reached);
+}
+
+/** ms */
+interface Times {
+  readonly cold: number;
+  readonly warm: number;
+}
+
+/** The fastest of some counts: what else the machine does only ever adds. */
+async function timesOf(what: string, samples: readonly Sample[], ask: Ask, cache: string): Promise<Times> {
+  const files = Object.fromEntries(samples.map(({ path, offsets }) => [path, offsets]));
+  const fastest = async (question: Question) => {
+    const answers: Answer[] = [];
+    for (let run = 0; run < RUNS; run++) answers.push(await ask(question));
+    return answers.reduce((a, b) => (a.first <= b.first ? a : b));
+  };
+  const cold = await fastest({ files, rounds: 5 });
+  await ask({ files, cache, rounds: 1 });
+  const cached = await fastest({ files, cache, rounds: 1 });
+  const count = samples.reduce((sum, { offsets }) => sum + offsets.length, 0);
+  const mb = samples.reduce((sum, one) => sum + one.mb, 0);
+  const cells = [mb.toFixed(1), count, cold.first.toFixed(1), cached.first.toFixed(1), cold.last.toFixed(2)];
+  const more = [Math.round((count / cold.last) * 1000), (cold.bytes / 1e6).toFixed(0)];
+  const row = [...cells, ...more].map((cell, i) => String(cell).padStart(WIDTHS[i] ?? 8));
+  console.log(`  ${what.padEnd(18)}${row.join('')}`);
+  return { cold: cold.first, warm: cold.last };
+}
+
+const WIDTHS = [8, 11, 10, 11, 9, 10, 11];
+
+/** A program of so many small functions and so much data. */
+async function assemble(dir: string, name: string, functions: number, dataMb: number): Promise<string> {
+  const source = join(dir, `${name}.s`);
+  const one = (i: number) =>
+    `.globl f${i}\n.type f${i}, @function\nf${i}: nop\nnop\nret\n.size f${i}, .-f${i}\n`;
+  const code = Array.from({ length: functions }, (_, i) => one(i)).join('');
+  writeFileSync(source, `.text\n${code}.data\n.fill ${dataMb * 2 ** 17}, 8, 1\n`);
+  await execa('gcc', ['-shared', '-nostdlib', '-o', join(dir, `${name}.so`), source]);
+  return join(dir, `${name}.so`);
+}
+
+/** One process for each address, as denet runs it, and one for each object. */
+async function timeAddr2line(samples: readonly Sample[]): Promise<void> {
+  const started = performance.now();
+  for (const { path, vaddrs } of samples) await addr2line(path, vaddrs);
+  const perObject = performance.now() - started;
+  const first = samples.flatMap(({ path, vaddrs }) =>
+    vaddrs.slice(0, ONE_BY_ONE / OBJECTS).map((v) => ({ path, v })),
+  );
+  const began = performance.now();
+  for (const { path, v } of first) await addr2line(path, [v]);
+  const perAddress = (performance.now() - began) / first.length;
+  console.log(
+    `  addr2line: ${perObject.toFixed(0)} ms for all of them by one process for each object, ${perAddress.toFixed(1)} ms for each address by one process for each`,
+  );
+}
+
+/** Names of functions, and not of what was inlined there; of an address that is in none, of the nearest before it. */
+async function addr2line(path: string, vaddrs: readonly number[]): Promise<string[]> {
+  const input = vaddrs.map((vaddr) => `0x${vaddr.toString(16)}\n`).join('');
+  const { stdout } = await execa('addr2line', ['-a', '-f', '-i', '-e', path], { input, maxBuffer: 2 ** 28 });
+  return parseSourceLines(stdout, vaddrs).map((functions) => functions.at(-1)?.function ?? '??');
+}
+
+async function benchAgreement(ask: Ask): Promise<void> {
+  const samples = [`${LIBRARIES}/libc.so.6`, `${LIBRARIES}/libstdc++.so.6`, process.execPath].map((path) =>
+    sample(realpathSync(path), 2000),
+  );
+  console.log('\nsymbols: beside addr2line -f on the same object');
+  console.log(
+    '  object                   addresses  same name  same address, other name  named by one only  different',
+  );
+  for (const one of samples) {
+    const { names } = await ask({ files: { [one.path]: one.offsets }, rounds: 1 });
+    const theirs = await addr2line(one.path, one.vaddrs);
+    const count = compare(names[one.path] ?? [], theirs, await symbolAddresses(one.path));
+    const cells = [one.offsets.length, count.same, count.alias, count.single, count.different];
+    console.log(
+      `  ${(one.path.split('/').at(-1) ?? '').padEnd(22)}${cells.map((cell, i) => String(cell).padStart([12, 11, 26, 19, 11][i] ?? 8)).join('')}`,
+    );
+  }
+}
+
+function compare(
+  ours: readonly (string | null)[],
+  theirs: readonly string[],
+  at: ReadonlyMap<string, string>,
+) {
+  const count = { same: 0, alias: 0, single: 0, different: 0 };
+  for (const [i, name] of ours.entries()) {
+    const other = (theirs[i] ?? '??').replace(/@.*/, '');
+    if ((name ?? '??') === other) count.same++;
+    else if (name === null || other === '??') count.single++;
+    else if (at.has(name) && at.get(name) === at.get(other)) count.alias++;
+    else count.different++;
+  }
+  return count;
+}
+
+/** Where each name is: several may be at one address. */
+async function symbolAddresses(path: string): Promise<Map<string, string>> {
+  const elf = elfOf(path);
+  const debugFile = 'problem' in elf ? undefined : findDebugFile(elf, path);
+  const tables = await Promise.all(
+    [[path], ['-D', path], ...(debugFile ? [[debugFile]] : [])].map((words) =>
+      execa('nm', ['-P', ...words], { maxBuffer: 2 ** 28, reject: false }),
+    ),
+  );
+  const rows = tables.flatMap(({ stdout }) => [
+    ...stdout.matchAll(/^(\S+?)(?:@\S+)? [tTwWiVv] ([0-9a-f]+)/gm),
+  ]);
+  return new Map(rows.map((row) => [row[1] as string, (row[2] as string).replace(/^0+/, '')]));
+}
+
+function largestObjects(): string[] {
+  const paths = readdirSync(LIBRARIES).map((name) => join(LIBRARIES, name));
+  const files = paths
+    .filter((path) => /\.so(\.|$)/.test(path) && statSync(path).isFile())
+    .map((path) => realpathSync(path));
+  const elves = [...new Set(files)].filter((path) => !('problem' in elfOf(path)));
+  return elves.sort((a, b) => statSync(b).size - statSync(a).size).slice(0, OBJECTS);
+}
+
+function elfOf(path: string) {
+  const bytes = readFileSync(path);
+  return readElf({ size: bytes.length, read: (offset, length) => bytes.subarray(offset, offset + length) });
+}
+
+/** Places at even distances in the code of a file. */
+function sample(path: string, count: number): Sample {
+  const elf = elfOf(path);
+  if ('problem' in elf) throw new Error(`${path}: ${elf.problem}`);
+  const code = elf.sections.find((section) => section.name === '.text');
+  if (!code) throw new Error(`${path} has no .text`);
+  const steps = Array.from({ length: count }, (_, i) => Math.floor((code.size * i) / count));
+  return {
+    path,
+    mb: statSync(path).size / 1e6,
+    offsets: steps.map((step) => code.offset + step),
+    vaddrs: steps.map((step) => code.addr + step),
+  };
+}
+
+/** The code as it is shipped, in a process of its own. */
+async function reader(dir: string): Promise<Ask> {
+  const outfile = join(dir, 'symbols-reader.mjs');
+  const banner =
+    "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);";
+  const entry = fileURLToPath(new URL('symbols-reader.ts', import.meta.url));
+  await build({
+    entryPoints: [entry],
+    outfile,
+    bundle: true,
+    platform: 'node',
+    format: 'esm',
+    banner: { js: banner },
+  });
+  return async (question) => {
+    const { stdout } = await execa('taskset', ['-c', '0', 'node', outfile], {
+      input: JSON.stringify(question),
+      maxBuffer: 2 ** 28,
+    });
+    return JSON.parse(stdout) as Answer;
+  };
+}

@@ -1,0 +1,334 @@
+import { type ChildProcess, execFileSync, type SpawnOptions, spawn, spawnSync } from 'node:child_process';
+import {
+  appendFileSync,
+  chownSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
+import { afterEach, describe, expect, onTestFinished, test, vi } from 'vitest';
+import { newPerfMaps, type PerfMaps } from '../../../../bt/driver/perf-maps.ts';
+
+const ROOT = process.geteuid?.() === 0;
+const MAP = '1000 100 JS:*wait /srv/app.js:12:3\n';
+const OTHER_USER = 12_345;
+
+afterEach(() => {
+  vi.restoreAllMocks();
+  vi.unstubAllEnvs();
+});
+
+/** A process that does nothing, until the test ends. */
+function started(
+  command = 'sleep',
+  args: readonly string[] = ['60'],
+  options: SpawnOptions = {},
+): ChildProcess {
+  const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'inherit'], ...options });
+  onTestFinished(() => {
+    child.kill('SIGKILL');
+  });
+  return child;
+}
+
+function newPid(options: SpawnOptions = {}): number {
+  return started('sleep', ['60'], options).pid as number;
+}
+
+async function untilGone(pid: number): Promise<void> {
+  await vi.waitUntil(() => !existsSync(`/proc/${pid}`), { timeout: 10_000, interval: 5 });
+}
+
+/** Of a process that has ended, and is waited for. */
+async function endedPid(): Promise<number> {
+  const child = started('true', []);
+  await untilGone(child.pid as number);
+  return child.pid as number;
+}
+
+/** The place of a map, which is cleared when the test ends. */
+function placeOf(pid: number): string {
+  const path = `/tmp/perf-${pid}.map`;
+  rmSync(path, { recursive: true, force: true });
+  onTestFinished(() => rmSync(path, { recursive: true, force: true }));
+  return path;
+}
+
+function written(pid: number, text = MAP): string {
+  const path = placeOf(pid);
+  writeFileSync(path, text);
+  return path;
+}
+
+/** Our clock, which goes on when it is told to. */
+function stoppedClock(): { pass: (ms: number) => void } {
+  let now = 1e6;
+  vi.spyOn(performance, 'now').mockImplementation(() => now);
+  return {
+    pass: (ms) => {
+      now += ms;
+    },
+  };
+}
+
+const nameIn = (maps: PerfMaps, pid: number, address = 0x1010n) => maps.find(pid, address)?.symbol;
+const WAIT = 'JS:*wait /srv/app.js:12:3';
+
+/** Nothing of the map is known, and why is said. */
+function expectRefused(pid: number, reason: string): void {
+  const maps = newPerfMaps();
+  maps.see(pid);
+  expect(maps.find(pid, 0x1010n)).toBeUndefined();
+  expect(maps.has(pid)).toBe(false);
+  expect(maps.problems()).toContain(`/proc/${pid}/root/tmp/perf-${pid}.map was not read: ${reason}`);
+}
+
+/** Nothing is known, and nothing is wrong. */
+function expectNone(pid: number): void {
+  const maps = newPerfMaps();
+  maps.see(pid);
+  expect([maps.find(pid, 0x1010n), maps.has(pid), maps.problems()]).toEqual([undefined, false, []]);
+}
+
+describe.skipIf(process.platform !== 'linux')('the map of a process that runs', () => {
+  test('tells the function, the offset in it, and where that is from', () => {
+    stoppedClock();
+    const pid = newPid();
+    const path = written(pid);
+    const maps = newPerfMaps();
+    expect(maps.find(pid, 0x1010n)).toEqual({ symbol: WAIT, module: path, offset: 16 });
+    expect(maps.find(pid, 0x1100n)).toBeUndefined();
+    expect(maps.find(pid, 2n ** 64n - 1n)).toBeUndefined();
+    expect([maps.has(pid), maps.problems()]).toEqual([true, []]);
+  });
+
+  test('is its own', () => {
+    stoppedClock();
+    const [one, other] = [newPid(), newPid()];
+    written(one, '1000 100 one\n');
+    written(other, '1000 100 other\n');
+    const maps = newPerfMaps();
+    expect([one, other].map((pid) => nameIn(maps, pid))).toEqual(['one', 'other']);
+  });
+
+  test('grows, and is read anew after a second', () => {
+    const clock = stoppedClock();
+    const pid = newPid();
+    const path = written(pid);
+    const maps = newPerfMaps();
+    expect(nameIn(maps, pid)).toBe(WAIT);
+    appendFileSync(path, '1000 80 new\n2000 10 mo');
+    clock.pass(1000);
+    expect(nameIn(maps, pid)).toBe(WAIT);
+    clock.pass(1);
+    expect([0x1010n, 0x2000n].map((address) => nameIn(maps, pid, address))).toEqual(['new', undefined]);
+    appendFileSync(path, 're\n');
+    clock.pass(1001);
+    expect(nameIn(maps, pid, 0x2000n)).toBe('more');
+    expect(maps.problems()).toEqual([]);
+  });
+
+  test('may be made after the process was first seen', () => {
+    stoppedClock();
+    const pid = newPid();
+    const maps = newPerfMaps();
+    maps.see(pid);
+    written(pid);
+    maps.see(pid);
+    expect(nameIn(maps, pid)).toBe(WAIT);
+  });
+
+  test('is opened once, and read when its name is gone', async () => {
+    stoppedClock();
+    const child = started();
+    const pid = child.pid as number;
+    const path = written(pid);
+    const descriptors = () => readdirSync('/proc/self/fd').length;
+    const maps = newPerfMaps();
+    const before = descriptors();
+    for (let i = 0; i < 7; i++) maps.see(pid);
+    expect(descriptors()).toBe(before + 1);
+    child.kill();
+    await untilGone(pid);
+    rmSync(path);
+    expect(nameIn(maps, pid)).toBe(WAIT);
+  });
+
+  test('is none where there is no file', () => {
+    expectNone(newPid());
+  });
+
+  test('is not that of an earlier process of the same number', () => {
+    stoppedClock();
+    const pid = newPid();
+    utimesSync(written(pid), 1, 1);
+    expectNone(pid);
+  });
+
+  test('is read as far as it can be, and the other lines are counted', () => {
+    stoppedClock();
+    const pid = newPid();
+    written(pid, `${MAP}no function\n2000 0 empty\n`);
+    const maps = newPerfMaps();
+    expect(nameIn(maps, pid)).toBe(WAIT);
+    expect(maps.problems()).toEqual([
+      `/proc/${pid}/root/tmp/perf-${pid}.map has 2 lines that could not be read`,
+    ]);
+  });
+
+  test('is not read to its end where that is far', () => {
+    stoppedClock();
+    const pid = newPid();
+    truncateSync(written(pid), 2 ** 26 + 7);
+    const maps = newPerfMaps();
+    expect(nameIn(maps, pid)).toBe(WAIT);
+    expect(maps.problems()).toEqual([
+      `/proc/${pid}/root/tmp/perf-${pid}.map was read up to 67108864 of its 67108871 bytes`,
+    ]);
+  });
+});
+
+describe.skipIf(process.platform !== 'linux')('what others may have put there is not read', () => {
+  test('a symbolic link', () => {
+    stoppedClock();
+    const [pid, other] = [newPid(), newPid()];
+    symlinkSync(written(other), placeOf(pid));
+    expectRefused(pid, 'it is a symbolic link');
+  });
+
+  test.each<[string, (path: string) => void]>([
+    ['a folder', (path) => mkdirSync(path)],
+    ['a FIFO, which is not waited for', (path) => execFileSync('mkfifo', [path])],
+  ])('%s', (_, make) => {
+    stoppedClock();
+    const pid = newPid();
+    make(placeOf(pid));
+    expectRefused(pid, 'it is no file');
+  });
+
+  describe.skipIf(!ROOT)('a file of a user', () => {
+    test('who does not run the process', () => {
+      stoppedClock();
+      const pid = newPid();
+      chownSync(written(pid), OTHER_USER, OTHER_USER);
+      expectRefused(pid, `it belongs to user ${OTHER_USER}`);
+    });
+
+    test.each([
+      ['who runs it', OTHER_USER],
+      ['who is root', 0],
+    ])('%s is', (_, owner) => {
+      stoppedClock();
+      const pid = newPid({ uid: OTHER_USER, gid: OTHER_USER });
+      chownSync(written(pid), owner, owner);
+      const maps = newPerfMaps();
+      expect(nameIn(maps, pid)).toBe(WAIT);
+      expect(maps.problems()).toEqual([]);
+    });
+  });
+});
+
+describe.skipIf(process.platform !== 'linux')('the map of a process that is gone', () => {
+  test('is found in our root when it is fresh', async () => {
+    stoppedClock();
+    const maps = newPerfMaps();
+    const pid = await endedPid();
+    const path = written(pid);
+    expect(maps.find(pid, 0x1010n)).toEqual({ symbol: WAIT, module: path, offset: 16 });
+    expect(maps.problems()).toEqual([]);
+  });
+
+  test('is not one that was written before we began', async () => {
+    stoppedClock();
+    const pid = await endedPid();
+    const minuteAgo = Date.now() / 1000 - 60;
+    utimesSync(written(pid), minuteAgo, minuteAgo);
+    expectNone(pid);
+  });
+
+  test('is none where there is no file', async () => {
+    expectNone(await endedPid());
+  });
+
+  test.skipIf(!ROOT)('is one of root, or of the user who became root', async () => {
+    stoppedClock();
+    const pid = await endedPid();
+    const path = written(pid);
+    chownSync(path, OTHER_USER, OTHER_USER);
+    const refused = newPerfMaps();
+    expect(nameIn(refused, pid)).toBeUndefined();
+    expect(refused.problems()).toEqual([`${path} was not read: it belongs to user ${OTHER_USER}`]);
+    vi.stubEnv('SUDO_UID', `${OTHER_USER}`);
+    expect(nameIn(newPerfMaps(), pid)).toBe(WAIT);
+  });
+});
+
+/** Whether we may make namespaces. */
+const UNSHARES =
+  process.platform === 'linux' &&
+  spawnSync('unshare', ['--mount', '--pid', '--fork', 'mount', '-t', 'tmpfs', 'tmpfs', '/tmp']).status === 0;
+
+describe.skipIf(!UNSHARES)('the map of a process in a container', () => {
+  /** With a /tmp of its own, in which it has written its map. Returns its number here. */
+  const contained = async (...options: string[]): Promise<number> => {
+    const script = `mount -t tmpfs tmpfs /tmp && echo "${MAP.trim()}" >/tmp/perf-$$.map && echo && exec sleep 60`;
+    const stdio = ['ignore', 'pipe', 'ignore'] as const;
+    const outer = started('unshare', ['--mount', ...options, 'sh', '-c', script], { stdio: [...stdio] });
+    await new Promise((resolve) => outer.stdout?.once('data', resolve));
+    const children = readFileSync(`/proc/${outer.pid}/task/${outer.pid}/children`, 'utf8');
+    return Number.parseInt(children, 10) || (outer.pid as number);
+  };
+
+  describe.each([
+    ['its own files', []],
+    ['its own files and numbers', ['--pid', '--fork', '--kill-child']],
+  ])('with %s', (_, options) => {
+    test('is found there', async () => {
+      stoppedClock();
+      const pid = await contained(...options);
+      const path = placeOf(pid);
+      expect(newPerfMaps().find(pid, 0x1010n)).toEqual({ symbol: WAIT, module: path, offset: 16 });
+    });
+
+    test('is read after its end, when it was seen before', async () => {
+      stoppedClock();
+      const pid = await contained(...options);
+      const [seen, unseen] = [newPerfMaps(), newPerfMaps()];
+      seen.see(pid);
+      process.kill(pid, 'SIGKILL');
+      await untilGone(pid);
+      expect([seen, unseen].map((maps) => nameIn(maps, pid))).toEqual([WAIT, undefined]);
+    });
+  });
+});
+
+describe.skipIf(process.platform !== 'linux')('of many processes', () => {
+  const beyondAll = 5_000_000; // no process has such a number
+  const numbers = (length: number) => Array.from({ length }, (_, i) => beyondAll + i);
+
+  test('not more than 256 maps are kept open', () => {
+    stoppedClock();
+    const maps = newPerfMaps();
+    const pids = numbers(257);
+    for (const pid of pids) written(pid);
+    expect(pids.map((pid) => nameIn(maps, pid)).filter(Boolean)).toHaveLength(256);
+    expect(maps.problems()).toEqual([
+      expect.stringMatching(`^/tmp/perf-${beyondAll + 256}\\.map was not read: 256 such files are open`),
+    ]);
+  });
+
+  test('those without a map are no problem, and leave room for one that has one', () => {
+    stoppedClock();
+    const maps = newPerfMaps();
+    for (const pid of numbers(300)) maps.find(pid, 0x1010n);
+    written(beyondAll + 300);
+    expect(nameIn(maps, beyondAll + 300)).toBe(WAIT);
+    expect(maps.problems()).toEqual([]);
+  });
+});

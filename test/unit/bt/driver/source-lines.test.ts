@@ -1,0 +1,158 @@
+import {
+  chmodSync,
+  copyFileSync,
+  fstatSync,
+  mkdtempSync,
+  openSync,
+  symlinkSync,
+  truncateSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, afterEach, describe, expect, test, vi } from 'vitest';
+import { readSourceLines } from '../../../../bt/driver/source-lines.ts';
+import type { SourceLine } from '../../../../metrics/symbols.ts';
+import { has } from '../../parsers/elf-files.ts';
+import { functionsOf, newWorkshop } from './real-programs.ts';
+
+/** `inner` is in `middle` is in `outer`, and there is no call of them. */
+const INLINED = `
+volatile int sink;
+static inline __attribute__((always_inline)) int inner(int n) {
+  sink = n;
+  return sink * 3;
+}
+static inline __attribute__((always_inline)) int middle(int n) {
+  int sum = 0;
+  for (int i = 0; i < n; i++) sum += inner(i);
+  return sum;
+}
+__attribute__((noinline)) int outer(int n) { return middle(n) + inner(n); }
+int main(int argc, char **argv) { return outer(argc); }
+`;
+
+describe.skipIf(process.platform !== 'linux' || !has('gcc', 'addr2line'))('lines of the source', () => {
+  const { in_, build, run, close } = newWorkshop('lines');
+  chmodSync(in_(''), 0o755); // the tools run as nobody
+  afterAll(close);
+  afterEach(() => {
+    vi.unstubAllEnvs();
+  });
+
+  const pathOf = (tool: string) => run('sh', '-c', `command -v ${tool}`).trimEnd();
+  /** A folder with these tools alone; the only one in PATH. */
+  const onlyTools = (...tools: string[]) => {
+    const folder = mkdtempSync(in_('tools '));
+    chmodSync(folder, 0o755);
+    for (const tool of tools) symlinkSync(pathOf(tool), join(folder, tool));
+    vi.stubEnv('PATH', folder);
+  };
+  const path = build('inlined', ['-g', '-O2'], INLINED);
+  const addresses = functionsOf(path)
+    .filter(({ name }) => ['outer', 'main'].includes(name))
+    .flatMap(({ start, size }) => Array.from({ length: size }, (_, i) => start + i));
+  const expected = addr2line(run, path, addresses);
+  const names = (lines: readonly SourceLine[] | undefined) => lines?.map((line) => line.function);
+
+  test('of a program are known: some of its calls were inlined', () => {
+    expect(expected.map((lines) => names(lines)?.join())).toContain('inner,middle,outer');
+    expect(expected[0]?.at(-1)?.file).toBe(in_('inlined.c'));
+  });
+
+  describe.each(['addr2line', 'llvm-symbolizer'])('by %s alone', (tool) => {
+    test.skipIf(!has(tool))('are those that addr2line says', () => {
+      onlyTools(tool);
+      expect(readSourceLines({ path }, addresses)).toEqual(expected);
+    });
+
+    test.skipIf(!has(tool))('are those of a file that is open, though its name is gone', () => {
+      copyFileSync(path, in_(`gone ${tool}`));
+      const descriptor = openSync(in_(`gone ${tool}`), 'r');
+      unlinkSync(in_(`gone ${tool}`));
+      onlyTools(tool);
+      expect(readSourceLines({ descriptor }, addresses)).toEqual(expected);
+    });
+
+    test.skipIf(!has(tool))('are in the order of the addresses, which may be the same', () => {
+      onlyTools(tool);
+      const backwards = [...addresses.toReversed(), ...addresses];
+      expect(readSourceLines({ path }, backwards)).toEqual([...expected.toReversed(), ...expected]);
+    });
+
+    test.skipIf(!has(tool))('are none outside of code', () => {
+      onlyTools(tool);
+      const [outside, ...inside] = readSourceLines({ path }, [0, ...addresses]) ?? [];
+      expect(outside).toEqual([]);
+      expect(inside).toEqual(expected);
+    });
+
+    test.skipIf(!has(tool)).each([
+      ['text', () => writeFileSync(in_('broken'), 'text')],
+      ['empty', () => writeFileSync(in_('broken'), '')],
+      ['cut', () => truncateSync(copied('broken'), 3000)],
+      ['changed', () => writeFileSync(copied('broken'), 'x'.repeat(3000), { flag: 'r+' })],
+    ])('are none of a file that is %s', (_, make) => {
+      make();
+      onlyTools(tool);
+      expect(readSourceLines({ path: in_('broken') }, addresses)?.flat() ?? []).toEqual([]);
+    });
+
+    test.skipIf(!has(tool))('are none of a file that is not there', () => {
+      onlyTools(tool);
+      expect(readSourceLines({ path: in_('nowhere') }, addresses)?.flat() ?? []).toEqual([]);
+    });
+  });
+
+  test('have no file where there is no debug information', () => {
+    run('strip', '-g', '-o', in_('stripped'), path);
+    const found = readSourceLines({ path: in_('stripped') }, addresses);
+    expect(found?.flat().map((line) => [line.file, line.line])).toEqual(addresses.map(() => [null, null]));
+    expect(new Set(found?.flatMap(names))).toEqual(new Set(['outer', 'main']));
+  });
+
+  test('are asked of the other tool when one fails', () => {
+    onlyTools('addr2line');
+    symlinkSync('/bin/false', `${process.env.PATH}/llvm-symbolizer`);
+    expect(readSourceLines({ path }, addresses)).toEqual(expected);
+  });
+
+  test('cannot be read without a tool', () => {
+    onlyTools();
+    expect(readSourceLines({ path }, addresses)).toBeUndefined();
+  });
+
+  test.each([
+    ['read', true],
+    ['not read', false],
+  ])('leave no descriptor open when they were %s', (_, tools) => {
+    const descriptor = openSync(path, 'r');
+    if (!tools) onlyTools();
+    expect(readSourceLines({ descriptor }, addresses) !== undefined).toBe(tools);
+    expect(() => fstatSync(descriptor)).toThrow('EBADF');
+  });
+
+  function copied(name: string): string {
+    copyFileSync(path, in_(name));
+    return in_(name);
+  }
+});
+
+/** As addr2line has them, without what we do not keep. */
+function addr2line(
+  run: (tool: string, ...args: string[]) => string,
+  path: string,
+  addresses: readonly number[],
+): SourceLine[][] {
+  const hex = addresses.map((address) => `0x${address.toString(16)}`);
+  const blocks = run('addr2line', '-a', '-f', '-i', '-e', path, ...hex)
+    .split(/^0x\w+\n/m)
+    .slice(1);
+  return blocks.map((block) =>
+    [...block.matchAll(/^(.*)\n(.*):(\d+|\?).*\n/gm)].map(([, name, file, line]) => ({
+      function: name as string,
+      file: file as string,
+      line: Number(line) || null,
+    })),
+  );
+}

@@ -1,0 +1,162 @@
+import { chmodSync, unlinkSync, writeFileSync } from 'node:fs';
+import { afterAll, afterEach, describe, expect, test, vi } from 'vitest';
+import { newObjectFiles } from '../../../../bt/driver/object-files.ts';
+import { readSourceLines } from '../../../../bt/driver/source-lines.ts';
+import { newUserSymbols } from '../../../../bt/driver/user-symbols.ts';
+import type { FilePlace } from '../../../../metrics/symbols.ts';
+import { has } from '../../parsers/elf-files.ts';
+import { fileOffsets, functionsOf, newWorkshop, realFile } from './real-programs.ts';
+
+vi.mock('../../../../bt/driver/source-lines.ts', { spy: true });
+
+/** The lines of `first` and `second` are known by number. */
+const SOURCE = `\
+static inline __attribute__((always_inline)) int inner(int n) { return n * 3 + 1; }
+__attribute__((noinline)) int first(int n) {
+  return inner(n); }
+__attribute__((noinline)) int second(int n) { return n * 5 + 1; }
+int main(int argc, char **argv) { return first(argc) + second(argc); }
+`;
+
+describe.skipIf(process.platform !== 'linux' || !has('gcc', 'addr2line'))('of the files of a process', () => {
+  const { in_, build, run, close } = newWorkshop('user-lines');
+  const files = newObjectFiles();
+  afterEach(() => {
+    vi.clearAllMocks();
+    vi.unstubAllEnvs();
+  });
+  afterAll(() => {
+    files.close();
+    close();
+  });
+
+  /** A place in a file as if it were mapped. */
+  const placeIn = (path: string, fileOffset: number, file = realFile(path).file): FilePlace => ({
+    mapping: { start: 0n, end: 0n, fileOffset: 0n, file, path },
+    fileOffset,
+  });
+  const seen = (path: string) => {
+    files.see(realFile(path).file, { pid: process.pid, path });
+    return path;
+  };
+  /** Where its functions begin, which has to be asked while it is there. */
+  const startsIn = (path: string) => {
+    const offsetOf = fileOffsets(path);
+    const { file } = realFile(path);
+    const starts = functionsOf(path).map(({ name, start }) => [name, placeIn(path, offsetOf(start), file)]);
+    return Object.fromEntries(starts) as Record<'first' | 'second' | 'main', FilePlace>;
+  };
+  const program = (name: string) => build(name, ['-g', '-O2'], SOURCE);
+  const [one, other] = [program('one'), program('other')];
+  const lineIn = (path: string, line: number, name: string) => ({ function: name, file: `${path}.c`, line });
+
+  describe('lines', () => {
+    test('are in the order of the places, by one question for each object', () => {
+      const [ofOne, ofOther] = [startsIn(seen(one)), startsIn(seen(other))];
+      const nowhere = placeIn('', 0, '00:00 0');
+      const places = [ofOther.second, ofOne.first, nowhere, ofOther.first, ofOne.second];
+      expect(newUserSymbols(files).lines(places)).toEqual([
+        [lineIn(other, 4, 'second')],
+        [lineIn(one, 1, 'inner'), lineIn(one, 3, 'first')],
+        [],
+        [lineIn(other, 1, 'inner'), lineIn(other, 3, 'first')],
+        [lineIn(one, 4, 'second')],
+      ]);
+      expect(vi.mocked(readSourceLines).mock.calls.map(([, addresses]) => addresses.length)).toEqual([2, 2]);
+    });
+
+    test('of nothing are none, and nothing is asked', () => {
+      expect(newUserSymbols(files).lines([])).toEqual([]);
+      expect(readSourceLines).not.toHaveBeenCalled();
+    });
+
+    test('are those of a file that was deleted since', () => {
+      const path = seen(program('deleted'));
+      const { second } = startsIn(path);
+      unlinkSync(path);
+      expect(newUserSymbols(files).lines([second])).toEqual([[lineIn(path, 4, 'second')]]);
+    });
+
+    test('are those of a separate debug file of the same build', () => {
+      const path = program('split');
+      chmodSync(in_(''), 0o755); // the tools run as nobody
+      run('objcopy', '--only-keep-debug', path, `${path}.debug`);
+      run('strip', path, '-o', in_('bare'));
+      run('objcopy', `--add-gnu-debuglink=${path}.debug`, in_('bare'));
+      const { second } = startsIn(path);
+      const place = placeIn(seen(in_('bare')), second.fileOffset);
+      expect(newUserSymbols(files).lines([place])).toEqual([[lineIn(path, 4, 'second')]]);
+    });
+
+    test('are none where there is no debug information, and nothing is wrong', () => {
+      const path = seen(build('plain', [], SOURCE));
+      const { lines, problems } = newUserSymbols(files);
+      expect(lines([startsIn(path).second])).toEqual([[]]);
+      expect(readSourceLines).not.toHaveBeenCalled();
+      expect(problems()).toEqual([]);
+    });
+
+    test('are none without a tool, which is said once for each object', () => {
+      const places = [one, other].map((path) => startsIn(seen(path)).first);
+      vi.stubEnv('PATH', '/nonexistent');
+      const { lines, problems } = newUserSymbols(files);
+      expect([lines(places), lines(places)].flat()).toEqual([[], [], [], []]);
+      expect(problems()).toEqual(
+        [one, other].map(
+          (path) =>
+            `the lines of ${path} could not be read by llvm-symbolizer or addr2line, which run as nobody`,
+        ),
+      );
+    });
+  });
+
+  describe('problems', () => {
+    test('are none where all can be read', () => {
+      const { user, lines, problems } = newUserSymbols(files);
+      const { first } = startsIn(seen(one));
+      user(first.mapping, first.fileOffset);
+      lines([first]);
+      expect(problems()).toEqual([]);
+    });
+
+    test('are none in memory of no file', () => {
+      const { user, problems } = newUserSymbols(files);
+      for (const path of ['', '[stack]', '[anon:v8]']) user(placeIn(path, 0, '00:00 0').mapping, 0);
+      expect(problems()).toEqual([]);
+    });
+
+    test.each(['text', ''])('a file that is no ELF file, said once: %j', (content) => {
+      const path = in_(`no ELF ${content}`);
+      writeFileSync(path, content);
+      const place = placeIn(seen(path), 0);
+      const { user, lines, problems } = newUserSymbols(files);
+      for (let i = 0; i < 3; i++) user(place.mapping, i);
+      expect(lines([place])).toEqual([[]]);
+      expect(problems()).toEqual([expect.stringMatching(/ could not be read: \S/)]);
+      expect(problems()[0]).toContain(path);
+    });
+
+    test('a file of which some names are too long: its other functions have theirs', () => {
+      const path = seen(build('long', [], `${SOURCE} int ${'f'.repeat(4097)}(void) { return 7; }`));
+      const { second } = startsIn(path);
+      const { user, problems } = newUserSymbols(files);
+      expect(user(second.mapping, second.fileOffset)?.symbol).toBe('second');
+      expect(problems()).toEqual([
+        `some functions of ${path} have no name: .symtab: 1 functions have names cut at 4096 bytes`,
+      ]);
+    });
+
+    test('a file that was gone, until it is found', () => {
+      const path = program('late');
+      const { first } = startsIn(path);
+      const { user, lines, problems } = newUserSymbols(files);
+      const ask = () => user(first.mapping, first.fileOffset)?.symbol;
+      expect([ask(), ask()]).toEqual([undefined, undefined]);
+      expect(lines([first])).toEqual([[]]);
+      expect(problems()).toEqual([`${path} was gone when it was to be read`]);
+      seen(path);
+      expect(ask()).toBe('first');
+      expect(problems()).toEqual([]);
+    });
+  });
+});
