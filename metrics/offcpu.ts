@@ -148,37 +148,26 @@ function extremes(
   return found;
 }
 
-/** Kernel rows whose stack was lost may have the same key, and become one; by time, longest first. */
+/**
+ * By time, longest first. Kernel rows that differ in words that are no code only, or whose stack was lost, are one.
+ */
 function stackRows(waits: readonly WaitRow[], frames: FrameTable): Offcpu['stacks'] {
-  const rows: Offcpu['stacks'] = [];
-  const alike = new Map<string, Offcpu['stacks'][number]>();
+  const rows = new Map<string, Offcpu['stacks'][number]>();
   for (const wait of waits) {
-    const { pid, tid, totalNs: time_ns, count, state, sinceStart: since_start, key } = wait;
+    const { pid, tid, totalNs: time_ns, count, state, sinceStart: since_start } = wait;
     const { stack: user, cut: user_cut, incomplete } = frames.user(wait.user, pid, wait.generation);
     const kernel = frames.kernel(wait.kernel);
-    const whole = user.length > 0 && kernel.length > 0;
-    const known = whole ? undefined : alike.get(key);
+    const key = `${pid} ${tid} ${state} ${since_start} ${user_cut} ${incomplete} ${user} ${kernel}`;
+    const known = rows.get(key);
     if (known) {
       known.time_ns += time_ns;
       known.count += count;
-      continue;
+    } else {
+      const stacks = { user, user_cut, user_incomplete: incomplete, kernel };
+      rows.set(key, { pid, tid, time_ns, count, state, since_start, ...stacks });
     }
-    const row = {
-      pid,
-      tid,
-      time_ns,
-      count,
-      state,
-      since_start,
-      user,
-      user_cut,
-      user_incomplete: incomplete,
-      kernel,
-    };
-    rows.push(row);
-    if (!whole) alike.set(key, row);
   }
-  return rows.sort((a, b) => b.time_ns - a.time_ns);
+  return [...rows.values()].sort((a, b) => b.time_ns - a.time_ns);
 }
 
 /**

@@ -31,6 +31,7 @@ export const TO_TEST: readonly Need[] = [
   { command: 'python3', package: { default: 'python3', pacman: 'python' } },
   { command: 'gcc', package: { default: 'gcc' } },
   { command: 'g++', package: { default: 'gcc-c++', 'apt-get': 'g++', apk: 'g++', pacman: 'gcc' } },
+  { command: 'go', package: { default: 'go', 'apt-get': 'golang-go', dnf: 'golang' } },
   { command: 'xz', package: { default: 'xz', 'apt-get': 'xz-utils' } },
   { command: 'git', package: { default: 'git' } },
   { command: 'make', package: { default: 'make' } },

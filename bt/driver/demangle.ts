@@ -18,7 +18,14 @@ export function demangle(names: readonly string[]): ReadonlyMap<string, string> 
         ?.toString()
         .split('\n') ?? [];
     if (lines.length === mangled.length + 1)
-      return new Map(mangled.map((name, i) => [name, lines[i] as string]));
+      return new Map(mangled.map((name, i) => [name, withoutHash(name, lines[i] as string)]));
   }
   return new Map();
+}
+
+/** Rust ends names in a hash (`::h0123456789abcdef`) and, as it mangles now, has one for each crate (`core[c1f1a4ba]`). */
+function withoutHash(name: string, readable: string): string {
+  return name.startsWith('_R')
+    ? readable.replace(/(?<=\w)\[[0-9a-f]+\]/g, '')
+    : readable.replace(/::h[0-9a-f]{16}(?=$|[ .])/, '');
 }

@@ -164,8 +164,6 @@ function stacks(
 
 /** What one thread waited in one state and one stack, as the kernel added it up. */
 export interface WaitRow {
-  /** The key of its entry: rows with the same one were printed alike. */
-  readonly key: string;
   readonly pid: number;
   readonly tid: number;
   readonly generation: number;
@@ -180,7 +178,7 @@ export interface WaitRow {
 }
 
 /** A wait that had not ended. */
-export interface OpenWait extends Omit<WaitRow, 'key' | 'count' | 'totalNs'> {
+export interface OpenWait extends Omit<WaitRow, 'count' | 'totalNs'> {
   readonly sinceNs: number;
 }
 
@@ -202,7 +200,6 @@ export function readWait(entry: Entry): WaitRow | undefined {
   if (!key || !value.success) return undefined;
   const [kernel, user] = splitStacks(key[5]);
   return {
-    key: entry.key,
     tid: Number(key[1]),
     pid: Number(key[2]),
     generation: Number(key[3]),

@@ -170,7 +170,6 @@ describe('a row of @waits', () => {
   test.each(STACKS)('has both stacks as bpftrace %s prints them', (_, kernel, user) => {
     const key = `27083,27083,1,1,${kernel},${user}`;
     expect(readWait({ key, value: STATS })).toEqual({
-      key,
       pid: 27083,
       tid: 27083,
       generation: 1,

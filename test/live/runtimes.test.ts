@@ -1,0 +1,108 @@
+import { readFileSync } from 'node:fs';
+import { basename } from 'node:path';
+import { execa } from 'execa';
+import { describe, expect, test } from 'vitest';
+import type { Frame, Offcpu, Profile } from '../../metrics/schema.ts';
+import { profile, temporaryFile } from './btprof.ts';
+
+const hasRust = !(await execa('rustc', ['--version'], { reject: false })).failed;
+
+/** User frames of each stack, leaf first. */
+function chains(offcpu: Offcpu | undefined): Frame[][] {
+  return (offcpu?.stacks ?? []).map(({ user }) => user.map((index) => offcpu?.frames[index] as Frame));
+}
+
+/** The longest one that has all of the functions in this order, one right after the other. */
+function chainOf({ ebpf }: Profile, ...functions: RegExp[]): Frame[] {
+  const matching = chains(ebpf.offcpu).filter((frames) =>
+    frames.some((_, at) => functions.every((name, i) => name.test(frames[at + i]?.symbol ?? ''))),
+  );
+  return matching.sort((a, b) => b.length - a.length)[0] ?? [];
+}
+
+const SPIN = ['--perf-basic-prof', '--interpreted-frames-native-stack', 'fixtures/workloads/spin.js', '30'];
+/** Two of the same on one CPU. */
+const TWICE = 'taskset -c 0 "$@" & taskset -c 0 "$@"; wait';
+
+describe('code that a runtime compiles', () => {
+  test('JavaScript has the names that Node.js writes', async () => {
+    const result = await profile(['run', 'sh', '-c', TWICE, 'sh', 'node', ...SPIN]);
+    const chain = chainOf(result, /^JS:.inner /, /^JS:.middle /, /^JS:.outer /);
+    expect(chain.find(({ symbol }) => symbol?.includes('outer'))?.module).toMatch(/^\/tmp\/perf-\d+\.map$/);
+    expect(chain.map(({ symbol }) => symbol)).toContain('node::Start(int, char**)');
+    expect(result.quality.hints.join()).not.toContain('Node.js');
+  });
+
+  test('a hint says what names JavaScript when Node.js writes nothing', async () => {
+    const { quality } = await profile(['run', 'node', 'fixtures/workloads/spin.js', '5']);
+    expect(quality.hints.join()).toMatch(/^1 process of Node\.js \(\d+\) .*--perf-basic-prof/);
+  });
+
+  test('a hint says what names Python', async () => {
+    const { quality } = await profile(['run', 'python3', '-c', 'import time; time.sleep(0.2)']);
+    expect(quality.hints.join()).toMatch(/1 process of Python \(\d+\) .*python3 -X perf/);
+  });
+});
+
+describe('compiled programs', () => {
+  test('of Go, stripped', async () => {
+    const program = temporaryFile('program');
+    await execa('go', ['build', '-ldflags=-s -w', '-o', program, 'fixtures/workloads/chain.go']);
+    const result = await profile(['run', program, '17', '10']);
+    expect(chainOf(result, /^main\.inner$/, /^main\.middle$/, /^main\.outer$/, /^main\.main$/)).not.toEqual(
+      [],
+    );
+  });
+
+  test.skipIf(process.arch !== 'x64' || !hasRust)('of Rust, with lines', async () => {
+    const program = temporaryFile('program');
+    const flags = ['-g', '-C', 'force-frame-pointers=yes', '-C', 'opt-level=1'];
+    await execa('rustc', [...flags, '-o', program, 'fixtures/workloads/chain.rs']);
+    const result = await profile(['run', '--lines', program, '17', '10']);
+    const chain = chainOf(result, /^chain::inner$/, /^chain::shop::Till::middle$/, /^chain::outer$/);
+    expect(chain[2]?.file).toMatch(/chain\.rs$/);
+    expect(chain[2]?.line).toBe(lineOf('fixtures/workloads/chain.rs', 'shop::Till.middle(ms) + 1'));
+  });
+});
+
+function lineOf(file: string, text: string): number {
+  const lines = readFileSync(file, 'utf8').split('\n');
+  return lines.findIndex((line) => line.includes(text)) + 1;
+}
+
+describe('--lines', () => {
+  test.each([
+    ['C', 'gcc', 'fixtures/workloads/chain.c', ['inner', 'middle', 'outer']],
+    ['C++', 'g++', 'fixtures/workloads/inlined.cc', ['inner_of', 'middle_of', 'outer_of']],
+  ])('tells file and line of %s', async (_, compiler, source, names) => {
+    const program = temporaryFile('program');
+    await execa(compiler, ['-g', '-O1', '-fno-omit-frame-pointer', '-o', program, source]);
+    const result = await profile(['run', '--lines', program, '17', '10']);
+    const patterns = names.map((name) => new RegExp(`\\b${name}\\b`));
+    const chain = chainOf(result, ...patterns).filter(({ symbol }) =>
+      patterns.some((p) => p.test(symbol ?? '')),
+    );
+    const places = chain.slice(1).map(({ file, line }) => [basename(file ?? ''), line]);
+    expect(places).toEqual(names.slice(1).map((name) => [basename(source), lineOf(source, `long ${name}(`)]));
+  });
+
+  test('tells functions that were inlined', async () => {
+    const program = temporaryFile('program');
+    const source = 'fixtures/workloads/inlined.cc';
+    await execa('g++', ['-g', '-O1', '-fno-omit-frame-pointer', '-o', program, source]);
+    const result = await profile(['run', '--lines', program, '17', '10']);
+    const chain = chainOf(result, /outer/, /counted/, /^main$/);
+    const [counted, main] = chain.slice(chain.findIndex(({ symbol }) => symbol?.includes('counted')));
+    expect(counted).toMatchObject({
+      symbol: expect.stringContaining('counted'),
+      inlined: true,
+      offset: null,
+    });
+    expect(main).toMatchObject({ symbol: 'main', inlined: false, address: counted?.address });
+  });
+
+  test('without it there are none', async () => {
+    const { ebpf } = await profile(['run', 'sleep', '0.05']);
+    expect(ebpf.offcpu?.frames.some((frame) => 'file' in frame || 'inlined' in frame)).toBe(false);
+  });
+});
