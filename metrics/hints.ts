@@ -1,4 +1,4 @@
-import type { Ending, Facts } from './facts.ts';
+import type { Ending, Facts, MappingTexts } from './facts.ts';
 import type { Offcpu } from './schema.ts';
 import { formatShare, plural } from './units.ts';
 
@@ -52,16 +52,33 @@ export function hintsFor(offcpu: Offcpu, facts: DwarfFacts, ending: Ending): str
 /** Processes of a runtime that waited and have written no perf-PID.map. */
 function runtimeHints(offcpu: Offcpu, { mappings, perfMaps }: Ending): string[] {
   const waited = new Set([...offcpu.stacks, ...offcpu.still_blocked].map((row) => row.pid));
+  return silentRuntimes(mappings, (pid) => waited.has(pid) && !perfMaps.includes(pid)).map(
+    ({ which, advice }) => `${which}: ${advice}`,
+  );
+}
+
+/**
+ * Runtimes whose processes do not say what code they compile.
+ *
+ * @param mappings by `PID:GENERATION`
+ * @param asked which of the processes are meant
+ */
+export function silentRuntimes(
+  mappings: MappingTexts,
+  asked: (pid: number) => boolean,
+): { which: string; advice: string }[] {
   const texts = Object.entries(mappings).map(([key, text]) => ({ pid: Number.parseInt(key, 10), text }));
   return RUNTIMES.flatMap(({ name, file, advice }) => {
-    const without = texts.filter(
-      ({ pid, text }) => waited.has(pid) && !perfMaps.includes(pid) && file.test(text),
+    const pids = new Set(
+      texts.filter(({ pid, text }) => file.test(text) && asked(pid)).map(({ pid }) => pid),
     );
-    const pids = [...new Set(without.map(({ pid }) => pid))];
-    if (pids.length === 0) return [];
-    const which = `${plural(pids.length, 'process', 'processes')} of ${name} (${listed(pids)})`;
+    if (pids.size === 0) return [];
+    const verb = pids.size === 1 ? 'does not say what code it compiles' : 'do not say what code they compile';
     return [
-      `${which} ${pids.length === 1 ? 'does not say what code it compiles' : 'do not say what code they compile'}: ${advice}`,
+      {
+        which: `${plural(pids.size, 'process', 'processes')} of ${name} (${listed([...pids])}) ${verb}`,
+        advice,
+      },
     ];
   });
 }

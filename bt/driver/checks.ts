@@ -1,7 +1,9 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { machine, release } from 'node:os';
+import { silentRuntimes } from '../../metrics/hints.ts';
 import { assembleProfile } from '../../metrics/profile.ts';
 import type { DoctorCheck, Profile } from '../../metrics/schema.ts';
+import { executableRows } from '../../parsers/proc.ts';
 import type { Dialect } from '../dialect.ts';
 import { BtprofError } from '../errors.ts';
 import { MAPPING_TRACEPOINTS } from '../mapping-events.ts';
@@ -18,7 +20,9 @@ import {
   readHost,
   tracefs,
 } from './host.ts';
+import { newPerfMaps } from './perf-maps.ts';
 import { tryRead } from './procfs.ts';
+import { userProcesses } from './threads.ts';
 import type { Tracer } from './tracer.ts';
 
 type Check = Omit<DoctorCheck, 'name'>;
@@ -42,6 +46,7 @@ export async function checkHost(
     ['perf_event_paranoid', perfEventParanoid()],
     ['lockdown', lockdown()],
     ['memlock', memlock()],
+    ['runtimes', runtimes()],
   ];
   const blocked = checks.some(([, check]) => check.status === 'failed');
   const trial: [string, Check][] =
@@ -130,6 +135,17 @@ function memlock(): Check {
   const limits = tryRead(() => readFileSync('/proc/self/limits', 'utf8')) ?? '';
   const soft = /^Max locked memory\s+(\S+)/m.exec(limits)?.[1] ?? 'unknown';
   return ok(`${soft} bytes; kernels since 5.11 do not count BPF maps against it`);
+}
+
+/** Processes that run now and compile code while they do. */
+function runtimes(): Check {
+  const perfMaps = newPerfMaps();
+  const maps = (pid: number) => tryRead(() => readFileSync(`/proc/${pid}/maps`, 'utf8')) ?? '';
+  const texts = Object.fromEntries(userProcesses().map((pid) => [`${pid}:1`, executableRows(maps(pid))]));
+  const silent = silentRuntimes(texts, (pid) => pid !== process.pid && !perfMaps.has(pid));
+  if (silent.length === 0)
+    return ok('no Node.js, Java or Python runs that does not say what code it compiles');
+  return limited(silent.map(({ which }) => which).join('; '), silent.map(({ advice }) => advice).join('; '));
 }
 
 /** Frames with a module that a user stack needs to be of use. */

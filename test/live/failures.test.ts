@@ -190,10 +190,16 @@ describe('doctor', () => {
         'perf_event_paranoid',
         'lockdown',
         'memlock',
+        'runtimes',
         'trial',
         'user_stacks',
       ]),
     );
+    // The tests themselves run in Node.js.
+    expect(checks.find((check) => check.name === 'runtimes')).toMatchObject({
+      status: 'limited',
+      fix: expect.stringContaining('--perf-basic-prof'),
+    });
     expect(checks.find((check) => check.name === 'trial')?.detail).toMatch(
       /[1-9]\d* waits? and [1-9]\d* system calls/,
     );
