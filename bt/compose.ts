@@ -2,7 +2,7 @@ import type { Dialect } from './dialect.ts';
 import { announceProgram, mappingEvents } from './mapping-events.ts';
 import type { Profiler } from './profilers/profiler.ts';
 import { type Fragment, type KernelMap, mapsOf, writeProgram } from './program.ts';
-import { type Follow, tracking } from './tracking.ts';
+import { type Follow, namedGeneration, tracking } from './tracking.ts';
 
 /** What is to be measured. */
 export interface Plan {
@@ -55,7 +55,8 @@ function fragmentsOf(
   // Without btprof people read the stacks, and want names.
   const stackMode = follow.kind === 'argument' ? 'perf' : dialect.stackMode;
   const stops = self !== undefined;
-  const options = { stackMode, arch, btf, minBlockNs, stacks, stackDepth, dwarfPids, stops };
+  const dwarf = { dwarfPids, dwarfGeneration: namedGeneration(follow) };
+  const options = { stackMode, arch, btf, minBlockNs, stacks, stackDepth, ...dwarf, stops };
   const fragments = profilers.map((profiler) => profiler.fragment(options));
   const onNamed = profilers.flatMap((profiler) => profiler.onNamed(options));
   const exitsSeen = fragments.some((fragment) => fragment.exitsSeen);

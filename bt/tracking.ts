@@ -1,11 +1,34 @@
 import { CLONE_THREAD, type Fragment, noteFull, type Probe } from './program.ts';
 
+/** The first instruction of a program. */
+export interface Entry {
+  /** The file; it is put between quotes. */
+  readonly path: string;
+  /** As the file has it. */
+  readonly address: number;
+}
+
 /** Which processes are followed, and from when. */
 export type Follow =
   /** A held process: followed from its `execs`-th exec on, when it becomes the command. */
-  | { readonly kind: 'held'; readonly pid: number; readonly execs: number; readonly children: boolean }
-  /** Processes that run already: the profiler, process `by`, names each thread by kill(tid, 0). */
-  | { readonly kind: 'named'; readonly by: number; readonly children: boolean }
+  | {
+      readonly kind: 'held';
+      readonly pid: number;
+      readonly execs: number;
+      readonly children: boolean;
+      /** Where the command is stopped, when its libraries are loaded and before its own code runs. */
+      readonly entry?: Entry | undefined;
+    }
+  /**
+   * Processes that run already: the profiler, process `by`, names each thread by kill(tid, 0). Those that were
+   * stopped by it are not waiting.
+   */
+  | {
+      readonly kind: 'named';
+      readonly by: number;
+      readonly children: boolean;
+      readonly stopped?: boolean;
+    }
   /** The process given as the program's first argument: for a program that runs without btprof. */
   | { readonly kind: 'argument'; readonly children: boolean };
 
@@ -39,8 +62,9 @@ export function tracking(options: TrackingOptions): Fragment {
   return {
     ...(follow.kind === 'argument' ? { begin: ['@gen[(uint64)$1] = (uint64)1;'] } : {}),
     probes: [
-      ...(follow.kind === 'named' ? [namedProbe(follow.by, options.onNamed)] : []),
+      ...(follow.kind === 'named' ? [namedProbe(follow, options.onNamed)] : []),
       execProbe(follow, options.onProgram),
+      ...(follow.kind === 'held' && follow.entry ? [entryProbe(follow.pid, follow.entry)] : []),
       ...(follow.children ? [newTaskProbe()] : []),
       freeProbe(),
       ...(options.exitsSeen ? [] : [exitProbe(options.btf)]),
@@ -52,7 +76,13 @@ export function tracking(options: TrackingOptions): Fragment {
   };
 }
 
-function namedProbe(by: number, onNamed: readonly string[]): Probe {
+/** The exec generation of processes that are named: that of a command which was held at its entry is the second. */
+export function namedGeneration(follow: Follow): number {
+  return follow.kind === 'named' && follow.stopped ? 2 : 1;
+}
+
+function namedProbe(follow: Extract<Follow, { kind: 'named' }>, onNamed: readonly string[]): Probe {
+  const { by, stopped } = follow;
   return {
     attach: 'tracepoint:syscalls:sys_enter_kill',
     predicate: `pid == ${by} && args->sig == 0`,
@@ -64,8 +94,8 @@ function namedProbe(by: number, onNamed: readonly string[]): Probe {
       '  print(("start", nsecs));',
       '} else {',
       ...[
-        ...onNamed,
-        '@gen[(uint64)args->pid] = (uint64)1;',
+        ...(stopped ? [] : onNamed),
+        `@gen[(uint64)args->pid] = (uint64)${namedGeneration(follow)};`,
         noteFull('@gen', '@gen[(uint64)args->pid] == 0'),
       ].map((line) => `  ${line}`),
       '}',
@@ -100,6 +130,15 @@ function execProbe(follow: Follow, onProgram: readonly string[]): Probe {
       ...told.map((line) => `  ${line}`),
       '}',
     ],
+  };
+}
+
+function entryProbe(pid: number, { path, address }: Entry): Probe {
+  return {
+    attach: `uprobe:"${path}":0x${address.toString(16)}`,
+    predicate: `pid == ${pid} && @gen[(uint64)pid]`,
+    comment: 'The command stops here, until a program that knows its unwind tables takes over.',
+    body: ['print(("entry", nsecs, pid));', 'signal("SIGSTOP");'],
   };
 }
 

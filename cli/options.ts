@@ -55,7 +55,10 @@ export function addProfileOptions(command: Command): Command {
       .option('-d, --duration <time>', 'stop after TIME, such as 10s, 500ms, 2m', atLeast(1, 'ms')),
   );
   command.addOption(
-    new Option('--unwind <how>', 'user stacks, by frame pointers or (attach, bpftrace 0.26) by DWARF')
+    new Option(
+      '--unwind <how>',
+      'user stacks, by frame pointers, or by DWARF with bpftrace 0.26 on x86_64; auto: as needed',
+    )
       .choices(UNWINDERS)
       .default('fp'),
   );

@@ -1,14 +1,16 @@
 import type { Plan } from '../bt/compose.ts';
 import { type Collection, type CollectOptions, collect, type Subject } from '../bt/driver/collect.ts';
 import { resolveCommand } from '../bt/driver/command.ts';
+import { entryOf } from '../bt/driver/entry.ts';
 import { exitStatus, type HeldTarget, holdTarget } from '../bt/driver/held-target.ts';
 import { requireHost } from '../bt/driver/host.ts';
 import { rawArguments, rawEnvironment } from '../bt/driver/inherited.ts';
 import { newSymbolCache, type SymbolCache, symbolCacheDirectory } from '../bt/driver/symbol-cache.ts';
 import { isAlive, isKernelThread, processOf } from '../bt/driver/threads.ts';
 import type { Tracer } from '../bt/driver/tracer.ts';
-import { dwarfPids, type Unwinder } from '../bt/driver/unwind.ts';
+import { dwarfPids, type Unwinder, unwindsProgram } from '../bt/driver/unwind.ts';
 import { BtprofError, UsageError } from '../bt/errors.ts';
+import type { Entry } from '../bt/tracking.ts';
 import type { Facts } from '../metrics/facts.ts';
 import { assembleProfile, metadataOf } from '../metrics/profile.ts';
 import type { MetadataLine, Profile } from '../metrics/schema.ts';
@@ -35,11 +37,15 @@ export async function runCommand(
   const command = rawArguments(words);
   const executable = resolveCommand(command[0] as Buffer, environment);
   const job = await prepare('run', options);
+  const { dialect, host } = job.host;
+  const entry = unwindsProgram(job.unwind, executable, dialect, host.info.arch)
+    ? entryOf(executable)
+    : undefined;
   const target = holdTarget(command, environment, descriptors);
   const cmd = command.map((word) => word.toString());
   const subject = { kind: 'run', target, cmd, executable } as const;
   try {
-    const { collection, stop, flush } = await perform(job, subject, target);
+    const { collection, stop, flush } = await perform(job, subject, target, entry);
     if (!recordedNothing(collection)) {
       // A result on a standard stream would mix with what the command writes, unless it is asked for now.
       if (!job.file) await Promise.race([target.exited, stop]);
@@ -129,12 +135,15 @@ async function prepare(kind: Subject['kind'], options: ProfileOptions): Promise<
   if (plan.intervalMs !== undefined && format !== 'jsonl') {
     throw new UsageError('--interval needs --format jsonl: the other formats have one result.', undefined, 2);
   }
-  if (options.unwind === 'dwarf' && kind !== 'attach') {
+  if (options.unwind === 'dwarf' && kind === 'system') {
     throw new UsageError(
-      `${kind} cannot unwind by DWARF: bpftrace reads the tables of programs that run already.`,
-      'btprof attach --unwind dwarf PID does; --unwind auto takes frame pointers here.',
+      'system cannot unwind by DWARF: bpftrace has to be told each process.',
+      undefined,
       2,
     );
+  }
+  if (options.unwind !== 'fp' && kind === 'run' && plan.intervalMs !== undefined) {
+    throw new UsageError('--interval and --unwind do not go together under run.', undefined, 2);
   }
   const { bpftrace } = options;
   const host = await requireHost(bpftrace);
@@ -152,7 +161,7 @@ async function prepare(kind: Subject['kind'], options: ProfileOptions): Promise<
   };
 }
 
-async function perform(job: Job, subject: Subject, target?: HeldTarget): Promise<Performed> {
+async function perform(job: Job, subject: Subject, target?: HeldTarget, entry?: Entry): Promise<Performed> {
   let tracer: Tracer | undefined;
   const killTracer = () => tracer?.kill();
   process.once('exit', killTracer);
@@ -169,6 +178,7 @@ async function perform(job: Job, subject: Subject, target?: HeldTarget): Promise
     ...collectOptions(job),
     subject,
     dwarfPids: dwarfPids(job.unwind, attached, dialect, host.info.arch),
+    entry,
     stop: interrupts.stop,
     onStart: (facts) => {
       lines?.write(jsonLine(metadataLine(facts)));

@@ -21,6 +21,8 @@ export interface Facts {
   readonly stacks: boolean;
   /** Processes whose user stacks were unwound by DWARF until they ran another program. */
   readonly dwarfPids: readonly number[];
+  /** The exec generation of the program that they ran. */
+  readonly dwarfGeneration: number;
   /** Whether bpftrace can do so: `too old`, or `no` on this architecture. */
   readonly unwindsDwarf: 'yes' | 'too old' | 'no';
   /** How many keys fit into each kernel map, by its name. */

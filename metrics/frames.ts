@@ -1,7 +1,7 @@
 import type { KernelPlace } from '../parsers/kernel-symbols.ts';
 import { isMemory, type Mapping, parseMaps } from '../parsers/proc.ts';
 import { type KnownPlaces, readStack } from '../parsers/stack.ts';
-import type { MappingTexts } from './facts.ts';
+import type { Facts, MappingTexts } from './facts.ts';
 import type { Frame } from './schema.ts';
 import type { FilePlace, Symbols } from './symbols.ts';
 
@@ -52,7 +52,7 @@ const NO_CODE = -1;
 export function newFrameTable(
   mappings: AddressSpaces,
   symbols: Pick<Symbols, 'kernel' | 'user' | 'frameless' | 'jit'>,
-  dwarfPids: readonly number[] = [],
+  unwound: Pick<Facts, 'dwarfPids' | 'dwarfGeneration'> = { dwarfPids: [], dwarfGeneration: 1 },
 ): FrameTable {
   const frames: Frame[] = [];
   const places: (FilePlace | undefined)[] = [];
@@ -76,7 +76,7 @@ export function newFrameTable(
       ),
     user: (text, pid, generation) => {
       const space = mappings(pid, generation);
-      const dwarf = generation === 1 && dwarfPids.includes(pid);
+      const dwarf = generation === unwound.dwarfGeneration && unwound.dwarfPids.includes(pid);
       const look = (word: string, leaf: boolean) => {
         const address = dwarf && !leaf ? returnAddress(word) : word;
         const found = userFrame(address, leaf, space, pid, symbols);

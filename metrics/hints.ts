@@ -98,11 +98,8 @@ function frameHints({ stacks, total_time_ns: total }: Offcpu, facts: DwarfFacts)
 function callerAdvice({ mode, dwarfPids, unwindsDwarf }: DwarfFacts): string {
   const compile = 'compile it with -fno-omit-frame-pointer';
   if (dwarfPids.length > 0 || unwindsDwarf === 'no') return compile;
-  if (unwindsDwarf === 'too old')
-    return `${compile}, or use bpftrace 0.26 or newer with attach --unwind dwarf`;
-  return mode === 'attach'
-    ? `--unwind dwarf finds them, or ${compile}`
-    : `attach --unwind dwarf finds them, or ${compile}`;
+  if (unwindsDwarf === 'too old') return `${compile}, or use --unwind dwarf with bpftrace 0.26 or newer`;
+  return `${mode === 'system' ? 'attach ' : ''}--unwind dwarf finds them, or ${compile}`;
 }
 
 /** The file with the most frames that have no name. */

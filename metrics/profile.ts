@@ -22,7 +22,7 @@ export function assembleProfile(
 ): Profile {
   const span = spanOf(recording, facts, ending);
   const names = namesOf(recording, facts, ending.alive);
-  const frames = newFrameTable(addressSpaces(ending.mappings), symbols, facts.dwarfPids);
+  const frames = newFrameTable(addressSpaces(ending.mappings), symbols, facts);
   const calls = recording.maps.get('@calls') ?? [];
   const offcpu = facts.profilers.includes('offcpu')
     ? offcpuMetrics(offcpuInput(recording, facts, ending, span, names), frames)

@@ -31,7 +31,7 @@ export function assembleSample(
     const waits = waitsBetween(now('@waits'), before('@waits'));
     const identity = { owners: ownersOf(facts), comms: names.threads, lifetimes: new Map() };
     const input = { ...NO_EXTREMES, ...identity, waits, stacks: facts.stacks, end: at };
-    const frames = newFrameTable(addressSpaces(mappings), symbols, facts.dwarfPids);
+    const frames = newFrameTable(addressSpaces(mappings), symbols, facts);
     const { metrics } = offcpuMetrics(input, frames);
     return { ...metrics, frames: readable(metrics.frames, symbols.demangle) };
   };

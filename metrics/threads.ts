@@ -17,7 +17,12 @@ export function spanOf(recording: Recording, facts: Facts, ending: Ending): Span
   const [pid] = facts.pids;
   // The main thread may leave first, and another may take its place by exec: the last one ends the process.
   const left = recording.exits.findLast((e) => e.pid === pid)?.at ?? end;
-  return { start, end, wall: Math.max(0, Math.min(left, end) - start) };
+  return { start, end, wall: Math.max(0, Math.min(left, end) - start - heldNs(recording)) };
+}
+
+/** How long we held the command at its entry. */
+function heldNs({ entry, start }: Recording): number {
+  return entry !== undefined && start !== undefined ? start - entry : 0;
 }
 
 /** When the command became itself, or the threads were named; BEGIN was shortly before either. */
@@ -87,7 +92,9 @@ export function lifetimes(
   for (const { pid, tid, start, at } of recording.exits) {
     // A pid that was used again stands for all its processes, as it does in the waits.
     const key = `${pid}:${tid}`;
-    if (start > 0) lived.set(key, (lived.get(key) ?? 0) + Math.max(0, at - Math.max(start, span.start)));
+    const held = start < (recording.entry ?? 0) ? heldNs(recording) : 0;
+    if (start > 0)
+      lived.set(key, (lived.get(key) ?? 0) + Math.max(0, at - Math.max(start, span.start) - held));
   }
   return lived;
 }

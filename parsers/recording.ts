@@ -7,8 +7,10 @@ type Event<T extends StreamEvent['type']> = Extract<StreamEvent, { type: T }>;
 export interface Recording {
   /** When BEGIN ran; undefined until the program is live. */
   begin: number | undefined;
-  /** When the threads that ran already were named; undefined under `run`. */
+  /** When the threads that ran already were named; under `run` only when the command had been held at its entry. */
   start: number | undefined;
+  /** When the command was held at its entry, until `start`. */
+  entry: number | undefined;
   /** When the collection ended and the maps were printed; undefined when bpftrace did not get that far. */
   end: number | undefined;
   /** Whether all maps of the end have been printed: what comes after does not belong to the collection. */
@@ -18,7 +20,9 @@ export interface Recording {
   readonly exits: Event<'exit'>[];
   /** Whether a line held a name that is no ASCII. */
   mangled: boolean;
-  /** The last print of each map. */
+  /** What each map held when a program took over from an earlier one. */
+  readonly earlier: Map<string, readonly Entry[]>;
+  /** The last print of each map, after what it held earlier. */
   readonly maps: Map<string, readonly Entry[]>;
   /** The time of the last complete print at an interval. */
   tick: number | undefined;
@@ -46,12 +50,14 @@ export function newRecording(): Recording {
   return {
     begin: undefined,
     start: undefined,
+    entry: undefined,
     end: undefined,
     complete: false,
     mangled: false,
     execs: [],
     forks: [],
     exits: [],
+    earlier: new Map(),
     maps: new Map(),
     tick: undefined,
     quality: {
@@ -71,7 +77,10 @@ export function recordLine(recording: Recording, text: string): StreamLine {
   const line = readLine(text, recording.mangled);
   recording.mangled ||= isMangled(text);
   recordQuality(recording.quality, line);
-  if (line.kind === 'map' && !recording.complete) recording.maps.set(line.name, line.entries);
+  if (line.kind === 'map' && !recording.complete) {
+    const earlier = recording.earlier.get(line.name);
+    recording.maps.set(line.name, earlier ? [...earlier, ...line.entries] : line.entries);
+  }
   if (line.kind === 'event') recordEvent(recording, line.event);
   return line;
 }
@@ -99,7 +108,11 @@ function recordQuality(quality: StreamQuality, line: StreamLine): void {
 function recordEvent(recording: Recording, event: StreamEvent): void {
   switch (event.type) {
     case 'ready':
-      recording.begin = event.at;
+      if (recording.begin === undefined) recording.begin = event.at;
+      else goOn(recording);
+      return;
+    case 'entry':
+      recording.entry = event.at;
       return;
     case 'start':
       recording.start = event.at;
@@ -125,4 +138,15 @@ function recordEvent(recording: Recording, event: StreamEvent): void {
     default:
       return;
   }
+}
+
+/** The waits in progress; all other maps hold sums. */
+const IN_PROGRESS = '@off';
+
+/** A second program takes over, while the command is held: it counts on from what the first one counted. */
+function goOn(recording: Recording): void {
+  recording.maps.delete(IN_PROGRESS);
+  for (const [name, entries] of recording.maps) recording.earlier.set(name, entries);
+  recording.end = undefined;
+  recording.complete = false;
 }

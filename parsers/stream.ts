@@ -28,6 +28,7 @@ const eventTuple = z.union([
   z.tuple([z.literal('start'), ns]).transform(([type, at]) => ({ type, at })),
   z.tuple([z.literal('tick'), ns]).transform(([type, at]) => ({ type, at })),
   z.tuple([z.literal('tock'), ns]).transform(([type, at]) => ({ type, at })),
+  z.tuple([z.literal('entry'), ns, id]).transform(([type, at, pid]) => ({ type, at, pid })),
   z.tuple([z.literal('stop'), ns]).transform(([type, at]) => ({ type, at })),
   z.tuple([z.literal('end'), ns]).transform(([type, at]) => ({ type, at })),
   z

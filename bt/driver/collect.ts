@@ -6,8 +6,10 @@ import type { Symbols } from '../../metrics/symbols.ts';
 import { startOf } from '../../metrics/threads.ts';
 import type { Recording } from '../../parsers/recording.ts';
 import { BtprofError } from '../errors.ts';
-import type { Follow } from '../tracking.ts';
+import type { Entry, Follow } from '../tracking.ts';
+import { resumeShouldWeDie } from './entry.ts';
 import type { HeldTarget } from './held-target.ts';
+import type { MappingCache } from './mappings.ts';
 import { openSession, type Session, type SessionOptions } from './session.ts';
 import { isAlive, liveThreads, nameThreads, threadsOf, userProcesses } from './threads.ts';
 import { unwindsDwarf } from './unwind.ts';
@@ -38,6 +40,8 @@ export interface CollectOptions
     | 'debug'
   > {
   readonly subject: Subject;
+  /** Where the command is held to be unwound by DWARF. */
+  readonly entry?: Entry | undefined;
   /** btprof's own version. */
   readonly version: string;
   /** Resolves when the user asks for the result now. */
@@ -65,21 +69,29 @@ export interface Collection {
  * @throws BtprofError when no figures could be collected at all
  */
 export async function collect(options: CollectOptions): Promise<Collection> {
-  const { subject, stop, debug } = options;
+  const { subject, entry, stop, debug } = options;
   const takeSample = sampler(options.onSample);
   let facts: Facts | undefined;
-  const session = await openSession({
+  const sessionOptions = {
     ...options,
     follow: followOf(options),
     threads: threadsAt(subject),
     giveUp: subject.kind === 'run' ? Promise.race([stop, subject.target.exited]) : stop,
-    onTick: (recording, mappings, symbols) =>
+    onTick: (recording: Recording, mappings: MappingCache, symbols: Symbols) =>
       facts && takeSample(recording, facts, mappings.texts(), symbols),
-  });
-  const { tracer, recording, symbols } = session;
+  };
+  // Before there is a program: to start a process asks it for its maps.
+  const dismiss = entry && subject.kind === 'run' ? resumeShouldWeDie(subject.target.pid) : undefined;
+  const first = await openSession(sessionOptions);
   const began = performance.now();
-  facts = { ...factsOf(options, session.room), named: begin(session, subject) };
+  facts = { ...factsOf(options, first.room), named: begin(first, subject) };
   options.onStart(facts);
+  const takenOver = await takeOverAtEntry(first, sessionOptions);
+  dismiss?.();
+  if (takenOver && subject.kind === 'run')
+    facts = { ...facts, dwarfPids: [subject.target.pid], dwarfGeneration: 2 };
+  const session = takenOver ?? first;
+  const { tracer, recording, symbols } = session;
   const cause = await endOf(options, session);
   debug(`collection ended by ${cause}`);
   if (subject.kind === 'run' && cause === 'subject') await drain(recording, subject.target.pid);
@@ -95,6 +107,41 @@ export async function collect(options: CollectOptions): Promise<Collection> {
   return { recording, facts, ending, symbols, failure, close };
 }
 
+/**
+ * bpftrace reads unwind tables when it starts, and only a program that runs has any. So the command is stopped at its
+ * entry, when its libraries are loaded, and a second bpftrace that knows them goes on. Nothing is lost or counted twice,
+ * for nothing happens in between.
+ *
+ * @returns undefined when the command is not to be held, or ended before
+ */
+async function takeOverAtEntry(
+  first: Session,
+  options: SessionOptions & CollectOptions,
+): Promise<Session | undefined> {
+  const { subject, entry, plan } = options;
+  if (subject.kind !== 'run' || !entry) return undefined;
+  const held = first.entered.then(() => true);
+  if (!(await Promise.race([held, options.giveUp.then(() => false), first.tracer.ended.then(() => false)])))
+    return undefined;
+  const { pid } = subject.target;
+  try {
+    await first.printMaps();
+    const skipped = first.skippedRuns();
+    first.tracer.kill();
+    const second = await openSession({
+      ...options,
+      follow: { kind: 'named', by: process.pid, children: plan.children, stopped: true },
+      threads: 1,
+      dwarfPids: [pid],
+      continues: { ...first, skippedRuns: () => skipped },
+    });
+    nameThreads(() => [pid]);
+    return second;
+  } finally {
+    subject.target.signal('SIGCONT');
+  }
+}
+
 /** Makes a sample of each print: what the maps hold now, less what they held at the one before. */
 function sampler(onSample: (sample: Sample) => void) {
   let before: Earlier | undefined;
@@ -106,9 +153,9 @@ function sampler(onSample: (sample: Sample) => void) {
   };
 }
 
-function followOf({ subject, plan: { children } }: CollectOptions): Follow {
+function followOf({ subject, entry, plan: { children } }: CollectOptions): Follow {
   if (subject.kind === 'run') {
-    return { kind: 'held', pid: subject.target.pid, execs: subject.target.execs, children };
+    return { kind: 'held', pid: subject.target.pid, execs: subject.target.execs, children, entry };
   }
   return { kind: 'named', by: process.pid, children };
 }
@@ -137,6 +184,7 @@ function factsOf(
     profilers: plan.profilers.map((p) => p.name),
     stacks: plan.stacks,
     dwarfPids,
+    dwarfGeneration: 1,
     unwindsDwarf: unwindsDwarf(dialect, host.info.arch),
     room,
     named: [],
@@ -226,7 +274,7 @@ async function endingOf(
   failure: BtprofError | undefined,
 ): Promise<Omit<Ending, 'elapsedNs'>> {
   const { subject } = options;
-  const { recording, mappings, tracer } = session;
+  const { recording, mappings } = session;
   const named = new Set(facts.named.map((thread) => thread.tid));
   const alive = liveThreads(followed(recording, facts, subject), named);
   await mappings.close();
@@ -236,7 +284,7 @@ async function endingOf(
     alive,
     mappings: mappings.texts(),
     perfMaps: [...pidsOf(recording, facts)].filter(session.perfMaps.has),
-    skippedRuns: tracer.skippedRuns(),
+    skippedRuns: session.skippedRuns(),
     warnings: warnings(options, session, failure),
   };
 }
@@ -256,7 +304,7 @@ function followed(recording: Recording, facts: Facts, subject: Subject): Readonl
 }
 
 function warnings(
-  { dialect, host, plan }: CollectOptions,
+  { dialect, host, plan, entry }: CollectOptions,
   { mappings, recording, limits, mapEntries }: Session,
   failure: BtprofError | undefined,
 ): string[] {
@@ -272,6 +320,9 @@ function warnings(
         ]),
     ...(plan.stacks && limits.stackDepth < plan.stackDepth
       ? [`stacks are cut at ${limits.stackDepth} frames, for this host has too little memory for more`]
+      : []),
+    ...(entry && recording.entry === undefined
+      ? ['stacks are unwound by frame pointers, for the entry of the program was not seen']
       : []),
     ...(forgotten
       ? [`the mappings of ${forgotten} processes were forgotten: their frames have no module`]

@@ -95,6 +95,10 @@ export function newMappingCache(files: ObjectFiles, perfMaps: Pick<PerfMaps, 'se
           inherit(spaceOf(event.parent, event.generation), spaceOf(event.pid, event.generation));
           begin(event.pid, event.generation);
           return;
+        case 'entry':
+          inherit(spaceOf(event.pid, 1), spaceOf(event.pid, 2)); // it is named anew, and has the same program
+          generations.set(event.pid, 2);
+          return;
         case 'exit':
           if (event.pid === event.tid) generations.delete(event.pid);
           return;

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { totalmem } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Symbols } from '../../metrics/symbols.ts';
-import { parseKernelSymbols } from '../../parsers/kernel-symbols.ts';
+import { type KernelSymbols, parseKernelSymbols } from '../../parsers/kernel-symbols.ts';
 import { newRecording, type Recording, recordLine } from '../../parsers/recording.ts';
 import type { StreamEvent } from '../../parsers/stream.ts';
 import { composeMaps, composeProgram, type Plan } from '../compose.ts';
@@ -36,6 +36,8 @@ export interface SessionOptions {
   readonly symbolCache: SymbolCache | undefined;
   /** Threads that run already and will be followed. */
   readonly threads: number;
+  /** A session that has ended, whose collection this one goes on with. */
+  readonly continues?: Session;
   /** Settles when there is nothing to wait for any more: Ctrl-C, or the held process is gone. */
   readonly giveUp: Promise<unknown>;
   /** Ran with each complete print at an interval. */
@@ -47,18 +49,25 @@ export interface SessionOptions {
   readonly onLine?: (line: string) => void;
 }
 
-/** A bpftrace whose probes are live. */
-export interface Session {
-  readonly tracer: Tracer;
+interface Knowledge {
   readonly recording: Recording;
   readonly mappings: MappingCache;
-  readonly symbols: Symbols;
   readonly perfMaps: PerfMaps;
+  readonly symbols: Symbols;
+}
+
+/** A bpftrace whose probes are live. */
+export interface Session extends Knowledge {
+  readonly tracer: Tracer;
   readonly limits: Limits;
   /** Room that the maps have: less than was asked for when a wrapper does not pass the environment on. */
   readonly mapEntries: number;
   /** How many keys fit into each kernel map. */
   readonly room: Readonly<Record<string, number>>;
+  /** Resolves when the command is held at its entry. */
+  readonly entered: Promise<void>;
+  /** How often the kernel did not run a program of ours. */
+  readonly skippedRuns: () => number;
   /** Has the program print all its maps; resolves when they are read, or when bpftrace has ended. */
   readonly printMaps: () => Promise<void>;
 }
@@ -73,20 +82,8 @@ export async function openSession(options: SessionOptions): Promise<Session> {
   const { program, limits, roomFor } = prepareProgram(options);
   debug(`program:\n${program}`);
   debug(`limits: ${JSON.stringify(limits)}`);
-  const [recording, files, marks] = [newRecording(), newObjectFiles(), newMarks()];
-  const perfMaps = newPerfMaps();
-  const mappings = newMappingCache(files, perfMaps);
-  let kernel = parseKernelSymbols('');
-  const { user, frameless, lines, problems } = newUserSymbols(files, options.symbolCache);
-  const symbols: Symbols = {
-    kernel: (address) => kernel.find(address),
-    user,
-    frameless,
-    jit: perfMaps.find,
-    demangle,
-    lines: options.lines ? lines : undefined,
-    problems: () => [...problems(), ...perfMaps.problems()],
-  };
+  const marks = newMarks();
+  const { recording, mappings, perfMaps, symbols } = options.continues ?? newKnowledge(options);
   const onLine = (text: string) => {
     options.onLine?.(text);
     const line = recordLine(recording, text);
@@ -100,9 +97,11 @@ export async function openSession(options: SessionOptions): Promise<Session> {
   };
   const started = performance.now();
   const environment = dialect.environment(limits);
-  const tracer = await startTracer(bpftrace, program, environment, options.dwarfPids, onLine);
+  const { dwarfPids, follow } = options;
+  const signals = follow.kind === 'held' && follow.entry !== undefined;
+  const tracer = await startTracer(bpftrace, program, environment, { dwarfPids, signals }, onLine);
   options.onTracer(tracer);
-  kernel = readKernelSymbols(options.plan.stacks); // bpftrace takes longer to get ready
+  symbols.kernel('0'); // kallsyms is read while bpftrace gets ready
   await untilReady(tracer, marks, options.giveUp);
   debug(`armed after ${Math.round(performance.now() - started)} ms`);
   const mapEntries = tracer.mapEntries() ?? limits.mapEntries;
@@ -115,8 +114,30 @@ export async function openSession(options: SessionOptions): Promise<Session> {
     limits,
     mapEntries,
     room: roomFor(mapEntries),
+    entered: marks.passed('entry'),
+    skippedRuns: () => tracer.skippedRuns() + (options.continues?.skippedRuns() ?? 0),
     printMaps: () => printMaps(tracer, marks, debug),
   };
+}
+
+/** What is learnt of the processes. */
+function newKnowledge({ plan, symbolCache, lines: wanted }: SessionOptions): Knowledge {
+  const [files, perfMaps] = [newObjectFiles(), newPerfMaps()];
+  const { user, frameless, lines, problems } = newUserSymbols(files, symbolCache);
+  let kernel: KernelSymbols | undefined;
+  const symbols: Symbols = {
+    kernel: (address) => {
+      kernel ??= readKernelSymbols(plan.stacks);
+      return kernel.find(address);
+    },
+    user,
+    frameless,
+    jit: perfMaps.find,
+    demangle,
+    lines: wanted ? lines : undefined,
+    problems: () => [...problems(), ...perfMaps.problems()],
+  };
+  return { recording: newRecording(), mappings: newMappingCache(files, perfMaps), perfMaps, symbols };
 }
 
 function prepareProgram({ plan, host, dialect, follow, dwarfPids, threads }: SessionOptions) {

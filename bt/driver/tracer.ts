@@ -15,6 +15,13 @@ export interface TracerEnd {
   readonly signal: string | null;
 }
 
+export interface TracerOptions {
+  /** Processes whose unwind tables it is to read. */
+  readonly dwarfPids: readonly number[];
+  /** Whether the program sends signals. */
+  readonly signals: boolean;
+}
+
 /** A running bpftrace. */
 export interface Tracer {
   readonly pid: number;
@@ -35,7 +42,6 @@ export interface Tracer {
  * Starts bpftrace on a program. It runs in a session of its own, so that the terminal's signals reach the command
  * and us but not it: it has to outlive the command to print.
  *
- * @param dwarfPids processes whose unwind tables it is to read
  * @param onLine called with every line of its standard output
  * @throws BtprofError when it cannot be started
  */
@@ -43,11 +49,12 @@ export async function startTracer(
   bpftrace: string,
   program: string,
   environment: Record<string, string | undefined>,
-  dwarfPids: readonly number[],
+  options: TracerOptions,
   onLine: (line: string) => void,
 ): Promise<Tracer> {
-  const unwind = dwarfPids.flatMap((pid) => ['--dwarf-pid', String(pid)]);
-  const child = execa(bpftrace, ['--no-warnings', '-f', 'json', ...unwind, '-e', program], {
+  const unwind = options.dwarfPids.flatMap((pid) => ['--dwarf-pid', String(pid)]);
+  const unsafe = options.signals ? ['--unsafe'] : [];
+  const child = execa(bpftrace, ['--no-warnings', '-f', 'json', ...unsafe, ...unwind, '-e', program], {
     detached: true,
     stdin: 'ignore',
     buffer: false,

@@ -1,9 +1,10 @@
-import { readFileSync } from 'node:fs';
+import { closeSync, fstatSync, readFileSync } from 'node:fs';
 import type { Facts } from '../../metrics/facts.ts';
+import { readElf } from '../../parsers/elf.ts';
 import { type Mapping, parseMaps } from '../../parsers/proc.ts';
 import type { Dialect } from '../dialect.ts';
 import { BtprofError } from '../errors.ts';
-import { newObjectFiles } from './object-files.ts';
+import { newObjectFiles, openRegular, sourceOf } from './object-files.ts';
 import { tryRead } from './procfs.ts';
 import { newUserSymbols } from './user-symbols.ts';
 
@@ -28,16 +29,28 @@ export function dwarfPids(
   dialect: Dialect,
   arch: string,
 ): readonly number[] {
-  const able = unwindsDwarf(dialect, arch);
-  if (unwinder === 'fp' || (unwinder === 'auto' && able !== 'yes')) return [];
-  if (able === 'no') throw new BtprofError(`--unwind dwarf needs x86_64, and this is ${arch}.`, LEAVE_OUT);
-  if (able === 'too old') {
-    throw new BtprofError(
-      `--unwind dwarf needs bpftrace 0.26 or newer, and this is ${dialect.version}.`,
-      'Name a newer one with --bpftrace PATH, or leave --unwind out.',
-    );
-  }
+  if (pids.length === 0 || !isAble(unwinder, dialect, arch)) return [];
   return unwinder === 'dwarf' ? pids : pids.filter(lacksFramePointers);
+}
+
+/**
+ * Whether a program that is to be started is to be unwound by DWARF. Its libraries are not known yet.
+ *
+ * @throws BtprofError when DWARF is asked for and not there
+ */
+export function unwindsProgram(unwinder: Unwinder, path: string, dialect: Dialect, arch: string): boolean {
+  return isAble(unwinder, dialect, arch) && (unwinder === 'dwarf' || programLacksFramePointers(path));
+}
+
+/** @throws BtprofError when DWARF is asked for and not there */
+function isAble(unwinder: Unwinder, dialect: Dialect, arch: string): boolean {
+  const able = unwindsDwarf(dialect, arch);
+  if (able === 'yes' || unwinder !== 'dwarf') return unwinder !== 'fp' && able === 'yes';
+  if (able === 'no') throw new BtprofError(`--unwind dwarf needs x86_64, and this is ${arch}.`, LEAVE_OUT);
+  throw new BtprofError(
+    `--unwind dwarf needs bpftrace 0.26 or newer, and this is ${dialect.version}.`,
+    'Name a newer one with --bpftrace PATH, or leave --unwind out.',
+  );
 }
 
 const LEAVE_OUT = 'Leave --unwind out: stacks are unwound by frame pointers then.';
@@ -47,12 +60,31 @@ const SAMPLES = 64;
 
 /** Whether one of the files that a process runs is built without frame pointers. */
 export function lacksFramePointers(pid: number): boolean {
+  const text = tryRead(() => readFileSync(`/proc/${pid}/maps`, 'utf8')) ?? '';
+  return someLackFramePointers(parseMaps(text).filter((mapping) => mapping.path.startsWith('/')));
+}
+
+function programLacksFramePointers(path: string): boolean {
+  const descriptor = openRegular(path);
+  const source = sourceOf(descriptor);
+  const elf = source && readElf(source);
+  const file = descriptor === undefined ? '' : `00:00 ${fstatSync(descriptor).ino}`;
+  if (descriptor !== undefined) closeSync(descriptor);
+  if (!elf || 'problem' in elf) return false;
+  const code = elf.segments.filter((segment) => segment.executable);
+  return someLackFramePointers(
+    code.map(({ vaddr, fileOffset, fileSize }) => {
+      const start = BigInt(vaddr);
+      return { start, end: start + BigInt(fileSize), fileOffset: BigInt(fileOffset), file, path };
+    }),
+  );
+}
+
+function someLackFramePointers(mappings: readonly Mapping[]): boolean {
   const files = newObjectFiles();
   const { frameless } = newUserSymbols(files);
   try {
-    const text = tryRead(() => readFileSync(`/proc/${pid}/maps`, 'utf8')) ?? '';
-    const mappings = parseMaps(text).filter((mapping) => mapping.path.startsWith('/'));
-    for (const { file, path } of mappings) files.see(file, { pid, path });
+    for (const { file, path } of mappings) files.see(file, { pid: process.pid, path });
     return mappings.some((mapping) => {
       const without = samplesOf(mapping).filter((offset) => frameless(mapping, offset));
       return without.length > SAMPLES / 2;

@@ -90,7 +90,7 @@ function startOfWait(options: FragmentOptions): string[] {
 function eitherUnwinder(options: FragmentOptions, save: (stacks: readonly string[]) => string): string[] {
   const known = options.dwarfPids.map((pid) => `pid == ${pid}`).join(' || ');
   return [
-    `if (@gen[(uint64)pid] == 1 && (${known})) {`,
+    `if (@gen[(uint64)pid] == ${options.dwarfGeneration} && (${known})) {`,
     `  ${save(stacks(options, 'dw_ustack'))}`,
     '} else {',
     `  ${save(stacks(options))}`,

@@ -11,6 +11,8 @@ export interface FragmentOptions {
   readonly stackDepth: number;
   /** Processes whose user stacks are unwound by DWARF, as long as they run the program that they run now. */
   readonly dwarfPids: readonly number[];
+  /** The exec generation of that program. */
+  readonly dwarfGeneration: number;
   /** Whether the kernel has BTF: `curtask` can be read. */
   readonly btf: boolean;
   readonly arch: 'x86_64' | 'aarch64';

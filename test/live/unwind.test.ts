@@ -1,8 +1,10 @@
+import { chmodSync, copyFileSync, readFileSync, writeFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { execa } from 'execa';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { dialectFor } from '../../bt/dialect.ts';
 import type { Offcpu, Profile } from '../../metrics/schema.ts';
-import { btprof, profile, symbols, temporaryFile } from './btprof.ts';
+import { BTPROF, btprof, profile, symbols, temporaryFile } from './btprof.ts';
 
 const dialect = dialectFor((await execa('bpftrace', ['--version'])).stdout);
 const able = process.arch === 'x64' && dialect.unwindsDwarf;
@@ -10,9 +12,10 @@ const CHAIN = ['inner', 'middle', 'outer', 'main'];
 
 /** A program whose functions keep no frame pointers, but for the innermost. */
 let running: { pid: number; kill: () => void };
+let program: string;
 
 beforeEach(async () => {
-  const program = temporaryFile('program');
+  program = temporaryFile('program');
   await execa('gcc', ['-O2', '-fomit-frame-pointer', '-o', program, 'fixtures/workloads/chain.c']);
   const child = execa(program, ['3000', '10'], { reject: false });
   running = { pid: child.pid as number, kill: () => child.kill('SIGKILL') };
@@ -21,6 +24,27 @@ afterEach(() => running.kill());
 
 function attach(...options: string[]): Promise<Profile> {
   return profile(['attach', '-d', '1s', ...options, String(running.pid)]);
+}
+
+/** The child of a process that is stopped, when there is one. */
+async function heldChild(parent: number): Promise<number> {
+  for (;;) {
+    const children = readIfThere(`/proc/${parent}/task/${parent}/children`)
+      .split(' ')
+      .filter(Boolean)
+      .map(Number);
+    const held = children.find((pid) => /^State:\s+T/m.test(readIfThere(`/proc/${pid}/status`)));
+    if (held !== undefined) return held;
+    await sleep(10);
+  }
+}
+
+function readIfThere(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch {
+    return '';
+  }
 }
 
 /** Of the stack with most of the waiting time. */
@@ -45,6 +69,52 @@ describe.runIf(able)('where bpftrace unwinds by DWARF', () => {
     expect(chain.at(-1)).toBe('_start');
     expect(incomplete).toBe(false);
     expect(quality).toMatchObject({ kernel_errors: 0, stacks_missing: 0, warnings: [] });
+  });
+
+  test('run --unwind dwarf finds them all, and counts what run without it does', async () => {
+    const [held, plain] = [
+      await profile(['run', '--unwind', 'dwarf', program, '17', '10']),
+      await profile(['run', program, '17', '10']),
+    ];
+    const { chain, incomplete } = longest(held.ebpf.offcpu);
+    expect(chain.slice(0, 4)).toEqual(CHAIN);
+    expect(chain.at(-1)).toBe('_start');
+    expect(incomplete).toBe(false);
+    expect(held.ebpf.syscalls?.by_syscall).toEqual(plain.ebpf.syscalls?.by_syscall);
+    expect(held.ebpf.offcpu?.stacks[0]?.count).toBe(17);
+    expect(held.metadata).toMatchObject({ processes: 1, threads: 1, exit: { code: 0, signal: null } });
+    // The second in which the command was held is not its own.
+    expect(held.metadata.wall_time_ns).toBeLessThan(plain.metadata.wall_time_ns * 2);
+    expect(held.ebpf.offcpu?.stacks.map(({ state }) => state)).not.toContain('T');
+    expect(held.quality).toMatchObject({ kernel_errors: 0, stacks_missing: 0, warnings: [] });
+  });
+
+  test('run --unwind dwarf leaves input, output and status to a script', async () => {
+    const script = temporaryFile('script');
+    writeFileSync(script, '#!/bin/sh\nread line; echo "<$line>"; sleep 0.05; exit 7\n', { mode: 0o755 });
+    const args = ['run', '--unwind', 'dwarf', '-q', '-o', '/dev/null', script];
+    const { status, stdout, stderr } = await btprof(args, { input: 'a word\n' });
+    expect({ status, stdout, stderr }).toEqual({ status: 7, stdout: '<a word>\n', stderr: '' });
+  });
+
+  test('a command that is held goes on when btprof is killed', async () => {
+    const file = temporaryFile('done');
+    const command = ['sh', '-c', 'echo $$ > "$0"; sleep 0.1; echo done >> "$0"', file];
+    const killed = execa(BTPROF, ['run', '--unwind', 'dwarf', ...command], { reject: false });
+    const pid = await heldChild(killed.pid as number);
+    process.kill(killed.pid as number, 'SIGKILL');
+    await killed;
+    while (!readIfThere(file).includes('done')) await sleep(50);
+    expect(readIfThere(file)).toBe(`${pid}\ndone\n`);
+  });
+
+  test('run --unwind dwarf refuses a path that bpftrace would misread', async () => {
+    const odd = temporaryFile('a {program}');
+    copyFileSync(program, odd);
+    chmodSync(odd, 0o755);
+    const { status, stdout, stderr } = await btprof(['run', '--unwind', 'dwarf', odd, '1', '1']);
+    expect({ status, stdout }).toEqual({ status: 125, stdout: '' });
+    expect(stderr).toContain('its path has characters that bpftrace would misread');
   });
 
   test('children, whose tables are not known, are unwound by frame pointers', async () => {

@@ -69,6 +69,7 @@ export const SLEEP_FACTS: Facts = {
   profilers: ['offcpu', 'syscalls'],
   stacks: true,
   dwarfPids: [],
+  dwarfGeneration: 1,
   unwindsDwarf: 'too old',
   room: { '@waits': 32_768, '@longest': 65_536, '@shortest': 65_536, '@calls': 65_536 },
   named: [],

@@ -12,6 +12,7 @@ import type { FragmentOptions } from '../../../../bt/profilers/profiler.ts';
 const OPTIONS: FragmentOptions = {
   stackMode: 'raw',
   dwarfPids: [],
+  dwarfGeneration: 1,
   minBlockNs: 0,
   stacks: true,
   stackDepth: 127,

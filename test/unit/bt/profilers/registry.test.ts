@@ -33,6 +33,7 @@ describe.each(PROFILERS)('$name', (profiler) => {
   const options = {
     stackMode: 'perf',
     dwarfPids: [],
+    dwarfGeneration: 1,
     minBlockNs: 0,
     stacks: true,
     stackDepth: 127,

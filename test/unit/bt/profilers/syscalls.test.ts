@@ -5,7 +5,15 @@ import { readCall, syscalls } from '../../../../bt/profilers/syscalls.ts';
 describe('the fragment', () => {
   const fragmentOf = (options: Pick<FragmentOptions, 'btf' | 'arch'>) =>
     syscalls.fragment({
-      ...{ stackMode: 'raw', dwarfPids: [], minBlockNs: 0, stacks: true, stackDepth: 127, stops: false },
+      ...{
+        stackMode: 'raw',
+        dwarfPids: [],
+        dwarfGeneration: 1,
+        minBlockNs: 0,
+        stacks: true,
+        stackDepth: 127,
+        stops: false,
+      },
       ...options,
     });
   const bodyOf = (options: Pick<FragmentOptions, 'btf' | 'arch'>) =>
