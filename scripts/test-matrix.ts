@@ -1,13 +1,15 @@
 /**
- * `npm run test:matrix [-- VERSION... | VITEST_ARG...]`: the kernel tests with the real bpftrace 0.17, 0.23 and 0.27 in
- * turn, on this one kernel, and then those that compare the three.
+ * `npm run test:matrix [-- VERSION... | --but-own | VITEST_ARG...]`: the kernel tests with the real bpftrace 0.17, 0.23
+ * and 0.27 in turn, on this one kernel, and then those that compare the three. With --but-own the version of the
+ * installed bpftrace is left out, for `npm test` has tried it.
  */
 import { $ } from 'zx';
 import { prepareHost, TO_TEST_VERSIONS } from './host.ts';
 import { prepareVersions, VERSIONS, type Version } from './versions.ts';
 
 $.verbose = false;
-const given = process.argv.slice(2);
+const butOwn = process.argv.includes('--but-own');
+const given = process.argv.slice(2).filter((arg) => arg !== '--but-own');
 const asked = VERSIONS.filter((version) => given.includes(version));
 const args = given.filter((arg) => !asked.includes(arg as Version));
 
@@ -18,7 +20,11 @@ const missing = await prepareHost(TO_TEST_VERSIONS);
 if (missing.length > 0) fail(`What is missing:\n${missing.map((m) => `- ${m}`).join('\n')}`);
 const all = await prepareVersions();
 await $({ stdio: 'inherit' })`npx tsx scripts/build.ts`;
-for (const bpftrace of all.filter(({ version }) => asked.length === 0 || asked.includes(version))) {
+const own = butOwn ? (await $({ nothrow: true })`bpftrace --version`).stdout : '';
+const wanted = all
+  .filter(({ version }) => asked.length === 0 || asked.includes(version))
+  .filter(({ version }) => !own.includes(` v${version}.`));
+for (const bpftrace of wanted) {
   console.log(`\nbpftrace ${bpftrace.version}`);
   await vitest('live', { PATH: `${bpftrace.dir}:${process.env.PATH}` }, `with bpftrace ${bpftrace.version}`);
 }

@@ -24,6 +24,15 @@ int main(int argc, char **argv) {
 }
 `;
 
+/** C of functions `f0`, `f1`, … of some 30 bytes each. The later ones call the earlier ones. */
+export function manyFunctions(count: number): string {
+  const body = (i: number) => (i === 0 ? 'n' : `f${i - 1}(n * ${i}) + f${i >> 1}(n + ${i})`);
+  return Array.from(
+    { length: count },
+    (_, i) => `__attribute__((noinline)) int f${i}(int n) { return ${body(i)}; }\n`,
+  ).join('');
+}
+
 /** How a program is linked decides where its code is. */
 export const LINKED: readonly (readonly [string, readonly string[]])[] = [
   ['position-independent', ['-pie', '-fPIE']],
