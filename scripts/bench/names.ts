@@ -22,7 +22,7 @@ interface Shown {
   readonly rows: number;
   /** Those whose first user frame has the name of a function. */
   readonly named: number;
-  /** Share of user frames in mapped code that have module and function, in %; only btprof says which are. */
+  /** Share of user frames of all waits, in mapped code, that have module and function, in %; only btprof says which are. */
   readonly frames?: number;
 }
 
@@ -87,12 +87,15 @@ async function byBtprof({ version, path }: Bpftrace, loop: string): Promise<Show
   const short = rows.filter(({ pid, tid }) =>
     SHORT.includes(offcpu?.thread_stats[`${pid}:${tid}`]?.comm ?? ''),
   );
-  const mapped = rows.flatMap(({ user }) => user.map(frame)).filter((f) => f?.module);
+  const mapped = short.flatMap(({ user, count }) =>
+    user.map(frame).flatMap((f) => (f?.module ? [{ count, named: f.symbol !== null }] : [])),
+  );
+  const waits = (frames: typeof mapped) => frames.reduce((sum, { count }) => sum + count, 0);
   return {
     tool: `btprof, bpftrace ${version}`,
     rows: short.length,
     named: short.filter(({ user }) => frame(user[0])?.symbol).length,
-    frames: (100 * mapped.filter((f) => f?.symbol).length) / mapped.length,
+    frames: (100 * waits(mapped.filter(({ named }) => named))) / waits(mapped),
   };
 }
 
