@@ -182,21 +182,27 @@ async function benchAgreement(ask: Ask): Promise<void> {
 function compare(
   ours: readonly (string | null)[],
   theirs: readonly string[],
-  at: ReadonlyMap<string, string>,
+  at: ReadonlyMap<string, ReadonlySet<string>>,
 ) {
   const count = { same: 0, alias: 0, single: 0, different: 0 };
   for (const [i, name] of ours.entries()) {
     const other = (theirs[i] ?? '??').replace(/@.*/, '');
-    if ((name ?? '??') === other) count.same++;
+    const shared = [...(at.get(name ?? '') ?? [])].some((address) => at.get(other)?.has(address));
+    if (name === null ? other === '??' : whole(name) === whole(other)) count.same++;
     else if (name === null || other === '??') count.single++;
-    else if (at.has(name) && at.get(name) === at.get(other)) count.alias++;
+    else if (shared) count.alias++;
     else count.different++;
   }
   return count;
 }
 
-/** Where each name is: several may be at one address. */
-async function symbolAddresses(path: string): Promise<Map<string, string>> {
+/** Debug information has the name of the function that a compiler split a part off from, or specialised. */
+function whole(name: string): string {
+  return name.replace(/(\.(cold|isra|constprop|part|lto_priv)(\.\d+)?)+$/, '');
+}
+
+/** Where each name is: several may be at one address, and one at several, for as many versions of a symbol. */
+async function symbolAddresses(path: string): Promise<Map<string, Set<string>>> {
   const elf = elfOf(path);
   const debugFile = 'problem' in elf ? undefined : findDebugFile(elf, path);
   const tables = await Promise.all(
@@ -204,10 +210,12 @@ async function symbolAddresses(path: string): Promise<Map<string, string>> {
       execa('nm', ['-P', ...words], { maxBuffer: 2 ** 28, reject: false }),
     ),
   );
-  const rows = tables.flatMap(({ stdout }) => [
-    ...stdout.matchAll(/^(\S+?)(?:@\S+)? [tTwWiVv] ([0-9a-f]+)/gm),
-  ]);
-  return new Map(rows.map((row) => [row[1] as string, (row[2] as string).replace(/^0+/, '')]));
+  const addresses = new Map<string, Set<string>>();
+  for (const { stdout } of tables) {
+    for (const [, name = '', address = ''] of stdout.matchAll(/^(\S+?)(?:@\S+)? [tTwWiVv] ([0-9a-f]+)/gm))
+      addresses.set(name, (addresses.get(name) ?? new Set()).add(address.replace(/^0+/, '')));
+  }
+  return addresses;
 }
 
 function largestObjects(): string[] {

@@ -45,6 +45,13 @@ test('the head is one comment without trailing blanks', () => {
   expect(write().startsWith('/*\n * Title.\n *\n * Text.\n */\n\n')).toBe(true);
 });
 
+test('settings stand between the head and the probes, and there is no block of none', () => {
+  const config = ['a=1', 'b=enable'];
+  expect(write({ config })).toContain(' */\n\nconfig = { a=1; b=enable }\n\n// Printed once all probes are');
+  expect(write({ config: [] })).toBe(write());
+  expect(write()).not.toContain('config');
+});
+
 test('a probe has its comment, its predicate and its statements, and blank lines stay blank', () => {
   expect(write()).toContain(
     '// One line.\n// Another.\ntracepoint:a:b\n/@gen[pid]/\n{\n  x();\n\n  y();\n}\n',
