@@ -128,6 +128,11 @@ interface Performed {
   readonly flush: () => void;
 }
 
+function openSymbolCache(wanted: boolean): SymbolCache | undefined {
+  const directory = wanted ? symbolCacheDirectory() : undefined;
+  return directory === undefined ? undefined : newSymbolCache(directory);
+}
+
 /** Everything that can be refused is refused here, before anything is started. */
 async function prepare(kind: Subject['kind'], options: ProfileOptions): Promise<Job> {
   const format = options.json ? 'json' : options.format;
@@ -153,7 +158,7 @@ async function prepare(kind: Subject['kind'], options: ProfileOptions): Promise<
     bpftrace,
     unwind: options.unwind,
     lines: options.lines ?? false,
-    symbolCache: options.symbolCache ? newSymbolCache(symbolCacheDirectory()) : undefined,
+    symbolCache: openSymbolCache(options.symbolCache),
     host,
     file: options.output === undefined ? undefined : openOutput(options.output),
     say: (text) => options.quiet || stderr.write(`btprof: ${text}\n`),

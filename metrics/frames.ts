@@ -78,6 +78,7 @@ export function newFrameTable(
       const space = mappings(pid, generation);
       const dwarf = generation === unwound.dwarfGeneration && unwound.dwarfPids.includes(pid);
       const look = (word: string, leaf: boolean) => {
+        if (dwarf && word === NOT_UNWOUND) return NO_CODE;
         const address = dwarf && !leaf ? returnAddress(word) : word;
         const found = userFrame(address, leaf, space, pid, symbols);
         return found ? indexOf(found.frame, found.place) : NO_CODE;
@@ -90,10 +91,10 @@ export function newFrameTable(
   };
 }
 
-/**
- * The DWARF unwinder of bpftrace has already gone back to the call, by a byte. It ends a stack that it cannot unwind
- * any further by 64 ones, which become an address that is in no mapping.
- */
+/** How the DWARF unwinder of bpftrace ends a stack that it cannot unwind any further. */
+const NOT_UNWOUND = 'f'.repeat(16);
+
+/** The DWARF unwinder of bpftrace has already gone back to the call, by a byte. */
 function returnAddress(word: string): string {
   return (BigInt(`0x${word}`) + 1n).toString(16);
 }

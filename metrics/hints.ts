@@ -109,5 +109,5 @@ function symbolHints({ frames }: Offcpu): string[] {
     if (symbol === null && module?.startsWith('/')) unnamed.set(module, (unnamed.get(module) ?? 0) + 1);
   const [most] = [...unnamed].sort(([, a], [, b]) => b - a);
   if (!most || most[1] <= WORTH * frames.length) return [];
-  return [`${plural(most[1], 'frame')} of ${most[0]} have no name: its debug symbols would give them`];
+  return [`no name for ${plural(most[1], 'frame')} of ${most[0]}: its debug symbols would have them`];
 }

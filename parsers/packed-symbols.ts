@@ -1,4 +1,4 @@
-import { LONGEST_NAME, textAt } from './elf-bytes.ts';
+import { textAt } from './elf-bytes.ts';
 import { inOrder, type SymbolPart, type SymbolTable, symbolTable } from './symbol-table.ts';
 
 /** Changes with the format, and whenever the same file would give other names. */
@@ -67,7 +67,9 @@ export function unpackSymbols(bytes: Buffer): SymbolTable[] | undefined {
     const [table, count, textBytes] = new Uint32Array(copy, at, 4) as unknown as [number, number, number];
     const end = at + 16 + count * RANGE_BYTES + textBytes;
     if (end > copy.byteLength || textBytes % 8 !== 0 || table > tables.length) return undefined;
-    tables[table] = [...(tables[table] ?? []), symbolTable(unpackPart(copy, at + 16, count, textBytes), [])];
+    const parts = tables[table] ?? [];
+    tables[table] = parts;
+    parts.push(symbolTable(unpackPart(copy, at + 16, count, textBytes), []));
     at = end;
   }
   return at === copy.byteLength ? tables.map(inOrder) : undefined;
@@ -76,7 +78,7 @@ export function unpackSymbols(bytes: Buffer): SymbolTable[] | undefined {
 function unpackPart(copy: ArrayBuffer, start: number, count: number, textBytes: number): SymbolPart {
   const column = (index: number) => new Uint32Array(copy, start + count * (8 + 4 * index), count);
   const text = Buffer.from(copy, start + count * RANGE_BYTES, textBytes);
-  const nameAt = (position: number) => textAt(text, position, LONGEST_NAME) || undefined;
+  const nameAt = (position: number) => textAt(text, position, textBytes) || undefined;
   return {
     ranges: {
       starts: new Float64Array(copy, start, count),

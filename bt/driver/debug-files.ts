@@ -2,7 +2,7 @@ import { closeSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import { type ByteSource, type ElfFile, readElf } from '../../parsers/elf.ts';
 import { readFunctions } from '../../parsers/elf-symbols.ts';
-import type { SymbolTable } from '../../parsers/symbol-table.ts';
+import { inOrder, type SymbolTable } from '../../parsers/symbol-table.ts';
 import { openRegular, sourceOf } from './object-files.ts';
 import { tryRead } from './procfs.ts';
 import { runTool } from './tools.ts';
@@ -25,8 +25,13 @@ export function findDebugFile({ buildId, debugLink }: ElfFile, path: string): st
 }
 
 /** The functions of a file with debug information. */
-export function debugFunctions(path: string): SymbolTable | undefined {
-  return readFileOf(path, readFunctions);
+export function debugFunctions(path: string): SymbolTable {
+  return readFileOf(path, readFunctions) ?? unread(`${path} could not be read`);
+}
+
+/** No functions, and why. */
+function unread(problem: string): SymbolTable {
+  return { ...inOrder([]), problems: [problem] };
 }
 
 function readFileOf<T>(path: string, read: (source: ByteSource, elf: ElfFile) => T): T | undefined {
@@ -47,13 +52,16 @@ const LARGEST_PACKED = 64 * 2 ** 20;
 /** .gnu_debugdata, of Fedora: a whole ELF file with the missing symbols, packed by xz. */
 export function packedFunctions(source: ByteSource, elf: ElfFile): SymbolTable | undefined {
   const section = elf.section('.gnu_debugdata');
-  if (!section || section.size > LARGEST_PACKED) return undefined;
-  const packed = tryRead(() => source.read(section.offset, section.size));
+  if (!section) return undefined;
+  const small = section.size <= LARGEST_PACKED;
+  const packed = small ? tryRead(() => source.read(section.offset, section.size)) : undefined;
   const unpacked = packed && runTool(['xz', '-dc'], { input: packed });
-  if (!unpacked) return undefined;
+  if (!unpacked) return unread('xz could not unpack its .gnu_debugdata');
   const inner = bufferSource(unpacked);
   const innerElf = readElf(inner);
-  return 'problem' in innerElf ? undefined : readFunctions(inner, innerElf);
+  return 'problem' in innerElf
+    ? unread(`.gnu_debugdata: ${innerElf.problem}`)
+    : readFunctions(inner, innerElf);
 }
 
 function bufferSource(bytes: Buffer): ByteSource {

@@ -15,7 +15,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { userInfo } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { packSymbols, unpackSymbols } from '../../parsers/packed-symbols.ts';
 import type { SymbolTable } from '../../parsers/symbol-table.ts';
 import { tryRead } from './procfs.ts';
@@ -27,6 +27,8 @@ const MOST = 256 * 2 ** 20;
 const WORTH = 1000;
 /** A file that was begun so long ago will not be finished. */
 const ABANDONED_MS = 3600_000;
+/** Names of files that we have written, or begun to. */
+const OURS = /^[0-9a-f]+-[0-9a-f]+(\.[0-9a-f]+\.tmp)?$/;
 /** Write permission of the group and of others. */
 const OTHERS_WRITE = 0o022;
 
@@ -37,40 +39,45 @@ export interface SymbolCache {
   readonly put: (key: string, tables: readonly SymbolTable[]) => void;
 }
 
-/** `$XDG_CACHE_HOME/btprof/symbols`, or that in the home of the user we run as: under sudo that is root's. */
-export function symbolCacheDirectory(): string {
+/**
+ * `$XDG_CACHE_HOME/btprof/symbols`, or that in the home of the user we run as: under sudo that is root's. Undefined for a
+ * user who has none.
+ */
+export function symbolCacheDirectory(): string | undefined {
   const { XDG_CACHE_HOME } = process.env;
-  const base = XDG_CACHE_HOME?.startsWith('/') ? XDG_CACHE_HOME : join(userInfo().homedir, '.cache');
-  return join(base, 'btprof', 'symbols');
+  const home = tryRead(() => userInfo().homedir);
+  const base = XDG_CACHE_HOME?.startsWith('/') ? XDG_CACHE_HOME : home && join(home, '.cache');
+  return base && join(base, 'btprof', 'symbols');
 }
 
 /** Files of another user are never read, nor any in a directory that others can write to. */
 export function newSymbolCache(directory: string): SymbolCache {
-  const own = () => {
-    tryRead(() => mkdirSync(directory, { recursive: true, mode: 0o700 }));
-    return isOwn(
-      tryRead(() => lstatSync(directory)),
-      (stat) => stat.isDirectory(),
-    );
+  const usable = () => {
+    // One by one: what is to be made recursively below /proc is tried for ever.
+    for (const dir of [dirname(dirname(directory)), dirname(directory), directory])
+      tryRead(() => mkdirSync(dir, { mode: 0o700 }));
+    return [dirname(directory), directory].every(isOwnDirectory);
   };
-  const pathOf = (key: string) => join(directory, key);
   return {
-    get: (key) => (own() ? readTables(pathOf(key)) : undefined),
+    get: (key) => (usable() ? readTables(join(directory, key)) : undefined),
     put: (key, tables) => {
       const ranges = tables.reduce((sum, table) => sum + table.size, 0);
-      if (ranges < WORTH || tables.some((table) => table.problems.length > 0) || !own()) return;
+      if (ranges < WORTH || tables.some((table) => table.problems.length > 0) || !usable()) return;
       const bytes = packSymbols(tables);
       if (bytes.length > LARGEST) return;
-      tryRead(() => writeWhole(pathOf(key), bytes));
+      tryRead(() => writeWhole(join(directory, key), bytes));
       tryRead(() => prune(directory));
     },
   };
 }
 
-function isOwn(stat: Stats | undefined, isKind: (stat: Stats) => boolean): boolean {
-  return (
-    stat !== undefined && isKind(stat) && stat.uid === process.geteuid?.() && (stat.mode & OTHERS_WRITE) === 0
-  );
+function isOwnDirectory(path: string): boolean {
+  const stat = tryRead(() => lstatSync(path));
+  return stat?.isDirectory() === true && isOwn(stat);
+}
+
+function isOwn({ uid, mode }: Stats): boolean {
+  return uid === process.geteuid?.() && (mode & OTHERS_WRITE) === 0;
 }
 
 function readTables(path: string): readonly SymbolTable[] | undefined {
@@ -79,7 +86,7 @@ function readTables(path: string): readonly SymbolTable[] | undefined {
   if (descriptor === undefined) return undefined;
   try {
     const stat = fstatSync(descriptor);
-    if (!isOwn(stat, (file) => file.isFile()) || stat.size > LARGEST) return undefined;
+    if (!stat.isFile() || !isOwn(stat) || stat.size > LARGEST) return undefined;
     tryRead(() => futimesSync(descriptor, new Date(), new Date()));
     return tryRead(() => unpackSymbols(readFileSync(descriptor)));
   } finally {
@@ -102,12 +109,15 @@ function writeWhole(path: string, bytes: Buffer): void {
 function prune(directory: string): void {
   const files = readdirSync(directory).flatMap((name) => {
     const path = join(directory, name);
-    const stat = tryRead(() => lstatSync(path));
-    return stat ? [{ path, size: stat.size, mtimeMs: stat.mtimeMs, begun: name.endsWith('.tmp') }] : [];
+    const stat = OURS.test(name) ? tryRead(() => lstatSync(path)) : undefined;
+    return stat?.isFile()
+      ? [{ path, size: stat.size, mtimeMs: stat.mtimeMs, begun: name.endsWith('.tmp') }]
+      : [];
   });
   let room = MOST;
   for (const { path, size, mtimeMs, begun } of files.sort((a, b) => b.mtimeMs - a.mtimeMs)) {
     room -= size;
-    if (room < 0 || (begun && Date.now() - mtimeMs > ABANDONED_MS)) rmSync(path, { force: true });
+    const abandoned = begun && Date.now() - mtimeMs > ABANDONED_MS;
+    if (room < 0 || abandoned) tryRead(() => rmSync(path, { force: true }));
   }
 }

@@ -61,7 +61,10 @@ const SAMPLES = 64;
 /** Whether one of the files that a process runs is built without frame pointers. */
 export function lacksFramePointers(pid: number): boolean {
   const text = tryRead(() => readFileSync(`/proc/${pid}/maps`, 'utf8')) ?? '';
-  return someLackFramePointers(parseMaps(text).filter((mapping) => mapping.path.startsWith('/')));
+  return someLackFramePointers(
+    parseMaps(text).filter((mapping) => mapping.path.startsWith('/')),
+    pid,
+  );
 }
 
 function programLacksFramePointers(path: string): boolean {
@@ -77,14 +80,16 @@ function programLacksFramePointers(path: string): boolean {
       const start = BigInt(vaddr);
       return { start, end: start + BigInt(fileSize), fileOffset: BigInt(fileOffset), file, path };
     }),
+    process.pid,
   );
 }
 
-function someLackFramePointers(mappings: readonly Mapping[]): boolean {
+/** @param pid a process whose root has the files */
+function someLackFramePointers(mappings: readonly Mapping[], pid: number): boolean {
   const files = newObjectFiles();
   const { frameless } = newUserSymbols(files);
   try {
-    for (const { file, path } of mappings) files.see(file, { pid: process.pid, path });
+    for (const { file, path } of mappings) files.see(file, { pid, path });
     return mappings.some((mapping) => {
       const without = samplesOf(mapping).filter((offset) => frameless(mapping, offset));
       return without.length > SAMPLES / 2;

@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto';
-import type { FilePlace, SourceLine, Symbols, UserPlace } from '../../metrics/symbols.ts';
+import type { FilePlace, SourceLine, Symbols } from '../../metrics/symbols.ts';
 import { type ByteSource, type ElfFile, EM_X86_64, fileOffsetToVaddr, readElf } from '../../parsers/elf.ts';
 import { readFunctions } from '../../parsers/elf-symbols.ts';
 import { readGoFunctions } from '../../parsers/gopclntab.ts';
 import { isMemory, type Mapping } from '../../parsers/proc.ts';
-import type { SymbolTable } from '../../parsers/symbol-table.ts';
+import type { FoundFunction, SymbolTable } from '../../parsers/symbol-table.ts';
 import { debugFunctions, findDebugFile, packedFunctions } from './debug-files.ts';
 import { isTrusted, type ObjectFiles } from './object-files.ts';
 import { tryRead } from './procfs.ts';
@@ -70,17 +70,22 @@ export function newUserSymbols(files: ObjectFiles, cache?: SymbolCache): UserSym
       );
     return lines ?? [];
   };
-  const functionAt = (mapping: Mapping, fileOffset: number): UserPlace | undefined => {
+  const functionAt = (mapping: Mapping, fileOffset: number) => {
     const object = objectOf(mapping);
     const vaddr = object && fileOffsetToVaddr(object.elf, fileOffset);
-    return vaddr === undefined ? undefined : placeAt(object?.tables ?? [], vaddr);
+    const found = vaddr === undefined ? undefined : nearest(object?.tables ?? [], vaddr);
+    return found && { object: object as ObjectSymbols, found, offset: (vaddr as number) - found.start };
   };
   return {
-    user: functionAt,
+    user: (mapping, fileOffset) => {
+      const place = functionAt(mapping, fileOffset);
+      return place && { symbol: place.found.name, offset: place.offset };
+    },
     frameless: (mapping, fileOffset) => {
-      const [object, place] = [objectOf(mapping), functionAt(mapping, fileOffset)];
-      if (object?.elf.machine !== EM_X86_64 || !place) return false;
-      return !keepsFramePointer(tryRead(() => object.source.read(fileOffset - place.offset, PROLOGUE)));
+      const place = functionAt(mapping, fileOffset);
+      if (place?.object.elf.machine !== EM_X86_64) return false;
+      const length = Math.min(PROLOGUE, place.found.size);
+      return !keepsFramePointer(tryRead(() => place.object.source.read(fileOffset - place.offset, length)));
     },
     lines: (places) => linesOf(places, objectOf, askTool),
     problems: () => [
@@ -148,13 +153,10 @@ function lineSource(
 }
 
 /** Ranges of two tables may overlap: a function that is only in one, and one of unknown size before it in the other. */
-function placeAt(tables: readonly SymbolTable[], vaddr: number): UserPlace | undefined {
-  const found = tables.flatMap((table) => table.find(vaddr) ?? []);
-  const nearest = found.reduce<(typeof found)[0] | undefined>(
-    (a, b) => (a && a.start >= b.start ? a : b),
-    undefined,
-  );
-  return nearest && { symbol: nearest.name, offset: vaddr - nearest.start };
+function nearest(tables: readonly SymbolTable[], vaddr: number): FoundFunction | undefined {
+  return tables
+    .flatMap((table) => table.find(vaddr) ?? [])
+    .reduce<FoundFunction | undefined>((a, b) => (a && a.start >= b.start ? a : b), undefined);
 }
 
 function readObject(
@@ -174,11 +176,16 @@ function readObject(
 
 /** What is read depends on the build and on where else its functions were found. */
 function cacheKey({ buildId }: ElfFile, debugFile: string | undefined): string | undefined {
-  if (!buildId || (debugFile !== undefined && !isTrusted(debugFile))) return undefined;
+  if (!buildId || (debugFile !== undefined && !isSystems(debugFile))) return undefined;
   const place = createHash('sha256')
     .update(debugFile ?? '')
     .digest('hex');
   return `${buildId}-${place.slice(0, 16)}`;
+}
+
+/** A debug file in a place that only root can write. */
+function isSystems(debugFile: string): boolean {
+  return debugFile.startsWith('/usr/lib/debug/') && isTrusted(debugFile);
 }
 
 function readTables(source: ByteSource, elf: ElfFile, debugFile: string | undefined): readonly SymbolTable[] {

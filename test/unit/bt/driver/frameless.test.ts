@@ -1,0 +1,102 @@
+import { copyFileSync, readFileSync, writeFileSync } from 'node:fs';
+import { afterAll, describe, expect, test } from 'vitest';
+import { newObjectFiles } from '../../../../bt/driver/object-files.ts';
+import { newUserSymbols } from '../../../../bt/driver/user-symbols.ts';
+import type { Mapping } from '../../../../parsers/proc.ts';
+import { fileOffsets, functionsOf, newWorkshop, realFile } from './real-programs.ts';
+
+const SOURCE = `
+#include <unistd.h>
+#define APART __attribute__((noinline, noclone))
+APART int leaf(int n) { return n * 3 + 1; }
+APART int caller(int n) { return leaf(n) + leaf(n + 1) * n; }
+APART int saving(int a, int b, int c) {
+  for (int i = 0; i < c; i++) a += caller(b + i) ^ caller(c + a);
+  return a + b * c;
+}
+APART int large(int n) {
+  volatile char bytes[5000];
+  for (int i = 0; i < 5000; i += n) bytes[i] = leaf(i);
+  return bytes[n];
+}
+APART int waiting(void) { return pause() + 1; }
+int main(int argc, char **argv) { return saving(argc, 2, 3) + large(argc) + waiting(); }
+`;
+const NAMES = ['leaf', 'caller', 'saving', 'large', 'waiting', 'main'];
+const WITH = ['-fno-omit-frame-pointer', '-mno-omit-leaf-frame-pointer'];
+const WITHOUT = ['-fomit-frame-pointer'];
+
+describe.skipIf(process.platform !== 'linux' || process.arch !== 'x64')('a function', () => {
+  const { in_, build, run, close } = newWorkshop('frameless');
+  const files = newObjectFiles();
+  const { frameless } = newUserSymbols(files);
+  afterAll(() => {
+    files.close();
+    close();
+  });
+
+  const mappingOf = (path: string): Mapping => {
+    const { file } = realFile(path);
+    files.see(file, { pid: process.pid, path });
+    return { start: 0n, end: 0n, fileOffset: 0n, file, path };
+  };
+  /** The functions that keep no frame pointer at their first, a middle and their last byte. */
+  const framelessIn = (path: string, like = path) => {
+    const [mapping, offsetOf] = [mappingOf(path), fileOffsets(path)];
+    const functions = functionsOf(like).filter(({ name }) => NAMES.includes(name));
+    expect(functions).toHaveLength(NAMES.length);
+    return functions.flatMap(({ name, start, size }) => {
+      const answers = [0, size >> 1, size - 1].map((at) => frameless(mapping, offsetOf(start + at)));
+      expect(new Set(answers).size).toBe(1);
+      return answers[0] ? [name] : [];
+    });
+  };
+
+  describe.each(['-O1', '-O2', '-O3', '-Os'])('compiled with %s', (optimised) => {
+    test.each([
+      ['for any address', '-pie', '-fPIE'],
+      ['for a fixed address', '-no-pie', '-fno-pie'],
+      ['with CET', '-fcf-protection=full', '-pie'],
+    ])('%s keeps its frame pointer, or does not, as it was asked to', (what, ...flags) => {
+      const program = (kind: string, more: readonly string[]) =>
+        build(`${what} ${optimised} ${kind}`, [...flags, optimised, ...more], SOURCE);
+      expect(framelessIn(program('without', WITHOUT)).sort()).toEqual([...NAMES].sort());
+      // A function that needs no stack has no frame, whatever it is asked to.
+      expect(framelessIn(program('with', WITH))).toEqual(['leaf']);
+    });
+  });
+
+  test('in a shared library keeps none if it was compiled so', () => {
+    const path = build('library.so', ['-shared', '-fPIC', '-O2', ...WITHOUT], SOURCE);
+    expect(framelessIn(path)).toHaveLength(NAMES.length);
+  });
+
+  describe('is not known to lack its frame pointer', () => {
+    const path = build('unknown', ['-O2', ...WITHOUT], SOURCE);
+
+    test('without a name', () => {
+      const bare = in_('bare');
+      copyFileSync(path, bare);
+      run('strip', bare);
+      expect(framelessIn(bare, path)).toEqual([]);
+    });
+
+    test('of another architecture', () => {
+      const bytes = readFileSync(path);
+      bytes.writeUInt16LE(183, 18);
+      writeFileSync(in_('arm'), bytes);
+      expect(framelessIn(in_('arm'), path)).toEqual([]);
+    });
+
+    test.each([0, 64, 2 ** 30])('outside of code, at %i', (offset) => {
+      expect(frameless(mappingOf(path), offset)).toBe(false);
+    });
+
+    test('in a file that was never seen, or is none', () => {
+      const offset = fileOffsets(path)(functionsOf(path).find(({ name }) => name === 'leaf')?.start ?? 0);
+      expect(frameless(mappingOf(path), offset)).toBe(true);
+      expect(frameless({ ...mappingOf(path), file: 'ff:00 1' }, offset)).toBe(false);
+      expect(frameless({ ...mappingOf(path), file: '00:00 0', path: '' }, offset)).toBe(false);
+    });
+  });
+});

@@ -1,0 +1,297 @@
+import { execFileSync, spawn } from 'node:child_process';
+import {
+  chmodSync,
+  chownSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir, userInfo } from 'node:os';
+import { join, resolve } from 'node:path';
+import { afterEach, describe, expect, onTestFinished, test, vi } from 'vitest';
+import { newSymbolCache, symbolCacheDirectory } from '../../../../bt/driver/symbol-cache.ts';
+import { packSymbols } from '../../../../parsers/packed-symbols.ts';
+import { addRow, newRows } from '../../../../parsers/symbol-ranges.ts';
+import { newSymbolTable, type SymbolTable } from '../../../../parsers/symbol-table.ts';
+
+const ROOT = process.geteuid?.() === 0;
+const OTHER_USER = 12_345;
+const KEY = '0123abcd-89ef';
+const MIB = 2 ** 20;
+/** Of all files, and of one. */
+const [MOST, LARGEST] = [256 * MIB, 64 * MIB];
+/** As few ranges as are kept. */
+const FEW = 1000;
+
+afterEach(() => vi.unstubAllEnvs());
+
+/** Functions of 16 bytes, whose names begin alike. */
+function tableOf(prefix: string, count = FEW, problems: string[] = []): SymbolTable {
+  const rows = newRows(count);
+  for (let i = 0; i < count; i++)
+    addRow(rows, { start: 16 * i, end: 16 * i + 16, sized: true, merit: 0, position: i });
+  return newSymbolTable(rows, () => ({ nameAt: (i) => `${prefix}${i}`, bytes: 0 }), problems);
+}
+
+function temporaryFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'btprof-cache-'));
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+/** A cache that has one table. */
+function filled(directory = join(temporaryFolder(), 'symbols')) {
+  const cache = newSymbolCache(directory);
+  cache.put(KEY, [tableOf('kept')]);
+  return { cache, directory, file: join(directory, KEY), name: () => cache.get(KEY)?.[0]?.find(48)?.name };
+}
+
+/** Makes a sparse file, that was used so many seconds ago. */
+function aged(path: string, size: number, secondsAgo: number): void {
+  writeFileSync(path, '');
+  truncateSync(path, size);
+  const then = Date.now() / 1000 - secondsAgo;
+  utimesSync(path, then, then);
+}
+
+/** Swaps what is at a path for a symbolic link to it. */
+function linked(path: string): void {
+  renameSync(path, `${path}.moved`);
+  symlinkSync(`${path}.moved`, path);
+}
+
+describe('tables that were put', () => {
+  test('can be got by their key, in their order', () => {
+    const { cache } = filled();
+    cache.put('other', [tableOf('first', 400), tableOf('second', 600)]);
+    expect(cache.get('other')?.map((table) => table.find(48)?.name)).toEqual(['first3', 'second3']);
+    expect(cache.get(KEY)?.map((table) => table.size)).toEqual([FEW]);
+    expect(cache.get('none')).toBeUndefined();
+  });
+
+  test('can be got by another run', () => {
+    const { directory } = filled();
+    expect(
+      newSymbolCache(directory)
+        .get(KEY)?.[0]
+        ?.find(16 * FEW - 1)?.name,
+    ).toBe('kept999');
+  });
+
+  test('take the place of earlier ones', () => {
+    const { cache, name } = filled();
+    cache.put(KEY, [tableOf('newer')]);
+    expect(name()).toBe('newer3');
+  });
+
+  test('are for no other user', () => {
+    const { directory, file } = filled();
+    expect([directory, file].map((path) => lstatSync(path).mode & 0o777)).toEqual([0o700, 0o600]);
+    expect(readdirSync(directory)).toEqual([KEY]);
+  });
+
+  test.each([
+    ['fewer ranges than 1000', [tableOf('few', FEW - 1)]],
+    ['fewer ranges than 1000 together', [tableOf('a', 500), tableOf('b', 499)]],
+    ['a part that could not be read', [tableOf('whole'), tableOf('half', 1, ['half of it is broken'])]],
+    ['more than 64 MiB', [tableOf('x'.repeat(2 ** 16), 1030)]],
+    ['nothing', []],
+  ])('are not kept when they have %s', (_, tables) => {
+    const { cache, directory } = filled();
+    cache.put('another', tables);
+    expect(readdirSync(directory)).toEqual([KEY]);
+    expect(cache.get('another')).toBeUndefined();
+  });
+});
+
+describe('a file is not read', () => {
+  test.each<[string, (file: string) => void]>([
+    ['that the group can write', (file) => chmodSync(file, 0o620)],
+    ['that others can write', (file) => chmodSync(file, 0o602)],
+    ['that is a symbolic link', linked],
+    ['that is a folder', (file) => rmSync(file) ?? mkdirSync(file, { mode: 0o700 })],
+    [
+      'that is a FIFO, which is not waited for',
+      (file) => rmSync(file) ?? execFileSync('mkfifo', ['-m', '600', file]),
+    ],
+    ['that is empty', (file) => truncateSync(file)],
+    ['that ends early', (file) => truncateSync(file, lstatSync(file).size - 1)],
+    ['that is of another format', (file) => writeFileSync(file, readFileSync(file).fill('?', 0, 16))],
+  ])('%s', (_, change) => {
+    const { file, name } = filled();
+    expect(name()).toBe('kept3');
+    change(file);
+    expect(name()).toBeUndefined();
+  });
+
+  test.skipIf(!ROOT)('that is of another user', () => {
+    const { file, name } = filled();
+    chownSync(file, OTHER_USER, 0);
+    expect(name()).toBeUndefined();
+  });
+
+  test.each([
+    ['of 64 MiB is', 0, 'kept3'],
+    ['that is larger is not, though it is whole', 8, undefined],
+  ])('%s', (_, more, expected) => {
+    const { file, name } = filled();
+    const one = packSymbols([tableOf('kept')]);
+    // A second part of no ranges, and many bytes of names.
+    const size = LARGEST + more;
+    const part = Buffer.from(Uint32Array.of(1, 0, size - one.length - 16, 0).buffer);
+    one.writeUInt32LE(2, 28);
+    writeFileSync(file, Buffer.concat([one, part]));
+    truncateSync(file, size);
+    expect(name()).toBe(expected);
+  });
+});
+
+describe('a directory is neither read nor written', () => {
+  const expectUnused = ({ cache, directory, name }: ReturnType<typeof filled>) => {
+    expect(name()).toBeUndefined();
+    cache.put('another', [tableOf('more')]);
+    expect(readdirSync(directory)).toEqual([KEY]);
+  };
+
+  test.each([0o770, 0o707, 0o777, 0o1777])('that has the mode %o', (mode) => {
+    const kept = filled();
+    chmodSync(kept.directory, mode);
+    expectUnused(kept);
+  });
+
+  test('that is a symbolic link', () => {
+    const kept = filled();
+    linked(kept.directory);
+    expectUnused(kept);
+  });
+
+  test.skipIf(!ROOT)('that is of another user', () => {
+    const kept = filled();
+    chownSync(kept.directory, OTHER_USER, 0);
+    expectUnused(kept);
+  });
+
+  test('that others can only read is', () => {
+    const { directory, name } = filled();
+    chmodSync(directory, 0o755);
+    expect(name()).toBe('kept3');
+  });
+});
+
+describe('nothing is thrown', () => {
+  test.each<[string, (folder: string) => string]>([
+    ['a file is in the place of the directory', (folder) => join(folder, 'file')],
+    ['a file is above the directory', (folder) => join(folder, 'file', 'symbols')],
+    ['no directory can be made there', () => '/sys/symbols'],
+    ['its name is too long', (folder) => join(folder, 'x'.repeat(300))],
+  ])('when %s', (_, place) => {
+    const folder = temporaryFolder();
+    writeFileSync(join(folder, 'file'), 'mine');
+    const { name } = filled(place(folder));
+    expect(name()).toBeUndefined();
+    expect(readdirSync(folder)).toEqual(['file']);
+    expect(readFileSync(join(folder, 'file'), 'utf8')).toBe('mine');
+  });
+
+  test('when a file cannot take its name, and none is left', () => {
+    const { cache, directory } = filled();
+    mkdirSync(join(directory, 'another', 'folder'), { recursive: true });
+    cache.put('another', [tableOf('more')]);
+    expect(readdirSync(directory)).toEqual([KEY, 'another']);
+  });
+});
+
+describe('of all files', () => {
+  const names = (directory: string) => readdirSync(directory).sort();
+
+  test('those that were not used for longest are removed, down to 256 MiB', () => {
+    const { cache, directory } = filled();
+    for (let i = 1; i <= 6; i++) aged(join(directory, `0${i}-0`), 60 * MIB, 1000 * i);
+    cache.put('ee-0', [tableOf('new')]);
+    expect(names(directory)).toEqual([KEY, 'ee-0', '01-0', '02-0', '03-0', '04-0'].sort());
+  });
+
+  test('none is removed as long as they fit', () => {
+    const { cache, directory } = filled();
+    const kept = lstatSync(join(directory, KEY)).size;
+    aged(join(directory, '0d-0'), MOST - 2 * kept, 1000);
+    cache.put('aa-0', [tableOf('kept')]);
+    expect(names(directory)).toEqual([KEY, 'aa-0', '0d-0'].sort());
+    cache.put('bb-0', [tableOf('more')]);
+    expect(names(directory)).toEqual([KEY, 'aa-0', 'bb-0'].sort());
+  });
+
+  test('one that was read stays for longer', () => {
+    const { cache, directory, file, name } = filled();
+    utimesSync(file, 1, 1);
+    expect(name()).toBe('kept3');
+    aged(join(directory, '0d-0'), MOST - 1, 1000);
+    cache.put('ee-0', [tableOf('new')]);
+    expect(names(directory)).toEqual([KEY, 'ee-0']);
+  });
+
+  test('one that was begun more than an hour ago, and not finished, is removed', () => {
+    const { cache, directory } = filled();
+    aged(join(directory, '0a-0.0123.tmp'), 100, 3700);
+    aged(join(directory, '0b-0.0123.tmp'), 100, 3500);
+    aged(join(directory, '0f-0'), 100, 3700);
+    aged(join(directory, 'not ours.tmp'), 100, 3700);
+    cache.put('ee-0', [tableOf('new')]);
+    expect(names(directory)).toEqual([KEY, '0f-0', 'ee-0', '0b-0.0123.tmp', 'not ours.tmp'].sort());
+  });
+});
+
+test('of several writers of one table each writes all of it', { timeout: 60_000 }, async () => {
+  const { directory, name } = filled();
+  const modules = ['bt/driver/symbol-cache.ts', 'parsers/symbol-ranges.ts', 'parsers/symbol-table.ts'];
+  const [cache, ranges, table] = modules.map((path) => JSON.stringify(resolve(path)));
+  const script = `
+    import { newSymbolCache } from ${cache};
+    import { addRow, newRows } from ${ranges};
+    import { newSymbolTable } from ${table};
+    const [, directory, prefix] = process.argv;
+    for (let round = 0; round < 50; round++) {
+      const count = 5000 + round;
+      const rows = newRows(count);
+      for (let i = 0; i < count; i++)
+        addRow(rows, { start: 16 * i, end: 16 * i + 16, sized: true, merit: 0, position: i });
+      const names = { nameAt: (i) => prefix + i, bytes: 0 };
+      newSymbolCache(directory).put('${KEY}', [newSymbolTable(rows, () => names, [])]);
+    }`;
+  const writers = ['a', 'bb', 'ccc'].map((prefix) =>
+    spawn('node', ['--import', 'tsx', '--input-type=module', '-e', script, directory, prefix], {
+      stdio: 'inherit',
+    }),
+  );
+  const ends = writers.map((writer) => new Promise((resolve) => writer.once('exit', resolve)));
+  const seen = new Set<string | undefined>();
+  while (writers.some((writer) => writer.exitCode === null)) {
+    seen.add(name());
+    await new Promise((resolve) => setTimeout(resolve, 1));
+  }
+  expect(await Promise.all(ends)).toEqual([0, 0, 0]);
+  expect([...seen].filter((name) => !['kept3', 'a3', 'bb3', 'ccc3'].includes(name ?? ''))).toEqual([]);
+  expect(['a3', 'bb3', 'ccc3']).toContain(name());
+  expect(readdirSync(directory)).toEqual([KEY]);
+});
+
+describe('the directory', () => {
+  test('is in $XDG_CACHE_HOME', () => {
+    vi.stubEnv('XDG_CACHE_HOME', '/srv/cache');
+    expect(symbolCacheDirectory()).toBe('/srv/cache/btprof/symbols');
+  });
+
+  test.each([undefined, '', 'cache', './cache'])('is in our home when that is %j', (value) => {
+    vi.stubEnv('XDG_CACHE_HOME', value);
+    vi.stubEnv('HOME', '/srv/another-home');
+    expect(symbolCacheDirectory()).toBe(join(userInfo().homedir, '.cache/btprof/symbols'));
+  });
+});

@@ -1,0 +1,155 @@
+import { spawn } from 'node:child_process';
+import { existsSync, readlinkSync } from 'node:fs';
+import { afterAll, describe, expect, onTestFinished, test, vi } from 'vitest';
+import { dialectFor } from '../../../../bt/dialect.ts';
+import {
+  dwarfPids,
+  lacksFramePointers,
+  type Unwinder,
+  unwindsDwarf,
+  unwindsProgram,
+} from '../../../../bt/driver/unwind.ts';
+import { BtprofError } from '../../../../bt/errors.ts';
+import { manyFunctions, newWorkshop } from './real-programs.ts';
+
+const [OLD, NEW] = [dialectFor('bpftrace v0.17.0'), dialectFor('bpftrace v0.27.1')];
+
+test.each([
+  ['0.25.1', 'x86_64', 'too old'],
+  ['0.26.0', 'x86_64', 'yes'],
+  ['0.27.1', 'x86_64', 'yes'],
+  ['0.17.0', 'aarch64', 'no'],
+  ['0.27.1', 'aarch64', 'no'],
+])('whether bpftrace %s on %s unwinds by DWARF: %s', (version, arch, able) => {
+  expect(unwindsDwarf(dialectFor(`bpftrace v${version}`), arch)).toBe(able);
+});
+
+describe('the processes that are unwound by DWARF', () => {
+  test('are none with frame pointers', () => {
+    expect(dwarfPids('fp', [1, 7], NEW, 'x86_64')).toEqual([]);
+  });
+
+  test('are all with DWARF', () => {
+    expect(dwarfPids('dwarf', [1, 7], NEW, 'x86_64')).toEqual([1, 7]);
+  });
+
+  test.each<[string, typeof OLD, string]>([
+    ['an old bpftrace', OLD, 'x86_64'],
+    ['another architecture', NEW, 'aarch64'],
+  ])('are none with %s, unless they are asked for', (_, dialect, arch) => {
+    expect(dwarfPids('fp', [1], dialect, arch)).toEqual([]);
+    expect(dwarfPids('auto', [1], dialect, arch)).toEqual([]);
+    expect(() => dwarfPids('dwarf', [1], dialect, arch)).toThrow(BtprofError);
+  });
+
+  test('cannot be asked for in vain: it is said what to do', () => {
+    const refusal = (dialect: typeof OLD, arch: string) => {
+      try {
+        return dwarfPids('dwarf', [1], dialect, arch);
+      } catch (error) {
+        return error;
+      }
+    };
+    expect(refusal(OLD, 'x86_64')).toMatchObject({
+      message: expect.stringContaining('--unwind dwarf needs bpftrace 0.26 or newer, and this is 0.17.0.'),
+    });
+    expect(refusal(OLD, 'aarch64')).toMatchObject({
+      message: expect.stringContaining('--unwind dwarf needs x86_64, and this is aarch64.'),
+    });
+  });
+});
+
+/** Waits without any library, so that there is no code but its own. */
+const SOURCE = `${manyFunctions(1500)}
+int counted = 1;
+void _start(void) {
+  counted = f1499(counted);
+  for (;;) {
+    long result;
+    __asm__ volatile("syscall" : "=a"(result) : "a"(34) : "rcx", "r11", "memory");
+  }
+}
+`;
+const ALONE = ['-nostdlib', '-static', '-fno-stack-protector', '-O2'];
+const BUILDS: [string, string[]][] = [
+  ['without frame pointers', ['-fomit-frame-pointer']],
+  ['with frame pointers', ['-fno-omit-frame-pointer', '-mno-omit-leaf-frame-pointer']],
+];
+
+describe.skipIf(process.platform !== 'linux' || process.arch !== 'x64')('a process of a program', () => {
+  const { in_, build, run, close } = newWorkshop('unwind');
+  afterAll(close);
+  const [without, with_] = BUILDS.map(([name, flags]) => build(name, [...ALONE, ...flags], SOURCE)) as [
+    string,
+    string,
+  ];
+
+  /** A process of it, until the test ends. */
+  const started = async (path: string) => {
+    const child = spawn(path, { stdio: 'ignore' });
+    onTestFinished(() => {
+      child.kill('SIGKILL');
+    });
+    const pid = child.pid as number;
+    await vi.waitUntil(() => readlinkSync(`/proc/${pid}/exe`) === path, { timeout: 10_000, interval: 5 });
+    return { child, pid };
+  };
+  const lacks = async (path: string) => lacksFramePointers((await started(path)).pid);
+
+  test('that was built without frame pointers lacks them', async () => {
+    expect(await lacks(without)).toBe(true);
+  });
+
+  test('that was built with frame pointers does not', async () => {
+    expect(await lacks(with_)).toBe(false);
+  });
+
+  test.each([
+    [400, false],
+    [1100, true],
+  ])('lacks them if most of its code does: %i of 1500 functions, %s', async (count, lacking) => {
+    const kept = '#pragma GCC optimize("no-omit-frame-pointer")\n';
+    const at = SOURCE.indexOf(`__attribute__((noinline)) int f${count}(`);
+    const source = SOURCE.slice(0, at) + kept + SOURCE.slice(at);
+    expect(await lacks(build(`mixed${count}`, [...ALONE, '-fomit-frame-pointer'], source))).toBe(lacking);
+  });
+
+  test('is not known to lack them when its functions have no names', async () => {
+    const path = build('bare', [...ALONE, '-fomit-frame-pointer'], SOURCE);
+    run('strip', path);
+    expect(await lacks(path)).toBe(false);
+  });
+
+  test.each<[Unwinder, boolean, boolean]>([
+    ['fp', false, false],
+    ['auto', true, false],
+    ['dwarf', true, true],
+  ])(
+    'that is to be started is unwound by DWARF, with %s, if it is without them: %s, or with them: %s',
+    (unwinder, ...expected) => {
+      expect([without, with_].map((path) => unwindsProgram(unwinder, path, NEW, 'x86_64'))).toEqual(expected);
+    },
+  );
+
+  test('that is to be started is not unwound by DWARF, with auto, if it is none or cannot be', () => {
+    expect(unwindsProgram('auto', without, OLD, 'x86_64')).toBe(false);
+    expect(unwindsProgram('auto', without, NEW, 'aarch64')).toBe(false);
+    expect(unwindsProgram('auto', in_('none'), NEW, 'x86_64')).toBe(false);
+    expect(unwindsProgram('auto', in_('without frame pointers.c'), NEW, 'x86_64')).toBe(false);
+    expect(() => unwindsProgram('dwarf', without, OLD, 'x86_64')).toThrow(BtprofError);
+  });
+
+  test('that is gone lacks nothing', async () => {
+    const { child, pid } = await started(without);
+    child.kill('SIGKILL');
+    await vi.waitUntil(() => !existsSync(`/proc/${pid}`), { timeout: 10_000, interval: 5 });
+    expect(lacksFramePointers(pid)).toBe(false);
+  });
+
+  test('is unwound by DWARF where that is needed', async () => {
+    const pids = [(await started(without)).pid, (await started(with_)).pid] as const;
+    expect(dwarfPids('auto', pids, NEW, 'x86_64')).toEqual([pids[0]]);
+    expect(dwarfPids('auto', pids, OLD, 'x86_64')).toEqual([]);
+    expect(dwarfPids('dwarf', pids, NEW, 'x86_64')).toEqual(pids);
+  });
+});

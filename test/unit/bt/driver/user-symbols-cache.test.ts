@@ -1,0 +1,162 @@
+import { chmodSync, chownSync, copyFileSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { afterAll, describe, expect, test } from 'vitest';
+import { newObjectFiles } from '../../../../bt/driver/object-files.ts';
+import { newSymbolCache, type SymbolCache } from '../../../../bt/driver/symbol-cache.ts';
+import { newUserSymbols } from '../../../../bt/driver/user-symbols.ts';
+import type { Mapping } from '../../../../parsers/proc.ts';
+import type { SymbolTable } from '../../../../parsers/symbol-table.ts';
+import {
+  codeMappings,
+  fileOffsets,
+  functionsOf,
+  manyFunctions,
+  type NmFunction,
+  newWorkshop,
+  realFile,
+} from './real-programs.ts';
+
+/** Enough functions for a table that is worth to be kept. */
+const SOURCE = `${manyFunctions(1200)}\nint main(void) { return f1199(1); }\n`;
+const OTHER_USER = 12_345;
+
+/** A cache that tells what it was asked, and whose names can be changed. */
+function toldCache() {
+  const kept = new Map<string, readonly SymbolTable[]>();
+  const got: string[] = [];
+  const cache: SymbolCache = {
+    get: (key) => {
+      got.push(key);
+      return kept.get(key);
+    },
+    put: (key, tables) => kept.set(key, tables),
+  };
+  const poison = () => {
+    for (const [key, tables] of kept) kept.set(key, tables.map(poisoned));
+  };
+  return { cache, kept, got, poison };
+}
+
+function poisoned(table: SymbolTable): SymbolTable {
+  const find: SymbolTable['find'] = (vaddr) => {
+    const found = table.find(vaddr);
+    return found && { ...found, name: `kept_${found.name}` };
+  };
+  return { ...table, find };
+}
+
+describe.skipIf(process.platform !== 'linux')('a cache of symbol tables', () => {
+  const { in_, build, run, close } = newWorkshop('cached');
+  const whole = build('whole', ['-Wl,--build-id'], SOURCE);
+  afterAll(close);
+
+  const copied = (name: string, path = whole) => {
+    copyFileSync(path, in_(name));
+    return in_(name);
+  };
+  const functionOf = (path: string) => functionsOf(path).find((f) => f.name === 'f700') as NmFunction;
+  /** What a run calls the function f700 of a program. */
+  const nameIn = (path: string, cache?: SymbolCache, place = functionOf(whole)) => {
+    const files = newObjectFiles();
+    const { file } = realFile(path);
+    files.see(file, { pid: process.pid, path });
+    const mapping: Mapping = { start: 0n, end: 0n, fileOffset: 0n, file, path };
+    const { user, problems } = newUserSymbols(files, cache);
+    const name = user(mapping, fileOffsets(path)(place.start))?.symbol;
+    files.close();
+    expect(problems()).toEqual([]);
+    return name;
+  };
+  /** Without symbols of its own. */
+  const withDebugFile = (name: string) => {
+    const [path, debugFile] = [copied(name), in_(`${name}.debug`)];
+    run('objcopy', '--only-keep-debug', whole, debugFile);
+    run('strip', path);
+    run('objcopy', `--add-gnu-debuglink=${debugFile}`, path);
+    return { path, debugFile };
+  };
+
+  test('is filled by the first run, and read by the next', () => {
+    const { cache, kept, got, poison } = toldCache();
+    expect(nameIn(whole, cache)).toBe('f700');
+    poison();
+    expect(nameIn(whole, cache)).toBe('kept_f700');
+    expect(new Set(got)).toEqual(new Set(kept.keys()));
+    expect(nameIn(whole)).toBe('f700');
+  });
+
+  test('gives the same names when it is kept in files', () => {
+    const directory = in_('symbols');
+    expect(nameIn(whole, newSymbolCache(directory))).toBe('f700');
+    const [file, ...more] = readdirSync(directory) as [string];
+    expect(more).toEqual([]);
+    expect(nameIn(whole, newSymbolCache(directory))).toBe('f700');
+    const bytes = readFileSync(`${directory}/${file}`, 'latin1');
+    writeFileSync(`${directory}/${file}`, bytes.replace('\0f700\0', '\0kept\0'), 'latin1');
+    expect(nameIn(whole, newSymbolCache(directory))).toBe('kept');
+  });
+
+  test('is asked by the build ID: that of a copy is the same, that of another build is not', () => {
+    const { cache, kept, poison } = toldCache();
+    nameIn(whole, cache);
+    poison();
+    expect(nameIn(copied('copy'), cache)).toBe('kept_f700');
+    const other = build('other', ['-Wl,--build-id'], `int more(int n) { return n; }\n${SOURCE}`);
+    expect(nameIn(other, cache, functionOf(other))).toBe('f700');
+    const ids = [whole, other].map((path) => /Build ID: (\w+)/.exec(run('readelf', '-n', path))?.[1]);
+    expect([...kept.keys()].map((key) => key.split('-')[0])).toEqual(ids);
+  });
+
+  describe('is neither filled nor read for an object', () => {
+    test.each<[string, (path: string) => void]>([
+      ['that others can write', (path) => chmodSync(path, 0o757)],
+      ['that the group can write', (path) => chmodSync(path, 0o775)],
+      ['without a build ID', (path) => run('objcopy', '--remove-section=.note.gnu.build-id', path)],
+    ])('%s', (what, change) => {
+      const { cache, kept, got, poison } = toldCache();
+      const path = copied(what);
+      change(path);
+      expect(nameIn(path, cache)).toBe('f700');
+      expect([...kept.keys(), ...got]).toEqual([]);
+      nameIn(whole, cache);
+      poison();
+      expect(nameIn(path, cache)).toBe('f700');
+    });
+
+    test.skipIf(process.geteuid?.() !== 0)('of another user', () => {
+      const { cache, kept, got } = toldCache();
+      const path = copied('theirs');
+      chownSync(path, OTHER_USER, OTHER_USER);
+      expect(nameIn(path, cache)).toBe('f700');
+      expect([...kept.keys(), ...got]).toEqual([]);
+    });
+  });
+
+  test('is not for the vDSO', () => {
+    const { cache, kept, got } = toldCache();
+    const maps = readFileSync('/proc/self/maps', 'utf8');
+    const vdso = codeMappings(maps).find(({ path }) => path === '[vdso]') as Mapping;
+    const { user } = newUserSymbols(newObjectFiles(), cache);
+    const names = Array.from({ length: Number(vdso.end - vdso.start) }, (_, at) => user(vdso, at)?.symbol);
+    expect(names.some((name) => name?.includes('clock_gettime'))).toBe(true);
+    expect([...kept.keys(), ...got]).toEqual([]);
+  });
+
+  describe('of an object with a debug file', () => {
+    test('is neither filled nor read, for whoever can write beside the object', () => {
+      const { cache, kept, got } = toldCache();
+      const { path } = withDebugFile('first');
+      expect(nameIn(path, cache)).toBe('f700');
+      expect([...kept.keys(), ...got]).toEqual([]);
+    });
+
+    test('has them as soon as it is found', () => {
+      const { cache } = toldCache();
+      const bare = copied('bare');
+      run('strip', bare);
+      expect(nameIn(bare, cache)).toBeUndefined();
+      run('objcopy', '--only-keep-debug', whole, in_('bare.debug'));
+      run('objcopy', `--add-gnu-debuglink=${in_('bare.debug')}`, bare);
+      expect(nameIn(bare, cache)).toBe('f700');
+    });
+  });
+});

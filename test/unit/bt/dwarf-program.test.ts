@@ -1,0 +1,58 @@
+import { describe, expect, test } from 'vitest';
+import { composeMaps, composeProgram, type Plan, type ProgramContext } from '../../../bt/compose.ts';
+import { dialectFor } from '../../../bt/dialect.ts';
+import { ATTACH, PLAN, RUN } from './programs.ts';
+
+const NEW: ProgramContext = { ...ATTACH, dialect: dialectFor('bpftrace v0.27.1') };
+const DWARF: ProgramContext = { ...NEW, dwarfPids: [23, 101] };
+
+/** Where waits begin, from the condition that chooses the unwinder on. */
+function choiceIn(plan: Plan, context: ProgramContext): string[] {
+  const lines = composeProgram(plan, context).split('\n');
+  const at = lines.findIndex((line) => /^ *if .*pid == 23/.test(line));
+  return at < 0 ? [] : lines.slice(at, at + 6).map((line) => line.trim());
+}
+
+describe('a program that unwinds by DWARF', () => {
+  test('does so for the processes that were asked for, as long as they run the same program', () => {
+    const wait = '@off[(uint64)tid] = ($now, (uint64)pid, @gen[(uint64)pid], (uint64)args->prev_state';
+    expect(choiceIn(PLAN, DWARF)).toEqual([
+      'if (@gen[(uint64)pid] == 1 && (pid == 23 || pid == 101)) {',
+      `${wait}, kstack(raw, 127), dw_ustack(raw, 127));`,
+      '} else {',
+      `${wait}, kstack(raw, 127), ustack(raw, 127));`,
+      '}',
+      'if (@off[(uint64)tid].0 == 0) { @full["@off"] = count(); }',
+    ]);
+  });
+
+  test('asks bpftrace for what it does not have by itself', () => {
+    expect(composeProgram(PLAN, DWARF)).toContain(' */\n\nconfig = { unstable_dw_ustack=enable }\n\n');
+    expect(composeProgram(PLAN, NEW)).not.toContain('config');
+  });
+
+  test('is the same as another but for that', () => {
+    const without = composeProgram(PLAN, DWARF)
+      .split('\n')
+      .filter((line) => !/dw_ustack|pid == 23/.test(line));
+    const plain = composeProgram(PLAN, NEW)
+      .split('\n')
+      .map((line) => line.trim());
+    expect(without.map((line) => line.trim()).filter((line) => !plain.includes(line))).toEqual([]);
+    expect(composeMaps(PLAN, DWARF)).toEqual(composeMaps(PLAN, NEW));
+  });
+
+  test('unwinds where waits begin only, and as deep as asked', () => {
+    const program = composeProgram({ ...PLAN, stackDepth: 17 }, DWARF);
+    expect(program.match(/dw_ustack\(.*?\)/g)).toEqual(['dw_ustack(raw, 17)']);
+  });
+});
+
+test.each<[string, Plan, ProgramContext]>([
+  ['no process is asked for', PLAN, { ...NEW, dwarfPids: [] }],
+  ['no stacks are asked for', { ...PLAN, stacks: false }, DWARF],
+  ['it is a command from its start on', PLAN, { ...RUN, dialect: NEW.dialect }],
+])('a program does not unwind by DWARF when %s', (_, plan, context) => {
+  expect(choiceIn(plan, context)).toEqual([]);
+  expect(composeProgram(plan, context)).not.toContain('dw_ustack(');
+});

@@ -1,0 +1,193 @@
+import { describe, expect, test } from 'vitest';
+import type { Facts } from '../../../metrics/facts.ts';
+import { addressSpaces, newFrameTable } from '../../../metrics/frames.ts';
+import type { Symbols } from '../../../metrics/symbols.ts';
+import { SLEEP_SYMBOLS } from '../sleep-recording.ts';
+
+/** Each of its pages is a function. */
+const MAPS = '7f0000001000-7f0000008000 r-xp 00001000 fe:00 1   /a.so\n';
+const PAGE = 0x1000;
+/** A caller in the function of that page, and what a stack without frame pointers goes on with. */
+const at = (page: number) => `7f000000${page}010`;
+const NO_CODE = '5f5e100';
+/** What bpftrace ends a stack with that it cannot unwind by DWARF, after it has gone back by a byte. */
+const LOST = 'f'.repeat(16);
+
+interface Given {
+  /** By page, from 1 on. */
+  readonly names?: readonly (string | null)[];
+  readonly frameless?: Symbols['frameless'];
+  readonly unwound?: Pick<Facts, 'dwarfPids' | 'dwarfGeneration'>;
+  readonly maps?: Record<string, string>;
+}
+
+function tableOf({
+  names,
+  frameless = () => false,
+  unwound,
+  maps = { '1:1': MAPS, '1:2': MAPS },
+}: Given = {}) {
+  const user: Symbols['user'] = (_, offset) => {
+    const page = Math.floor(offset / PAGE);
+    const symbol = names ? names[page - 1] : `f${page}`;
+    return symbol ? { symbol, offset: offset - page * PAGE } : undefined;
+  };
+  return newFrameTable(addressSpaces(maps), { ...SLEEP_SYMBOLS, user, frameless }, unwound);
+}
+
+const isIncomplete = (words: readonly string[], given?: Given) =>
+  tableOf(given).user(words.join('\n'), 1, 1).incomplete;
+
+describe('a stack lacks callers', () => {
+  test('when it is cut before one that no code calls', () => {
+    expect(isIncomplete([at(1), at(2), NO_CODE])).toBe(true);
+    expect(isIncomplete([at(1), NO_CODE])).toBe(true);
+    expect(isIncomplete([at(1), NO_CODE], { names: [null] })).toBe(true);
+  });
+
+  test('not when it ends by itself', () => {
+    expect(isIncomplete([at(1), at(2)])).toBe(false);
+    expect(isIncomplete([at(1), at(2), '0', NO_CODE])).toBe(false);
+    expect(isIncomplete([at(1)], { names: [null] })).toBe(false);
+  });
+
+  test.each([
+    'main',
+    '_start',
+    'start_thread',
+    'clone',
+    'clone3',
+    '__clone',
+    '__clone3',
+    '__libc_start_main',
+    '__libc_start_call_main',
+    '__libc_start_main_impl',
+    'runtime.goexit',
+    'runtime.goexit.abi0',
+    'runtime.mstart',
+  ])('not when it is cut behind %s', (name) => {
+    expect(isIncomplete([at(1), at(2), NO_CODE], { names: ['f', name] })).toBe(false);
+    expect(isIncomplete([at(1), at(2), at(3), NO_CODE], { names: ['f', name, null] })).toBe(false);
+    expect(isIncomplete([at(1), NO_CODE], { names: [name] })).toBe(false);
+  });
+
+  test.each([
+    'main.main',
+    'domain',
+    'Main',
+    'start',
+    '__libc_read',
+    'cloned',
+    'start_thread_pool',
+    'runtime.main',
+  ])('when it is cut behind %s', (name) => {
+    expect(isIncomplete([at(1), at(2), NO_CODE], { names: ['f', name] })).toBe(true);
+  });
+
+  test('not when it is cut before words that are not looked at', () => {
+    expect(isIncomplete([at(1), NO_CODE, at(2)], { names: ['f', 'main'] })).toBe(true);
+  });
+
+  test.each(['', '\n', '0'])('not when it has no frames: %j', (text) => {
+    expect(isIncomplete([text], { frameless: () => true })).toBe(false);
+  });
+
+  test('not when nothing is known of its process', () => {
+    expect(isIncomplete([at(1), NO_CODE], { maps: {} })).toBe(false);
+  });
+});
+
+describe('a first function without a frame pointer', () => {
+  test('hides its caller, be the stack cut or not', () => {
+    const given: Given = { names: ['f', 'main'], frameless: () => true };
+    expect(isIncomplete([at(1), at(2)], given)).toBe(true);
+    expect(isIncomplete([at(1), at(2), NO_CODE], given)).toBe(true);
+  });
+
+  test('is asked for by its mapping and offset, and no other is', () => {
+    const asked: [string, number][] = [];
+    const frameless: Symbols['frameless'] = ({ path }, offset) => {
+      asked.push([path, offset]);
+      return false;
+    };
+    expect(isIncomplete([at(1), at(2), at(3)], { frameless })).toBe(false);
+    expect(asked).toEqual([['/a.so', PAGE + 0x10]]);
+  });
+
+  test('is not asked for where there is no file', () => {
+    const frameless = () => true;
+    expect(isIncomplete([NO_CODE, at(2)], { frameless })).toBe(false);
+    expect(isIncomplete([at(1), at(2)], { frameless, maps: {} })).toBe(false);
+  });
+
+  test('does not make the same stack of another function incomplete', () => {
+    const table = tableOf({ frameless: (_, offset) => offset < 2 * PAGE });
+    const of = (...words: string[]) => table.user(words.join('\n'), 1, 1).incomplete;
+    expect([of(at(1), at(3)), of(at(2), at(3)), of(at(2), at(1))]).toEqual([true, false, false]);
+  });
+});
+
+describe('a stack that was unwound by DWARF', () => {
+  const DWARF = { dwarfPids: [1, 7], dwarfGeneration: 1 };
+
+  test('has calls in it, and shows what they return to', () => {
+    const table = tableOf({ unwound: DWARF });
+    table.user(['7f0000001000', '7f0000002fff', '7f0000003000'].join('\n'), 1, 1);
+    expect(table.frames.map(({ address, symbol, offset }) => [address, symbol, offset])).toEqual([
+      ['0x7f0000001000', 'f1', 0],
+      ['0x7f0000003000', 'f2', 0x1000],
+      ['0x7f0000003001', 'f3', 1],
+    ]);
+    expect(table.places.map((place) => place?.fileOffset)).toEqual([0x1000, 0x2fff, 0x3000]);
+  });
+
+  test('asks a runtime for the call itself', () => {
+    const asked: bigint[] = [];
+    const jit: Symbols['jit'] = (_, address) => {
+      asked.push(address);
+      return { symbol: 'JS:f', offset: 16, module: '/tmp/perf-1.map' };
+    };
+    const table = newFrameTable(addressSpaces({ '1:1': MAPS }), { ...SLEEP_SYMBOLS, jit }, DWARF);
+    table.user('6000\n6100', 1, 1);
+    expect(asked).toEqual([0x6000n, 0x6100n]);
+    expect(table.frames.map(({ address, offset }) => [address, offset])).toEqual([
+      ['0x6000', 16],
+      ['0x6101', 17],
+    ]);
+  });
+
+  test('is the same as one by frame pointers, whose callers are a byte further', () => {
+    const table = tableOf({ unwound: DWARF });
+    expect(table.user(`${at(1)}\n7f000000200f`, 1, 1).stack).toEqual([0, 1]);
+    expect(table.user(`${at(1)}\n${at(2)}`, 1, 2).stack).toEqual([0, 1]);
+    expect(table.frames).toHaveLength(2);
+  });
+
+  test.each([
+    ['an asked process, and of the program that it ran', [7, 1], 1, 1, true],
+    ['another process', [7], 1, 1, false],
+    ['a later program of it', [1], 1, 2, false],
+    ['a command that was held at its entry', [1], 2, 2, true],
+    ['what ran before that', [1], 2, 1, false],
+  ])('is that of %s: %j, generation %i, in %i: %s', (_, dwarfPids, dwarfGeneration, generation, dwarf) => {
+    const table = tableOf({ unwound: { dwarfPids, dwarfGeneration } });
+    table.user(`${at(1)}\n${at(2)}`, 1, generation);
+    expect(table.frames[1]?.address).toBe(dwarf ? '0x7f0000002011' : '0x7f0000002010');
+  });
+
+  test('lacks callers where the unwinder was lost, unless it came to the outermost function', () => {
+    const table = tableOf({ unwound: DWARF, names: ['f', 'g', 'main'] });
+    const of = (...words: string[]) => table.user(words.join('\n'), 1, 1);
+    expect(of(at(1), at(2), LOST)).toEqual({ stack: [0, 1], cut: 1, incomplete: true });
+    expect(of(at(1), at(2), at(3), LOST)).toEqual({ stack: [0, 1, 2], cut: 1, incomplete: false });
+    expect(of(at(1), at(2))).toEqual({ stack: [0, 1], cut: 0, incomplete: false });
+  });
+
+  test('does not ask whether its first function has a frame pointer', () => {
+    const frameless = () => {
+      throw new Error('it was asked');
+    };
+    expect(isIncomplete([at(1), at(2)], { unwound: DWARF, frameless })).toBe(false);
+    expect(() => isIncomplete([at(1), at(2)], { frameless })).toThrow('it was asked');
+  });
+});
