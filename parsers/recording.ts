@@ -22,6 +22,8 @@ export interface Recording {
   mangled: boolean;
   /** What each map held when a program took over from an earlier one. */
   readonly earlier: Map<string, readonly Entry[]>;
+  /** Maps of a print at an interval that is not complete yet: should bpftrace die, they do not go with the others. */
+  printing: Map<string, readonly Entry[]> | undefined;
   /** The last print of each map, after what it held earlier. */
   readonly maps: Map<string, readonly Entry[]>;
   /** The time of the last complete print at an interval. */
@@ -58,6 +60,7 @@ export function newRecording(): Recording {
     forks: [],
     exits: [],
     earlier: new Map(),
+    printing: undefined,
     maps: new Map(),
     tick: undefined,
     quality: {
@@ -79,7 +82,8 @@ export function recordLine(recording: Recording, text: string): StreamLine {
   recordQuality(recording.quality, line);
   if (line.kind === 'map' && !recording.complete) {
     const earlier = recording.earlier.get(line.name);
-    recording.maps.set(line.name, earlier ? [...earlier, ...line.entries] : line.entries);
+    const maps = recording.printing ?? recording.maps;
+    maps.set(line.name, earlier ? [...earlier, ...line.entries] : line.entries);
   }
   if (line.kind === 'event') recordEvent(recording, line.event);
   return line;
@@ -119,6 +123,7 @@ function recordEvent(recording: Recording, event: StreamEvent): void {
       return;
     case 'stop':
       recording.end = event.at;
+      recording.printing = undefined;
       return;
     case 'exec':
       recording.execs.push(event);
@@ -129,8 +134,13 @@ function recordEvent(recording: Recording, event: StreamEvent): void {
     case 'exit':
       recording.exits.push(event);
       return;
+    case 'tick':
+      recording.printing = new Map();
+      return;
     case 'tock':
       recording.tick = event.at;
+      for (const [name, entries] of recording.printing ?? []) recording.maps.set(name, entries);
+      recording.printing = undefined;
       return;
     case 'end':
       recording.complete = true;

@@ -68,6 +68,43 @@ test('a print at an interval counts once it is complete', () => {
   expect(recording.tick).toBe(4106488993098);
 });
 
+test('a print at an interval counts as a whole, or not at all', () => {
+  const print = (at: number, count: number) => [
+    `{"type": "value", "data": ["tick",${at}]}`,
+    `{"type": "map", "data": {"@longest": {"1,1": ${count}}}}`,
+    `{"type": "stats", "data": {"@waits": {"1,1,1,1": {"count": ${count}, "average": 1, "total": ${count}}}}}`,
+    `{"type": "value", "data": ["tock",${at + 5}]}`,
+  ];
+  const recording = recordingOf([...print(100, 7), ...print(200, 9).slice(0, 2)]);
+  expect(recording.tick).toBe(105);
+  expect(recording.maps.get('@longest')).toEqual([{ key: '1,1', value: 7 }]);
+  for (const line of print(200, 9).slice(2)) recordLine(recording, line);
+  expect(recording.tick).toBe(205);
+  expect(recording.maps.get('@longest')).toEqual([{ key: '1,1', value: 9 }]);
+});
+
+test('a second program goes on with what the first one counted, but for waits in progress', () => {
+  const recording = recordingOf([
+    '{"type": "value", "data": ["ready",10]}',
+    '{"type": "value", "data": ["exec",11,4711,1,"a"]}',
+    '{"type": "value", "data": ["entry",20,4711]}',
+    '{"type": "value", "data": ["stop",21]}',
+    '{"type": "map", "data": {"@calls": {"4711,1": 3}}}',
+    '{"type": "map", "data": {"@off": {"4711": [20,4711,1,4]}}}',
+    '{"type": "value", "data": ["end",22]}',
+    '{"type": "value", "data": ["ready",30]}',
+    '{"type": "value", "data": ["start",31]}',
+  ]);
+  expect(recording).toMatchObject({ begin: 10, entry: 20, start: 31, end: undefined, complete: false });
+  recordLine(recording, '{"type": "map", "data": {"@calls": {"4711,1": 5}}}');
+  expect(recording.maps.get('@calls')).toEqual([
+    { key: '4711,1', value: 3 },
+    { key: '4711,1', value: 5 },
+  ]);
+  expect(recording.maps.has('@off')).toBe(false);
+  expect(recording.execs).toHaveLength(1);
+});
+
 test('a stream that breaks off has no end', () => {
   expect(recordingOf(SLEEP_LINES.slice(0, 4)).end).toBeUndefined();
 });
