@@ -125,12 +125,15 @@ export const CLONE_THREAD = '0x10000';
 /** Set when the profiler has asked for the maps, which takes a while to print: waits no longer end then. */
 export const STOPPED = '@stopped';
 
+/** The name under which the profiler asks for the maps: it starts processes for other ends, too. */
+export const ASKING = 'btprof-asks';
+
 function profilerProbes(self: number, maps: readonly string[]): Probe[] {
   return [
     {
       attach: 'tracepoint:task:task_newtask',
-      predicate: `pid == ${self} && !(args->clone_flags & ${CLONE_THREAD})`,
-      comment: 'The profiler asks for the maps by starting a process.',
+      predicate: `pid == ${self} && !(args->clone_flags & ${CLONE_THREAD}) && comm == "${ASKING}"`,
+      comment: 'The profiler asks for the maps by starting a process under this name.',
       body: [
         `${STOPPED} = 1;`,
         'print(("stop", nsecs));',

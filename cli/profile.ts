@@ -1,14 +1,13 @@
 import type { Plan } from '../bt/compose.ts';
 import { type Collection, type CollectOptions, collect, type Subject } from '../bt/driver/collect.ts';
 import { resolveCommand } from '../bt/driver/command.ts';
-import { entryOf } from '../bt/driver/entry.ts';
 import { exitStatus, type HeldTarget, holdTarget } from '../bt/driver/held-target.ts';
 import { requireHost } from '../bt/driver/host.ts';
 import { rawArguments, rawEnvironment } from '../bt/driver/inherited.ts';
 import { newSymbolCache, type SymbolCache, symbolCacheDirectory } from '../bt/driver/symbol-cache.ts';
 import { isAlive, isKernelThread, processOf } from '../bt/driver/threads.ts';
 import type { Tracer } from '../bt/driver/tracer.ts';
-import { dwarfPids, type Unwinder, unwindsProgram } from '../bt/driver/unwind.ts';
+import { dwarfEntry, dwarfPids, type Unwinder } from '../bt/driver/unwind.ts';
 import { BtprofError, UsageError } from '../bt/errors.ts';
 import type { Entry } from '../bt/tracking.ts';
 import type { Facts } from '../metrics/facts.ts';
@@ -38,9 +37,8 @@ export async function runCommand(
   const executable = resolveCommand(command[0] as Buffer, environment);
   const job = await prepare('run', options);
   const { dialect, host } = job.host;
-  const entry = unwindsProgram(job.unwind, executable, dialect, host.info.arch)
-    ? entryOf(executable)
-    : undefined;
+  const waits = job.plan.stacks && job.plan.profilers.some((profiler) => profiler.name === 'offcpu');
+  const entry = waits ? dwarfEntry(job.unwind, executable, dialect, host.info.arch) : undefined;
   const target = holdTarget(command, environment, descriptors);
   const cmd = command.map((word) => word.toString());
   const subject = { kind: 'run', target, cmd, executable } as const;

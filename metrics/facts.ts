@@ -19,6 +19,8 @@ export interface Facts {
   readonly bpftrace: string;
   readonly profilers: readonly string[];
   readonly stacks: boolean;
+  /** Frames that a stack can have. */
+  readonly stackDepth: number;
   /** Processes whose user stacks were unwound by DWARF until they ran another program. */
   readonly dwarfPids: readonly number[];
   /** The exec generation of the program that they ran. */

@@ -49,10 +49,17 @@ export interface NamedPlace extends KernelPlace {
 /** What an address stands for that is no code. */
 const NO_CODE = -1;
 
+/** What is known of how stacks were taken. */
+type StackFacts = Pick<Facts, 'dwarfPids' | 'dwarfGeneration' | 'stackDepth'>;
+
 export function newFrameTable(
   mappings: AddressSpaces,
   symbols: Pick<Symbols, 'kernel' | 'user' | 'frameless' | 'jit'>,
-  unwound: Pick<Facts, 'dwarfPids' | 'dwarfGeneration'> = { dwarfPids: [], dwarfGeneration: 1 },
+  { dwarfPids, dwarfGeneration, stackDepth }: StackFacts = {
+    dwarfPids: [],
+    dwarfGeneration: 1,
+    stackDepth: 127,
+  },
 ): FrameTable {
   const frames: Frame[] = [];
   const places: (FilePlace | undefined)[] = [];
@@ -63,9 +70,13 @@ export function newFrameTable(
     known.set(space, places);
     return places;
   };
-  const leafCallerThere = ([leaf]: readonly number[]): boolean => {
-    const place = places[leaf ?? -1];
-    return !place || !symbols.frameless(place.mapping, place.fileOffset);
+  const framelessLeaves = new Map<number, boolean>();
+  const leafCallerThere = ([leaf = -1]: readonly number[]): boolean => {
+    const place = places[leaf];
+    const frameless =
+      framelessLeaves.get(leaf) ?? (place ? symbols.frameless(place.mapping, place.fileOffset) : false);
+    framelessLeaves.set(leaf, frameless);
+    return !frameless;
   };
   return {
     frames,
@@ -76,7 +87,7 @@ export function newFrameTable(
       ),
     user: (text, pid, generation) => {
       const space = mappings(pid, generation);
-      const dwarf = generation === unwound.dwarfGeneration && unwound.dwarfPids.includes(pid);
+      const dwarf = generation === dwarfGeneration && dwarfPids.includes(pid);
       const look = (word: string, leaf: boolean) => {
         if (dwarf && word === NOT_UNWOUND) return NO_CODE;
         const address = dwarf && !leaf ? returnAddress(word) : word;
@@ -84,7 +95,8 @@ export function newFrameTable(
         return found ? indexOf(found.frame, found.place) : NO_CODE;
       };
       const { stack, cut } = endedByNoCode(readStack(text, knownIn(`${pid}:${generation}`), look));
-      const ended = cut === 0 || stack.some((index) => OUTERMOST.test(frames[index]?.symbol ?? ''));
+      const whole = cut === 0 && stack.length < stackDepth;
+      const ended = whole || stack.some((index) => OUTERMOST.test(frames[index]?.symbol ?? ''));
       return { stack, cut, incomplete: stack.length > 0 && !(ended && (dwarf || leafCallerThere(stack))) };
     },
     named: (kernel) => kernel.map((place) => indexOf(frameAt(place.address, place))),

@@ -57,6 +57,11 @@ function runtimeHints(offcpu: Offcpu, { mappings, perfMaps }: Ending): string[] 
   );
 }
 
+/** Whether a process with these mappings is of a runtime that may tell what code it compiles. */
+export function isRuntime(mappings: string): boolean {
+  return RUNTIMES.some(({ file }) => file.test(mappings));
+}
+
 /**
  * Runtimes whose processes do not say what code they compile.
  *

@@ -158,10 +158,11 @@ function quality(
 }
 
 /** Maps that only grow are full when they hold all that they can; of the others the program counts what had no room. */
-function fullMaps({ maps }: Recording, room: Facts['room']): string[] {
+function fullMaps({ maps, earlier }: Recording, room: Facts['room']): string[] {
   const noticed = (maps.get('@full') ?? []).filter((entry) => readInteger(entry.value) !== 0);
   const grown = [...maps].filter(
-    ([name, entries]) => name !== '@full' && entries.length >= (room[name] ?? Infinity),
+    ([name, entries]) =>
+      name !== '@full' && entries.length - (earlier.get(name)?.length ?? 0) >= (room[name] ?? Infinity),
   );
   return [...new Set([...noticed.map((entry) => entry.key), ...grown.map(([name]) => name)])];
 }

@@ -170,7 +170,7 @@ export const qualitySchema = z.object({
   frames_unresolved: count.describe('frames without a symbol'),
   frames_cut: count.describe('frames left out because they were no code'),
   stacks_incomplete: count.describe('waits whose user stack is known to lack callers'),
-  symbols_unread: count.describe('files with names of functions that could not be read, or not in whole'),
+  symbols_unread: count.describe('how often names or lines of a file could not be read, or not in whole'),
   warnings: z.array(z.string()),
   hints: z.array(z.string()).describe('what would show more'),
 });

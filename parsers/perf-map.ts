@@ -11,7 +11,7 @@ export interface PerfMap {
 }
 
 /** Functions that are read; a large server has some 100,000. */
-const MOST_FUNCTIONS = 2 ** 20;
+const MOST_FUNCTIONS = 2 ** 18;
 /** How many functions that begin before an address are looked at for one that has it. */
 const MOST_STEPS = 4096;
 /** `0x` and 16 digits, twice, with two blanks. */

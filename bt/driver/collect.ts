@@ -7,11 +7,13 @@ import { startOf } from '../../metrics/threads.ts';
 import type { Recording } from '../../parsers/recording.ts';
 import { BtprofError } from '../errors.ts';
 import type { Entry, Follow } from '../tracking.ts';
+import { endingOf } from './ending.ts';
 import { resumeShouldWeDie } from './entry.ts';
 import type { HeldTarget } from './held-target.ts';
 import type { MappingCache } from './mappings.ts';
 import { openSession, type Session, type SessionOptions } from './session.ts';
-import { isAlive, liveThreads, nameThreads, threadsOf, userProcesses } from './threads.ts';
+import { takeOverAtEntry } from './take-over.ts';
+import { isAlive, nameThreads, threadsOf, userProcesses } from './threads.ts';
 import { unwindsDwarf } from './unwind.ts';
 
 /** What is profiled. */
@@ -81,22 +83,46 @@ export async function collect(options: CollectOptions): Promise<Collection> {
       facts && takeSample(recording, facts, mappings.texts(), symbols),
   };
   // Before there is a program: to start a process asks it for its maps.
-  const dismiss = entry && subject.kind === 'run' ? resumeShouldWeDie(subject.target.pid) : undefined;
+  const held = entry && subject.kind === 'run' ? subject.target : undefined;
+  const dismiss = held && resumeShouldWeDie(held.pid);
   const first = await openSession(sessionOptions);
   const began = performance.now();
-  facts = { ...factsOf(options, first.room), named: begin(first, subject) };
+  facts = { ...factsOf(options, first), named: begin(first, subject) };
   options.onStart(facts);
-  const takenOver = await takeOverAtEntry(first, sessionOptions);
-  dismiss?.();
-  if (takenOver && subject.kind === 'run')
-    facts = { ...facts, dwarfPids: [subject.target.pid], dwarfGeneration: 2 };
-  const session = takenOver ?? first;
-  const { tracer, recording, symbols } = session;
-  const cause = await endOf(options, session);
+  const next = held && (await takeOverAtEntry(first, held, sessionOptions));
+  const broken = next instanceof BtprofError ? next : undefined;
+  const session = next && !broken ? (next as Session) : first;
+  if (session !== first) facts = { ...facts, dwarfPids: facts.pids, dwarfGeneration: 2 };
+  const cause = broken ? 'tracer' : await endOf(options, session);
   debug(`collection ended by ${cause}`);
+  const result = await finished(options, session, { facts, cause, began, broken });
+  const close = async () => {
+    await result.close();
+    dismiss?.();
+  };
+  return { ...result, close };
+}
+
+interface Ended {
+  readonly facts: Facts;
+  readonly cause: Cause;
+  /** By our own clock, ms. */
+  readonly began: number;
+  /** Why it could not go on. */
+  readonly broken: BtprofError | undefined;
+}
+
+/** Takes the result of a session whose collection has ended. */
+async function finished(
+  options: CollectOptions,
+  session: Session,
+  { facts, cause, began, broken }: Ended,
+): Promise<Collection> {
+  const { subject, debug } = options;
+  const { tracer, recording, symbols } = session;
   if (subject.kind === 'run' && cause === 'subject') await drain(recording, subject.target.pid);
   if (cause !== 'tracer') await session.printMaps();
-  const failure = recording.end === undefined ? await diedMidway(session) : undefined;
+  const failure = broken ?? (recording.end === undefined ? await diedMidway(session) : undefined);
   const elapsedNs = Math.round((performance.now() - began) * 1e6);
   const ending = { ...(await endingOf(options, session, facts, failure)), elapsedNs };
   for (const remark of tracer.remarks()) debug(`bpftrace: ${remark}`);
@@ -105,41 +131,6 @@ export async function collect(options: CollectOptions): Promise<Collection> {
     await tracer.ended;
   };
   return { recording, facts, ending, symbols, failure, close };
-}
-
-/**
- * bpftrace reads unwind tables when it starts, and only a program that runs has any. So the command is stopped at its
- * entry, when its libraries are loaded, and a second bpftrace that knows them goes on. Nothing is lost or counted twice,
- * for nothing happens in between.
- *
- * @returns undefined when the command is not to be held, or ended before
- */
-async function takeOverAtEntry(
-  first: Session,
-  options: SessionOptions & CollectOptions,
-): Promise<Session | undefined> {
-  const { subject, entry, plan } = options;
-  if (subject.kind !== 'run' || !entry) return undefined;
-  const held = first.entered.then(() => true);
-  if (!(await Promise.race([held, options.giveUp.then(() => false), first.tracer.ended.then(() => false)])))
-    return undefined;
-  const { pid } = subject.target;
-  try {
-    await first.printMaps();
-    const skipped = first.skippedRuns();
-    first.tracer.kill();
-    const second = await openSession({
-      ...options,
-      follow: { kind: 'named', by: process.pid, children: plan.children, stopped: true },
-      threads: 1,
-      dwarfPids: [pid],
-      continues: { ...first, skippedRuns: () => skipped },
-    });
-    nameThreads(() => [pid]);
-    return second;
-  } finally {
-    subject.target.signal('SIGCONT');
-  }
 }
 
 /** Makes a sample of each print: what the maps hold now, less what they held at the one before. */
@@ -170,7 +161,7 @@ function threadsAt(subject: Subject): number {
 /** The collection begins now. */
 function factsOf(
   { subject, plan, host, dialect, dwarfPids, version }: CollectOptions,
-  room: Facts['room'],
+  { room, limits }: Session,
 ): Facts {
   return {
     mode: subject.kind,
@@ -185,6 +176,7 @@ function factsOf(
     stacks: plan.stacks,
     dwarfPids,
     dwarfGeneration: 1,
+    stackDepth: limits.stackDepth,
     unwindsDwarf: unwindsDwarf(dialect, host.info.arch),
     room,
     named: [],
@@ -211,11 +203,11 @@ function begin({ tracer, mappings }: Session, subject: Subject): NamedThread[] {
   return named;
 }
 
+/** What ended a collection. */
+type Cause = 'subject' | 'duration' | 'stop' | 'tracer';
+
 /** Waits for whatever ends the collection. */
-function endOf(
-  options: CollectOptions,
-  { tracer }: Session,
-): Promise<'subject' | 'duration' | 'stop' | 'tracer'> {
+function endOf(options: CollectOptions, { tracer }: Session): Promise<Cause> {
   const { subject, plan } = options;
   return Promise.race([
     subjectEnd(subject).then(() => 'subject' as const),
@@ -264,70 +256,4 @@ async function diedMidway({ tracer }: Session): Promise<BtprofError> {
     `bpftrace ended ${signal ? `by ${signal}` : `with status ${code}`} in the middle, and took its counts with it.`,
     'With --format jsonl --interval TIME, what it had printed until then is in the result.',
   );
-}
-
-/** What has to be read before the processes go. */
-async function endingOf(
-  options: CollectOptions,
-  session: Session,
-  facts: Facts,
-  failure: BtprofError | undefined,
-): Promise<Omit<Ending, 'elapsedNs'>> {
-  const { subject } = options;
-  const { recording, mappings } = session;
-  const named = new Set(facts.named.map((thread) => thread.tid));
-  const alive = liveThreads(followed(recording, facts, subject), named);
-  await mappings.close();
-  return {
-    exit: subject.kind === 'run' ? subject.target.exit() : null,
-    incomplete: failure !== undefined,
-    alive,
-    mappings: mappings.texts(),
-    perfMaps: [...pidsOf(recording, facts)].filter(session.perfMaps.has),
-    skippedRuns: session.skippedRuns(),
-    warnings: warnings(options, session, failure),
-  };
-}
-
-/** Processes that were followed. */
-function pidsOf(recording: Recording, facts: Facts): Set<number> {
-  const events = [...facts.named, ...recording.execs, ...recording.forks];
-  return new Set(events.map(({ pid }) => pid));
-}
-
-/** Those that may be alive. */
-function followed(recording: Recording, facts: Facts, subject: Subject): ReadonlySet<number> {
-  const pids = pidsOf(recording, facts);
-  for (const { pid } of recording.exits) if (threadsOf(pid).length === 0) pids.delete(pid);
-  if (subject.kind === 'run' && recording.execs.length > 0) pids.add(subject.target.pid);
-  return pids;
-}
-
-function warnings(
-  { dialect, host, plan, entry }: CollectOptions,
-  { mappings, recording, limits, mapEntries }: Session,
-  failure: BtprofError | undefined,
-): string[] {
-  const forgotten = mappings.forgotten();
-  const counts32bit = plan.profilers.some((p) => p.name === 'syscalls');
-  return [
-    ...dialect.warnings,
-    ...(failure ? [failure.message] : []),
-    ...(mapEntries === limits.mapEntries
-      ? []
-      : [
-          `kernel maps have ${mapEntries} entries and not ${limits.mapEntries}: does the command given to --bpftrace pass BPFTRACE_* variables on?`,
-        ]),
-    ...(plan.stacks && limits.stackDepth < plan.stackDepth
-      ? [`stacks are cut at ${limits.stackDepth} frames, for this host has too little memory for more`]
-      : []),
-    ...(entry && recording.entry === undefined
-      ? ['stacks are unwound by frame pointers, for the entry of the program was not seen']
-      : []),
-    ...(forgotten
-      ? [`the mappings of ${forgotten} processes were forgotten: their frames have no module`]
-      : []),
-    ...(host.btf || !counts32bit ? [] : ['without BTF, 32-bit system calls cannot be told from 64-bit ones']),
-    ...recording.quality.reasons.map((reason) => `a line of bpftrace could not be read: ${reason}`),
-  ];
 }

@@ -18,13 +18,25 @@ const LONGEST_LINE = 256;
  * @throws BtprofError when it is none that bpftrace can be told of
  */
 export function entryOf(executable: string): Entry {
+  const path = programOf(executable);
+  const read = readProgram(path);
+  if ('interpreter' in read) throw cannot(executable, 'it is a script of a script');
+  return entryAt(path, read.address);
+}
+
+/**
+ * The program that a file is, or that runs it when it is a script.
+ *
+ * @throws BtprofError when it cannot be read
+ */
+export function programOf(executable: string): string {
   let path = executable;
   for (let scripts = 0; scripts < MOST_SCRIPTS; scripts++) {
     const read = readProgram(path);
-    if ('address' in read) return entryAt(path, read.address);
+    if ('address' in read) break;
     path = read.interpreter;
   }
-  throw cannot(executable, 'scripts that run each other');
+  return path;
 }
 
 function readProgram(path: string): { address: number } | { interpreter: string } {
@@ -62,7 +74,9 @@ function cannot(path: string, why: string): BtprofError {
  * @returns tells it
  */
 export function resumeShouldWeDie(pid: number): () => void {
-  const args = ['-c', 'read done || kill -CONT "$0"', String(pid)];
+  // bpftrace takes a moment to notice that we are gone, and may stop the command in it.
+  const again = 'for i in 1 2 3 4 5; do kill -CONT "$0" || exit; sleep 1; done';
+  const args = ['-c', `read done || ${again}`, String(pid)];
   const guard = spawn('/bin/sh', args, { stdio: ['pipe', 'ignore', 'ignore'], detached: true });
   guard.on('error', () => undefined);
   guard.stdin.on('error', () => undefined);

@@ -97,7 +97,7 @@ export function newMappingCache(files: ObjectFiles, perfMaps: Pick<PerfMaps, 'se
           return;
         case 'entry':
           inherit(spaceOf(event.pid, 1), spaceOf(event.pid, 2)); // it is named anew, and has the same program
-          generations.set(event.pid, 2);
+          begin(event.pid, 2);
           return;
         case 'exit':
           if (event.pid === event.tid) generations.delete(event.pid);

@@ -29,8 +29,8 @@ export interface ObjectFiles {
   readonly source: (file: string) => ByteSource | undefined;
   /** A descriptor of its own for another process, which is to be closed. */
   readonly open: (file: string) => number | undefined;
-  /** Whether only root, and the user we run as, can have written it. */
-  readonly isTrusted: (file: string) => boolean;
+  /** What tells this very file, as it is now, from all others; undefined when others can have written it. */
+  readonly identity: (file: string) => string | undefined;
   readonly close: () => void;
 }
 
@@ -92,9 +92,9 @@ export function newObjectFiles(): ObjectFiles {
       if (descriptor !== undefined) return openRegular(`/proc/self/fd/${descriptor}`);
       return path === undefined ? undefined : openFile(path, file);
     },
-    isTrusted: (file) => {
+    identity: (file) => {
       const { descriptor } = seen.get(file) ?? {};
-      return descriptor !== undefined && isTrusted(`/proc/self/fd/${descriptor}`);
+      return descriptor === undefined ? undefined : identityOf(`/proc/self/fd/${descriptor}`);
     },
     close: () => {
       for (const { descriptor } of seen.values()) if (descriptor !== undefined) closeSync(descriptor);
@@ -160,10 +160,12 @@ export function openRegular(path: string): number | undefined {
   return undefined;
 }
 
-/** Whether only root, and the user we run as, can have written a file. */
-export function isTrusted(path: string): boolean {
-  const stat = tryRead(() => statSync(path));
-  return stat !== undefined && [0, process.geteuid?.()].includes(stat.uid) && (stat.mode & 0o022) === 0;
+/** Device, inode, size and time of a file that only root, and the user we run as, can have written. */
+export function identityOf(path: string): string | undefined {
+  const stat = tryRead(() => statSync(path, { bigint: true }));
+  if (!stat || ![0, process.geteuid?.()].includes(Number(stat.uid)) || (stat.mode & 0o022n) !== 0n)
+    return undefined;
+  return `${stat.dev}:${stat.ino}:${stat.size}:${stat.mtimeNs}`;
 }
 
 function isFile(path: string, file: string): boolean {

@@ -5,7 +5,7 @@ import { readGoFunctions } from '../../parsers/gopclntab.ts';
 import { isMemory, type Mapping } from '../../parsers/proc.ts';
 import type { SymbolTable } from '../../parsers/symbol-table.ts';
 import { debugFunctions, findDebugFile, packedFunctions } from './debug-files.ts';
-import { isTrusted, type ObjectFiles } from './object-files.ts';
+import { identityOf, type ObjectFiles } from './object-files.ts';
 import type { SymbolCache } from './symbol-cache.ts';
 import { VDSO, vdsoSource } from './vdso.ts';
 
@@ -38,8 +38,7 @@ export function newObjects(files: ObjectFiles, cache: SymbolCache | undefined): 
   const gone = new Map<string, string>();
   const problems = new Set<string>();
   const load = (source: ByteSource, { file, path }: Mapping): ObjectSymbols | undefined => {
-    // A build ID is easily forged: what others may have written must not name functions of anything else.
-    const object = readObject(source, path, files.isTrusted(file) ? cache : undefined);
+    const object = readObject(source, path, cache, files.identity(file));
     for (const problem of problemsOf(object, path)) problems.add(problem);
     return 'problem' in object ? undefined : object;
   };
@@ -71,29 +70,27 @@ function readObject(
   source: ByteSource,
   path: string,
   cache: SymbolCache | undefined,
+  identity: string | undefined,
 ): ObjectSymbols | { problem: string } {
   const elf = readElf(source);
   if ('problem' in elf) return elf;
   const debugFile = elf.section('.symtab') ? undefined : findDebugFile(elf, path);
-  const key = cache && cacheKey(elf, debugFile);
+  const key = cache && identity && cacheKey(elf, identity, debugFile);
   const kept = key && cache.get(key);
   const tables = kept || readTables(source, elf, debugFile);
   if (key && !kept) cache.put(key, tables);
   return { source, elf, tables };
 }
 
-/** What is read depends on the build and on where else its functions were found. */
-function cacheKey({ buildId }: ElfFile, debugFile: string | undefined): string | undefined {
-  if (!buildId || (debugFile !== undefined && !isSystems(debugFile))) return undefined;
-  const place = createHash('sha256')
-    .update(debugFile ?? '')
-    .digest('hex');
-  return `${buildId}-${place.slice(0, 16)}`;
-}
-
-/** A debug file in a place that only root can write. */
-function isSystems(debugFile: string): boolean {
-  return debugFile.startsWith('/usr/lib/debug/') && isTrusted(debugFile);
+/**
+ * A build ID is easily forged, and a stripped file has that of the whole one: so the key has the very files, too, that
+ * functions were read from.
+ */
+function cacheKey({ buildId }: ElfFile, identity: string, debugFile: string | undefined): string | undefined {
+  const other = debugFile === undefined ? '' : identityOf(debugFile);
+  if (!buildId || other === undefined) return undefined;
+  const files = createHash('sha256').update(`${identity} ${other}`).digest('hex');
+  return `${buildId}-${files.slice(0, 32)}`;
 }
 
 function readTables(source: ByteSource, elf: ElfFile, debugFile: string | undefined): readonly SymbolTable[] {

@@ -5,9 +5,8 @@ import { parseBootTime, parseOwner, parseStartTicks } from '../../parsers/proc.t
 import { sourceOf } from './object-files.ts';
 import { tryRead } from './procfs.ts';
 
-/** Bytes that are read of one file, and of all. */
-const LARGEST = 64 * 2 ** 20;
-const MOST = 256 * 2 ** 20;
+/** Bytes that are read of all files. */
+const MOST = 64 * 2 ** 20;
 /** Files that are kept open. */
 const KEPT_OPEN = 256;
 /** A file that grows is read anew after so long. */
@@ -71,7 +70,7 @@ export function newPerfMaps(): PerfMaps {
   };
   const read = (map: OpenMap): void => {
     const kept = [...maps.values()].reduce((sum, other) => sum + (other === map ? 0 : other.kept), 0);
-    const problem = readMap(map, Math.min(LARGEST, MOST - kept));
+    const problem = readMap(map, MOST - kept);
     if (problem) problems.set(map.path, problem);
   };
   const load = (pid: number): PerfMap | undefined => {

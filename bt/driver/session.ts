@@ -10,6 +10,7 @@ import { composeMaps, composeProgram, type Plan } from '../compose.ts';
 import type { Dialect } from '../dialect.ts';
 import { BtprofError, interrupted } from '../errors.ts';
 import { kernelBytes, type Limits, limitsFor, type Means, roomOf } from '../limits.ts';
+import { ASKING } from '../program.ts';
 import type { Follow } from '../tracking.ts';
 import { demangle } from './demangle.ts';
 import type { Host } from './host.ts';
@@ -194,11 +195,14 @@ async function untilReady(tracer: Tracer, marks: Marks, giveUp: Promise<unknown>
 const STOP_MS = 3000;
 
 /**
- * The program prints its maps when we start a process, whichever. Should that event get lost, bpftrace prints them
+ * The program prints its maps when we start a process under the name it knows. Should that event get lost, bpftrace prints them
  * when it ends.
  */
 async function printMaps(tracer: Tracer, marks: Marks, debug: (text: string) => void): Promise<void> {
+  const { title } = process;
+  process.title = ASKING;
   spawn('/bin/sh', ['-c', ':'], { stdio: 'ignore' }).on('error', () => undefined);
+  process.title = title;
   const heard = await Promise.race([
     marks.passed('stop').then(() => true),
     tracer.ended.then(() => true),

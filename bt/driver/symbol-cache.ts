@@ -40,13 +40,14 @@ export interface SymbolCache {
 }
 
 /**
- * `$XDG_CACHE_HOME/btprof/symbols`, or that in the home of the user we run as: under sudo that is root's. Undefined for a
+ * `$XDG_CACHE_HOME/btprof/symbols` when that is ours, or that in the home of the user we run as: under sudo that is root's. Undefined for a
  * user who has none.
  */
 export function symbolCacheDirectory(): string | undefined {
   const { XDG_CACHE_HOME } = process.env;
   const home = tryRead(() => userInfo().homedir);
-  const base = XDG_CACHE_HOME?.startsWith('/') ? XDG_CACHE_HOME : home && join(home, '.cache');
+  const named = XDG_CACHE_HOME?.startsWith('/') && isOwnDirectory(XDG_CACHE_HOME); // sudo -E keeps the user's
+  const base = named ? XDG_CACHE_HOME : home && join(home, '.cache');
   return base && join(base, 'btprof', 'symbols');
 }
 

@@ -4,8 +4,8 @@ import { spawnSync } from 'node:child_process';
 const LIMITS = { timeout: 30_000, maxBuffer: 256 * 2 ** 20 };
 /** Of its memory, in KiB. */
 const MEMORY_KB = 4 * 2 ** 20;
-/** The user and the group that own nothing. */
-const NOBODY = 65_534;
+/** Users that nobody has: processes of another one could look into a tool, or change what it says. */
+const FIRST_USER = 0x7fff_0000;
 
 export interface ToolInput {
   /** What it reads from stdin. */
@@ -15,13 +15,14 @@ export interface ToolInput {
 }
 
 /**
- * Runs a program of the system as nobody, with bounds.
+ * Runs a program of the system as a user without any rights, with bounds.
  *
  * @returns what it wrote; undefined when it is not installed or failed
  */
 export function runTool(command: readonly string[], { input, descriptor }: ToolInput): Buffer | undefined {
-  const limited = ['-c', 'ulimit -v "$0" && exec "$@"', String(MEMORY_KB), ...command];
-  const nobody = process.getuid?.() === 0 ? { uid: NOBODY, gid: NOBODY } : {};
+  const limited = ['-c', 'ulimit -c 0 && ulimit -v "$0" && exec "$@"', String(MEMORY_KB), ...command];
+  const user = FIRST_USER + (process.pid % 2 ** 16);
+  const nobody = process.getuid?.() === 0 ? { uid: user, gid: user } : {};
   const done = spawnSync('/bin/sh', limited, {
     ...LIMITS,
     ...nobody,

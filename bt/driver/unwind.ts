@@ -1,12 +1,13 @@
-import { closeSync, fstatSync, readFileSync } from 'node:fs';
+import { closeSync, readFileSync } from 'node:fs';
 import type { Facts } from '../../metrics/facts.ts';
-import { readElf } from '../../parsers/elf.ts';
-import { type Mapping, parseMaps } from '../../parsers/proc.ts';
+import { type ByteSource, type ElfFile, EM_X86_64, readElf } from '../../parsers/elf.ts';
+import { parseMaps } from '../../parsers/proc.ts';
 import type { Dialect } from '../dialect.ts';
 import { BtprofError } from '../errors.ts';
+import type { Entry } from '../tracking.ts';
+import { entryOf, programOf } from './entry.ts';
 import { newObjectFiles, openRegular, sourceOf } from './object-files.ts';
 import { tryRead } from './procfs.ts';
-import { newUserSymbols } from './user-symbols.ts';
 
 /** How user stacks are unwound: by frame pointers, by DWARF, or by DWARF where frame pointers are missing. */
 export const UNWINDERS = ['fp', 'dwarf', 'auto'] as const;
@@ -34,12 +35,19 @@ export function dwarfPids(
 }
 
 /**
- * Whether a program that is to be started is to be unwound by DWARF. Its libraries are not known yet.
+ * Where a program that is to be started has to be held, to be unwound by DWARF. Its libraries are not known yet.
  *
  * @throws BtprofError when DWARF is asked for and not there
  */
-export function unwindsProgram(unwinder: Unwinder, path: string, dialect: Dialect, arch: string): boolean {
-  return isAble(unwinder, dialect, arch) && (unwinder === 'dwarf' || programLacksFramePointers(path));
+export function dwarfEntry(
+  unwinder: Unwinder,
+  executable: string,
+  dialect: Dialect,
+  arch: string,
+): Entry | undefined {
+  if (!isAble(unwinder, dialect, arch)) return undefined;
+  if (unwinder === 'dwarf') return entryOf(executable);
+  return tryRead(() => (programLacksFramePointers(programOf(executable)) ? entryOf(executable) : undefined));
 }
 
 /** @throws BtprofError when DWARF is asked for and not there */
@@ -55,51 +63,65 @@ function isAble(unwinder: Unwinder, dialect: Dialect, arch: string): boolean {
 
 const LEAVE_OUT = 'Leave --unwind out: stacks are unwound by frame pointers then.';
 
-/** Places in the code of each file that are looked at. */
-const SAMPLES = 64;
-
 /** Whether one of the files that a process runs is built without frame pointers. */
 export function lacksFramePointers(pid: number): boolean {
-  const text = tryRead(() => readFileSync(`/proc/${pid}/maps`, 'utf8')) ?? '';
-  return someLackFramePointers(
-    parseMaps(text).filter((mapping) => mapping.path.startsWith('/')),
-    pid,
-  );
-}
-
-function programLacksFramePointers(path: string): boolean {
-  const descriptor = openRegular(path);
-  const source = sourceOf(descriptor);
-  const elf = source && readElf(source);
-  const file = descriptor === undefined ? '' : `00:00 ${fstatSync(descriptor).ino}`;
-  if (descriptor !== undefined) closeSync(descriptor);
-  if (!elf || 'problem' in elf) return false;
-  const code = elf.segments.filter((segment) => segment.executable);
-  return someLackFramePointers(
-    code.map(({ vaddr, fileOffset, fileSize }) => {
-      const start = BigInt(vaddr);
-      return { start, end: start + BigInt(fileSize), fileOffset: BigInt(fileOffset), file, path };
-    }),
-    process.pid,
-  );
-}
-
-/** @param pid a process whose root has the files */
-function someLackFramePointers(mappings: readonly Mapping[], pid: number): boolean {
   const files = newObjectFiles();
-  const { frameless } = newUserSymbols(files);
   try {
-    for (const { file, path } of mappings) files.see(file, { pid, path });
-    return mappings.some((mapping) => {
-      const without = samplesOf(mapping).filter((offset) => frameless(mapping, offset));
-      return without.length > SAMPLES / 2;
-    });
+    const text = tryRead(() => readFileSync(`/proc/${pid}/maps`, 'utf8')) ?? '';
+    const mapped = parseMaps(text).filter((mapping) => mapping.path.startsWith('/'));
+    for (const { file, path } of mapped) files.see(file, { pid, path });
+    return mapped.some(({ file }) => codeLacksFramePointers(files.source(file)));
   } finally {
     files.close();
   }
 }
 
-function samplesOf({ start, end, fileOffset }: Mapping): number[] {
-  const step = Number(end - start) / SAMPLES;
-  return Array.from({ length: SAMPLES }, (_, i) => Number(fileOffset) + Math.floor(i * step));
+function programLacksFramePointers(path: string): boolean {
+  const descriptor = openRegular(path);
+  try {
+    return codeLacksFramePointers(sourceOf(descriptor));
+  } finally {
+    if (descriptor !== undefined) closeSync(descriptor);
+  }
+}
+
+/** Functions below which a file says nothing. */
+const FEW = 16;
+const LARGEST_CODE = 2 ** 26;
+/** `push %rbp; mov %rsp,%rbp` */
+const FRAME = Buffer.from('554889e5', 'hex');
+
+/** Whether fewer than half of the functions that a file has unwind tables for set up a frame. */
+function codeLacksFramePointers(source: ByteSource | undefined): boolean {
+  const elf = source && readElf(source);
+  if (!elf || 'problem' in elf || elf.machine !== EM_X86_64) return false;
+  const functions = unwindEntries(source, elf);
+  const frames = elf.segments
+    .filter((segment) => segment.executable)
+    .map(({ fileOffset, fileSize }) =>
+      tryRead(() => source.read(fileOffset, Math.min(fileSize, LARGEST_CODE))),
+    )
+    .reduce((sum, code) => sum + (code ? occurrences(code, FRAME) : 0), 0);
+  return functions >= FEW && frames < functions / 2;
+}
+
+/** How many functions `.eh_frame` describes (Linux Standard Base, "The .eh_frame section"): its entries but the CIEs. */
+function unwindEntries(source: ByteSource, elf: ElfFile): number {
+  const section = elf.section('.eh_frame');
+  const bytes = section && tryRead(() => source.read(section.offset, Math.min(section.size, LARGEST_CODE)));
+  if (!bytes) return 0;
+  let count = 0;
+  for (let at = 0; at + 8 <= bytes.length; ) {
+    const length = bytes.readUInt32LE(at);
+    if (length === 0 || length === 0xffff_ffff) break;
+    if (bytes.readUInt32LE(at + 4) !== 0) count++;
+    at += 4 + length;
+  }
+  return count;
+}
+
+function occurrences(code: Buffer, pattern: Buffer): number {
+  let count = 0;
+  for (let at = code.indexOf(pattern); at >= 0; at = code.indexOf(pattern, at + 1)) count++;
+  return count;
 }

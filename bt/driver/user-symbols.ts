@@ -25,7 +25,7 @@ export function newUserSymbols(files: ObjectFiles, cache?: SymbolCache): UserSym
     const lines = source && readSourceLines(source, addresses);
     if (source && !lines)
       unread.add(
-        `the lines of ${mapping.path} could not be read by llvm-symbolizer or addr2line, which run as nobody`,
+        `the lines of ${mapping.path} could not be read by llvm-symbolizer or addr2line, which run without rights`,
       );
     return lines ?? [];
   };

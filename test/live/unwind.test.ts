@@ -4,7 +4,7 @@ import { execa } from 'execa';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { dialectFor } from '../../bt/dialect.ts';
 import type { Offcpu, Profile } from '../../metrics/schema.ts';
-import { BTPROF, btprof, profile, symbols, temporaryFile } from './btprof.ts';
+import { BTPROF, bpftraceThat, btprof, profile, symbols, temporaryFile, valid } from './btprof.ts';
 
 const dialect = dialectFor((await execa('bpftrace', ['--version'])).stdout);
 const able = process.arch === 'x64' && dialect.unwindsDwarf;
@@ -106,6 +106,25 @@ describe.runIf(able)('where bpftrace unwinds by DWARF', () => {
     await killed;
     while (!readIfThere(file).includes('done')) await sleep(50);
     expect(readIfThere(file)).toBe(`${pid}\ndone\n`);
+  });
+
+  test('a command that is killed while it is held has its own status', async () => {
+    const killed = execa(BTPROF, ['run', '--unwind', 'dwarf', '-q', '-o', '/dev/null', program, '9', '9'], {
+      reject: false,
+    });
+    process.kill(await heldChild(killed.pid as number), 'SIGKILL');
+    expect((await killed).exitCode).toBe(137);
+  });
+
+  test('a command goes on to its end when the second bpftrace cannot start', async () => {
+    const [file, json] = [temporaryFile('done'), temporaryFile('p.json')];
+    const broken = bpftraceThat('case "$*" in *--dwarf-pid*) echo no >&2; exit 3;; esac; exec bpftrace "$@"');
+    const command = ['sh', '-c', 'sleep 0.2; echo done > "$0"', file];
+    const args = ['run', '--unwind', 'dwarf', '--json', '-o', json, '--bpftrace', broken, ...command];
+    const { status, stderr } = await btprof(args);
+    expect({ status, done: readIfThere(file) }).toEqual({ status: 125, done: 'done\n' });
+    expect(stderr).toMatch(/bpftrace ended with status 3/);
+    expect(valid<Profile>(readFileSync(json, 'utf8')).metadata.incomplete).toBe(true);
   });
 
   test('run --unwind dwarf refuses a path that bpftrace would misread', async () => {

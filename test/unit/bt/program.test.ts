@@ -105,9 +105,12 @@ describe('with a profiler', () => {
   const program = write({ self: 42 });
 
   test('a process that it starts stops the waits and prints the maps, those of the first profiler last', () => {
-    expect(program).toContain('/pid == 42 && !(args->clone_flags & 0x10000)/');
+    expect(program).toContain('/pid == 42 && !(args->clone_flags & 0x10000) && comm == "btprof-asks"/');
     expect(
-      bodyOf(program, 'tracepoint:task:task_newtask\n/pid == 42 && !(args->clone_flags & 0x10000)/'),
+      bodyOf(
+        program,
+        'tracepoint:task:task_newtask\n/pid == 42 && !(args->clone_flags & 0x10000) && comm == "btprof-asks"/',
+      ),
     ).toEqual([
       '@stopped = 1;',
       'print(("stop", nsecs));',

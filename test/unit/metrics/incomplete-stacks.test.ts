@@ -17,7 +17,7 @@ interface Given {
   /** By page, from 1 on. */
   readonly names?: readonly (string | null)[];
   readonly frameless?: Symbols['frameless'];
-  readonly unwound?: Pick<Facts, 'dwarfPids' | 'dwarfGeneration'>;
+  readonly unwound?: Pick<Facts, 'dwarfPids' | 'dwarfGeneration' | 'stackDepth'>;
   readonly maps?: Record<string, string>;
 }
 
@@ -128,7 +128,7 @@ describe('a first function without a frame pointer', () => {
 });
 
 describe('a stack that was unwound by DWARF', () => {
-  const DWARF = { dwarfPids: [1, 7], dwarfGeneration: 1 };
+  const DWARF = { dwarfPids: [1, 7], dwarfGeneration: 1, stackDepth: 127 };
 
   test('has calls in it, and shows what they return to', () => {
     const table = tableOf({ unwound: DWARF });
@@ -170,7 +170,7 @@ describe('a stack that was unwound by DWARF', () => {
     ['a command that was held at its entry', [1], 2, 2, true],
     ['what ran before that', [1], 2, 1, false],
   ])('is that of %s: %j, generation %i, in %i: %s', (_, dwarfPids, dwarfGeneration, generation, dwarf) => {
-    const table = tableOf({ unwound: { dwarfPids, dwarfGeneration } });
+    const table = tableOf({ unwound: { dwarfPids, dwarfGeneration, stackDepth: 127 } });
     table.user(`${at(1)}\n${at(2)}`, 1, generation);
     expect(table.frames[1]?.address).toBe(dwarf ? '0x7f0000002011' : '0x7f0000002010');
   });

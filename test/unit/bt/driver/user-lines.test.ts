@@ -104,7 +104,7 @@ describe.skipIf(process.platform !== 'linux' || !has('gcc', 'addr2line'))('of th
       expect(problems()).toEqual(
         [one, other].map(
           (path) =>
-            `the lines of ${path} could not be read by llvm-symbolizer or addr2line, which run as nobody`,
+            `the lines of ${path} could not be read by llvm-symbolizer or addr2line, which run without rights`,
         ),
       );
     });

@@ -1,0 +1,93 @@
+import type { Ending, Facts, MappingTexts } from '../../metrics/facts.ts';
+import { isRuntime } from '../../metrics/hints.ts';
+import type { Recording } from '../../parsers/recording.ts';
+import type { BtprofError } from '../errors.ts';
+import type { CollectOptions, Subject } from './collect.ts';
+import type { Session } from './session.ts';
+import { liveThreads, threadsOf } from './threads.ts';
+
+/** What has to be read before the processes go. */
+export async function endingOf(
+  options: CollectOptions,
+  session: Session,
+  facts: Facts,
+  failure: BtprofError | undefined,
+): Promise<Omit<Ending, 'elapsedNs'>> {
+  const { subject } = options;
+  const { recording, mappings } = session;
+  const named = new Set(facts.named.map((thread) => thread.tid));
+  const alive = liveThreads(followed(recording, facts, subject), named);
+  await mappings.close();
+  const texts = mappings.texts();
+  return {
+    exit: subject.kind === 'run' ? subject.target.exit() : null,
+    incomplete: failure !== undefined,
+    alive,
+    mappings: texts,
+    perfMaps: runtimes(texts).filter(session.perfMaps.has),
+    skippedRuns: session.skippedRuns(),
+    warnings: warnings(options, session, facts, failure),
+  };
+}
+
+/** Processes of runtimes. */
+function runtimes(mappings: MappingTexts): number[] {
+  const keys = Object.entries(mappings).filter(([, text]) => isRuntime(text));
+  return [...new Set(keys.map(([key]) => Number.parseInt(key, 10)))];
+}
+
+/** Processes that were followed. */
+function pidsOf(recording: Recording, facts: Facts): Set<number> {
+  const events = [...facts.named, ...recording.execs, ...recording.forks];
+  return new Set(events.map(({ pid }) => pid));
+}
+
+/** Those that may be alive. */
+function followed(recording: Recording, facts: Facts, subject: Subject): ReadonlySet<number> {
+  const pids = pidsOf(recording, facts);
+  for (const { pid } of recording.exits) if (threadsOf(pid).length === 0) pids.delete(pid);
+  if (subject.kind === 'run' && recording.execs.length > 0) pids.add(subject.target.pid);
+  return pids;
+}
+
+/** Why stacks of the command were not unwound by DWARF. */
+function entryWarnings({ recording }: Session, { pids, dwarfPids }: Facts): string[] {
+  if (dwarfPids.length === 0)
+    return ['stacks were unwound by frame pointers, for the command could not be held at its entry'];
+  const [pid] = pids;
+  const after = recording.execs.filter((exec) => exec.pid === pid && exec.at > (recording.entry ?? 0));
+  return after.length === 0
+    ? []
+    : [
+        'stacks were unwound by frame pointers once the command had run another program: give that one to btprof',
+      ];
+}
+
+function warnings(
+  { dialect, host, plan, entry }: CollectOptions,
+  session: Session,
+  facts: Facts,
+  failure: BtprofError | undefined,
+): string[] {
+  const { mappings, recording, limits, mapEntries } = session;
+  const forgotten = mappings.forgotten();
+  const counts32bit = plan.profilers.some((p) => p.name === 'syscalls');
+  return [
+    ...dialect.warnings,
+    ...(failure ? [failure.message] : []),
+    ...(mapEntries === limits.mapEntries
+      ? []
+      : [
+          `kernel maps have ${mapEntries} entries and not ${limits.mapEntries}: does the command given to --bpftrace pass BPFTRACE_* variables on?`,
+        ]),
+    ...(plan.stacks && limits.stackDepth < plan.stackDepth
+      ? [`stacks are cut at ${limits.stackDepth} frames, for this host has too little memory for more`]
+      : []),
+    ...(entry ? entryWarnings(session, facts) : []),
+    ...(forgotten
+      ? [`the mappings of ${forgotten} processes were forgotten: their frames have no module`]
+      : []),
+    ...(host.btf || !counts32bit ? [] : ['without BTF, 32-bit system calls cannot be told from 64-bit ones']),
+    ...recording.quality.reasons.map((reason) => `a line of bpftrace could not be read: ${reason}`),
+  ];
+}

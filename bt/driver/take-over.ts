@@ -1,0 +1,70 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { BtprofError } from '../errors.ts';
+import type { HeldTarget } from './held-target.ts';
+import { openSession, type Session, type SessionOptions } from './session.ts';
+import { nameThreads, threadsOf } from './threads.ts';
+
+const INTERRUPTED = 'interrupted while the command was held at its entry: what came after is not counted.';
+
+/** Whether the command is stopped at its entry. Should nobody wait for that any more, it goes on when it gets there. */
+async function isHeld(
+  first: Session,
+  target: HeldTarget,
+  { giveUp, plan }: SessionOptions,
+): Promise<boolean> {
+  const waiting = new AbortController();
+  const held = await Promise.race([
+    first.entered.then(() => true),
+    giveUp.then(() => false),
+    first.tracer.ended.then(() => false),
+    ...(plan.durationMs === undefined
+      ? []
+      : [sleep(plan.durationMs, false, { signal: waiting.signal }).catch(() => false)]),
+  ]);
+  waiting.abort();
+  if (!held) void first.entered.then(() => target.signal('SIGCONT'));
+  return held;
+}
+
+/** Constructors of libraries may have started threads and processes by then, which would be stopped in the middle. */
+function isAlone({ recording }: Session, { pid }: HeldTarget): boolean {
+  return recording.forks.length === 0 && threadsOf(pid).length === 1;
+}
+
+/**
+ * bpftrace reads unwind tables when it starts, and only a program that runs has any. So the command is stopped at its
+ * entry, when its libraries are loaded, and a second bpftrace that knows them goes on. Nothing is lost or counted twice,
+ * for nothing happens in between.
+ *
+ * @returns the session that goes on; why there is none; undefined when the first one is to go on
+ */
+export async function takeOverAtEntry(
+  first: Session,
+  target: HeldTarget,
+  options: SessionOptions,
+): Promise<Session | BtprofError | undefined> {
+  const { plan } = options;
+  const { pid } = target;
+  if (!(await isHeld(first, target, options))) return undefined;
+  try {
+    if (!isAlone(first, target)) return undefined;
+    await first.printMaps();
+    const skipped = first.skippedRuns();
+    first.tracer.kill();
+    const second = await openSession({
+      ...options,
+      follow: { kind: 'named', by: process.pid, children: plan.children, stopped: true },
+      threads: 1,
+      dwarfPids: [pid],
+      continues: { ...first, skippedRuns: () => skipped },
+    });
+    nameThreads(() => [pid]);
+    return second;
+  } catch (error) {
+    if (!(error instanceof BtprofError)) throw error;
+    if (target.exit()) return undefined;
+    return error.status === 130 ? new BtprofError(INTERRUPTED, undefined, 130) : error;
+  } finally {
+    target.signal('SIGCONT');
+  }
+}
