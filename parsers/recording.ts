@@ -123,7 +123,7 @@ function recordEvent(recording: Recording, event: StreamEvent): void {
       return;
     case 'stop':
       recording.end = event.at;
-      recording.printing = undefined;
+      completePrint(recording);
       return;
     case 'exec':
       recording.execs.push(event);
@@ -135,12 +135,12 @@ function recordEvent(recording: Recording, event: StreamEvent): void {
       recording.exits.push(event);
       return;
     case 'tick':
+      completePrint(recording);
       recording.printing = new Map();
       return;
     case 'tock':
       recording.tick = event.at;
-      for (const [name, entries] of recording.printing ?? []) recording.maps.set(name, entries);
-      recording.printing = undefined;
+      completePrint(recording);
       return;
     case 'end':
       recording.complete = true;
@@ -148,6 +148,12 @@ function recordEvent(recording: Recording, event: StreamEvent): void {
     default:
       return;
   }
+}
+
+/** What comes after a print says that it is complete. */
+function completePrint(recording: Recording): void {
+  for (const [name, entries] of recording.printing ?? []) recording.maps.set(name, entries);
+  recording.printing = undefined;
 }
 
 /** The waits in progress; all other maps hold sums. */

@@ -186,7 +186,8 @@ export interface OpenWait extends Omit<WaitRow, 'count' | 'totalNs'> {
 type TaskState = 'R' | 'S' | 'D' | 'T' | 't' | 'X' | 'Z' | 'P' | 'I' | '?';
 
 const integer = z.preprocess(readInteger, z.number());
-const stats = z.object({ count: integer, total: integer });
+/** The kernel keeps no sum of nothing: a count of 0 was read wrongly. */
+const stats = z.object({ count: z.preprocess(readInteger, z.number().positive()), total: integer });
 const id = z.preprocess(readInteger, z.int().max(0xffff_ffff));
 const openWait = z.tuple([integer, id, id, id]).rest(z.string());
 

@@ -2,8 +2,8 @@ import { readFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import { execa } from 'execa';
 import { describe, expect, test } from 'vitest';
-import type { Frame, Offcpu, Profile } from '../../metrics/schema.ts';
-import { profile, temporaryFile } from './btprof.ts';
+import type { Frame, Offcpu, Profile, Sample } from '../../metrics/schema.ts';
+import { btprof, profile, sum, temporaryFile, valid, validProfile } from './btprof.ts';
 
 const hasRust = !(await execa('rustc', ['--version'], { reject: false })).failed;
 
@@ -69,6 +69,22 @@ function lineOf(file: string, text: string): number {
   const lines = readFileSync(file, 'utf8').split('\n');
   return lines.findIndex((line) => line.includes(text)) + 1;
 }
+
+test('samples with C++ names go on to the end', async () => {
+  const [program, file] = [temporaryFile('program'), temporaryFile('p.jsonl')];
+  const source = 'fixtures/workloads/inlined.cc';
+  await execa('g++', ['-O1', '-fno-omit-frame-pointer', '-o', program, source]);
+  const args = ['run', '-q', '-f', 'jsonl', '-i', '100ms', '-o', file, program, '97', '10'];
+  expect((await btprof(args)).status).toBe(0);
+  const lines = readFileSync(file, 'utf8').trimEnd().split('\n');
+  const samples = lines.slice(1, -1).map((line) => valid<Sample>(line));
+  expect(samples.length).toBeGreaterThan(5);
+  const slept = (offcpu: Pick<Offcpu, 'stacks'> | undefined) =>
+    sum((offcpu?.stacks ?? []).filter(({ state }) => state === 'S').map(({ count }) => count));
+  expect(slept(validProfile(lines.at(-1) ?? '').ebpf.offcpu)).toBe(97);
+  const named = samples.flatMap(({ ebpf }) => ebpf.offcpu?.frames ?? []).map(({ symbol }) => symbol);
+  expect(named).toContain('shop::outer_of(timespec*)');
+});
 
 describe('--lines', () => {
   test.each([

@@ -197,6 +197,10 @@ describe('a row of @waits', () => {
     expect(readWait({ key, value: STATS })).toMatchObject({ kernel, user });
   });
 
+  test('a sum of nothing is none', () => {
+    expect(readWait({ key: '1,1,1,1', value: { count: 0, average: 0, total: 7 } })).toBeUndefined();
+  });
+
   test('commas in user frames do not move the border between the stacks', () => {
     const user = String.raw`\n\t7f0000001000 f(int, char)+7 (/opt/a,b/lib.so)\n`;
     expect(readWait({ key: `1,1,1,1,${KERNEL},${user}`, value: STATS })).toMatchObject({
