@@ -22,10 +22,10 @@ export interface ToolInput {
 export function runTool(command: readonly string[], { input, descriptor }: ToolInput): Buffer | undefined {
   const limited = ['-c', 'ulimit -c 0 && ulimit -v "$0" && exec "$@"', String(MEMORY_KB), ...command];
   const user = FIRST_USER + (process.pid % 2 ** 16);
-  const nobody = process.getuid?.() === 0 ? { uid: user, gid: user } : {};
+  const rights = process.getuid?.() === 0 ? { uid: user, gid: user } : {};
   const done = spawnSync('/bin/sh', limited, {
     ...LIMITS,
-    ...nobody,
+    ...rights,
     input,
     stdio: ['pipe', 'pipe', 'ignore', descriptor ?? 'ignore'],
     cwd: '/',
