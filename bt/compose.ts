@@ -56,7 +56,8 @@ function fragmentsOf(
   const stackMode = follow.kind === 'argument' ? 'perf' : dialect.stackMode;
   const stops = self !== undefined;
   const dwarf = { dwarfPids, dwarfGeneration: namedGeneration(follow) };
-  const options = { stackMode, arch, btf, minBlockNs, stacks, stackDepth, ...dwarf, stops };
+  const { losesFirstCounts } = dialect;
+  const options = { stackMode, losesFirstCounts, arch, btf, minBlockNs, stacks, stackDepth, ...dwarf, stops };
   const fragments = profilers.map((profiler) => profiler.fragment(options));
   const onNamed = profilers.flatMap((profiler) => profiler.onNamed(options));
   const exitsSeen = fragments.some((fragment) => fragment.exitsSeen);

@@ -27,6 +27,11 @@ export interface Dialect {
   readonly stackStore: 'shared' | 'inline';
   /** How many entries of a map one key with `stats()` takes. */
   readonly statsSlots: 1 | 2;
+  /**
+   * Whether one of two CPUs that enter the same new key of a per-CPU map at once loses what it adds
+   * (github.com/bpftrace/bpftrace/issues/4068).
+   */
+  readonly losesFirstCounts: boolean;
   /** Whether it reads the arguments of tracepoints from BTF only. */
   readonly needsBtf: boolean;
   /** Whether it has `dw_ustack()`, on x86_64, for processes that are there when it starts. */
@@ -62,6 +67,7 @@ export function dialectFor(versionOutput: string): Dialect {
     stackMode: since('0.18.0') ? 'raw' : 'perf',
     stackStore: since('0.25.0') ? 'inline' : 'shared',
     statsSlots: since('0.22.0') ? 1 : 2,
+    losesFirstCounts: since('0.20.0') && !since('0.23.3'),
     needsBtf: since('0.25.0'),
     unwindsDwarf: since('0.26.0'),
     environment: (settings) => environment(settings, since),

@@ -109,6 +109,14 @@ export function noteFull(map: string, missing: string): string {
   return `if (${missing}) { @full["${map}"] = count(); }`;
 }
 
+/**
+ * The statements that add 1 to `place`, an entry of a map whose values are per CPU. Where bpftrace loses the first
+ * values that two CPUs add at once, the entry is made with a 0, which may be lost, and is there when the 1 comes.
+ */
+export function countInto(place: string, losesFirstCounts: boolean): string[] {
+  return losesFirstCounts ? [`${place} = sum(0);`, `${place} = sum(1);`] : [`${place} = count();`];
+}
+
 /** Maps are cumulative and never cleared: what lands between a print and a clear would be lost. */
 function intervalProbe(ms: number, maps: readonly string[], stops: boolean): Probe {
   return {

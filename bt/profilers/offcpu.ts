@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { Entry } from '../../parsers/entries.ts';
 import { readInteger } from '../../parsers/integer.ts';
-import { type KernelMap, noteFull, STOPPED } from '../program.ts';
+import { countInto, type KernelMap, noteFull, STOPPED } from '../program.ts';
 import { exitEvent } from '../tracking.ts';
 import type { FragmentOptions, Profiler } from './profiler.ts';
 
@@ -117,15 +117,16 @@ function endOfWait(options: FragmentOptions): string[] {
  */
 function unseenEnd(options: FragmentOptions): string[] {
   const onCpu = 'curtask->se.sum_exec_runtime - curtask->se.prev_sum_exec_runtime';
+  const unseen = indent(countInto('@unseen[(uint64)pid]', options.losesFirstCounts));
   const mend = [
     `$in = $now - (uint64)(${onCpu});`,
     'if ($in > $p.0) {',
     '  $wait = $in - $p.0;',
     ...indent(addWait('$p', '(uint64)tid', options)),
-    '  @unseen[(uint64)pid] = count();',
+    ...unseen,
     '}',
   ];
-  const admit = [`if ($p.3 != ${SEEDED}) {`, '  @unseen[(uint64)pid] = count();', '}'];
+  const admit = [`if ($p.3 != ${SEEDED}) {`, ...unseen, '}'];
   return [
     '$p = @off[(uint64)tid];',
     'if ($p.0) {',

@@ -4,6 +4,7 @@ import type { Fragment } from '../program.ts';
 /** What a profiler may put into its part of the program. */
 export interface FragmentOptions {
   readonly stackMode: Dialect['stackMode'];
+  readonly losesFirstCounts: Dialect['losesFirstCounts'];
   /** Waits shorter than this are left out, ns. */
   readonly minBlockNs: number;
   readonly stacks: boolean;

@@ -1,5 +1,6 @@
 import type { Entry } from '../../parsers/entries.ts';
 import { readInteger } from '../../parsers/integer.ts';
+import { countInto } from '../program.ts';
 import type { FragmentOptions, Profiler } from './profiler.ts';
 
 /**
@@ -16,6 +17,9 @@ const COMPAT_TEST = {
   x86_64: '(curtask->thread_info.status & 2) >> 1',
   aarch64: '(curtask->thread_info.flags & 0x400000) >> 22',
 } as const;
+
+const WHY_SUMS =
+  'Two CPUs may be the first to make a call: this bpftrace loses one of the two, so a 0 goes first.';
 
 /** System calls counted at entry, by process and number. */
 export const syscalls: Profiler = {
@@ -35,8 +39,10 @@ export const syscalls: Profiler = {
         predicate: '@gen[(uint64)pid]',
         comment:
           'One probe for all calls: the 360 sys_enter_* probes take 26 s and more to detach.\n' +
-          `${COMPAT_BIT.toString(16)} (hex) is added to the number of a 32-bit call.`,
-        body: [`@calls[(uint64)pid, ${callNumber(options)}] = count();`],
+          `${COMPAT_BIT.toString(16)} (hex) is added to the number of a 32-bit call.${
+            options.losesFirstCounts ? `\n${WHY_SUMS}` : ''
+          }`,
+        body: countInto(`@calls[(uint64)pid, ${callNumber(options)}]`, options.losesFirstCounts),
       },
     ],
     maps: [{ name: '@calls', role: 'result', key: 2, value: 1, perCpu: true }],

@@ -27,6 +27,13 @@ describe('counts of a command that does the same twice equal those of strace -f 
   });
 });
 
+test('the first calls of two threads, on two CPUs at once, are two', async () => {
+  const { syscalls } = (await profileQuietly(['run', '-p', 'syscalls'], [workload('first-calls')])).ebpf;
+  const counts = countsOf(syscalls);
+  const numbers = Array.from({ length: 400 }, (_, i) => `syscall_${600 + i}`);
+  expect(numbers.filter((name) => counts[name] !== 2)).toEqual([]);
+});
+
 describe('counts of a command whose calls vary equal those of strace, which counts the same run', () => {
   test.each([
     [

@@ -60,6 +60,17 @@ describe('what changes between versions', () => {
   });
 
   test.each([
+    ['0.19.1', false],
+    ['0.20.0', true],
+    ['0.23.2', true],
+    ['0.23.3', false],
+    ['0.24.0', false],
+    ['0.27.1', false],
+  ])('%s loses the first of two counts that come at once: %s', (version, losesFirstCounts) => {
+    expect(dialectFor(`bpftrace v${version}`).losesFirstCounts).toBe(losesFirstCounts);
+  });
+
+  test.each([
     ['0.16.0', false],
     ['0.24.9', false],
     ['0.25.0', true],

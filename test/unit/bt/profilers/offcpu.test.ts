@@ -11,6 +11,7 @@ import type { FragmentOptions } from '../../../../bt/profilers/profiler.ts';
 
 const OPTIONS: FragmentOptions = {
   stackMode: 'raw',
+  losesFirstCounts: false,
   dwarfPids: [],
   dwarfGeneration: 1,
   minBlockNs: 0,

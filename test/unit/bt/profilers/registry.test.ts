@@ -32,6 +32,7 @@ test('names are unique', () => {
 describe.each(PROFILERS)('$name', (profiler) => {
   const options = {
     stackMode: 'perf',
+    losesFirstCounts: false,
     dwarfPids: [],
     dwarfGeneration: 1,
     minBlockNs: 0,

@@ -3,10 +3,12 @@ import type { FragmentOptions } from '../../../../bt/profilers/profiler.ts';
 import { readCall, syscalls } from '../../../../bt/profilers/syscalls.ts';
 
 describe('the fragment', () => {
-  const fragmentOf = (options: Pick<FragmentOptions, 'btf' | 'arch'>) =>
+  type Changes = Pick<FragmentOptions, 'btf' | 'arch'> & Partial<FragmentOptions>;
+  const fragmentOf = (options: Changes) =>
     syscalls.fragment({
       ...{
         stackMode: 'raw',
+        losesFirstCounts: false,
         dwarfPids: [],
         dwarfGeneration: 1,
         minBlockNs: 0,
@@ -16,11 +18,16 @@ describe('the fragment', () => {
       },
       ...options,
     });
-  const bodyOf = (options: Pick<FragmentOptions, 'btf' | 'arch'>) =>
-    fragmentOf(options).probes.flatMap((probe) => probe.body);
+  const bodyOf = (options: Changes) => fragmentOf(options).probes.flatMap((probe) => probe.body);
 
   test('without BTF the number is taken as it is', () => {
     expect(bodyOf({ btf: false, arch: 'x86_64' })).toEqual(['@calls[(uint64)pid, args->id] = count();']);
+  });
+
+  test('where two first counts can be one, a 0 is added first', () => {
+    const body = bodyOf({ btf: false, arch: 'x86_64', losesFirstCounts: true });
+    const place = '@calls[(uint64)pid, args->id]';
+    expect(body).toEqual([`${place} = sum(0);`, `${place} = sum(1);`]);
   });
 
   test.each([
