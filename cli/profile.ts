@@ -7,9 +7,8 @@ import { rawArguments, rawEnvironment } from '../bt/driver/inherited.ts';
 import { newSymbolCache, type SymbolCache, symbolCacheDirectory } from '../bt/driver/symbol-cache.ts';
 import { isAlive, isKernelThread, processOf } from '../bt/driver/threads.ts';
 import type { Tracer } from '../bt/driver/tracer.ts';
-import { dwarfEntry, dwarfPids, type Unwinder } from '../bt/driver/unwind.ts';
+import { dwarfHold, dwarfPids, type Hold, type Unwinder } from '../bt/driver/unwind.ts';
 import { BtprofError, UsageError } from '../bt/errors.ts';
-import type { Entry } from '../bt/tracking.ts';
 import type { Facts } from '../metrics/facts.ts';
 import { assembleProfile, metadataOf } from '../metrics/profile.ts';
 import type { MetadataLine, Profile } from '../metrics/schema.ts';
@@ -38,12 +37,12 @@ export async function runCommand(
   const job = await prepare('run', options);
   const { dialect, host } = job.host;
   const waits = job.plan.stacks && job.plan.profilers.some((profiler) => profiler.name === 'offcpu');
-  const entry = waits ? dwarfEntry(job.unwind, executable, dialect, host.info.arch) : undefined;
+  const hold = waits ? dwarfHold(job.unwind, executable, dialect, host.info.arch) : undefined;
   const target = holdTarget(command, environment, descriptors);
   const cmd = command.map((word) => word.toString());
   const subject = { kind: 'run', target, cmd, executable } as const;
   try {
-    const { collection, stop, flush } = await perform(job, subject, target, entry);
+    const { collection, stop, flush } = await perform(job, subject, target, hold);
     if (!recordedNothing(collection)) {
       // A result on a standard stream would mix with what the command writes, unless it is asked for now.
       if (!job.file) await Promise.race([target.exited, stop]);
@@ -164,7 +163,7 @@ async function prepare(kind: Subject['kind'], options: ProfileOptions): Promise<
   };
 }
 
-async function perform(job: Job, subject: Subject, target?: HeldTarget, entry?: Entry): Promise<Performed> {
+async function perform(job: Job, subject: Subject, target?: HeldTarget, hold?: Hold): Promise<Performed> {
   let tracer: Tracer | undefined;
   const killTracer = () => tracer?.kill();
   process.once('exit', killTracer);
@@ -181,7 +180,7 @@ async function perform(job: Job, subject: Subject, target?: HeldTarget, entry?: 
     ...collectOptions(job),
     subject,
     dwarfPids: dwarfPids(job.unwind, attached, dialect, host.info.arch),
-    entry,
+    hold,
     stop: interrupts.stop,
     onStart: (facts) => {
       lines?.write(jsonLine(metadataLine(facts)));

@@ -3,7 +3,7 @@ import { isMemory, type Mapping, parseMaps } from '../parsers/proc.ts';
 import { type KnownPlaces, readStack } from '../parsers/stack.ts';
 import type { Facts, MappingTexts } from './facts.ts';
 import type { Frame } from './schema.ts';
-import type { FilePlace, Symbols } from './symbols.ts';
+import type { FilePlace, JitPlace, Symbols } from './symbols.ts';
 
 /** The executable mappings of one exec generation of a process. */
 interface AddressSpace {
@@ -88,10 +88,11 @@ export function newFrameTable(
     user: (text, pid, generation) => {
       const space = mappings(pid, generation);
       const dwarf = generation === dwarfGeneration && dwarfPids.includes(pid);
+      const compiled = (address: bigint) => symbols.jit(pid, generation, address);
       const look = (word: string, leaf: boolean) => {
         if (dwarf && word === NOT_UNWOUND) return NO_CODE;
         const address = dwarf && !leaf ? returnAddress(word) : word;
-        const found = userFrame(address, leaf, space, pid, symbols);
+        const found = userFrame(address, leaf, space, compiled, symbols.user);
         return found ? indexOf(found.frame, found.place) : NO_CODE;
       };
       const { stack, cut } = endedByNoCode(readStack(text, knownIn(`${pid}:${generation}`), look));
@@ -164,17 +165,17 @@ function userFrame(
   digits: string,
   leaf: boolean,
   space: AddressSpace,
-  pid: number,
-  symbols: Pick<Symbols, 'user' | 'jit'>,
+  compiledAt: (address: bigint) => JitPlace | undefined,
+  nameOf: Symbols['user'],
 ): PlacedFrame | undefined {
   const [address, place] = [`0x${digits}`, BigInt(`0x${digits}`)];
   const call = callOf(place, leaf);
   const back = Number(place - call);
   const mapping = space.find(call);
   const inFile = mapping?.path.startsWith('/') && !isMemory(mapping.path);
-  const compiled = inFile ? undefined : symbols.jit(pid, call); // runtimes compile into memory
+  const compiled = inFile ? undefined : compiledAt(call); // runtimes compile into memory
   if (compiled) return { frame: frameAt(address, { ...compiled, offset: compiled.offset + back }) };
-  if (mapping) return mappedFrame(address, mapping, call, back, symbols.user);
+  if (mapping) return mappedFrame(address, mapping, call, back, nameOf);
   return leaf || !space.known ? { frame: { address, symbol: null, module: null, offset: null } } : undefined;
 }
 

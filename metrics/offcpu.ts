@@ -17,6 +17,8 @@ export interface OffcpuInput {
   readonly longest: readonly Entry[];
   readonly shortest: readonly Entry[];
   readonly off: readonly Entry[];
+  /** Whether the maps are of one moment, as at the end; waits go on while they are printed at an interval. */
+  readonly atOnce: boolean;
   /** Whether stacks were asked for. */
   readonly stacks: boolean;
   /** Process of each thread that ran before the collection: the kernel's row for it has the tid in both places. */
@@ -130,7 +132,15 @@ function threadStats(waits: readonly WaitRow[], input: OffcpuInput): Record<stri
     t.avg_time_ns = Math.round(t.total_time_ns / t.count);
     threads.set(key, t);
   }
+  if (!input.atOnce) for (const t of threads.values()) boundExtremes(t);
   return Object.fromEntries(threads);
+}
+
+/** Brings extremes that are of later waits, too, within what the sum and the count allow. */
+function boundExtremes(thread: ThreadStats): void {
+  const { avg_time_ns, total_time_ns } = thread;
+  thread.max_time_ns = Math.min(Math.max(thread.max_time_ns, avg_time_ns), total_time_ns);
+  thread.min_time_ns = Math.min(thread.min_time_ns, avg_time_ns);
 }
 
 function extremes(

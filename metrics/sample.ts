@@ -54,6 +54,7 @@ const NO_EXTREMES = {
   longest: [],
   shortest: [],
   off: [],
+  atOnce: false,
   running: new Set<number>(),
   blockedStacks: new Map(),
 } as const;

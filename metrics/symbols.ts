@@ -48,7 +48,7 @@ export interface Symbols {
    *
    * @param address within the process
    */
-  readonly jit: (pid: number, address: bigint) => JitPlace | undefined;
+  readonly jit: (pid: number, generation: number, address: bigint) => JitPlace | undefined;
   /** Readable names of those that are mangled. */
   readonly demangle: (names: readonly string[]) => ReadonlyMap<string, string>;
   /**
@@ -67,7 +67,7 @@ export interface KeptSymbols {
   readonly user: Record<string, UserPlace>;
   /** Those of which it is true, as in `user`. */
   readonly frameless: Record<string, boolean>;
-  /** By `PID ADDRESS`. */
+  /** By `PID:GENERATION ADDRESS`. */
   readonly jit: Record<string, JitPlace>;
   readonly demangled: Record<string, string>;
   /** Undefined when lines were not asked for. */
@@ -92,7 +92,8 @@ export function keepingSymbols(symbols: Symbols, kept: KeptSymbols): Symbols {
         placeKey({ mapping, fileOffset }),
         symbols.frameless(mapping, fileOffset) || undefined,
       ) ?? false,
-    jit: (pid, address) => noted(kept.jit, `${pid} ${address}`, symbols.jit(pid, address)),
+    jit: (pid, generation, address) =>
+      noted(kept.jit, `${pid}:${generation} ${address}`, symbols.jit(pid, generation, address)),
     demangle: (names) => {
       const readable = symbols.demangle(names);
       for (const [name, text] of readable) kept.demangled[name] = text;
@@ -124,7 +125,7 @@ export function keptSymbols(kept: KeptSymbols): Symbols {
     kernel: (address) => kept.kernel[address],
     user: (mapping, fileOffset) => kept.user[placeKey({ mapping, fileOffset })],
     frameless: (mapping, fileOffset) => kept.frameless[placeKey({ mapping, fileOffset })] ?? false,
-    jit: (pid, address) => kept.jit[`${pid} ${address}`],
+    jit: (pid, generation, address) => kept.jit[`${pid}:${generation} ${address}`],
     demangle: () => new Map(Object.entries(kept.demangled)),
     lines: lines && ((places) => places.map((place) => lines[placeKey(place)] ?? [])),
     problems: () => kept.problems,

@@ -11,6 +11,11 @@ const MIRROR = 'http://deb.debian.org/debian';
 /** Debian releases by the bpftrace that they ship. */
 const RELEASES = { '0.17': 'bookworm', '0.23': 'trixie', '0.27': 'sid' } as const;
 
+/** The first Python of Debian that keeps frame pointers, from the release that has it: a command and its arguments. */
+const PYTHON_RELEASE = 'sid';
+const PYTHON_COMMAND = 'python3.15';
+export const PYTHON = ['chroot', join(CACHE, PYTHON_RELEASE), PYTHON_COMMAND] as const;
+
 /** Versions that the kernel tests run with. */
 export type Version = keyof typeof RELEASES;
 export const VERSIONS = Object.keys(RELEASES) as Version[];
@@ -35,7 +40,9 @@ export async function prepareVersions(versions: readonly Version[] = VERSIONS): 
 async function prepareVersion(version: Version): Promise<Bpftrace> {
   const release = RELEASES[version];
   const root = join(CACHE, release);
-  if (!existsSync(root)) await bootstrap(release, root);
+  const commands = ['bpftrace', ...(release === PYTHON_RELEASE ? [PYTHON_COMMAND] : [])];
+  const isThere = (command: string) => existsSync(join(root, 'usr/bin', command));
+  if (!commands.every(isThere)) await bootstrap(release, commands, root);
   const bpftrace = { version, ...writeCommand(root, version) };
   const said = (await $({ quiet: true })`${bpftrace.path} --version`).stdout.trim();
   if (!said.includes(`v${version}.`)) {
@@ -44,14 +51,14 @@ async function prepareVersion(version: Version): Promise<Bpftrace> {
   return bpftrace;
 }
 
-async function bootstrap(release: string, root: string): Promise<void> {
+/** @param packages each with a command of its name */
+async function bootstrap(release: string, packages: readonly string[], root: string): Promise<void> {
   const unfinished = `${root}.unfinished`;
-  rmSync(unfinished, { recursive: true, force: true });
+  for (const old of [unfinished, root]) rmSync(old, { recursive: true, force: true });
   mkdirSync(CACHE, { recursive: true });
-  console.log(`Making ${root}: bpftrace of Debian ${release} ...`);
-  await $({
-    quiet: true,
-  })`debootstrap --variant=minbase --include=bpftrace ${release} ${unfinished} ${MIRROR}`;
+  console.log(`Making ${root}: ${packages.join(' and ')} of Debian ${release} ...`);
+  const include = `--include=${packages.join(',')}`;
+  await $({ quiet: true })`debootstrap --variant=minbase ${include} ${release} ${unfinished} ${MIRROR}`;
   renameSync(unfinished, root);
 }
 

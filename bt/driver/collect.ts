@@ -6,7 +6,7 @@ import type { Symbols } from '../../metrics/symbols.ts';
 import { startOf } from '../../metrics/threads.ts';
 import type { Recording } from '../../parsers/recording.ts';
 import { BtprofError } from '../errors.ts';
-import type { Entry, Follow } from '../tracking.ts';
+import type { Follow } from '../tracking.ts';
 import { endingOf } from './ending.ts';
 import { resumeShouldWeDie } from './entry.ts';
 import type { HeldTarget } from './held-target.ts';
@@ -14,7 +14,7 @@ import type { MappingCache } from './mappings.ts';
 import { openSession, type Session, type SessionOptions } from './session.ts';
 import { takeOverAtEntry } from './take-over.ts';
 import { isAlive, nameThreads, threadsOf, userProcesses } from './threads.ts';
-import { unwindsDwarf } from './unwind.ts';
+import { type Hold, unwindsDwarf } from './unwind.ts';
 
 /** What is profiled. */
 export type Subject =
@@ -42,8 +42,8 @@ export interface CollectOptions
     | 'debug'
   > {
   readonly subject: Subject;
-  /** Where the command is held to be unwound by DWARF. */
-  readonly entry?: Entry | undefined;
+  /** How the command is held to be unwound by DWARF. */
+  readonly hold?: Hold | undefined;
   /** btprof's own version. */
   readonly version: string;
   /** Resolves when the user asks for the result now. */
@@ -71,7 +71,7 @@ export interface Collection {
  * @throws BtprofError when no figures could be collected at all
  */
 export async function collect(options: CollectOptions): Promise<Collection> {
-  const { subject, entry, stop, debug } = options;
+  const { subject, hold, stop, debug } = options;
   const takeSample = sampler(options.onSample);
   let facts: Facts | undefined;
   const sessionOptions = {
@@ -83,19 +83,25 @@ export async function collect(options: CollectOptions): Promise<Collection> {
       facts && takeSample(recording, facts, mappings.texts(), symbols),
   };
   // Before there is a program: to start a process asks it for its maps.
-  const held = entry && subject.kind === 'run' ? subject.target : undefined;
+  const held = hold && subject.kind === 'run' ? subject.target : undefined;
   const dismiss = held && resumeShouldWeDie(held.pid);
   const first = await openSession(sessionOptions);
   const began = performance.now();
   facts = { ...factsOf(options, first), named: begin(first, subject) };
   options.onStart(facts);
-  const next = held && (await takeOverAtEntry(first, held, sessionOptions));
+  const next = hold && held ? await takeOverAtEntry(first, held, hold, sessionOptions) : 'not needed';
   const broken = next instanceof BtprofError ? next : undefined;
-  const session = next && !broken ? (next as Session) : first;
+  const session = broken || typeof next === 'string' ? first : (next as Session);
   if (session !== first) facts = { ...facts, dwarfPids: facts.pids, dwarfGeneration: 2 };
   const cause = broken ? 'tracer' : await endOf(options, session);
   debug(`collection ended by ${cause}`);
-  const result = await finished(options, session, { facts, cause, began, broken });
+  const result = await finished(options, session, {
+    facts,
+    cause,
+    began,
+    broken,
+    byDwarf: next !== 'not needed',
+  });
   const close = async () => {
     await result.close();
     dismiss?.();
@@ -108,6 +114,8 @@ interface Ended {
   readonly cause: Cause;
   /** By our own clock, ms. */
   readonly began: number;
+  /** Whether the command was to be unwound by DWARF. */
+  readonly byDwarf: boolean;
   /** Why it could not go on. */
   readonly broken: BtprofError | undefined;
 }
@@ -116,7 +124,7 @@ interface Ended {
 async function finished(
   options: CollectOptions,
   session: Session,
-  { facts, cause, began, broken }: Ended,
+  { facts, cause, began, broken, byDwarf }: Ended,
 ): Promise<Collection> {
   const { subject, debug } = options;
   const { tracer, recording, symbols } = session;
@@ -124,7 +132,7 @@ async function finished(
   if (cause !== 'tracer') await session.printMaps();
   const failure = broken ?? (recording.end === undefined ? await diedMidway(session) : undefined);
   const elapsedNs = Math.round((performance.now() - began) * 1e6);
-  const ending = { ...(await endingOf(options, session, facts, failure)), elapsedNs };
+  const ending = { ...(await endingOf(options, session, facts, { failure, byDwarf })), elapsedNs };
   for (const remark of tracer.remarks()) debug(`bpftrace: ${remark}`);
   const close = async () => {
     tracer.kill();
@@ -144,9 +152,15 @@ function sampler(onSample: (sample: Sample) => void) {
   };
 }
 
-function followOf({ subject, entry, plan: { children } }: CollectOptions): Follow {
+function followOf({ subject, hold, plan: { children } }: CollectOptions): Follow {
   if (subject.kind === 'run') {
-    return { kind: 'held', pid: subject.target.pid, execs: subject.target.execs, children, entry };
+    return {
+      kind: 'held',
+      pid: subject.target.pid,
+      execs: subject.target.execs,
+      children,
+      entry: hold?.entry,
+    };
   }
   return { kind: 'named', by: process.pid, children };
 }

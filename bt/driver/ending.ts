@@ -6,12 +6,19 @@ import type { CollectOptions, Subject } from './collect.ts';
 import type { Session } from './session.ts';
 import { liveThreads, threadsOf } from './threads.ts';
 
+interface HowEnded {
+  /** Why bpftrace ended by itself. */
+  readonly failure: BtprofError | undefined;
+  /** Whether the command was to be unwound by DWARF from its entry on. */
+  readonly byDwarf: boolean;
+}
+
 /** What has to be read before the processes go. */
 export async function endingOf(
   options: CollectOptions,
   session: Session,
   facts: Facts,
-  failure: BtprofError | undefined,
+  end: HowEnded,
 ): Promise<Omit<Ending, 'elapsedNs'>> {
   const { subject } = options;
   const { recording, mappings } = session;
@@ -21,12 +28,12 @@ export async function endingOf(
   const texts = mappings.texts();
   return {
     exit: subject.kind === 'run' ? subject.target.exit() : null,
-    incomplete: failure !== undefined,
+    incomplete: end.failure !== undefined,
     alive,
     mappings: texts,
     perfMaps: runtimes(texts).filter(session.perfMaps.has),
     skippedRuns: session.skippedRuns(),
-    warnings: warnings(options, session, facts, failure),
+    warnings: warnings(options, session, facts, end),
   };
 }
 
@@ -64,10 +71,10 @@ function entryWarnings({ recording }: Session, { pids, dwarfPids }: Facts): stri
 }
 
 function warnings(
-  { dialect, host, plan, entry }: CollectOptions,
+  { dialect, host, plan }: CollectOptions,
   session: Session,
   facts: Facts,
-  failure: BtprofError | undefined,
+  { failure, byDwarf }: HowEnded,
 ): string[] {
   const { mappings, recording, limits, mapEntries } = session;
   const forgotten = mappings.forgotten();
@@ -83,7 +90,7 @@ function warnings(
     ...(plan.stacks && limits.stackDepth < plan.stackDepth
       ? [`stacks are cut at ${limits.stackDepth} frames, for this host has too little memory for more`]
       : []),
-    ...(entry ? entryWarnings(session, facts) : []),
+    ...(byDwarf ? entryWarnings(session, facts) : []),
     ...(forgotten
       ? [`the mappings of ${forgotten} processes were forgotten: their frames have no module`]
       : []),

@@ -29,7 +29,7 @@ export function entryOf(executable: string): Entry {
  *
  * @throws BtprofError when it cannot be read
  */
-export function programOf(executable: string): string {
+function programOf(executable: string): string {
   let path = executable;
   for (let scripts = 0; scripts < MOST_SCRIPTS; scripts++) {
     const read = readProgram(path);

@@ -43,7 +43,10 @@ interface Row {
 /** Rows by the address they start at: one that is mapped anew comes last. */
 type Space = Map<string, Row>;
 
-export function newMappingCache(files: ObjectFiles, perfMaps: Pick<PerfMaps, 'see'>): MappingCache {
+export function newMappingCache(
+  files: ObjectFiles,
+  perfMaps: Pick<PerfMaps, 'see' | 'execed'>,
+): MappingCache {
   const { spaceOf, spaces, forgotten } = newSpaces();
   const generations = new Map<number, number>();
   const images = new Map<string, Event<'image'>>();
@@ -57,7 +60,7 @@ export function newMappingCache(files: ObjectFiles, perfMaps: Pick<PerfMaps, 'se
     if (text === '' || (generations.get(pid) ?? generation) !== generation) return;
     for (const row of executableRows(text).match(/[^\n]+\n/g) ?? [])
       addRow(spaceOf(pid, generation), procRow(row, pid, files));
-    if (COMPILED.test(text)) perfMaps.see(pid);
+    if (COMPILED.test(text)) perfMaps.see(pid, generation);
   };
   const begin = (pid: number, generation: number) => {
     if ((generations.get(pid) ?? 0) > generation) return; // told late, on another CPU
@@ -88,6 +91,7 @@ export function newMappingCache(files: ObjectFiles, perfMaps: Pick<PerfMaps, 'se
     onEvent: (event) => {
       switch (event.type) {
         case 'exec':
+          perfMaps.execed(event.pid, event.generation);
           begin(event.pid, event.generation);
           return;
         case 'fork':

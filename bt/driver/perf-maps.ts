@@ -1,4 +1,4 @@
-import { closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readFileSync, type Stats, statSync } from 'node:fs';
 import type { Symbols } from '../../metrics/symbols.ts';
 import { type PerfMap, parsePerfMap } from '../../parsers/perf-map.ts';
 import { parseBootTime, parseOwner, parseStartTicks } from '../../parsers/proc.ts';
@@ -20,9 +20,11 @@ const TOO_MANY = `was not read: ${KEPT_OPEN} such files are open already`;
 /** What runtimes that compile code while they run tell of it: `/tmp/perf-PID.map`. */
 export interface PerfMaps {
   /** Opens that of a process, in its own root and by its own number: once it is gone neither can be found. */
-  readonly see: (pid: number) => void;
+  readonly see: (pid: number, generation: number) => void;
+  /** The process runs another program now: what is in the file tells of the one before. */
+  readonly execed: (pid: number, generation: number) => void;
   readonly find: Symbols['jit'];
-  /** Whether a process has one. */
+  /** Whether a process has one, or had with a program before. */
   readonly has: (pid: number) => boolean;
   /** Why files of that name were not read, or not in whole. */
   readonly problems: () => readonly string[];
@@ -39,51 +41,84 @@ interface OpenMap {
   readAt: number;
 }
 
+/** One program of a process, from exec to exec. */
+interface Program {
+  readonly generation: number;
+  /** The file that the program before it left there, which is not its own. */
+  readonly left: Stats | undefined;
+  map?: OpenMap;
+  /** When there was none. */
+  missedAt?: number;
+}
+
 export function newPerfMaps(): PerfMaps {
   const began = Date.now();
-  const maps = new Map<number, OpenMap>();
-  /** When there was none. */
-  const missed = new Map<number, number>();
+  const programs = new Map<number, Program[]>();
   const problems = new Map<string, string>();
-  const openAt = (pid: number, place: Place): void => {
-    const opened = openMap(place);
-    if (opened === undefined) return;
-    if (typeof opened === 'string') {
-      problems.set(place.path, opened);
-    } else if (maps.size < KEPT_OPEN) {
-      maps.set(pid, { path: place.path, descriptor: opened, size: 0, kept: 0, readAt: -Infinity });
+  const opened = () => [...programs.values()].flat().flatMap(({ map }) => map ?? []);
+  const programOf = (pid: number, generation: number, left?: Stats): Program | undefined => {
+    const known = programs.get(pid) ?? [];
+    const latest = known.at(-1);
+    if (latest && latest.generation >= generation) return known.find((p) => p.generation === generation);
+    const program = { generation, left };
+    programs.set(pid, [...known, program]);
+    return program;
+  };
+  const isLatest = (pid: number, program: Program) => programs.get(pid)?.at(-1) === program;
+  const openAt = (program: Program, place: Place): void => {
+    const found = openMap(place, program.left);
+    if (found === undefined) return;
+    if (typeof found === 'string') {
+      problems.set(place.path, found);
+    } else if (opened().length < KEPT_OPEN) {
+      program.map = { path: place.path, descriptor: found, size: 0, kept: 0, readAt: -Infinity };
     } else {
-      closeSync(opened);
+      closeSync(found);
       problems.set(place.path, TOO_MANY);
     }
   };
-  const see = (pid: number): void => {
-    const place = maps.has(pid) ? undefined : ownPlace(pid);
-    if (place) openAt(pid, place);
-  };
   /** One that is not there may be written later, as long as the process lives. */
-  const look = (pid: number): void => {
-    if (maps.has(pid) || performance.now() - (missed.get(pid) ?? -Infinity) <= FRESH_MS) return;
+  const look = (pid: number, program: Program): void => {
+    const { map, missedAt = -Infinity } = program;
+    if (map || !isLatest(pid, program) || performance.now() - missedAt <= FRESH_MS) return;
     const own = ownPlace(pid);
-    openAt(pid, own ?? { path: pathOf(pid), owners: [0, invoker()], since: began });
-    if (!maps.has(pid)) missed.set(pid, own ? performance.now() : Infinity);
+    openAt(program, own ?? { path: pathOf(pid), owners: [0, invoker()], since: began });
+    if (!program.map) program.missedAt = own ? performance.now() : Infinity;
   };
   const read = (map: OpenMap): void => {
-    const kept = [...maps.values()].reduce((sum, other) => sum + (other === map ? 0 : other.kept), 0);
+    const kept = opened().reduce((sum, other) => sum + (other === map ? 0 : other.kept), 0);
     const problem = readMap(map, MOST - kept);
     if (problem) problems.set(map.path, problem);
   };
-  const load = (pid: number): PerfMap | undefined => {
-    look(pid);
-    const map = maps.get(pid);
-    if (map && performance.now() - map.readAt > FRESH_MS) read(map);
+  const load = (pid: number, program: Program | undefined): PerfMap | undefined => {
+    if (!program) return undefined;
+    look(pid, program);
+    const { map } = program;
+    if (map && isLatest(pid, program) && performance.now() - map.readAt > FRESH_MS) read(map);
     return map?.map;
   };
   return {
-    see,
-    has: (pid) => load(pid) !== undefined,
-    find: (pid, address) => {
-      const found = load(pid)?.find(Number(address));
+    see: (pid, generation) => {
+      const program = programOf(pid, generation);
+      const place = !program || program.map || !isLatest(pid, program) ? undefined : ownPlace(pid);
+      if (program && place) openAt(program, place);
+    },
+    execed: (pid, generation) => {
+      const before = programs.get(pid)?.at(-1);
+      if (!before) return; // it compiled nothing
+      if (before.map) read(before.map);
+      programOf(
+        pid,
+        generation,
+        tryRead(() => statSync(ownPlace(pid)?.path ?? pathOf(pid))),
+      );
+    },
+    has: (pid) => {
+      const known = programs.get(pid) ?? [programOf(pid, 1)];
+      return known.some((program) => load(pid, program) !== undefined);
+    },
+    find: (pid, generation, address) => {
+      const found = load(pid, programOf(pid, generation))?.find(Number(address));
       return found && { symbol: found.name, module: pathOf(pid), offset: Number(address) - found.start };
     },
     problems: () => [...problems].map(([path, problem]) => `${path} ${problem}`),
@@ -121,9 +156,10 @@ function invoker(): number {
 /**
  * Others must not name a process's functions: a link, or another user's file, is not followed, as by perf.
  *
- * @returns the descriptor, or why not; undefined when there is none, or only that of an earlier process
+ * @param left a file that is not the process's own
+ * @returns the descriptor, or why not; undefined when there is none, or only that of an earlier process or program
  */
-function openMap({ path, owners, since }: Place): number | string | undefined {
+function openMap({ path, owners, since }: Place, left: Stats | undefined): number | string | undefined {
   const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK } = constants;
   let descriptor: number;
   try {
@@ -134,12 +170,16 @@ function openMap({ path, owners, since }: Place): number | string | undefined {
       : undefined;
   }
   const stat = fstatSync(descriptor);
-  const old = stat.mtimeMs < since - CLOCKS_APART_MS;
+  const old = stat.mtimeMs < since - CLOCKS_APART_MS || isUnchanged(stat, left);
   if (stat.isFile() && owners.includes(stat.uid) && !old) return descriptor;
   closeSync(descriptor);
   if (!stat.isFile()) return 'was not read: it is no file';
   if (!owners.includes(stat.uid)) return `was not read: it belongs to user ${stat.uid}`;
   return undefined;
+}
+
+function isUnchanged(stat: Stats, before: Stats | undefined): boolean {
+  return stat.ino === before?.ino && stat.size === before.size && stat.mtimeMs === before.mtimeMs;
 }
 
 /** @returns what is missing */

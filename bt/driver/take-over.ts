@@ -3,6 +3,7 @@ import { BtprofError } from '../errors.ts';
 import type { HeldTarget } from './held-target.ts';
 import { openSession, type Session, type SessionOptions } from './session.ts';
 import { nameThreads, threadsOf } from './threads.ts';
+import type { Hold } from './unwind.ts';
 
 const INTERRUPTED = 'interrupted while the command was held at its entry: what came after is not counted.';
 
@@ -36,18 +37,20 @@ function isAlone({ recording }: Session, { pid }: HeldTarget): boolean {
  * entry, when its libraries are loaded, and a second bpftrace that knows them goes on. Nothing is lost or counted twice,
  * for nothing happens in between.
  *
- * @returns the session that goes on; why there is none; undefined when the first one is to go on
+ * @returns the session that goes on, or why there is none; when the first one is to go on, why
  */
 export async function takeOverAtEntry(
   first: Session,
   target: HeldTarget,
+  { isNeeded }: Hold,
   options: SessionOptions,
-): Promise<Session | BtprofError | undefined> {
+): Promise<Session | BtprofError | 'not held' | 'not needed'> {
   const { plan } = options;
   const { pid } = target;
-  if (!(await isHeld(first, target, options))) return undefined;
+  if (!(await isHeld(first, target, options))) return 'not held';
   try {
-    if (!isAlone(first, target)) return undefined;
+    if (!isNeeded(pid)) return 'not needed';
+    if (!isAlone(first, target)) return 'not held';
     await first.printMaps();
     const skipped = first.skippedRuns();
     first.tracer.kill();
@@ -62,7 +65,7 @@ export async function takeOverAtEntry(
     return second;
   } catch (error) {
     if (!(error instanceof BtprofError)) throw error;
-    if (target.exit()) return undefined;
+    if (target.exit()) return 'not held';
     return error.status === 130 ? new BtprofError(INTERRUPTED, undefined, 130) : error;
   } finally {
     target.signal('SIGCONT');

@@ -1,12 +1,12 @@
-import { closeSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import type { Facts } from '../../metrics/facts.ts';
 import { type ByteSource, type ElfFile, EM_X86_64, readElf } from '../../parsers/elf.ts';
 import { parseMaps } from '../../parsers/proc.ts';
 import type { Dialect } from '../dialect.ts';
 import { BtprofError } from '../errors.ts';
 import type { Entry } from '../tracking.ts';
-import { entryOf, programOf } from './entry.ts';
-import { newObjectFiles, openRegular, sourceOf } from './object-files.ts';
+import { entryOf } from './entry.ts';
+import { newObjectFiles } from './object-files.ts';
 import { tryRead } from './procfs.ts';
 
 /** How user stacks are unwound: by frame pointers, by DWARF, or by DWARF where frame pointers are missing. */
@@ -34,20 +34,28 @@ export function dwarfPids(
   return unwinder === 'dwarf' ? pids : pids.filter(lacksFramePointers);
 }
 
+/** Where a command is held, before its own code runs and when its libraries are loaded. */
+export interface Hold {
+  readonly entry: Entry;
+  /** Whether it needs to be unwound by DWARF, asked once it is held. */
+  readonly isNeeded: (pid: number) => boolean;
+}
+
 /**
- * Where a program that is to be started has to be held, to be unwound by DWARF. Its libraries are not known yet.
+ * How a program that is to be started has to be held, to be unwound by DWARF.
  *
  * @throws BtprofError when DWARF is asked for and not there
  */
-export function dwarfEntry(
+export function dwarfHold(
   unwinder: Unwinder,
   executable: string,
   dialect: Dialect,
   arch: string,
-): Entry | undefined {
+): Hold | undefined {
   if (!isAble(unwinder, dialect, arch)) return undefined;
-  if (unwinder === 'dwarf') return entryOf(executable);
-  return tryRead(() => (programLacksFramePointers(programOf(executable)) ? entryOf(executable) : undefined));
+  if (unwinder === 'dwarf') return { entry: entryOf(executable), isNeeded: () => true };
+  const entry = tryRead(() => entryOf(executable));
+  return entry && { entry, isNeeded: lacksFramePointers };
 }
 
 /** @throws BtprofError when DWARF is asked for and not there */
@@ -73,15 +81,6 @@ export function lacksFramePointers(pid: number): boolean {
     return mapped.some(({ file }) => codeLacksFramePointers(files.source(file)));
   } finally {
     files.close();
-  }
-}
-
-function programLacksFramePointers(path: string): boolean {
-  const descriptor = openRegular(path);
-  try {
-    return codeLacksFramePointers(sourceOf(descriptor));
-  } finally {
-    if (descriptor !== undefined) closeSync(descriptor);
   }
 }
 

@@ -47,6 +47,19 @@ function readIfThere(file: string): string {
   }
 }
 
+/** A program without libraries, which sleeps and exits. */
+const ALONE = `
+static long call(long number, long a, long b) {
+  long result;
+  __asm__ volatile("syscall" : "=a"(result) : "a"(number), "D"(a), "S"(b) : "rcx", "r11", "memory");
+  return result;
+}
+void _start(void) {
+  long time[2] = {0, 50000000};
+  call(35, (long)time, 0);
+  call(231, 0, 0);
+}`;
+
 /** Of the stack with most of the waiting time. */
 function longest(offcpu: Offcpu | undefined) {
   const [stack] = offcpu?.stacks.filter((s) => !s.since_start) ?? [];
@@ -71,22 +84,38 @@ describe.runIf(able)('where bpftrace unwinds by DWARF', () => {
     expect(quality).toMatchObject({ kernel_errors: 0, stacks_missing: 0, warnings: [] });
   });
 
-  test('run --unwind dwarf finds them all, and counts what run without it does', async () => {
-    const [held, plain] = [
-      await profile(['run', '--unwind', 'dwarf', program, '17', '10']),
-      await profile(['run', program, '17', '10']),
-    ];
-    const { chain, incomplete } = longest(held.ebpf.offcpu);
-    expect(chain.slice(0, 4)).toEqual(CHAIN);
-    expect(chain.at(-1)).toBe('_start');
-    expect(incomplete).toBe(false);
-    expect(held.ebpf.syscalls?.by_syscall).toEqual(plain.ebpf.syscalls?.by_syscall);
-    expect(held.ebpf.offcpu?.stacks[0]?.count).toBe(17);
-    expect(held.metadata).toMatchObject({ processes: 1, threads: 1, exit: { code: 0, signal: null } });
-    // The second in which the command was held is not its own.
-    expect(held.metadata.wall_time_ns).toBeLessThan(plain.metadata.wall_time_ns * 2);
-    expect(held.ebpf.offcpu?.stacks.map(({ state }) => state)).not.toContain('T');
-    expect(held.quality).toMatchObject({ kernel_errors: 0, stacks_missing: 0, warnings: [] });
+  test.each(['dwarf', 'auto'])(
+    'run --unwind %s finds them all, and counts what run without it does',
+    async (unwinder) => {
+      const [held, plain] = [
+        await profile(['run', '--unwind', unwinder, program, '17', '10']),
+        await profile(['run', program, '17', '10']),
+      ];
+      const { chain, incomplete } = longest(held.ebpf.offcpu);
+      expect(chain.slice(0, 4)).toEqual(CHAIN);
+      expect(chain.at(-1)).toBe('_start');
+      expect(incomplete).toBe(false);
+      expect(held.ebpf.syscalls?.by_syscall).toEqual(plain.ebpf.syscalls?.by_syscall);
+      expect(held.ebpf.offcpu?.stacks[0]?.count).toBe(17);
+      expect(held.metadata).toMatchObject({ processes: 1, threads: 1, exit: { code: 0, signal: null } });
+      // The second in which the command was held is not its own.
+      expect(held.metadata.wall_time_ns).toBeLessThan(plain.metadata.wall_time_ns * 2);
+      expect(held.ebpf.offcpu?.stacks.map(({ state }) => state)).not.toContain('T');
+      expect(held.quality).toMatchObject({ kernel_errors: 0, stacks_missing: 0, warnings: [] });
+    },
+  );
+
+  test('run --unwind auto lets a program go on whose frame pointers suffice, without a word', async () => {
+    const alone = temporaryFile('alone');
+    const flags = ['-nostdlib', '-static', '-O1', '-fno-omit-frame-pointer', '-x', 'c', '-'];
+    await execa('gcc', ['-o', alone, ...flags], { input: ALONE });
+    const { ebpf, quality, metadata } = await profile(['run', '--unwind', 'auto', alone]);
+    expect(ebpf.syscalls?.by_syscall).toEqual({
+      nanosleep: { count: 1 },
+      exit_group: { count: 1 },
+    });
+    expect(metadata.exit).toEqual({ code: 0, signal: null });
+    expect(quality.warnings).toEqual([]);
   });
 
   test('run --unwind dwarf leaves input, output and status to a script', async () => {

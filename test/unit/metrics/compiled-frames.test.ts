@@ -16,9 +16,9 @@ describe('code that a runtime compiled', () => {
   const MODULE = '/tmp/perf-1.map';
   /** Names each address that is asked for by itself. */
   const compiledTable = (start = 0n) => {
-    const asked: [number, bigint][] = [];
-    const jit: Symbols['jit'] = (pid, address) => {
-      asked.push([pid, address]);
+    const asked: [number, number, bigint][] = [];
+    const jit: Symbols['jit'] = (pid, generation, address) => {
+      asked.push([pid, generation, address]);
       return { symbol: 'JS:*wait', offset: Number(address - start), module: MODULE };
     };
     return { asked, table: tableOf(jit) };
@@ -29,10 +29,10 @@ describe('code that a runtime compiled', () => {
     ['in a file of no folder', '7f0000002010'],
     ['in memory that has a name', '7f0000003010'],
     ['in no mapping', '5f5e100'],
-  ])('is asked for by its process and address: %s', (_, at) => {
+  ])('is asked for by its process, program and address: %s', (_, at) => {
     const { asked, table } = compiledTable(BigInt(`0x${at}`) - 16n);
-    expect(table.user(at, 1, 1)).toMatchObject({ stack: [0], cut: 0 });
-    expect(asked).toEqual([[1, BigInt(`0x${at}`)]]);
+    expect(table.user(at, 1, 3)).toMatchObject({ stack: [0], cut: 0 });
+    expect(asked).toEqual([[1, 3, BigInt(`0x${at}`)]]);
     expect(table.frames).toEqual([{ address: `0x${at}`, symbol: 'JS:*wait', module: MODULE, offset: 16 }]);
     expect(table.places[0]).toBeUndefined();
   });
@@ -48,8 +48,8 @@ describe('code that a runtime compiled', () => {
     const { asked, table } = compiledTable(0x7f0000001000n);
     table.user('7f0000004010\n7f0000001020\n7f0000004000', 1, 1);
     expect(asked).toEqual([
-      [1, 0x7f000000101fn],
-      [1, 0x7f0000003fffn],
+      [1, 1, 0x7f000000101fn],
+      [1, 1, 0x7f0000003fffn],
     ]);
     expect(table.frames[1]).toMatchObject({ address: '0x7f0000001020', offset: 0x20 });
   });

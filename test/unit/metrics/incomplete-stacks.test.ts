@@ -143,7 +143,7 @@ describe('a stack that was unwound by DWARF', () => {
 
   test('asks a runtime for the call itself', () => {
     const asked: bigint[] = [];
-    const jit: Symbols['jit'] = (_, address) => {
+    const jit: Symbols['jit'] = (_pid, _generation, address) => {
       asked.push(address);
       return { symbol: 'JS:f', offset: 16, module: '/tmp/perf-1.map' };
     };

@@ -22,6 +22,7 @@ const NOTHING: OffcpuInput = {
   longest: [],
   shortest: [],
   off: [],
+  atOnce: true,
   stacks: true,
   owners: new Map(),
   comms: new Map(),
@@ -46,6 +47,23 @@ function metricsOf(input: Partial<OffcpuInput>, mappings: MappingTexts = {}) {
   const frames = newFrameTable(addressSpaces(mappings), symbols);
   return { ...offcpuMetrics({ ...NOTHING, ...input }, frames), frames: frames.frames };
 }
+
+test('extremes of maps that are not of one moment are within what sum and count allow', () => {
+  const waits = [wait('10,10,1,1', 3, 3000), wait('11,10,1,1', 2, 100)];
+  const longest = [
+    { key: '10,10', value: 900 },
+    { key: '11,10', value: 50_000 },
+  ];
+  const shortest = [
+    { key: '10,10', value: 1200 },
+    { key: '11,10', value: 20 },
+  ];
+  const { metrics } = metricsOf({ waits, longest, shortest, atOnce: false });
+  expect(metrics.thread_stats).toMatchObject({
+    '10:10': { min_time_ns: 1000, avg_time_ns: 1000, max_time_ns: 1000 },
+    '10:11': { min_time_ns: 20, avg_time_ns: 50, max_time_ns: 100 },
+  });
+});
 
 describe('totals', () => {
   const { metrics } = metricsOf({

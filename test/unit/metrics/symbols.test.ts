@@ -16,7 +16,8 @@ const MACHINE: Symbols = {
   kernel: (address) => (address === 'ffffffffc0401122' ? EXT4 : undefined),
   user: ({ path }, offset) => (path === '/bin/a' && offset === 0x1005 ? MAIN : undefined),
   frameless: ({ path }) => path === '/bin/a',
-  jit: (pid, address) => (pid === 7 && address === 0x5003n ? COMPILED : undefined),
+  jit: (pid, generation, address) =>
+    pid === 7 && generation === 2 && address === 0x5003n ? COMPILED : undefined,
   lines: (places) => places.map(({ fileOffset }) => (fileOffset === 0x1005 ? LINES : [])),
   problems: () => ['/bin/b is broken'],
   demangle: (names) =>
@@ -36,12 +37,12 @@ describe('symbols that keep what was asked', () => {
       expect(symbols.kernel('ffffffff00000000')).toBeUndefined();
       expect(symbols.user(at('/bin/a'), 0x1005)).toEqual(MAIN);
       expect(symbols.user(at('/bin/a'), 0x1006)).toBeUndefined();
-      expect(symbols.jit(7, 0x5003n)).toEqual(COMPILED);
+      expect(symbols.jit(7, 2, 0x5003n)).toEqual(COMPILED);
       expect([at('/bin/a'), at('/bin/b')].map((mapping) => symbols.frameless(mapping, 1))).toEqual([
         true,
         false,
       ]);
-      expect(symbols.jit(8, 0x5003n)).toBeUndefined();
+      expect(symbols.jit(8, 2, 0x5003n)).toBeUndefined();
       expect(
         symbols.lines?.([at('/bin/a'), at('/bin/b')].map((mapping) => ({ mapping, fileOffset: 0x1005 }))),
       ).toEqual([LINES, LINES]);
@@ -55,7 +56,7 @@ describe('symbols that keep what was asked', () => {
       for (const address of ['ffffffffc0401122', 'ffffffff00000000']) symbols.kernel(address);
       for (const path of ['/bin/a', '/bin/b', '']) symbols.user(at(path), 0x1005);
       symbols.demangle(['_ZN2ns1fEi', 'main']);
-      for (const pid of [7, 8]) symbols.jit(pid, 0x5003n);
+      for (const pid of [7, 8]) symbols.jit(pid, 2, 0x5003n);
       for (const path of ['/bin/a', '/bin/b']) symbols.frameless(at(path), 0x1005);
       symbols.lines?.([{ mapping: at('/bin/a'), fileOffset: 0x1005 }]);
       symbols.problems();
@@ -64,7 +65,7 @@ describe('symbols that keep what was asked', () => {
       kernel: { ffffffffc0401122: EXT4 },
       user: { '/bin/a+4101': MAIN },
       frameless: { '/bin/a+4101': true },
-      jit: { '7 20483': COMPILED },
+      jit: { '7:2 20483': COMPILED },
       demangled: { _ZN2ns1fEi: 'ns::f(int)' },
       lines: { '/bin/a+4101': LINES },
       problems: ['/bin/b is broken'],
@@ -77,7 +78,7 @@ describe('kept symbols', () => {
     symbols.kernel('ffffffffc0401122');
     symbols.user(at('/bin/a'), 0x1005);
     symbols.demangle(['_ZN2ns1fEi']);
-    symbols.jit(7, 0x5003n);
+    symbols.jit(7, 2, 0x5003n);
     symbols.frameless(at('/bin/a'), 0x1005);
     symbols.lines?.([{ mapping: at('/bin/a'), fileOffset: 0x1005 }]);
     symbols.problems();
@@ -91,7 +92,7 @@ describe('kept symbols', () => {
     expect(symbols.kernel('ffffffffc0401122')).toEqual(EXT4);
     expect(symbols.user(at('/bin/a'), 0x1005)).toEqual(MAIN);
     expect(symbols.demangle(['_ZN2ns1fEi']).get('_ZN2ns1fEi')).toBe('ns::f(int)');
-    expect(symbols.jit(7, 0x5003n)).toEqual(COMPILED);
+    expect(symbols.jit(7, 2, 0x5003n)).toEqual(COMPILED);
     expect(symbols.frameless(at('/bin/a'), 0x1005)).toBe(true);
     expect(symbols.frameless(at('/bin/a'), 0x1006)).toBe(false);
     expect(symbols.lines?.([{ mapping: at('/bin/a'), fileOffset: 0x1005 }])).toEqual([LINES]);

@@ -36,7 +36,7 @@ afterEach(async () => {
 
 function newCache(): MappingCache {
   const files = newObjectFiles();
-  const cache = newMappingCache(files, { see: () => undefined });
+  const cache = newMappingCache(files, { see: () => undefined, execed: () => undefined });
   opened.push({ cache, files });
   return cache;
 }

@@ -77,14 +77,14 @@ function stoppedClock(): { pass: (ms: number) => void } {
   };
 }
 
-const nameIn = (maps: PerfMaps, pid: number, address = 0x1010n) => maps.find(pid, address)?.symbol;
+const nameIn = (maps: PerfMaps, pid: number, address = 0x1010n) => maps.find(pid, 1, address)?.symbol;
 const WAIT = 'JS:*wait /srv/app.js:12:3';
 
 /** Nothing of the map is known, and why is said. */
 function expectRefused(pid: number, reason: string): void {
   const maps = newPerfMaps();
-  maps.see(pid);
-  expect(maps.find(pid, 0x1010n)).toBeUndefined();
+  maps.see(pid, 1);
+  expect(maps.find(pid, 1, 0x1010n)).toBeUndefined();
   expect(maps.has(pid)).toBe(false);
   expect(maps.problems()).toContain(`/proc/${pid}/root/tmp/perf-${pid}.map was not read: ${reason}`);
 }
@@ -92,8 +92,8 @@ function expectRefused(pid: number, reason: string): void {
 /** Nothing is known, and nothing is wrong. */
 function expectNone(pid: number): void {
   const maps = newPerfMaps();
-  maps.see(pid);
-  expect([maps.find(pid, 0x1010n), maps.has(pid), maps.problems()]).toEqual([undefined, false, []]);
+  maps.see(pid, 1);
+  expect([maps.find(pid, 1, 0x1010n), maps.has(pid), maps.problems()]).toEqual([undefined, false, []]);
 }
 
 describe.skipIf(process.platform !== 'linux')('the map of a process that runs', () => {
@@ -102,9 +102,9 @@ describe.skipIf(process.platform !== 'linux')('the map of a process that runs', 
     const pid = newPid();
     const path = written(pid);
     const maps = newPerfMaps();
-    expect(maps.find(pid, 0x1010n)).toEqual({ symbol: WAIT, module: path, offset: 16 });
-    expect(maps.find(pid, 0x1100n)).toBeUndefined();
-    expect(maps.find(pid, 2n ** 64n - 1n)).toBeUndefined();
+    expect(maps.find(pid, 1, 0x1010n)).toEqual({ symbol: WAIT, module: path, offset: 16 });
+    expect(maps.find(pid, 1, 0x1100n)).toBeUndefined();
+    expect(maps.find(pid, 1, 2n ** 64n - 1n)).toBeUndefined();
     expect([maps.has(pid), maps.problems()]).toEqual([true, []]);
   });
 
@@ -138,9 +138,9 @@ describe.skipIf(process.platform !== 'linux')('the map of a process that runs', 
     stoppedClock();
     const pid = newPid();
     const maps = newPerfMaps();
-    maps.see(pid);
+    maps.see(pid, 1);
     written(pid);
-    maps.see(pid);
+    maps.see(pid, 1);
     expect(nameIn(maps, pid)).toBe(WAIT);
   });
 
@@ -152,7 +152,7 @@ describe.skipIf(process.platform !== 'linux')('the map of a process that runs', 
     const descriptors = () => readdirSync('/proc/self/fd').length;
     const maps = newPerfMaps();
     const before = descriptors();
-    for (let i = 0; i < 7; i++) maps.see(pid);
+    for (let i = 0; i < 7; i++) maps.see(pid, 1);
     expect(descriptors()).toBe(before + 1);
     child.kill();
     await untilGone(pid);
@@ -191,6 +191,63 @@ describe.skipIf(process.platform !== 'linux')('the map of a process that runs', 
     expect(maps.problems()).toEqual([
       `/proc/${pid}/root/tmp/perf-${pid}.map was read up to 67108864 of its 67108871 bytes`,
     ]);
+  });
+});
+
+describe.skipIf(process.platform !== 'linux')('the map of a process that runs another program', () => {
+  const nameFor = (maps: PerfMaps, pid: number, generation: number, address = 0x1010n) =>
+    maps.find(pid, generation, address)?.symbol;
+
+  /** A process whose map was there with its first program, and that has run another one since. */
+  const execed = () => {
+    const clock = stoppedClock();
+    const pid = newPid();
+    const path = written(pid);
+    const maps = newPerfMaps();
+    maps.see(pid, 1);
+    maps.execed(pid, 2);
+    clock.pass(2000);
+    return { clock, pid, path, maps };
+  };
+
+  test('is that of the program before', () => {
+    const { maps, pid } = execed();
+    expect([1, 2].map((generation) => nameFor(maps, pid, generation))).toEqual([WAIT, undefined]);
+    expect([maps.has(pid), maps.problems()]).toEqual([true, []]);
+  });
+
+  test.each<[string, (path: string, text: string) => void]>([
+    ['writes it anew', writeFileSync],
+    ['adds to it', (path, text) => appendFileSync(path, text)],
+    [
+      'replaces it',
+      (path, text) => {
+        rmSync(path);
+        writeFileSync(path, text);
+      },
+    ],
+  ])('is its own, too, when it %s', (_, write) => {
+    const { maps, pid, path, clock } = execed();
+    expect(nameFor(maps, pid, 2)).toBeUndefined();
+    write(path, '1000 100 second\n');
+    clock.pass(2000);
+    expect([1, 2].map((generation) => nameFor(maps, pid, generation))).toEqual([WAIT, 'second']);
+  });
+
+  test('is not opened for a program that came before it was seen', () => {
+    const { maps, pid } = execed();
+    maps.execed(pid, 3);
+    maps.see(pid, 2);
+    expect(nameFor(maps, pid, 2)).toBeUndefined();
+  });
+
+  test('is none of a program whose events come late', () => {
+    stoppedClock();
+    const pid = newPid();
+    written(pid);
+    const maps = newPerfMaps();
+    maps.see(pid, 3);
+    expect([2, 3].map((generation) => nameFor(maps, pid, generation))).toEqual([undefined, WAIT]);
   });
 });
 
@@ -240,7 +297,7 @@ describe.skipIf(process.platform !== 'linux')('the map of a process that is gone
     const maps = newPerfMaps();
     const pid = await endedPid();
     const path = written(pid);
-    expect(maps.find(pid, 0x1010n)).toEqual({ symbol: WAIT, module: path, offset: 16 });
+    expect(maps.find(pid, 1, 0x1010n)).toEqual({ symbol: WAIT, module: path, offset: 16 });
     expect(maps.problems()).toEqual([]);
   });
 
@@ -293,14 +350,14 @@ describe.skipIf(!UNSHARES)('the map of a process in a container', () => {
       stoppedClock();
       const pid = await contained(...options);
       const path = placeOf(pid);
-      expect(newPerfMaps().find(pid, 0x1010n)).toEqual({ symbol: WAIT, module: path, offset: 16 });
+      expect(newPerfMaps().find(pid, 1, 0x1010n)).toEqual({ symbol: WAIT, module: path, offset: 16 });
     });
 
     test('is read after its end, when it was seen before', async () => {
       stoppedClock();
       const pid = await contained(...options);
       const [seen, unseen] = [newPerfMaps(), newPerfMaps()];
-      seen.see(pid);
+      seen.see(pid, 1);
       process.kill(pid, 'SIGKILL');
       await untilGone(pid);
       expect([seen, unseen].map((maps) => nameIn(maps, pid))).toEqual([WAIT, undefined]);
@@ -326,7 +383,7 @@ describe.skipIf(process.platform !== 'linux')('of many processes', () => {
   test('those without a map are no problem, and leave room for one that has one', () => {
     stoppedClock();
     const maps = newPerfMaps();
-    for (const pid of numbers(300)) maps.find(pid, 0x1010n);
+    for (const pid of numbers(300)) maps.find(pid, 1, 0x1010n);
     written(beyondAll + 300);
     expect(nameIn(maps, beyondAll + 300)).toBe(WAIT);
     expect(maps.problems()).toEqual([]);

@@ -3,7 +3,7 @@ import { existsSync, readlinkSync } from 'node:fs';
 import { afterAll, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { dialectFor } from '../../../../bt/dialect.ts';
 import {
-  dwarfEntry,
+  dwarfHold,
   dwarfPids,
   lacksFramePointers,
   type Unwinder,
@@ -60,7 +60,7 @@ describe('the processes that are unwound by DWARF', () => {
 });
 
 const isHeld = (unwinder: Unwinder, path: string, dialect = NEW, arch = 'x86_64') =>
-  dwarfEntry(unwinder, path, dialect, arch) !== undefined;
+  dwarfHold(unwinder, path, dialect, arch) !== undefined;
 
 /** Waits without any library, so that there is no code but its own. */
 const SOURCE = `${manyFunctions(1500)}
@@ -123,14 +123,16 @@ describe.skipIf(process.platform !== 'linux' || process.arch !== 'x64')('a proce
     expect(await lacks(path)).toBe(true);
   });
 
-  test.each<[Unwinder, boolean, boolean]>([
-    ['fp', false, false],
+  test.each<[Unwinder, boolean | undefined, boolean | undefined]>([
+    ['fp', undefined, undefined],
     ['auto', true, false],
     ['dwarf', true, true],
   ])(
     'that is to be started is unwound by DWARF, with %s, if it is without them: %s, or with them: %s',
-    (unwinder, ...expected) => {
-      expect([without, with_].map((path) => isHeld(unwinder, path))).toEqual(expected);
+    async (unwinder, ...expected) => {
+      const needs = async (path: string) =>
+        dwarfHold(unwinder, path, NEW, 'x86_64')?.isNeeded((await started(path)).pid);
+      expect([await needs(without), await needs(with_)]).toEqual(expected);
     },
   );
 
