@@ -29,20 +29,18 @@ export interface Facts {
   readonly unwindsDwarf: 'yes' | 'too old' | 'no';
   /** How many keys fit into each kernel map, by its name. */
   readonly room: Readonly<Record<string, number>>;
-  /** The threads that ran already and were named to the program, with their names then; none under `run`. */
-  readonly named: readonly NamedThread[];
+  /** The threads that ran already and were named to the program, as they were then; none under `run`. */
+  readonly named: readonly LiveThread[];
 }
 
-export interface NamedThread {
+/** A thread as /proc has it. */
+export interface LiveThread {
   readonly pid: number;
   readonly tid: number;
   readonly comm: string;
-}
-
-export interface LiveThread extends NamedThread {
   /** State letter of /proc/PID/stat. */
   readonly state: string;
-  /** Where it is blocked, for threads blocked since before the start. */
+  /** Where it was blocked when it was named. */
   readonly blocked?: BlockedAt;
 }
 

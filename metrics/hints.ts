@@ -94,7 +94,10 @@ function listed(pids: readonly number[]): string {
 
 /** Code without frame pointers. */
 function frameHints({ stacks, total_time_ns: total }: Offcpu, facts: DwarfFacts): string[] {
-  const incomplete = stacks.reduce((sum, row) => sum + (row.user_incomplete ? row.time_ns : 0), 0);
+  const incomplete = stacks.reduce(
+    (sum, row) => sum + (row.user_incomplete && !row.since_start ? row.time_ns : 0),
+    0,
+  );
   if (incomplete <= WORTH * total) return [];
   const share = `${formatShare(incomplete, total)} of the off-CPU time is in stacks that lack callers`;
   return [`${share}, for code without frame pointers hides them: ${callerAdvice(facts)}`];

@@ -3,14 +3,17 @@ import {
   readExtreme,
   readOpenWait,
   readWait,
+  TASK_STATES,
+  type TaskState,
   threadKey,
   type WaitRow,
 } from '../bt/profilers/offcpu.ts';
 import type { Entry } from '../parsers/entries.ts';
 import { bottlenecks } from './bottlenecks.ts';
-import type { BlockedAt } from './facts.ts';
+import type { LiveThread } from './facts.ts';
 import type { FrameTable } from './frames.ts';
-import type { Offcpu } from './schema.ts';
+import { type Reason, whyWaited } from './reasons.ts';
+import type { Frame, Offcpu } from './schema.ts';
 
 export interface OffcpuInput {
   readonly waits: readonly Entry[];
@@ -21,8 +24,11 @@ export interface OffcpuInput {
   readonly atOnce: boolean;
   /** Whether stacks were asked for. */
   readonly stacks: boolean;
-  /** Process of each thread that ran before the collection: the kernel's row for it has the tid in both places. */
-  readonly owners: ReadonlyMap<number, number>;
+  /**
+   * The threads that ran before the collection, by tid, and where they were blocked then. The kernel's row for one has the
+   * tid in place of its process, too.
+   */
+  readonly named: ReadonlyMap<number, LiveThread>;
   /** Names of threads by tid. */
   readonly comms: ReadonlyMap<number, string>;
   /** How long each thread lived within the collection, ns, by `PID:TID`. */
@@ -31,8 +37,6 @@ export interface OffcpuInput {
   readonly end: number;
   /** Threads that were on a CPU, or ready for one, when the collection ended. */
   readonly running: ReadonlySet<number>;
-  /** Stacks of threads that were blocked from before the start to the end, read from /proc. */
-  readonly blockedStacks: ReadonlyMap<number, BlockedAt>;
 }
 
 type ThreadStats = Offcpu['thread_stats'][string];
@@ -43,7 +47,7 @@ export function offcpuMetrics(
   frames: FrameTable,
 ): { metrics: Offcpu; unreadable: number; stacksMissing: number; framesCut: number; incomplete: number } {
   const read = input.waits.map(readWait);
-  const waits = read.filter((wait) => wait !== undefined).map((wait) => withOwner(wait, input.owners));
+  const waits = read.filter((wait) => wait !== undefined).map((wait) => withOwner(wait, input.named));
   const threads = threadStats(waits, input);
   const stats = Object.values(threads);
   const total = sum(stats.map((t) => t.total_time_ns));
@@ -57,10 +61,14 @@ export function offcpuMetrics(
     thread_stats: threads,
     top_blocking_threads: topThreads(threads, total),
     bottlenecks: [],
+    by_reason: {},
+    undecided: {},
     still_blocked: stillBlocked(input, frames),
-    stacks: stackRows(waits, frames),
+    stacks: stackRows(waits, input, frames),
     frames: [...frames.frames],
   };
+  metrics.by_reason = byReason(metrics.stacks);
+  metrics.undecided = undecided(metrics);
   metrics.bottlenecks = bottlenecks(metrics);
   return {
     metrics,
@@ -69,10 +77,36 @@ export function offcpuMetrics(
       ...[...input.longest, ...input.shortest].map(readExtreme),
       ...input.off.map(readOpenWait),
     ].filter((row) => row === undefined).length,
-    incomplete: sum(metrics.stacks.map((row) => (row.user_incomplete ? row.count : 0))),
+    incomplete: sum(metrics.stacks.map((row) => (row.user_incomplete && !row.since_start ? row.count : 0))),
     framesCut: sum([...metrics.stacks, ...metrics.still_blocked].map((row) => row.user_cut)),
     stacksMissing: input.stacks ? sum(metrics.stacks.filter(lacksStack(frames)).map((row) => row.count)) : 0,
   };
+}
+
+/** Waits added up by their reasons, most of the time first. */
+function byReason(stacks: Offcpu['stacks']): Offcpu['by_reason'] {
+  const sums = new Map<Reason, { time_ns: number; count: number }>();
+  for (const { reason, time_ns, count } of stacks) addTo(sums, reason, time_ns, count);
+  return Object.fromEntries(byTime(sums));
+}
+
+/** The functions of the waits for which no reason is known, most of the time first. */
+function undecided({ stacks, frames }: Pick<Offcpu, 'stacks' | 'frames'>): Offcpu['undecided'] {
+  const sums = new Map<string, { time_ns: number; count: number }>();
+  for (const { reason, state, kernel, time_ns, count } of stacks) {
+    if (reason !== 'other') continue;
+    addTo(sums, whyWaited(state, symbolsOf(kernel, frames)).undecided ?? 'unknown', time_ns, count);
+  }
+  return Object.fromEntries(byTime(sums));
+}
+
+function addTo<K>(sums: Map<K, { time_ns: number; count: number }>, key: K, ns: number, count: number): void {
+  const sum = sums.get(key) ?? { time_ns: 0, count: 0 };
+  sums.set(key, { time_ns: sum.time_ns + ns, count: sum.count + count });
+}
+
+function byTime<K>(sums: Map<K, { time_ns: number; count: number }>) {
+  return [...sums].sort(([, a], [, b]) => b.time_ns - a.time_ns);
 }
 
 /** Rows of `@waits`, less what they were at the start of the interval. */
@@ -112,8 +146,8 @@ function topThreads(threads: Record<string, ThreadStats>, total: number): Offcpu
 }
 
 function threadStats(waits: readonly WaitRow[], input: OffcpuInput): Record<string, ThreadStats> {
-  const longest = extremes(input.longest, input.owners, Math.max);
-  const shortest = extremes(input.shortest, input.owners, Math.min);
+  const longest = extremes(input.longest, input.named, Math.max);
+  const shortest = extremes(input.shortest, input.named, Math.min);
   const threads = new Map<string, ThreadStats>();
   for (const wait of waits) {
     const key = threadKey(wait.pid, wait.tid);
@@ -145,14 +179,14 @@ function boundExtremes(thread: ThreadStats): void {
 
 function extremes(
   entries: readonly Entry[],
-  owners: ReadonlyMap<number, number>,
+  named: OffcpuInput['named'],
   pick: (a: number, b: number) => number,
 ): Map<string, number> {
   const found = new Map<string, number>();
   for (const entry of entries) {
     const row = readExtreme(entry);
     if (!row) continue;
-    const key = threadKey(ownerOf(row, owners), row.tid);
+    const key = threadKey(ownerOf(row, named), row.tid);
     found.set(key, found.has(key) ? pick(found.get(key) as number, row.ns) : row.ns);
   }
   return found;
@@ -161,23 +195,58 @@ function extremes(
 /**
  * By time, longest first. Kernel rows that differ in words that are no code only, or whose stack was lost, are one.
  */
-function stackRows(waits: readonly WaitRow[], frames: FrameTable): Offcpu['stacks'] {
+function stackRows(waits: readonly WaitRow[], input: OffcpuInput, frames: FrameTable): Offcpu['stacks'] {
   const rows = new Map<string, Offcpu['stacks'][number]>();
   for (const wait of waits) {
-    const { pid, tid, totalNs: time_ns, count, state, sinceStart: since_start } = wait;
-    const { stack: user, cut: user_cut, incomplete } = frames.user(wait.user, pid, wait.generation);
-    const kernel = frames.kernel(wait.kernel);
-    const key = `${pid} ${tid} ${state} ${since_start} ${user_cut} ${incomplete} ${user} ${kernel}`;
+    const { pid, tid, totalNs: time_ns, count, sinceStart: since_start } = wait;
+    const where = whereWaited(wait, input, frames);
+    const key = `${pid} ${tid} ${since_start} ${JSON.stringify(where)}`;
     const known = rows.get(key);
     if (known) {
       known.time_ns += time_ns;
       known.count += count;
     } else {
-      const stacks = { user, user_cut, user_incomplete: incomplete, kernel };
-      rows.set(key, { pid, tid, time_ns, count, state, since_start, ...stacks });
+      rows.set(key, { pid, tid, time_ns, count, since_start, ...where });
     }
   }
   return [...rows.values()].sort((a, b) => b.time_ns - a.time_ns);
+}
+
+/** State, reason and stacks of a wait, by which waits are told apart. */
+type Where = Pick<
+  Offcpu['stacks'][number],
+  'state' | 'reason' | 'user' | 'user_cut' | 'user_incomplete' | 'kernel'
+>;
+
+/** A wait that was on when its thread was named has the stack that /proc had then: of user code the leaf only. */
+function whereWaited(
+  wait: Pick<WaitRow, 'pid' | 'tid' | 'generation' | 'state' | 'sinceStart' | 'user' | 'kernel'>,
+  { named, stacks }: OffcpuInput,
+  frames: FrameTable,
+): Where {
+  const thread = wait.sinceStart ? named.get(wait.tid) : undefined;
+  const state = thread ? stateOf(thread) : wait.state;
+  const shown = stacks ? thread?.blocked : undefined;
+  const user = frames.user(shown?.user ?? wait.user, wait.pid, wait.generation);
+  const kernel = shown ? frames.named(shown.kernel) : frames.kernel(wait.kernel);
+  const symbols = thread?.blocked?.kernel.map(({ symbol }) => symbol) ?? symbolsOf(kernel, frames.frames);
+  return {
+    state,
+    reason: whyWaited(state, symbols).reason,
+    user: user.stack,
+    user_cut: user.cut,
+    user_incomplete: user.incomplete || shown !== undefined,
+    kernel,
+  };
+}
+
+/** Functions of a stack, leaf first. */
+export function symbolsOf(stack: readonly number[], frames: readonly Frame[]): (string | null)[] {
+  return stack.map((index) => frames[index]?.symbol ?? null);
+}
+
+function stateOf({ state }: LiveThread): TaskState {
+  return TASK_STATES.find((letter) => letter === state) ?? '?';
 }
 
 /**
@@ -189,35 +258,26 @@ function stillBlocked(input: OffcpuInput, frames: FrameTable): Offcpu['still_blo
     .map(readOpenWait)
     .filter((wait): wait is OpenWait => wait !== undefined && wait.sinceNs <= input.end)
     .filter((wait) => !(wait.sinceStart && input.running.has(wait.tid)))
-    .map((wait) => {
-      const { tid, state, sinceStart: since_start, sinceNs } = wait;
-      const pid = ownerOf(wait, input.owners);
-      const blocked = since_start ? input.blockedStacks.get(tid) : undefined;
-      const found = frames.user(blocked?.user ?? wait.user, pid, wait.generation);
-      const kernel = blocked ? frames.named(blocked.kernel) : frames.kernel(wait.kernel);
+    .map((open) => {
+      const wait = withOwner(open, input.named);
       return {
-        pid,
-        tid,
-        comm: input.comms.get(tid) ?? null,
-        blocked_ns: input.end - sinceNs,
-        state,
-        since_start,
-        user: found.stack,
-        user_cut: found.cut,
-        // Of a wait from before the start only the leaf is known.
-        user_incomplete: found.incomplete || blocked !== undefined,
-        kernel,
+        pid: wait.pid,
+        tid: wait.tid,
+        comm: input.comms.get(wait.tid) ?? null,
+        blocked_ns: input.end - wait.sinceNs,
+        since_start: wait.sinceStart,
+        ...whereWaited(wait, input, frames),
       };
     })
     .sort((a, b) => b.blocked_ns - a.blocked_ns);
 }
 
-function withOwner(wait: WaitRow, owners: ReadonlyMap<number, number>): WaitRow {
-  return { ...wait, pid: ownerOf(wait, owners) };
+function withOwner<T extends { pid: number; tid: number }>(wait: T, named: OffcpuInput['named']): T {
+  return { ...wait, pid: ownerOf(wait, named) };
 }
 
-function ownerOf(row: { pid: number; tid: number }, owners: ReadonlyMap<number, number>): number {
-  return row.pid === row.tid ? (owners.get(row.tid) ?? row.pid) : row.pid;
+function ownerOf(row: { pid: number; tid: number }, named: OffcpuInput['named']): number {
+  return row.pid === row.tid ? (named.get(row.tid)?.pid ?? row.pid) : row.pid;
 }
 
 /** Kernel functions of a process's threads that have no user code: exiting ones, and io_uring's. */

@@ -11,7 +11,7 @@ import type { Frame, Offcpu, Profile, Quality } from './schema.ts';
 import { withLines } from './source-lines.ts';
 import type { Symbols } from './symbols.ts';
 import { syscallMetrics } from './syscalls.ts';
-import { lifetimes, type Names, namesOf, ownersOf, type Span, spanOf } from './threads.ts';
+import { lifetimes, type Names, namedByTid, namesOf, type Span, spanOf } from './threads.ts';
 
 /** The whole result out of a stream and what was learnt beside it. Pure: the same input gives the same profile. */
 export function assembleProfile(
@@ -101,12 +101,11 @@ function offcpuInput(recording: Recording, facts: Facts, ending: Ending, span: S
     off: map('@off'),
     atOnce: recording.end !== undefined,
     stacks: facts.stacks,
-    owners: ownersOf(facts),
+    named: namedByTid(facts),
     comms: names.threads,
     lifetimes: recording.end === undefined ? new Map() : lifetimes(recording, facts, ending, span),
     end: span.end,
     running: new Set(ending.alive.filter((t) => t.state === 'R').map((t) => t.tid)),
-    blockedStacks: new Map(ending.alive.flatMap(({ tid, blocked }) => (blocked ? [[tid, blocked]] : []))),
   };
 }
 

@@ -6,7 +6,7 @@ import { offcpuMetrics, waitsBetween } from './offcpu.ts';
 import type { Offcpu, Sample } from './schema.ts';
 import type { Symbols } from './symbols.ts';
 import { syscallMetrics } from './syscalls.ts';
-import { namesOf, ownersOf, startOf } from './threads.ts';
+import { namedByTid, namesOf, startOf } from './threads.ts';
 
 /** What the maps held at the start of an interval. */
 export interface Earlier {
@@ -29,7 +29,7 @@ export function assembleSample(
   const before = (name: string): readonly Entry[] => earlier.maps.get(name) ?? [];
   const offcpu = () => {
     const waits = waitsBetween(now('@waits'), before('@waits'));
-    const identity = { owners: ownersOf(facts), comms: names.threads, lifetimes: new Map() };
+    const identity = { named: namedByTid(facts), comms: names.threads, lifetimes: new Map() };
     const input = { ...NO_EXTREMES, ...identity, waits, stacks: facts.stacks, end: at };
     const frames = newFrameTable(addressSpaces(mappings), symbols, facts);
     const { metrics } = offcpuMetrics(input, frames);
@@ -56,7 +56,6 @@ const NO_EXTREMES = {
   off: [],
   atOnce: false,
   running: new Set<number>(),
-  blockedStacks: new Map(),
 } as const;
 
 function withoutExtremes(metrics: Offcpu): NonNullable<Sample['ebpf']['offcpu']> {

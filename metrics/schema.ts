@@ -5,6 +5,8 @@
  * and unit (github.com/btraven00/denet, src/ebpf/metrics.rs); the rest is btprof's own.
  */
 import { z } from 'zod';
+import { TASK_STATES } from '../bt/profilers/offcpu.ts';
+import { REASONS } from './reasons.ts';
 import { CATEGORIES } from './syscall-category.ts';
 
 /** Sums may pass 2^53, where doubles are no longer exact: z.int() would refuse them. */
@@ -16,10 +18,17 @@ const share = z.number().min(0).max(1);
 const index = z.int().nonnegative();
 
 const state = z
-  .enum(['R', 'S', 'D', 'T', 't', 'X', 'Z', 'P', 'I', '?'])
+  .enum(TASK_STATES)
   .describe(
     'state at switch-out, as in ps: R could run on, S sleeping, D in uninterruptible sleep; ? unknown',
   );
+
+const reason = z
+  .enum(REASONS)
+  .describe(
+    'what the wait was for, by its state and its kernel functions; preempted is time in the run queue',
+  );
+const waitSum = z.object({ time_ns: ns, count });
 
 const threadStats = z.object({
   tid: pid,
@@ -53,9 +62,12 @@ const stack = z.object({
   time_ns: ns,
   count,
   state,
+  reason,
   since_start: z
     .boolean()
-    .describe('the wait was on already when the collection began: it counts from there and has no stack'),
+    .describe(
+      'the wait was on already when the collection began: it counts from there, with the kernel stack of then',
+    ),
   user: z.array(index).describe('indices into frames, leaf first'),
   user_cut: count.describe('words after them that lie in no executable mapping: code without frame pointers'),
   user_incomplete: z
@@ -70,6 +82,7 @@ const stillBlocked = z.object({
   comm: z.string().nullable(),
   blocked_ns: ns,
   state,
+  reason,
   since_start: z.boolean(),
   user: z.array(index),
   user_cut: count,
@@ -90,6 +103,10 @@ export const offcpuSchema = z.object({
     )
     .max(10),
   bottlenecks: z.array(z.string()),
+  by_reason: z.partialRecord(reason, waitSum).describe('of all waits that ended'),
+  undecided: z
+    .record(z.string(), waitSum)
+    .describe('waits whose reason is other, by the kernel function that they were in'),
   still_blocked: z.array(stillBlocked).describe('waits that had not ended; not part of the totals'),
   stacks: z.array(stack).describe('every wait, added up by thread, state and stack'),
   frames: z.array(frame),

@@ -1,5 +1,7 @@
 import type { Recording } from '../parsers/recording.ts';
-import type { Ending, Facts, NamedThread } from './facts.ts';
+import type { Ending, Facts, LiveThread } from './facts.ts';
+
+type NamedThread = Pick<LiveThread, 'pid' | 'tid' | 'comm'>;
 
 /** The span of a collection, ns of the kernel's clock. */
 export interface Span {
@@ -69,9 +71,9 @@ export function namesOf(recording: Recording, { named }: Facts, alive: readonly 
   };
 }
 
-/** Process of each thread that ran when the collection began, by tid. */
-export function ownersOf({ named }: Facts): Map<number, number> {
-  return new Map(named.map(({ tid, pid }) => [tid, pid]));
+/** The threads that ran when the collection began, by tid. */
+export function namedByTid({ named }: Facts): Map<number, LiveThread> {
+  return new Map(named.map((thread) => [thread.tid, thread]));
 }
 
 /**
@@ -84,8 +86,8 @@ export function lifetimes(
   { alive }: Ending,
   span: Span,
 ): Map<string, number> {
-  const owners = ownersOf(facts);
-  const throughout = alive.filter(({ pid, tid }) => owners.get(tid) === pid);
+  const named = namedByTid(facts);
+  const throughout = alive.filter(({ pid, tid }) => named.get(tid)?.pid === pid);
   const lived = new Map(
     throughout.map(({ pid, tid }) => [`${pid}:${tid}`, Math.max(0, span.end - span.start)]),
   );

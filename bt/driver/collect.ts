@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Ending, Facts, MappingTexts, NamedThread } from '../../metrics/facts.ts';
+import type { Ending, Facts, LiveThread, MappingTexts } from '../../metrics/facts.ts';
 import { assembleSample, type Earlier } from '../../metrics/sample.ts';
 import type { Sample } from '../../metrics/schema.ts';
 import type { Symbols } from '../../metrics/symbols.ts';
@@ -202,7 +202,7 @@ function factsOf(
  *
  * @returns the threads named
  */
-function begin({ tracer, mappings }: Session, subject: Subject): NamedThread[] {
+function begin({ tracer, mappings }: Session, subject: Subject): LiveThread[] {
   if (subject.kind === 'run') {
     subject.target.release();
     return [];

@@ -22,8 +22,7 @@ export async function endingOf(
 ): Promise<Omit<Ending, 'elapsedNs'>> {
   const { subject } = options;
   const { recording, mappings } = session;
-  const named = new Set(facts.named.map((thread) => thread.tid));
-  const alive = liveThreads(followed(recording, facts, subject), named);
+  const alive = liveThreads(followed(recording, facts, subject));
   await mappings.close();
   const texts = mappings.texts();
   return {

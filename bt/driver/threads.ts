@@ -1,5 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs';
-import type { BlockedAt, LiveThread, NamedThread } from '../../metrics/facts.ts';
+import type { BlockedAt, LiveThread } from '../../metrics/facts.ts';
 import type { NamedPlace } from '../../metrics/frames.ts';
 import { parseKallsyms, parseKernelStack, parseStat, parseTgid, parseUserPc } from '../../parsers/proc.ts';
 import { tryRead } from './procfs.ts';
@@ -37,41 +37,40 @@ export function isAlive(pid: number): boolean {
  * Names every thread of the processes to the running program by kill(tid, 0), until no new ones appear.
  *
  * @param list the processes, asked anew for each pass
- * @returns the threads named, with their names
+ * @returns the threads named, and where they were blocked: the kernel's own stack of the thread, and the user address from
+ *   which it entered the kernel
  */
-export function nameThreads(list: () => readonly number[]): NamedThread[] {
+export function nameThreads(list: () => readonly number[]): LiveThread[] {
   process.kill(process.pid, 0); // the collection begins
-  const named = new Map<number, NamedThread>();
+  const named = new Map<number, LiveThread>();
   for (let added = true; added; ) {
     added = false;
     for (const pid of list()) {
       for (const tid of threadsOf(pid)) {
         if (named.has(tid)) continue;
         tryRead(() => process.kill(tid, 0));
-        named.set(tid, { pid, tid, comm: commOf(pid, tid) ?? '' });
+        named.set(tid, { pid, tid, comm: commOf(pid, tid) ?? '', state: statOf(pid, tid)?.state ?? '?' });
         added = true;
       }
     }
   }
-  return [...named.values()];
+  // All are named before any is asked more: each wait counts from its thread's naming on.
+  return withKernelAddresses(
+    [...named.values()].map((thread) => ({ ...thread, blocked: blockedAt(thread.pid, thread.tid) })),
+  );
 }
 
-/**
- * The threads that live now, and for those in `blockedSinceStart` where they are blocked: the kernel's own
- * stack of the thread, and the user address from which it entered the kernel.
- */
-export function liveThreads(pids: Iterable<number>, blockedSinceStart: ReadonlySet<number>): LiveThread[] {
+/** The threads that live now. */
+export function liveThreads(pids: Iterable<number>): LiveThread[] {
   const threads: LiveThread[] = [];
   for (const pid of pids) {
     for (const tid of threadsOf(pid)) {
       const comm = commOf(pid, tid);
       const state = statOf(pid, tid)?.state;
-      if (comm === undefined || state === undefined) continue;
-      const thread = { pid, tid, comm, state };
-      threads.push(blockedSinceStart.has(tid) ? { ...thread, blocked: blockedAt(pid, tid) } : thread);
+      if (comm !== undefined && state !== undefined) threads.push({ pid, tid, comm, state });
     }
   }
-  return withKernelAddresses(threads);
+  return threads;
 }
 
 function commOf(pid: number, tid: number): string | undefined {

@@ -184,7 +184,8 @@ export interface OpenWait extends Omit<WaitRow, 'count' | 'totalNs'> {
 }
 
 /** The letters of ps and /proc: running or runnable, sleeping, disk sleep, stopped, traced, dead, idle, parked. */
-type TaskState = 'R' | 'S' | 'D' | 'T' | 't' | 'X' | 'Z' | 'P' | 'I' | '?';
+export const TASK_STATES = ['R', 'S', 'D', 'T', 't', 'X', 'Z', 'P', 'I', '?'] as const;
+export type TaskState = (typeof TASK_STATES)[number];
 
 const integer = z.preprocess(readInteger, z.number());
 /** The kernel keeps no sum of nothing: a count of 0 was read wrongly. */

@@ -38,9 +38,16 @@ function offcpuBlock(offcpu: Offcpu): string[] {
   const head = `Off-CPU: ${formatNs(offcpu.total_time_ns)} in ${plural(offcpu.total_events, 'wait')}`;
   return [
     `${head}, on average ${formatNs(offcpu.avg_time_ns)}, at most ${formatNs(offcpu.max_time_ns)}`,
+    `  ${reasonShares(offcpu)}`,
     ...sitesTable(offcpu),
     ...threadsTable(offcpu),
   ];
+}
+
+function reasonShares({ by_reason, total_time_ns }: Offcpu): string {
+  return Object.entries(by_reason)
+    .map(([reason, { time_ns }]) => `${reason} ${formatShare(time_ns, total_time_ns)}`)
+    .join(', ');
 }
 
 function sitesTable(offcpu: Offcpu): string[] {

@@ -35,7 +35,8 @@ describe('attach', () => {
     const { metadata, ebpf } = await profile(['attach', '-d', '5s', String(pid)]);
     const [marked, ...others] = ebpf.offcpu?.stacks.filter((s) => s.since_start) ?? [];
     expect(others).toEqual([]);
-    expect(marked).toMatchObject({ pid, tid: pid, count: 1, user: [], kernel: [] });
+    expect(marked).toMatchObject({ pid, tid: pid, count: 1, state: 'S', reason: 'child' });
+    expect(waitSite(symbols(ebpf.offcpu, marked?.kernel))).toBe('do_wait');
     expect(marked?.time_ns).toBeLessThan(4e9);
     expect(metadata).toMatchObject({ mode: 'attach', pid, exit: null });
   });

@@ -10,6 +10,7 @@ const STUCK: Offcpu['still_blocked'][number] = {
   comm: null,
   blocked_ns: 2_500_000_000,
   state: 'S',
+  reason: 'other',
   since_start: false,
   user: [],
   user_cut: 0,

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import type { MappingTexts } from '../../../metrics/facts.ts';
+import type { LiveThread, MappingTexts } from '../../../metrics/facts.ts';
 import { addressSpaces, newFrameTable } from '../../../metrics/frames.ts';
 import { type OffcpuInput, offcpuMetrics, waitsBetween } from '../../../metrics/offcpu.ts';
 import type { Entry } from '../../../parsers/entries.ts';
@@ -24,13 +24,16 @@ const NOTHING: OffcpuInput = {
   off: [],
   atOnce: true,
   stacks: true,
-  owners: new Map(),
+  named: new Map(),
   comms: new Map(),
   lifetimes: new Map(),
   end: 1_000_000,
   running: new Set(),
-  blockedStacks: new Map(),
 };
+
+function namedAs(tid: number, pid: number, blocked?: LiveThread['blocked']): OffcpuInput['named'] {
+  return new Map([[tid, { pid, tid, comm: 'x', state: 'S', ...(blocked ? { blocked } : {}) }]]);
+}
 
 function wait(key: string, count: number, total: number): Entry {
   return { key, value: { count, average: Math.floor(total / count), total } };
@@ -251,10 +254,7 @@ describe('user stacks that go on where there is no code', () => {
 });
 
 describe('threads named by their id alone', () => {
-  const owners = new Map([
-    [21098, 21008],
-    [21008, 21008],
-  ]);
+  const named = new Map([...namedAs(21098, 21008), ...namedAs(21008, 21008)]);
 
   test('belong to their process', () => {
     const { metrics } = metricsOf({
@@ -267,7 +267,7 @@ describe('threads named by their id alone', () => {
         { key: '21098,21098', value: 10 },
         { key: '21098,21008', value: 5 },
       ],
-      owners,
+      named,
     });
     expect(metrics.thread_stats).toMatchObject({
       '21008:21098': { count: 2, total_time_ns: 15, max_time_ns: 10, min_time_ns: 5 },
@@ -283,14 +283,14 @@ describe('what is still blocked', () => {
   ];
 
   test('is listed longest first, and is not in the totals', () => {
-    const { metrics } = metricsOf({ off, owners: new Map([[11, 10]]), comms: new Map([[11, 'worker']]) });
+    const { metrics } = metricsOf({ off, named: namedAs(11, 10), comms: new Map([[11, 'worker']]) });
     expect(metrics.still_blocked).toMatchObject([
       {
         pid: 10,
         tid: 11,
         comm: 'worker',
         blocked_ns: 600_000,
-        state: '?',
+        state: 'S',
         since_start: true,
         user: [],
         user_cut: 0,
@@ -313,21 +313,21 @@ describe('what is still blocked', () => {
 
   test('since before the start has the stack that /proc has', () => {
     const kernel = [{ address: '0xffffffff8143f416', symbol: 'futex_do_wait', offset: 70 }];
-    const blockedStacks = new Map([[11, { kernel, user: '7f195c57f503' }]]);
-    const { metrics, frames } = metricsOf({ off, blockedStacks });
+    const named = namedAs(11, 10, { kernel, user: '7f195c57f503' });
+    const { metrics, frames } = metricsOf({ off, named });
     const [since] = metrics.still_blocked;
     expect(since?.kernel.map((i) => frames[i]?.symbol)).toEqual(['futex_do_wait']);
     expect(since?.user.map((i) => frames[i]?.address)).toEqual(['0x7f195c57f503']);
   });
 
   test('since before the start has no stack where /proc has none', () => {
-    const { metrics } = metricsOf({ off, blockedStacks: new Map([[11, { kernel: [], user: '' }]]) });
+    const { metrics } = metricsOf({ off, named: namedAs(11, 11, { kernel: [], user: '' }) });
     expect(metrics.still_blocked[0]).toMatchObject({ tid: 11, kernel: [], user: [] });
   });
 
   test('since the start has its own stack, whatever /proc has', () => {
     const kernel = [{ address: '0xffffffff8143f416', symbol: 'futex_do_wait', offset: 70 }];
-    const { metrics, frames } = metricsOf({ off, blockedStacks: new Map([[10, { kernel, user: '' }]]) });
+    const { metrics, frames } = metricsOf({ off, named: namedAs(10, 10, { kernel, user: '' }) });
     const wait = metrics.still_blocked.find(({ tid }) => tid === 10);
     expect(wait?.kernel.map((i) => frames[i]?.symbol)).toEqual(['schedule', 'do_nanosleep']);
   });

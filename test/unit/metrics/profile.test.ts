@@ -243,13 +243,20 @@ test('a thread blocked from before the start to the end has the stack that /proc
     kernel: [{ address: '0xffffffff8143f416', symbol: 'futex_do_wait', offset: 70 }],
     user: '7f195c57f503',
   };
-  const alive = [{ pid: 26857, tid: 27000, comm: 'worker', state: 'S', blocked }];
-  const named = [{ pid: 26857, tid: 27000, comm: 'worker' }];
+  const alive = [{ pid: 26857, tid: 27000, comm: 'worker', state: 'S' }];
+  const named = [{ pid: 26857, tid: 27000, comm: 'worker', state: 'S', blocked }];
   const lines = [...SLEEP_LINES.slice(0, -1), off];
   const { ebpf } = profileOf(lines, { mode: 'attach', named }, { alive });
   const [wait] = ebpf.offcpu?.still_blocked ?? [];
   const framesOf = (stack: number[] = []) => stack.map((index) => ebpf.offcpu?.frames[index]);
-  expect(wait).toMatchObject({ pid: 26857, tid: 27000, comm: 'worker', since_start: true });
+  expect(wait).toMatchObject({
+    pid: 26857,
+    tid: 27000,
+    comm: 'worker',
+    since_start: true,
+    state: 'S',
+    reason: 'lock',
+  });
   expect(framesOf(wait?.kernel)).toMatchObject([{ address: '0xffffffff8143f416', symbol: 'futex_do_wait' }]);
   expect(framesOf(wait?.user)).toMatchObject([{ address: '0x7f195c57f503', symbol: 'clock_nanosleep' }]);
 });

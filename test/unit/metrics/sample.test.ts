@@ -56,7 +56,7 @@ describe('samples', () => {
       '{"type": "stats", "data": {"@waits": {"21098,21098,1,4096,,": {"count": 1, "average": 5, "total": 5}}}}',
       '{"type": "value", "data": ["tock",4106539008756]}',
     ];
-    const named = [{ pid: 21008, tid: 21098, comm: 'worker' }];
+    const named = [{ pid: 21008, tid: 21098, comm: 'worker', state: 'S' }];
     const start = { maps: new Map(), at: 4106441837716 };
     const { ebpf } = assembleSample(
       recordingOf(lines),

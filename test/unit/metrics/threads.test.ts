@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { Facts } from '../../../metrics/facts.ts';
-import { lifetimes, namesOf, ownersOf, spanOf } from '../../../metrics/threads.ts';
+import { lifetimes, namedByTid, namesOf, spanOf } from '../../../metrics/threads.ts';
 import { recordingOf, SLEEP_ENDING, SLEEP_FACTS, SLEEP_LINES } from '../sleep-recording.ts';
 
 const START = 3945559760474;
@@ -44,7 +44,7 @@ describe('the span', () => {
 describe('names', () => {
   const exec = '{"type": "value", "data": ["exec",3762415155990,21008,1,"python3"]}';
   const fork = '{"type": "value", "data": ["fork",3762755367201,21008,21101,1]}';
-  const named = [{ pid: 21008, tid: 21008, comm: 'before' }];
+  const named = [{ pid: 21008, tid: 21008, comm: 'before', state: 'S' }];
 
   test('are those of the start, until something newer is seen', () => {
     expect(namesOf(recordingOf([]), { ...SLEEP_FACTS, named }, []).processes.get(21008)).toBe('before');
@@ -57,8 +57,8 @@ describe('names', () => {
 
   test('of a thread do not become that of a process whose own is known', () => {
     const alive = [
-      { pid: 21008, tid: 21008, comm: 'main' },
-      { pid: 21008, tid: 21009, comm: 'worker' },
+      { pid: 21008, tid: 21008, comm: 'main', state: 'S' },
+      { pid: 21008, tid: 21009, comm: 'worker', state: 'S' },
     ];
     const names = namesOf(recordingOf([]), SLEEP_FACTS, alive);
     expect(names.processes.get(21008)).toBe('main');
@@ -72,9 +72,9 @@ describe('names', () => {
   });
 });
 
-test('threads that ran before are known with their process', () => {
-  const named = [{ pid: 21008, tid: 21098, comm: 'x' }];
-  expect([...ownersOf({ ...SLEEP_FACTS, named })]).toEqual([[21098, 21008]]);
+test('threads that ran before are known by their numbers', () => {
+  const named = [{ pid: 21008, tid: 21098, comm: 'x', state: 'S' }];
+  expect([...namedByTid({ ...SLEEP_FACTS, named })]).toEqual([[21098, named[0]]]);
 });
 
 describe('lifetimes', () => {
@@ -87,7 +87,7 @@ describe('lifetimes', () => {
   };
 
   test('a thread that was there all the time has all of it', () => {
-    expect(lifetimeOf([], [{ pid: 10, tid: 11, comm: 'x' }])).toBe(8000);
+    expect(lifetimeOf([], [{ pid: 10, tid: 11, comm: 'x', state: 'S' }])).toBe(8000);
   });
 
   test('one that came and goes on is of unknown age', () => {

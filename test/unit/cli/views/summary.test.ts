@@ -24,7 +24,7 @@ function busy(): Profile {
     thread_stats: Object.fromEntries(many.map((i) => [`26857:${i}`, { ...thread, tid: i }])),
     top_blocking_threads: many.slice(0, 10).map((tid) => ({ pid: 26857, tid, time_ms: 3, percentage: 3.33 })),
     still_blocked: many.map((tid) => ({
-      ...{ pid: 26857, tid, comm: 'sleep', blocked_ns: 1e9, state: 'S', since_start: true },
+      ...{ pid: 26857, tid, comm: 'sleep', blocked_ns: 1e9, state: 'S', reason: 'other', since_start: true },
       ...{ user: [], user_cut: 0, user_incomplete: false, kernel: [tid] },
     })),
   } as Offcpu;
@@ -44,7 +44,15 @@ function named(cmd: string, comm: string): Profile {
   );
   const still_blocked = [
     {
-      ...{ pid: 26857, tid: 26857, comm, blocked_ns: 5, state: 'S' as const, since_start: false },
+      ...{
+        pid: 26857,
+        tid: 26857,
+        comm,
+        blocked_ns: 5,
+        state: 'S' as const,
+        reason: 'other' as const,
+        since_start: false,
+      },
       ...{ user: [], user_cut: 0, user_incomplete: false, kernel: [] },
     },
   ];

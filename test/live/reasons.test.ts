@@ -1,0 +1,39 @@
+import { dirname } from 'node:path';
+import { expect, test } from 'vitest';
+import { REASONS } from '../../metrics/reasons.ts';
+import type { Offcpu } from '../../metrics/schema.ts';
+import { KINDS } from '../kinds-of-waits.ts';
+import { profile, sum, temporaryFile, workload } from './btprof.ts';
+
+/** For what the main thread of each process waited longest; a program that spins waits for a CPU, others do not count it. */
+function reasons({ stacks, thread_stats }: Offcpu): Record<string, string> {
+  const found: Record<string, string> = {};
+  for (const { pid, tid, reason } of stacks) {
+    const kind = thread_stats[`${pid}:${tid}`]?.comm ?? '';
+    if (pid !== tid || found[kind] || (reason === 'preempted') !== (kind === 'w-spin')) continue;
+    found[kind] = reason;
+  }
+  return found;
+}
+
+test('every kind of wait has its reason', async () => {
+  const directory = dirname(temporaryFile('w'));
+  const { ebpf } = await profile(['run', 'sh', 'fixtures/workloads/waits.sh', workload('waits'), directory]);
+  const offcpu = ebpf.offcpu as Offcpu;
+  const expected = Object.entries(KINDS).flatMap(([reason, kinds]) =>
+    kinds.map((kind) => [`w-${kind}`, reason]),
+  );
+  expect(reasons(offcpu)).toMatchObject(Object.fromEntries(expected));
+  expect(Object.keys(offcpu.by_reason).sort()).toEqual([...REASONS].sort());
+  expect(sum(Object.values(offcpu.by_reason).map(({ time_ns }) => time_ns))).toBe(offcpu.total_time_ns);
+  expect(sum(Object.values(offcpu.undecided).map(({ count }) => count))).toBe(offcpu.by_reason.other?.count);
+  expect(Object.keys(offcpu.undecided)).toEqual(
+    expect.arrayContaining([expect.stringContaining('sigtimedwait'), expect.stringContaining('pause')]),
+  );
+});
+
+test('without stacks there is the state only', async () => {
+  const { ebpf } = await profile(['run', '--no-stacks', 'sleep', '0.05']);
+  expect(ebpf.offcpu?.by_reason.other?.time_ns).toBeGreaterThan(5e7);
+  expect(Object.keys(ebpf.offcpu?.undecided ?? {})).toEqual(['unknown']);
+});
