@@ -48,7 +48,7 @@ export function composeMaps(plan: Plan, context: ProgramContext): KernelMap[] {
 }
 
 function fragmentsOf(
-  { minBlockNs, stacks, stackDepth, profilers }: Plan,
+  { minBlockNs, stacks, stackDepth, children, profilers }: Plan,
   context: ProgramContext,
 ): Fragment[] {
   const { dialect, arch, btf, follow, self, dwarfPids = [] } = context;
@@ -57,13 +57,27 @@ function fragmentsOf(
   const stops = self !== undefined;
   const dwarf = { dwarfPids, dwarfGeneration: namedGeneration(follow) };
   const { losesFirstCounts } = dialect;
-  const options = { stackMode, losesFirstCounts, arch, btf, minBlockNs, stacks, stackDepth, ...dwarf, stops };
+  const held = follow.kind === 'held' ? follow.pid : undefined;
+  const options = {
+    stackMode,
+    losesFirstCounts,
+    arch,
+    btf,
+    minBlockNs,
+    stacks,
+    stackDepth,
+    children,
+    held,
+    ...dwarf,
+    stops,
+  };
   const fragments = profilers.map((profiler) => profiler.fragment(options));
   const onNamed = profilers.flatMap((profiler) => profiler.onNamed(options));
+  const onCommand = profilers.flatMap((profiler) => profiler.onCommand(options));
   const exitsSeen = fragments.some((fragment) => fragment.exitsSeen);
   const mappings = btf && stacks && follow.kind !== 'argument' && fragments.some(hasStacks);
   return [
-    tracking({ follow, btf, onNamed, onProgram: mappings ? announceProgram() : [], exitsSeen }),
+    tracking({ follow, btf, onNamed, onCommand, onProgram: mappings ? announceProgram() : [], exitsSeen }),
     ...(mappings ? [mappingEvents()] : []),
     ...fragments,
   ];

@@ -47,6 +47,8 @@ interface TrackingOptions {
   readonly btf: boolean;
   /** Statements that a profiler wants run for each thread named to the program; `args->pid` is its tid. */
   readonly onNamed: readonly string[];
+  /** Statements for the exec by which the held process becomes the command. */
+  readonly onCommand: readonly string[];
   /** Statements for each new program of a followed process. */
   readonly onProgram: readonly string[];
   /** Whether a profiler sees every thread leave, and prints its exit itself. */
@@ -63,7 +65,7 @@ export function tracking(options: TrackingOptions): Fragment {
     ...(follow.kind === 'argument' ? { begin: ['@gen[(uint64)$1] = (uint64)1;'] } : {}),
     probes: [
       ...(follow.kind === 'named' ? [namedProbe(follow, options.onNamed)] : []),
-      execProbe(follow, options.onProgram),
+      execProbe(options),
       ...(follow.kind === 'held' && follow.entry ? [entryProbe(follow.pid, follow.entry)] : []),
       ...(follow.children ? [newTaskProbe()] : []),
       freeProbe(),
@@ -103,7 +105,7 @@ function namedProbe(follow: Extract<Follow, { kind: 'named' }>, onNamed: readonl
   };
 }
 
-function execProbe(follow: Follow, onProgram: readonly string[]): Probe {
+function execProbe({ follow, onCommand, onProgram }: TrackingOptions): Probe {
   const told = ['print(("exec", nsecs, pid, @gen[(uint64)pid], comm));', ...onProgram];
   if (follow.kind !== 'held') {
     return {
@@ -124,6 +126,7 @@ function execProbe(follow: Follow, onProgram: readonly string[]): Probe {
       '  @execs = @execs + 1;',
       `  if (@execs == ${follow.execs}) {`,
       '    @gen[(uint64)pid] = (uint64)1;',
+      ...onCommand.map((line) => `    ${line}`),
       '  }',
       '}',
       'if (@gen[(uint64)pid]) {',
@@ -174,11 +177,17 @@ function exitProbe(btf: boolean): Probe {
     attach: 'tracepoint:sched:sched_process_exit',
     predicate: '@gen[(uint64)pid]',
     comment: 'The last name of each thread, and when it started.',
-    body: [exitEvent(btf)],
+    body: [exitEvent('nsecs', btf)],
   };
 }
 
-/** The statement that reports the current thread's end and start, by the clock of nsecs, which counts suspended time. */
-export function exitEvent(btf: boolean): string {
-  return `print(("exit", nsecs, pid, tid, ${btf ? 'curtask->start_boottime' : '(uint64)0'}, comm));`;
+/**
+ * The statement that reports the current thread's end, at `at`, and its start, by the clock of nsecs, which counts suspended
+ * time.
+ *
+ * @param more what else is to be reported
+ */
+export function exitEvent(at: string, btf: boolean, ...more: readonly string[]): string {
+  const fields = ['"exit"', at, 'pid', 'tid', btf ? 'curtask->start_boottime' : '(uint64)0', 'comm', ...more];
+  return `print((${fields.join(', ')}));`;
 }

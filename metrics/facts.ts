@@ -19,6 +19,8 @@ export interface Facts {
   readonly bpftrace: string;
   readonly profilers: readonly string[];
   readonly stacks: boolean;
+  /** Whether the kernel has BTF, and so tells of each thread when it started and what it used of the CPU. */
+  readonly btf: boolean;
   /** Frames that a stack can have. */
   readonly stackDepth: number;
   /** Processes whose user stacks were unwound by DWARF until they ran another program. */
@@ -42,6 +44,15 @@ export interface LiveThread {
   readonly state: string;
   /** Where it was blocked when it was named. */
   readonly blocked?: BlockedAt;
+  /** What it had used by then. */
+  readonly cpu?: CpuTime | undefined;
+}
+
+/** What the scheduler has counted of a thread since its start. */
+export interface CpuTime {
+  readonly onCpuNs: number;
+  /** How long it was ready and had no CPU. */
+  readonly runDelayNs: number;
 }
 
 /** The stack of a blocked thread, read from /proc. */

@@ -52,6 +52,7 @@ export function offcpuMetrics(
   const stats = Object.values(threads);
   const total = sum(stats.map((t) => t.total_time_ns));
   const events = sum(stats.map((t) => t.count));
+  const { rows: stacks, missing } = stackRows(waits, input, frames);
   const metrics: Offcpu = {
     total_time_ns: total,
     total_events: events,
@@ -64,7 +65,7 @@ export function offcpuMetrics(
     by_reason: {},
     undecided: {},
     still_blocked: stillBlocked(input, frames),
-    stacks: stackRows(waits, input, frames),
+    stacks,
     frames: [...frames.frames],
   };
   metrics.by_reason = byReason(metrics.stacks);
@@ -79,7 +80,7 @@ export function offcpuMetrics(
     ].filter((row) => row === undefined).length,
     incomplete: sum(metrics.stacks.map((row) => (row.user_incomplete && !row.since_start ? row.count : 0))),
     framesCut: sum([...metrics.stacks, ...metrics.still_blocked].map((row) => row.user_cut)),
-    stacksMissing: input.stacks ? sum(metrics.stacks.filter(lacksStack(frames)).map((row) => row.count)) : 0,
+    stacksMissing: input.stacks ? missing : 0,
   };
 }
 
@@ -193,14 +194,22 @@ function extremes(
 }
 
 /**
- * By time, longest first. Kernel rows that differ in words that are no code only, or whose stack was lost, are one.
+ * By time, longest first, and how many waits lack the stack that they should have. Kernel rows that differ in words that are no code only, or whose stack was lost, are one.
  */
-function stackRows(waits: readonly WaitRow[], input: OffcpuInput, frames: FrameTable): Offcpu['stacks'] {
+function stackRows(
+  waits: readonly WaitRow[],
+  input: OffcpuInput,
+  frames: FrameTable,
+): { rows: Offcpu['stacks']; missing: number } {
+  const lacks = lacksStack(frames);
+  let missing = 0;
   const rows = new Map<string, Offcpu['stacks'][number]>();
   for (const wait of waits) {
     const { pid, tid, totalNs: time_ns, count, sinceStart: since_start } = wait;
     const where = whereWaited(wait, input, frames);
-    const key = `${pid} ${tid} ${since_start} ${JSON.stringify(where)}`;
+    if (!wait.made && !since_start && lacks(where)) missing += count;
+    const { state, user, user_cut, user_incomplete, kernel } = where;
+    const key = `${pid} ${tid} ${state} ${since_start} ${user_cut} ${user_incomplete} ${user} ${kernel}`;
     const known = rows.get(key);
     if (known) {
       known.time_ns += time_ns;
@@ -209,7 +218,7 @@ function stackRows(waits: readonly WaitRow[], input: OffcpuInput, frames: FrameT
       rows.set(key, { pid, tid, time_ns, count, since_start, ...where });
     }
   }
-  return [...rows.values()].sort((a, b) => b.time_ns - a.time_ns);
+  return { rows: [...rows.values()].sort((a, b) => b.time_ns - a.time_ns), missing };
 }
 
 /** State, reason and stacks of a wait, by which waits are told apart. */
@@ -283,12 +292,11 @@ function ownerOf(row: { pid: number; tid: number }, named: OffcpuInput['named'])
 /** Kernel functions of a process's threads that have no user code: exiting ones, and io_uring's. */
 const WITHOUT_USER_CODE = new Set(['do_exit', 'io_sq_thread', 'io_wq_worker']);
 
-/** Every wait has a kernel stack; a user stack too, if the thread has user code. */
-function lacksStack({ frames }: FrameTable): (row: Offcpu['stacks'][number]) => boolean {
+/** Every wait that a thread began itself has a kernel stack; a user stack too, if the thread has user code. */
+function lacksStack({ frames }: FrameTable): (row: Pick<Where, 'kernel' | 'user'>) => boolean {
   const lacksUserCode = (kernel: readonly number[]) =>
     kernel.some((index) => WITHOUT_USER_CODE.has(frames[index]?.symbol ?? ''));
-  return ({ since_start, kernel, user }) =>
-    !since_start && (kernel.length === 0 || (user.length === 0 && !lacksUserCode(kernel)));
+  return ({ kernel, user }) => kernel.length === 0 || (user.length === 0 && !lacksUserCode(kernel));
 }
 
 function sum(numbers: readonly number[]): number {

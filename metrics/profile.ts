@@ -3,6 +3,7 @@ import { readUnseen } from '../bt/profilers/offcpu.ts';
 import type { Entry } from '../parsers/entries.ts';
 import { readInteger } from '../parsers/integer.ts';
 import type { Recording } from '../parsers/recording.ts';
+import { accountOf, cpuTimes } from './account.ts';
 import type { Ending, Facts } from './facts.ts';
 import { addressSpaces, type FrameTable, newFrameTable, readable } from './frames.ts';
 import { hintsFor } from './hints.ts';
@@ -24,9 +25,8 @@ export function assembleProfile(
   const names = namesOf(recording, facts, ending.alive);
   const frames = newFrameTable(addressSpaces(ending.mappings), symbols, facts);
   const calls = recording.maps.get('@calls') ?? [];
-  const offcpu = facts.profilers.includes('offcpu')
-    ? offcpuMetrics(offcpuInput(recording, facts, ending, span, names), frames)
-    : undefined;
+  const input = offcpuInput(recording, facts, ending, span, names);
+  const offcpu = facts.profilers.includes('offcpu') ? offcpuMetrics(input, frames) : undefined;
   const named = offcpu && namedMetrics(offcpu.metrics, frames, symbols);
   const syscalls = facts.profilers.includes('syscalls')
     ? syscallMetrics(calls, [], facts.host.arch, span.wall, names.processes)
@@ -46,6 +46,9 @@ export function assembleProfile(
       ...(named ? { offcpu: named } : {}),
       ...(syscalls ? { syscalls: syscalls.metrics } : {}),
     },
+    ...(named && isAccounted(recording, facts)
+      ? { account: accountOf(input.lifetimes, cpuTimes(recording, facts, ending), named, names.threadCount) }
+      : {}),
     quality: quality(recording, facts, ending, {
       unreadable: (offcpu?.unreadable ?? 0) + (syscalls?.unreadable ?? 0),
       stacksMissing: offcpu?.stacksMissing ?? 0,
@@ -56,6 +59,11 @@ export function assembleProfile(
       hints: named && facts.stacks ? hintsFor(named, facts, ending) : [],
     }),
   };
+}
+
+/** A collection that was cut short has no moment at which all is known; without BTF nothing tells of the CPU. */
+function isAccounted(recording: Recording, facts: Facts): boolean {
+  return recording.end !== undefined && facts.btf;
 }
 
 /** With lines, where they are asked for, and names for people. */

@@ -138,10 +138,12 @@ export const REASON_TABLE: readonly ReasonRow[] = [
   ),
 ];
 
-const reasonOf = lookup(REASON_TABLE);
-const isPageFault = lookup([PAGE_FAULT]);
+/** What the compiler adds to the name of a function that it has made out of another, such as `.isra.0`. */
+const CLONE = /\.\w+(?:\.\d+)*$/;
 
-/** Finds the reason of a function: by its name, or by the longest beginning in the table. */
+const reasonOf = lookup([PAGE_FAULT, ...REASON_TABLE]);
+
+/** Finds the reason of a function: by its name, or by the longest beginning in the table. Each name is looked up once. */
 function lookup(rows: readonly ReasonRow[]): (name: string) => Reason | undefined {
   const all = rows.flatMap(({ reason, functions }) => functions.map((name) => ({ reason, name })));
   const exact = new Map(all.map(({ reason, name }) => [name, reason]));
@@ -149,11 +151,14 @@ function lookup(rows: readonly ReasonRow[]): (name: string) => Reason | undefine
     .filter(({ name }) => name.endsWith('*'))
     .map(({ reason, name }) => ({ reason, start: name.slice(0, -1) }))
     .sort((a, b) => b.start.length - a.start.length);
-  return (name) => exact.get(name) ?? beginnings.find(({ start }) => name.startsWith(start))?.reason;
+  const find = (name: string) =>
+    exact.get(name) ?? beginnings.find(({ start }) => name.startsWith(start))?.reason;
+  const found = new Map<string, Reason | undefined>();
+  return (name) => {
+    if (!found.has(name)) found.set(name, find(name.replace(CLONE, '')));
+    return found.get(name);
+  };
 }
-
-/** What the compiler adds to the name of a function that it has made out of another, such as `.isra.0`. */
-const CLONE = /\.\w+(?:\.\d+)*$/;
 
 /** Why a thread waited. */
 export interface WhyWaited {
@@ -171,11 +176,13 @@ export interface WhyWaited {
 export function whyWaited(state: string, kernel: readonly (string | null)[]): WhyWaited {
   const byState = BY_STATE[state];
   if (byState) return { reason: byState };
-  const names = kernel.flatMap((name) => name?.replace(CLONE, '') ?? []);
-  if (names.some(isPageFault)) return { reason: 'page_fault' };
-  for (const name of names) {
-    const reason = reasonOf(name);
-    if (reason) return { reason };
+  let innermost: Reason | undefined;
+  for (const name of kernel) {
+    const reason = name === null ? undefined : reasonOf(name);
+    if (reason === 'page_fault') return { reason };
+    innermost ??= reason;
   }
-  return { reason: 'other', undecided: waitSite(names) };
+  return innermost
+    ? { reason: innermost }
+    : { reason: 'other', undecided: waitSite(kernel)?.replace(CLONE, '') };
 }

@@ -13,6 +13,7 @@ import { CATEGORIES } from './syscall-category.ts';
 const whole = z.number().multipleOf(1).nonnegative().meta({ type: 'integer' });
 const count = whole;
 const ns = whole;
+const signed = z.number().multipleOf(1).meta({ type: 'integer' });
 const pid = z.int().nonnegative();
 const share = z.number().min(0).max(1);
 const index = z.int().nonnegative();
@@ -192,11 +193,30 @@ export const qualitySchema = z.object({
   hints: z.array(z.string()).describe('what would show more'),
 });
 
+export const accountSchema = z
+  .object({
+    threads: count.describe(
+      'threads whose lifetime and time on the CPU are known: all others are left out here',
+    ),
+    threads_unknown: count,
+    thread_time_ns: ns.describe('how long they lived within the collection, together'),
+    on_cpu_ns: signed.describe("by the scheduler's own count"),
+    off_cpu_ns: z
+      .partialRecord(reason, ns)
+      .describe('by our waits, also those that had not ended; preempted is time in the run queue'),
+    unaccounted_ns: signed.describe('what the two do not have; below 0 when they overlap'),
+    run_delay_ns: signed.describe(
+      "how long they were ready and had no CPU, by the scheduler's own count: all of preempted, and the end of other waits",
+    ),
+  })
+  .describe('where the time of all threads went: thread_time = on_cpu + all of off_cpu + unaccounted');
+
 export const profileSchema = z.object({
   kind: z.literal('profile'),
   schema: z.literal('btprof/1'),
   metadata: metadataSchema,
   ebpf: z.object({ offcpu: offcpuSchema.optional(), syscalls: syscallsSchema.optional() }),
+  account: accountSchema.optional().describe('with offcpu, and where the kernel has BTF'),
   quality: qualitySchema,
 });
 
@@ -239,6 +259,7 @@ export type Sample = z.infer<typeof sampleSchema>;
 export type MetadataLine = z.infer<typeof metadataLineSchema>;
 export type Doctor = z.infer<typeof doctorSchema>;
 export type DoctorCheck = Doctor['checks'][number];
+export type Account = z.infer<typeof accountSchema>;
 export type Offcpu = z.infer<typeof offcpuSchema>;
 export type Syscalls = z.infer<typeof syscallsSchema>;
 export type Metadata = z.infer<typeof metadataSchema>;

@@ -77,8 +77,8 @@ export function namedByTid({ named }: Facts): Map<number, LiveThread> {
 }
 
 /**
- * How long threads lived within the collection, ns, by `PID:TID`: those that exited with their start time known, and
- * those that were there from its start to its end.
+ * How long threads lived within the collection, ns, by `PID:TID`: those that exited, if their start is known, and those
+ * that are alive at the end.
  */
 export function lifetimes(
   recording: Recording,
@@ -86,17 +86,37 @@ export function lifetimes(
   { alive }: Ending,
   span: Span,
 ): Map<string, number> {
-  const named = namedByTid(facts);
-  const throughout = alive.filter(({ pid, tid }) => named.get(tid)?.pid === pid);
-  const lived = new Map(
-    throughout.map(({ pid, tid }) => [`${pid}:${tid}`, Math.max(0, span.end - span.start)]),
-  );
-  for (const { pid, tid, start, at } of recording.exits) {
-    // A pid that was used again stands for all its processes, as it does in the waits.
-    const key = `${pid}:${tid}`;
-    const held = start < (recording.entry ?? 0) ? heldNs(recording) : 0;
-    if (start > 0)
-      lived.set(key, (lived.get(key) ?? 0) + Math.max(0, at - Math.max(start, span.start) - held));
-  }
+  const births = birthsOf(recording, facts, span);
+  const bornBefore = (thread: ThreadId, at: number) =>
+    births.get(keyOf(thread))?.findLast((birth) => birth <= at);
+  const lived = new Map<string, number>();
+  // A number that was used again stands for all who had it, as it does in the waits.
+  const add = (thread: ThreadId, from: number | undefined, until: number) => {
+    if (from === undefined) return;
+    const held = from < (recording.entry ?? 0) ? heldNs(recording) : 0;
+    const ns = Math.max(0, until - Math.max(from, span.start) - held);
+    lived.set(keyOf(thread), (lived.get(keyOf(thread)) ?? 0) + ns);
+  };
+  for (const exit of recording.exits)
+    add(exit, bornBefore(exit, exit.at) ?? (exit.start > 0 ? exit.start : undefined), exit.at);
+  for (const thread of alive) add(thread, bornBefore(thread, span.end), span.end);
   return lived;
+}
+
+type ThreadId = Pick<LiveThread, 'pid' | 'tid'>;
+
+function keyOf({ pid, tid }: ThreadId): string {
+  return `${pid}:${tid}`;
+}
+
+/** When threads began to be followed, by `PID:TID`. */
+function birthsOf(recording: Recording, facts: Facts, span: Span): Map<string, number[]> {
+  const first = facts.mode === 'run' ? facts.pids.map((pid) => ({ pid, tid: pid })) : facts.named;
+  const births = new Map(first.map((thread) => [keyOf(thread), [span.start]]));
+  for (const thread of recording.threads) {
+    const known = births.get(keyOf(thread));
+    if (known) known.push(thread.at);
+    else births.set(keyOf(thread), [thread.at]);
+  }
+  return births;
 }

@@ -74,6 +74,12 @@ export function parseOwner(text: string): { uid: number; innerPid: number } | un
   return uid === undefined || pid === undefined ? undefined : { uid: Number(uid), innerPid: Number(pid) };
 }
 
+/** What a thread used of the CPU, and how long it was ready without having one, ns, from /proc/PID/task/TID/schedstat. */
+export function parseSchedstat(text: string): { onCpuNs: number; runDelayNs: number } | undefined {
+  const [, onCpu, delay] = /^(\d+) (\d+) \d+\s*$/.exec(text) ?? [];
+  return onCpu === undefined ? undefined : { onCpuNs: Number(onCpu), runDelayNs: Number(delay) };
+}
+
 /** When a process started, in ticks since boot, from /proc/PID/stat. */
 export function parseStartTicks(text: string): number | undefined {
   const ticks = text.slice(text.lastIndexOf(')') + 2).split(' ')[19];

@@ -18,6 +18,10 @@ export interface Recording {
   readonly execs: Event<'exec'>[];
   readonly forks: Event<'fork'>[];
   readonly exits: Event<'exit'>[];
+  /** New threads, the first ones of new processes among them. */
+  readonly threads: Event<'thread'>[];
+  /** The held process became the command. */
+  began: Event<'began'> | undefined;
   /** Whether a line held a name that is no ASCII. */
   mangled: boolean;
   /** What each map held when a program took over from an earlier one. */
@@ -59,6 +63,8 @@ export function newRecording(): Recording {
     execs: [],
     forks: [],
     exits: [],
+    threads: [],
+    began: undefined,
     earlier: new Map(),
     printing: undefined,
     maps: new Map(),
@@ -133,6 +139,12 @@ function recordEvent(recording: Recording, event: StreamEvent): void {
       return;
     case 'exit':
       recording.exits.push(event);
+      return;
+    case 'thread':
+      recording.threads.push(event);
+      return;
+    case 'began':
+      recording.began = event;
       return;
     case 'tick':
       completePrint(recording);

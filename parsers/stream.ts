@@ -39,7 +39,18 @@ const eventTuple = z.union([
     .transform(([type, at, parent, pid, generation]) => ({ type, at, parent, pid, generation })),
   z
     .tuple([z.literal('exit'), ns, id, id, ns, comm])
-    .transform(([type, at, pid, tid, start, comm]) => ({ type, at, pid, tid, start, comm })),
+    .rest(ns)
+    .transform(([type, at, pid, tid, start, comm, onCpuNs, runDelayNs]) => ({
+      ...{ type, at, pid, tid, start, comm },
+      cpu: onCpuNs === undefined || runDelayNs === undefined ? undefined : { onCpuNs, runDelayNs },
+    })),
+  z.tuple([z.literal('thread'), ns, id, id]).transform(([type, at, pid, tid]) => ({ type, at, pid, tid })),
+  z
+    .tuple([z.literal('began'), ns, id, ns, ns, ns, ns])
+    .transform(([type, at, pid, seen, before, arrived, runDelayNs]) => ({
+      ...{ type, at, pid },
+      cpu: { onCpuNs: (seen || before) + (arrived > 0 ? at - arrived : 0), runDelayNs },
+    })),
   z
     .tuple([z.literal('image'), ns, id, id, word, word, word])
     .transform(([type, at, pid, generation, startCode, device, inode]) => ({

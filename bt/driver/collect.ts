@@ -7,13 +7,13 @@ import { startOf } from '../../metrics/threads.ts';
 import type { Recording } from '../../parsers/recording.ts';
 import { BtprofError } from '../errors.ts';
 import type { Follow } from '../tracking.ts';
-import { endingOf } from './ending.ts';
+import { endingOf, followed } from './ending.ts';
 import { resumeShouldWeDie } from './entry.ts';
 import type { HeldTarget } from './held-target.ts';
 import type { MappingCache } from './mappings.ts';
 import { openSession, type Session, type SessionOptions } from './session.ts';
 import { takeOverAtEntry } from './take-over.ts';
-import { isAlive, nameThreads, threadsOf, userProcesses } from './threads.ts';
+import { cpuTimesOf, isAlive, nameThreads, threadsOf, userProcesses, withStacks } from './threads.ts';
 import { type Hold, unwindsDwarf } from './unwind.ts';
 
 /** What is profiled. */
@@ -129,10 +129,11 @@ async function finished(
   const { subject, debug } = options;
   const { tracer, recording, symbols } = session;
   if (subject.kind === 'run' && cause === 'subject') await drain(recording, subject.target.pid);
+  const cpu = cpuTimesOf(followed(recording, facts, subject));
   if (cause !== 'tracer') await session.printMaps();
   const failure = broken ?? (recording.end === undefined ? await diedMidway(session) : undefined);
   const elapsedNs = Math.round((performance.now() - began) * 1e6);
-  const ending = { ...(await endingOf(options, session, facts, { failure, byDwarf })), elapsedNs };
+  const ending = { ...(await endingOf(options, session, facts, { failure, byDwarf, cpu })), elapsedNs };
   for (const remark of tracer.remarks()) debug(`bpftrace: ${remark}`);
   const close = async () => {
     tracer.kill();
@@ -188,6 +189,7 @@ function factsOf(
     bpftrace: dialect.version,
     profilers: plan.profilers.map((p) => p.name),
     stacks: plan.stacks,
+    btf: host.btf,
     dwarfPids,
     dwarfGeneration: 1,
     stackDepth: limits.stackDepth,
@@ -214,7 +216,7 @@ function begin({ tracer, mappings }: Session, subject: Subject): LiveThread[] {
       : () => userProcesses().filter((pid) => !ours.includes(pid)),
   );
   for (const pid of new Set(named.map((thread) => thread.pid))) void mappings.read(pid, 1);
-  return named;
+  return withStacks(named); // after all have been named: each wait counts from there
 }
 
 /** What ended a collection. */

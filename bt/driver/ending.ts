@@ -1,4 +1,4 @@
-import type { Ending, Facts, MappingTexts } from '../../metrics/facts.ts';
+import type { CpuTime, Ending, Facts, MappingTexts } from '../../metrics/facts.ts';
 import { isRuntime } from '../../metrics/hints.ts';
 import type { Recording } from '../../parsers/recording.ts';
 import type { BtprofError } from '../errors.ts';
@@ -9,6 +9,8 @@ import { liveThreads, threadsOf } from './threads.ts';
 interface HowEnded {
   /** Why bpftrace ended by itself. */
   readonly failure: BtprofError | undefined;
+  /** What threads had used of the CPU when the end was asked for, by tid. */
+  readonly cpu: ReadonlyMap<number, CpuTime | undefined>;
   /** Whether the command was to be unwound by DWARF from its entry on. */
   readonly byDwarf: boolean;
 }
@@ -22,7 +24,7 @@ export async function endingOf(
 ): Promise<Omit<Ending, 'elapsedNs'>> {
   const { subject } = options;
   const { recording, mappings } = session;
-  const alive = liveThreads(followed(recording, facts, subject));
+  const alive = liveThreads(followed(recording, facts, subject), end.cpu);
   await mappings.close();
   const texts = mappings.texts();
   return {
@@ -49,7 +51,7 @@ function pidsOf(recording: Recording, facts: Facts): Set<number> {
 }
 
 /** Those that may be alive. */
-function followed(recording: Recording, facts: Facts, subject: Subject): ReadonlySet<number> {
+export function followed(recording: Recording, facts: Facts, subject: Subject): ReadonlySet<number> {
   const pids = pidsOf(recording, facts);
   for (const { pid } of recording.exits) if (threadsOf(pid).length === 0) pids.delete(pid);
   if (subject.kind === 'run' && recording.execs.length > 0) pids.add(subject.target.pid);

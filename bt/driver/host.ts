@@ -39,10 +39,14 @@ export function readHost(): Host {
 
 /**
  * Names of fields stand in BTF's table of strings (Documentation/bpf/btf.rst). The youngest that we read of a task is
- * start_boottime, of Linux 5.5.
+ * start_boottime, of Linux 5.5; run_delay is there with CONFIG_SCHED_INFO.
  */
 export function hasBtf(): boolean {
-  return tryRead(() => readFileSync(BTF).includes('\0start_boottime\0')) ?? false;
+  return tryRead(() => hasFields(readFileSync(BTF), ['start_boottime', 'run_delay'])) ?? false;
+}
+
+function hasFields(btf: Buffer, names: readonly string[]): boolean {
+  return names.every((name) => btf.includes(`\0${name}\0`));
 }
 
 /** `0-127`, or `0-3,8-11`. */

@@ -1,7 +1,14 @@
 import { readdirSync, readFileSync } from 'node:fs';
-import type { BlockedAt, LiveThread } from '../../metrics/facts.ts';
+import type { BlockedAt, CpuTime, LiveThread } from '../../metrics/facts.ts';
 import type { NamedPlace } from '../../metrics/frames.ts';
-import { parseKallsyms, parseKernelStack, parseStat, parseTgid, parseUserPc } from '../../parsers/proc.ts';
+import {
+  parseKallsyms,
+  parseKernelStack,
+  parseSchedstat,
+  parseStat,
+  parseTgid,
+  parseUserPc,
+} from '../../parsers/proc.ts';
 import { tryRead } from './procfs.ts';
 
 /** Thread ids of a process; none when it is gone. */
@@ -37,8 +44,7 @@ export function isAlive(pid: number): boolean {
  * Names every thread of the processes to the running program by kill(tid, 0), until no new ones appear.
  *
  * @param list the processes, asked anew for each pass
- * @returns the threads named, and where they were blocked: the kernel's own stack of the thread, and the user address from
- *   which it entered the kernel
+ * @returns the threads named
  */
 export function nameThreads(list: () => readonly number[]): LiveThread[] {
   process.kill(process.pid, 0); // the collection begins
@@ -49,28 +55,48 @@ export function nameThreads(list: () => readonly number[]): LiveThread[] {
       for (const tid of threadsOf(pid)) {
         if (named.has(tid)) continue;
         tryRead(() => process.kill(tid, 0));
-        named.set(tid, { pid, tid, comm: commOf(pid, tid) ?? '', state: statOf(pid, tid)?.state ?? '?' });
+        const state = statOf(pid, tid)?.state ?? '?';
+        named.set(tid, { pid, tid, comm: commOf(pid, tid) ?? '', state, cpu: cpuTimeOf(pid, tid) });
         added = true;
       }
     }
   }
-  // All are named before any is asked more: each wait counts from its thread's naming on.
+  return [...named.values()];
+}
+
+/** Where threads are blocked: the kernel's own stack of each, and the user address from which it entered the kernel. */
+export function withStacks(threads: readonly LiveThread[]): LiveThread[] {
   return withKernelAddresses(
-    [...named.values()].map((thread) => ({ ...thread, blocked: blockedAt(thread.pid, thread.tid) })),
+    threads.map((thread) => ({ ...thread, blocked: blockedAt(thread.pid, thread.tid) })),
   );
 }
 
 /** The threads that live now. */
-export function liveThreads(pids: Iterable<number>): LiveThread[] {
+export function liveThreads(
+  pids: Iterable<number>,
+  cpu: ReadonlyMap<number, CpuTime | undefined>,
+): LiveThread[] {
   const threads: LiveThread[] = [];
   for (const pid of pids) {
     for (const tid of threadsOf(pid)) {
       const comm = commOf(pid, tid);
       const state = statOf(pid, tid)?.state;
-      if (comm !== undefined && state !== undefined) threads.push({ pid, tid, comm, state });
+      if (comm !== undefined && state !== undefined)
+        threads.push({ pid, tid, comm, state, cpu: cpu.get(tid) });
     }
   }
   return threads;
+}
+
+/** What the scheduler has counted of each thread of the processes so far, by tid. */
+export function cpuTimesOf(pids: Iterable<number>): Map<number, CpuTime | undefined> {
+  return new Map(
+    [...pids].flatMap((pid) => threadsOf(pid).map((tid) => [tid, cpuTimeOf(pid, tid)] as const)),
+  );
+}
+
+function cpuTimeOf(pid: number, tid: number): CpuTime | undefined {
+  return parseSchedstat(tryRead(() => readFileSync(`/proc/${pid}/task/${tid}/schedstat`, 'utf8')) ?? '');
 }
 
 function commOf(pid: number, tid: number): string | undefined {

@@ -1,12 +1,14 @@
 import { z } from 'zod';
 import type { Entry } from '../../parsers/entries.ts';
 import { readInteger } from '../../parsers/integer.ts';
-import { countInto, type KernelMap, noteFull, STOPPED } from '../program.ts';
+import { CLONE_THREAD, countInto, type KernelMap, noteFull, type Probe, STOPPED } from '../program.ts';
 import { exitEvent } from '../tracking.ts';
 import type { FragmentOptions, Profiler } from './profiler.ts';
 
 /** prev_state of a thread that was blocked already when it was named to the program; no kernel state has it. */
 const SEEDED = 0x1000;
+/** prev_state of a thread that was made and has not run yet. */
+const MADE = 0x2000;
 /** prev_state bits of a thread that leaves for ever: EXIT_DEAD | EXIT_ZOMBIE (linux/sched.h). */
 const LEAVING = '0x30';
 
@@ -17,7 +19,7 @@ const LEAVING = '0x30';
 export const offcpu: Profiler = {
   name: 'offcpu',
   summary: 'how long each thread was off the CPU, and in which user and kernel stack',
-  tracepoints: ['sched:sched_switch'],
+  tracepoints: ['sched:sched_switch', 'task:task_newtask'],
   cost: 'about 2.8 µs per context switch of a followed thread, 0.9 µs with --no-stacks, 0.3 µs of any other',
   caveats: [
     'a thread that is ready but has no CPU is off-CPU too (state R)',
@@ -25,18 +27,26 @@ export const offcpu: Profiler = {
     'kernel threads are not followed',
   ],
   fragment: (options) => ({
-    begin: declareOff(options),
+    begin: [
+      ...declareOff(options),
+      ...(seesArrival(options) ? ['@arrived = (uint64)0;', '@used = (uint64)0;'] : []),
+    ],
     probes: [
       {
         attach: 'tracepoint:sched:sched_switch',
         comment:
           'The thread going in ends its wait; the one going out begins one, unless it leaves for ever.',
-        body: [...endOfWait(options), ...startOfWait(options)],
+        body: [...endOfWait(options), ...arrival(options), ...startOfWait(options)],
       },
+      newThread(options),
     ],
     exitsSeen: true,
-    maps: maps(options.stacks ? 2 : 0),
+    maps: [
+      ...maps(options.stacks ? 2 : 0),
+      ...(seesArrival(options) ? [helper('@arrived'), helper('@used')] : []),
+    ],
   }),
+  onCommand: (options) => (seesArrival(options) ? [BEGAN] : []),
   onNamed: (options) => [
     '$now = nsecs;',
     '$w = @off[(uint64)args->pid];',
@@ -46,6 +56,54 @@ export const offcpu: Profiler = {
     '}',
   ],
 };
+
+/**
+ * What the held process has used of the CPU when it becomes the command: until it went out last, which may have been before
+ * the probes were live, and since it came in. The scheduler's own sum is behind by what has passed since its last look.
+ */
+const BEGAN =
+  'print(("began", nsecs, pid, @used, curtask->se.prev_sum_exec_runtime, @arrived, curtask->sched_info.run_delay));';
+
+function arrival(options: FragmentOptions): string[] {
+  if (!seesArrival(options)) return [];
+  return [
+    `if (args->next_pid == ${options.held}) { @arrived = $now; }`,
+    `if (tid == ${options.held}) { @used = curtask->se.sum_exec_runtime; }`,
+  ];
+}
+
+function seesArrival({ held, btf }: FragmentOptions): boolean {
+  return held !== undefined && btf;
+}
+
+/** The last switch-out of a thread, with what it used of the CPU and how long it was ready without having one. */
+function lastEvent(btf: boolean): string {
+  const cpu = btf ? ['curtask->se.sum_exec_runtime', 'curtask->sched_info.run_delay'] : [];
+  return exitEvent('$now', btf, ...cpu);
+}
+
+/** A thread waits from the moment on at which it is made. The stacks here are those of the one that makes it. */
+function newThread(options: FragmentOptions): Probe {
+  const isThread = `args->clone_flags & ${CLONE_THREAD}`;
+  const fields = ['$now', '$pid', '@gen[(uint64)pid]', `(uint64)${MADE}`, ...stacks(options)];
+  return {
+    attach: 'tracepoint:task:task_newtask',
+    predicate: `@gen[(uint64)pid]${unlessStopped(options)}${options.children ? '' : ` && (${isThread})`}`,
+    comment: 'A new thread waits for its first CPU.',
+    body: [
+      '$now = nsecs;',
+      '$pid = (uint64)args->pid;',
+      `if (${isThread}) { $pid = (uint64)pid; }`,
+      `@off[(uint64)args->pid] = (${fields.join(', ')});`,
+      noteFull('@off', '@off[(uint64)args->pid].0 == 0'),
+      'print(("thread", $now, $pid, args->pid));',
+    ],
+  };
+}
+
+function helper(name: KernelMap['name']): KernelMap {
+  return { name, role: 'helper', key: 0, value: 1 };
+}
 
 function maps(stacks: number): KernelMap[] {
   return [
@@ -71,7 +129,7 @@ function startOfWait(options: FragmentOptions): string[] {
     `if (@gen[(uint64)pid]${unlessStopped(options)}) {`,
     ...indent(unseenEnd(options)),
     `  if (args->prev_state & ${LEAVING}) {`,
-    `    ${exitEvent(options.btf)}`,
+    `    ${lastEvent(options.btf)}`,
     '  } else {',
     ...indent(
       indent(
@@ -173,6 +231,8 @@ export interface WaitRow {
   readonly sinceStart: boolean;
   readonly count: number;
   readonly totalNs: number;
+  /** The thread was new: nobody was there whose stack could be taken. */
+  readonly made: boolean;
   /** Stacks as bpftrace printed them; empty when there is none. */
   readonly kernel: string;
   readonly user: string;
@@ -237,14 +297,16 @@ export function threadKey(pid: number, tid: number): string {
   return `${pid}:${tid}`;
 }
 
-/** A wait seeded by name carries the stacks of whoever named it: they are not the thread's, and dropped. */
+/** A wait that another thread began, by a name or by making the thread, carries the stacks of that one: they are dropped. */
 function readState(state: number, kernel: string, user: string) {
-  const sinceStart = state === SEEDED;
+  const [sinceStart, made] = [state === SEEDED, state === MADE];
+  const own = !sinceStart && !made;
   return {
-    state: sinceStart ? ('?' as const) : stateLetter(state),
+    state: own ? stateLetter(state) : made ? ('R' as const) : ('?' as const),
     sinceStart,
-    kernel: sinceStart ? '' : kernel,
-    user: sinceStart ? '' : user,
+    made,
+    kernel: own ? kernel : '',
+    user: own ? user : '',
   };
 }
 

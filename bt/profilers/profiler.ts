@@ -17,6 +17,10 @@ export interface FragmentOptions {
   /** Whether the kernel has BTF: `curtask` can be read. */
   readonly btf: boolean;
   readonly arch: 'x86_64' | 'aarch64';
+  /** Whether the processes that followed ones start are followed, too; their threads always are. */
+  readonly children: boolean;
+  /** The process that is held until it runs the command. */
+  readonly held: number | undefined;
   /** Whether the program is told when the collection ends: the map STOPPED is there. */
   readonly stops: boolean;
 }
@@ -34,6 +38,8 @@ export interface Profiler {
   readonly caveats: readonly string[];
   /** Its part of the bpftrace program. */
   readonly fragment: (options: FragmentOptions) => Fragment;
+  /** Statements for the exec by which the held process becomes the command. */
+  readonly onCommand: (options: FragmentOptions) => readonly string[];
   /** Statements for each thread that is named to the program when it runs already. */
   readonly onNamed: (options: FragmentOptions) => readonly string[];
 }

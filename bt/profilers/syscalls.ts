@@ -47,6 +47,7 @@ export const syscalls: Profiler = {
     ],
     maps: [{ name: '@calls', role: 'result', key: 2, value: 1, perCpu: true }],
   }),
+  onCommand: () => [],
   onNamed: () => [],
 };
 

@@ -1,5 +1,5 @@
 import { hottestSites, siteOf } from '../../metrics/bottlenecks.ts';
-import type { Offcpu, Profile, Syscalls } from '../../metrics/schema.ts';
+import type { Account, Offcpu, Profile, Syscalls } from '../../metrics/schema.ts';
 import { formatCount, formatNs, formatShare, plural } from '../../metrics/units.ts';
 
 /** Rows that each table shows; the whole has to fit a screen. */
@@ -10,6 +10,7 @@ export function summaryView(profile: Profile): string {
   const { offcpu, syscalls } = profile.ebpf;
   const blocks = [
     headBlock(profile),
+    ...(profile.account?.thread_time_ns ? [accountBlock(profile.account)] : []),
     ...(offcpu ? [offcpuBlock(offcpu)] : []),
     ...(offcpu && offcpu.still_blocked.length > 0 ? [stillBlock(offcpu)] : []),
     ...(syscalls ? [syscallBlock(syscalls)] : []),
@@ -38,16 +39,30 @@ function offcpuBlock(offcpu: Offcpu): string[] {
   const head = `Off-CPU: ${formatNs(offcpu.total_time_ns)} in ${plural(offcpu.total_events, 'wait')}`;
   return [
     `${head}, on average ${formatNs(offcpu.avg_time_ns)}, at most ${formatNs(offcpu.max_time_ns)}`,
-    `  ${reasonShares(offcpu)}`,
     ...sitesTable(offcpu),
     ...threadsTable(offcpu),
   ];
 }
 
-function reasonShares({ by_reason, total_time_ns }: Offcpu): string {
-  return Object.entries(by_reason)
-    .map(([reason, { time_ns }]) => `${reason} ${formatShare(time_ns, total_time_ns)}`)
-    .join(', ');
+/** Columns of the longest bar. */
+const BAR = 40;
+
+/** Where the time of all threads went, most of it first, and last what is not known. */
+function accountBlock(account: Account): string[] {
+  const { thread_time_ns: total, threads, threads_unknown: unknown } = account;
+  const parts = Object.entries({ 'on the CPU': account.on_cpu_ns, ...account.off_cpu_ns })
+    .filter(([, ns]) => ns > 0)
+    .sort(([, a], [, b]) => b - a);
+  const rows = [...parts, ['unaccounted', account.unaccounted_ns] as const];
+  const names = Math.max(...rows.map(([name]) => name.length));
+  const left = unknown ? ` (${plural(unknown, 'other')} not known)` : '';
+  return [
+    `Where the ${formatNs(total)} of ${plural(threads, 'thread')} went${left}`,
+    ...rows.map(([name, ns]) => {
+      const bar = '#'.repeat(Math.round((BAR * Math.max(0, ns)) / total));
+      return `  ${name.padEnd(names)}  ${formatShare(ns, total).padStart(7)}  ${bar}`.trimEnd();
+    }),
+  ];
 }
 
 function sitesTable(offcpu: Offcpu): string[] {

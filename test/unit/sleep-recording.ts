@@ -68,6 +68,7 @@ export const SLEEP_FACTS: Facts = {
   bpftrace: '0.17.0',
   profilers: ['offcpu', 'syscalls'],
   stacks: true,
+  btf: true,
   stackDepth: 127,
   dwarfPids: [],
   dwarfGeneration: 1,

@@ -5,13 +5,14 @@ import { exitEvent, type Follow, TRACKING_TRACEPOINTS, tracking } from '../../..
 const HELD: Follow = { kind: 'held', pid: 4711, execs: 2, children: true };
 const NAMED: Follow = { kind: 'named', by: 42, children: true };
 const ARGUMENT: Follow = { kind: 'argument', children: true };
-const NOTHING_MORE = { onNamed: [], onProgram: [], exitsSeen: false };
+const NOTHING_MORE = { onNamed: [], onCommand: [], onProgram: [], exitsSeen: false };
 
 function probesOf(follow: Follow, exitsSeen = false): Map<string, Probe> {
   const { probes } = tracking({
     follow,
     btf: true,
     onNamed: ['named();'],
+    onCommand: [],
     onProgram: ['program();'],
     exitsSeen,
   });
@@ -140,6 +141,6 @@ test('exits are told here only when no profiler sees them', () => {
 });
 
 test('without BTF an exit has no start time', () => {
-  expect(exitEvent(true)).toBe('print(("exit", nsecs, pid, tid, curtask->start_boottime, comm));');
-  expect(exitEvent(false)).toBe('print(("exit", nsecs, pid, tid, (uint64)0, comm));');
+  expect(exitEvent('nsecs', true)).toBe('print(("exit", nsecs, pid, tid, curtask->start_boottime, comm));');
+  expect(exitEvent('nsecs', false)).toBe('print(("exit", nsecs, pid, tid, (uint64)0, comm));');
 });

@@ -12,6 +12,8 @@ import type { FragmentOptions } from '../../../../bt/profilers/profiler.ts';
 const OPTIONS: FragmentOptions = {
   stackMode: 'raw',
   losesFirstCounts: false,
+  children: true,
+  held: undefined,
   dwarfPids: [],
   dwarfGeneration: 1,
   minBlockNs: 0,
@@ -112,9 +114,11 @@ describe('the fragment', () => {
   });
 
   test('a thread that leaves for ever begins no wait', () => {
-    expect(bodyOf().slice(-7, -4)).toEqual([
+    const body = bodyOf();
+    const at = body.indexOf('  if (args->prev_state & 0x30) {');
+    expect(body.slice(at, at + 3)).toEqual([
       '  if (args->prev_state & 0x30) {',
-      '    print(("exit", nsecs, pid, tid, curtask->start_boottime, comm));',
+      '    print(("exit", $now, pid, tid, curtask->start_boottime, comm, curtask->se.sum_exec_runtime, curtask->sched_info.run_delay));',
       '  } else {',
     ]);
   });
@@ -143,6 +147,51 @@ describe('a thread that goes out while its wait is on', () => {
   });
 });
 
+describe('a new thread', () => {
+  const probeOf = (options: Partial<FragmentOptions> = {}) =>
+    offcpu
+      .fragment({ ...OPTIONS, ...options })
+      .probes.find((probe) => probe.attach === 'tracepoint:task:task_newtask');
+
+  test('waits for its first CPU from the moment on at which it is made', () => {
+    expect(probeOf()?.predicate).toBe('@gen[(uint64)pid]');
+    expect(probeOf({ stacks: false })?.body).toContain(
+      '@off[(uint64)args->pid] = ($now, $pid, @gen[(uint64)pid], (uint64)8192);',
+    );
+  });
+
+  test('of another process is followed with children only', () => {
+    expect(probeOf({ children: false })?.predicate).toBe(
+      '@gen[(uint64)pid] && (args->clone_flags & 0x10000)',
+    );
+  });
+
+  test('begins no wait once the profiler has asked for the maps', () => {
+    expect(probeOf({ stops: true })?.predicate).toBe('@gen[(uint64)pid] && @stopped == 0');
+  });
+
+  test('waits without a stack, for that is of who made it, and is ready', () => {
+    const none = { state: 'R', sinceStart: false, made: true, kernel: '', user: '' };
+    expect(readWait({ key: `8,7,1,8192,${KERNEL},${USER}`, value: STATS })).toMatchObject(none);
+    expect(readOpenWait({ key: '8', value: [5, 7, 1, 8192, KERNEL, USER] })).toMatchObject(none);
+  });
+});
+
+describe('the held process', () => {
+  const bodyOf = (options: Partial<FragmentOptions>) =>
+    offcpu.fragment({ ...OPTIONS, ...options }).probes.flatMap((probe) => probe.body);
+
+  test('is seen to come in, so that what it used before it became the command is known', () => {
+    expect(bodyOf({ held: 4711 })).toContain('if (args->next_pid == 4711) { @arrived = $now; }');
+    expect(offcpu.onCommand({ ...OPTIONS, held: 4711 }).join()).toContain('"began"');
+  });
+
+  test.each([{ held: undefined }, { held: 4711, btf: false }])('is not looked at with %j', (options) => {
+    expect(bodyOf(options).join()).not.toContain('@arrived');
+    expect(offcpu.onCommand({ ...OPTIONS, ...options })).toEqual([]);
+  });
+});
+
 test.each([
   [{ key: '4711', value: 2 }, 2],
   [{ key: '4711', value: '2' }, 2],
@@ -159,7 +208,7 @@ describe('once the profiler has asked for the maps', () => {
     offcpu.fragment({ ...OPTIONS, stops }).probes.flatMap((probe) => probe.body);
 
   test('no wait ends or begins any more', () => {
-    const conditions = bodyOf(true).filter((line) => line.startsWith('if '));
+    const conditions = bodyOf(true).filter((line) => line.startsWith('if ') && line.endsWith('== 0) {'));
     expect(conditions).toEqual(['if ($w.0 && @stopped == 0) {', 'if (@gen[(uint64)pid] && @stopped == 0) {']);
   });
 
@@ -177,6 +226,7 @@ describe('a row of @waits', () => {
       generation: 1,
       state: 'S',
       sinceStart: false,
+      made: false,
       count: 21,
       totalNs: 1052461357,
       kernel,
@@ -227,6 +277,7 @@ describe('a row of @waits', () => {
     expect(readWait({ key: `1,1,1,${state}`, value: STATS })).toMatchObject({
       state: letter,
       sinceStart: false,
+      made: false,
     });
   });
 
@@ -234,6 +285,7 @@ describe('a row of @waits', () => {
     expect(readWait({ key: `27083,27083,1,4096,${KERNEL},${USER}`, value: STATS })).toMatchObject({
       state: '?',
       sinceStart: true,
+      made: false,
       kernel: '',
       user: '',
     });
@@ -275,6 +327,7 @@ describe('an entry of @off', () => {
       generation: 1,
       state: 'S',
       sinceStart: false,
+      made: false,
       sinceNs: 3952039677170,
       kernel: KERNEL,
       user: USER,
@@ -296,6 +349,7 @@ describe('an entry of @off', () => {
       readOpenWait({ key: '26938', value: [3947808823425, 26938, 1, 4096, KERNEL, USER] }),
     ).toMatchObject({
       sinceStart: true,
+      made: false,
       state: '?',
       kernel: '',
       user: '',

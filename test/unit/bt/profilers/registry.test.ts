@@ -33,6 +33,8 @@ describe.each(PROFILERS)('$name', (profiler) => {
   const options = {
     stackMode: 'perf',
     losesFirstCounts: false,
+    children: true,
+    held: undefined,
     dwarfPids: [],
     dwarfGeneration: 1,
     minBlockNs: 0,

@@ -9,6 +9,8 @@ describe('the fragment', () => {
       ...{
         stackMode: 'raw',
         losesFirstCounts: false,
+        children: true,
+        held: undefined,
         dwarfPids: [],
         dwarfGeneration: 1,
         minBlockNs: 0,

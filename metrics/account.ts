@@ -1,0 +1,75 @@
+import type { Recording } from '../parsers/recording.ts';
+import type { CpuTime, Ending, Facts } from './facts.ts';
+import type { Reason } from './reasons.ts';
+import type { Account, Offcpu } from './schema.ts';
+import { namedByTid } from './threads.ts';
+
+/**
+ * Where the lifetimes of all threads went: on the CPU, by the scheduler's own count, off it for each reason, by our
+ * waits, and what neither of the two has. Threads of which one of the figures is missing are left out, and counted.
+ *
+ * @param lifetimes ns, by `PID:TID`
+ */
+export function accountOf(
+  lifetimes: ReadonlyMap<string, number>,
+  cpu: ReadonlyMap<string, CpuTime>,
+  offcpu: Pick<Offcpu, 'stacks' | 'still_blocked'>,
+  threadCount: number,
+): Account {
+  const known = [...lifetimes.keys()].filter((key) => cpu.has(key));
+  const isKnown = new Set(known);
+  const waits = [...offcpu.stacks, ...offcpu.still_blocked.map(open)].filter(({ pid, tid }) =>
+    isKnown.has(`${pid}:${tid}`),
+  );
+  const lived = sum(known.map((key) => lifetimes.get(key) ?? 0));
+  const onCpu = sum(known.map((key) => cpu.get(key)?.onCpuNs ?? 0));
+  const off = sum(waits.map(({ time_ns }) => time_ns));
+  return {
+    threads: known.length,
+    threads_unknown: Math.max(0, threadCount - known.length),
+    thread_time_ns: lived,
+    on_cpu_ns: onCpu,
+    off_cpu_ns: byReason(waits),
+    unaccounted_ns: lived - onCpu - off,
+    run_delay_ns: sum(known.map((key) => cpu.get(key)?.runDelayNs ?? 0)),
+  };
+}
+
+/** A wait that goes on has lasted until the end. */
+function open(wait: Offcpu['still_blocked'][number]) {
+  return { pid: wait.pid, tid: wait.tid, reason: wait.reason, time_ns: wait.blocked_ns };
+}
+
+function byReason(waits: readonly { reason: Reason; time_ns: number }[]): Account['off_cpu_ns'] {
+  const sums = new Map<Reason, number>();
+  for (const { reason, time_ns } of waits) sums.set(reason, (sums.get(reason) ?? 0) + time_ns);
+  return Object.fromEntries([...sums].sort(([, a], [, b]) => b - a));
+}
+
+/** What each thread used within the collection, by `PID:TID`: until its exit or the end, less what it had used before. */
+export function cpuTimes(recording: Recording, facts: Facts, { alive }: Ending): Map<string, CpuTime> {
+  const named = namedByTid(facts);
+  const { began } = recording;
+  const before = (pid: number, tid: number): CpuTime => {
+    if (began?.pid === tid) return began.cpu;
+    const thread = named.get(tid);
+    return thread?.pid === pid && thread.cpu ? thread.cpu : { onCpuNs: 0, runDelayNs: 0 };
+  };
+  const times = new Map<string, CpuTime>();
+  const add = ({ pid, tid, cpu }: { pid: number; tid: number; cpu?: CpuTime | undefined }) => {
+    if (!cpu) return;
+    const key = `${pid}:${tid}`;
+    const [earlier, start] = [times.get(key), times.has(key) ? undefined : before(pid, tid)];
+    times.set(key, {
+      onCpuNs: (earlier?.onCpuNs ?? 0) + cpu.onCpuNs - (start?.onCpuNs ?? 0),
+      runDelayNs: (earlier?.runDelayNs ?? 0) + cpu.runDelayNs - (start?.runDelayNs ?? 0),
+    });
+  };
+  recording.exits.forEach(add);
+  alive.forEach(add);
+  return times;
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((a, b) => a + b, 0);
+}
