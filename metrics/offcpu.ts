@@ -194,7 +194,8 @@ function extremes(
 }
 
 /**
- * By time, longest first, and how many waits lack the stack that they should have. Kernel rows that differ in words that are no code only, or whose stack was lost, are one.
+ * By time, longest first, and how many waits lack the stack that they should have. Kernel rows that differ in words that
+ * are no code only, or whose stack was lost, are one.
  */
 function stackRows(
   waits: readonly WaitRow[],
@@ -250,7 +251,7 @@ function whereWaited(
 }
 
 /** Functions of a stack, leaf first. */
-export function symbolsOf(stack: readonly number[], frames: readonly Frame[]): (string | null)[] {
+function symbolsOf(stack: readonly number[], frames: readonly Frame[]): (string | null)[] {
   return stack.map((index) => frames[index]?.symbol ?? null);
 }
 
