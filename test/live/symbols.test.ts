@@ -109,7 +109,7 @@ test('programs that live for a millisecond have module and function, too', async
 
 test('attached processes have names', async () => {
   const program = await built('fixtures/workloads/chain.c');
-  const running = execa(program, ['300', '10'], { reject: false });
+  const running = execa(program, ['30000', '10'], { reject: false });
   const { ebpf } = await profile(['attach', '-d', '1s', String(running.pid)]);
   running.kill();
   const whole = sleepers(ebpf.offcpu).filter(({ chain }) => chain.length > 0);

@@ -17,7 +17,7 @@ let program: string;
 beforeEach(async () => {
   program = temporaryFile('program');
   await execa('gcc', ['-O2', '-fomit-frame-pointer', '-o', program, 'fixtures/workloads/chain.c']);
-  const child = execa(program, ['3000', '10'], { reject: false });
+  const child = execa(program, ['30000', '10'], { reject: false });
   running = { pid: child.pid as number, kill: () => child.kill('SIGKILL') };
 });
 afterEach(() => running.kill());
