@@ -209,8 +209,8 @@ function stackRows(
     const { pid, tid, totalNs: time_ns, count, sinceStart: since_start } = wait;
     const where = whereWaited(wait, input, frames);
     if (!wait.made && !since_start && lacks(where)) missing += count;
-    const { state, user, user_cut, user_incomplete, kernel } = where;
-    const key = `${pid} ${tid} ${state} ${since_start} ${user_cut} ${user_incomplete} ${user} ${kernel}`;
+    const { state, reason, user, user_cut, user_incomplete, kernel } = where;
+    const key = `${pid} ${tid} ${state} ${reason} ${since_start} ${user_cut} ${user_incomplete} ${user} ${kernel}`;
     const known = rows.get(key);
     if (known) {
       known.time_ns += time_ns;
