@@ -204,22 +204,58 @@ function stackRows(
 ): { rows: Offcpu['stacks']; missing: number } {
   const lacks = lacksStack(frames);
   let missing = 0;
-  const rows = new Map<string, Offcpu['stacks'][number]>();
+  const rows: StackRow[] = [];
+  const alike = new Map<number, StackRow[]>();
   for (const wait of waits) {
     const { pid, tid, totalNs: time_ns, count, sinceStart: since_start } = wait;
-    const where = whereWaited(wait, input, frames);
-    if (!wait.made && !since_start && lacks(where)) missing += count;
-    const { state, reason, user, user_cut, user_incomplete, kernel } = where;
-    const key = `${pid} ${tid} ${state} ${reason} ${since_start} ${user_cut} ${user_incomplete} ${user} ${kernel}`;
-    const known = rows.get(key);
+    const row = { pid, tid, time_ns, count, since_start, ...whereWaited(wait, input, frames) };
+    if (!wait.made && !since_start && lacks(row)) missing += count;
+    const hash = hashOf(row);
+    const sameHash = alike.get(hash);
+    const known = sameHash?.find((other) => areAlike(row, other));
     if (known) {
       known.time_ns += time_ns;
       known.count += count;
     } else {
-      rows.set(key, { pid, tid, time_ns, count, since_start, ...where });
+      rows.push(row);
+      if (sameHash) sameHash.push(row);
+      else alike.set(hash, [row]);
     }
   }
-  return { rows: [...rows.values()].sort((a, b) => b.time_ns - a.time_ns), missing };
+  return { rows: rows.sort((a, b) => b.time_ns - a.time_ns), missing };
+}
+
+type StackRow = Offcpu['stacks'][number];
+
+/** A number that rows which are alike share. Keys of text would take longer than all else about a stack. */
+function hashOf({ pid, tid, kernel, user }: StackRow): number {
+  let hash = pid ^ tid;
+  for (const frame of kernel) hash = Math.imul(hash ^ frame, FNV_PRIME);
+  for (const frame of user) hash = Math.imul(hash ^ frame, FNV_PRIME);
+  return hash;
+}
+
+const FNV_PRIME = 0x01000193;
+
+/** Whether they differ in their sums only. */
+function areAlike(a: StackRow, b: StackRow): boolean {
+  return (
+    TOLD_APART_BY.every((field) => a[field] === b[field]) && same(a.kernel, b.kernel) && same(a.user, b.user)
+  );
+}
+
+const TOLD_APART_BY = [
+  'pid',
+  'tid',
+  'state',
+  'reason',
+  'since_start',
+  'user_cut',
+  'user_incomplete',
+] as const satisfies (keyof StackRow)[];
+
+function same(a: readonly number[], b: readonly number[]): boolean {
+  return a.length === b.length && a.every((frame, i) => frame === b[i]);
 }
 
 /** State, reason and stacks of a wait, by which waits are told apart. */
@@ -283,7 +319,8 @@ function stillBlocked(input: OffcpuInput, frames: FrameTable): Offcpu['still_blo
 }
 
 function withOwner<T extends { pid: number; tid: number }>(wait: T, named: OffcpuInput['named']): T {
-  return { ...wait, pid: ownerOf(wait, named) };
+  const pid = ownerOf(wait, named);
+  return pid === wait.pid ? wait : { ...wait, pid };
 }
 
 function ownerOf(row: { pid: number; tid: number }, named: OffcpuInput['named']): number {

@@ -2,7 +2,12 @@
  * What addresses stand for, by their upper and their lower 32 bits: as strings, the millions of addresses of a large
  * print would be as many pieces of garbage.
  */
-type Known = Map<number, Map<number, number>>;
+type Known = Map<number, Half>;
+
+interface Half {
+  readonly high: number;
+  readonly low: Map<number, number>;
+}
 
 /** The first address of a stack is where its thread was; the others are return addresses, and may mean another place. */
 export interface KnownPlaces {
@@ -28,34 +33,43 @@ export function readStack(
   known: KnownPlaces,
   look: (address: string, leaf: boolean) => number,
 ): number[] {
-  const stack: number[] = [];
   const end = text.length;
+  const bytes = bytesOf(text);
+  const stack = scratch;
+  let length = 0;
+  let half = NO_HALF;
   for (let at = 0; at >= 0 && at < end; at = endOfLine(text, at)) {
-    while (at < end && hexDigit(text, at) < 0) at++;
+    while (at < end && hexDigit(bytes[at]) < 0) at++;
     const start = at;
     let high = 0;
     let low = 0;
     for (; at < end; at++) {
-      const digit = hexDigit(text, at);
+      const digit = hexDigit(bytes[at]);
       if (digit < 0) break;
       high = (high << 4) | (low >>> 28);
       low = (low << 4) | digit;
     }
     if (high === 0 && low === 0) break;
-    const leaf = stack.length === 0;
-    const places = leaf ? known.leaf : known.callers;
-    stack.push(lookUp(places, high, low) ?? keep(places, high, low, look(text.slice(start, at), leaf)));
+    const leaf = length === 0;
+    if (length < 2 || high !== half.high) half = halfOf(leaf ? known.leaf : known.callers, high);
+    stack[length++] = half.low.get(low) ?? keep(half, low, look(text.slice(start, at), leaf));
   }
-  return stack;
+  return stack.slice(0, length);
 }
 
-function lookUp(known: Known, high: number, low: number): number | undefined {
-  return known.get(high)?.get(low);
+/** For each stack in turn: one that grew with its frames would be garbage several times over. */
+const scratch: number[] = [];
+
+const NO_HALF: Half = { high: 0, low: new Map() };
+
+function halfOf(known: Known, high: number): Half {
+  const half = known.get(high) ?? { high, low: new Map() };
+  if (half.low.size === 0) known.set(high, half);
+  return half;
 }
 
-function keep(known: Known, high: number, low: number, meaning: number): number {
-  const half = known.get(high) ?? new Map<number, number>();
-  known.set(high, half.set(low, meaning));
+function keep(half: Half, low: number, meaning: number): number {
+  half.low.set(low, meaning);
   return meaning;
 }
 
@@ -65,9 +79,17 @@ function endOfLine(text: string, from: number): number {
   return escaped >= 0 ? escaped : text.indexOf('\n', from);
 }
 
+let buffer = Buffer.alloc(65_536);
+
+/** A byte for each character: reading them from a part of a long string takes far longer. */
+function bytesOf(text: string): Uint8Array {
+  if (buffer.length < text.length) buffer = Buffer.alloc(2 * text.length);
+  buffer.write(text, 'latin1');
+  return buffer;
+}
+
 /** Its value; −1 for anything else. */
-function hexDigit(text: string, at: number): number {
-  const code = text.charCodeAt(at);
+function hexDigit(code = 0): number {
   if (code >= 48 && code <= 57) return code - 48;
   return code >= 97 && code <= 102 ? code - 87 : -1;
 }

@@ -17,7 +17,7 @@ export function readLines(
   longest = LONGEST_LINE,
 ): Promise<void> {
   return new Promise((resolve, reject) => {
-    const lines = stream.pipe(wholeLines(longest)).pipe(split2());
+    const lines = stream.pipe(wholeLines(longest)).pipe(split2('\n'));
     lines.on('data', onLine);
     lines.on('end', resolve);
     lines.on('error', reject);

@@ -258,10 +258,10 @@ const openWait = z.tuple([integer, id, id, id]).rest(z.string());
  * Key: `tid,tgid,generation,state[,kernel stack,user stack]`; value: `{"count":5,"average":20,"total":100}`.
  */
 export function readWait(entry: Entry): WaitRow | undefined {
-  const key = /^(\d{1,10}),(\d{1,10}),(\d{1,10}),(\d{1,10})(?:,(.*))?$/s.exec(entry.key);
+  const key = /^(\d{1,10}),(\d{1,10}),(\d{1,10}),(\d{1,10})(?:,|$)/.exec(entry.key);
   const value = stats.safeParse(entry.value);
   if (!key || !value.success) return undefined;
-  const [kernel, user] = splitStacks(key[5]);
+  const [kernel, user] = splitStacks(entry.key.slice(key[0].length));
   return {
     tid: Number(key[1]),
     pid: Number(key[2]),
@@ -311,8 +311,7 @@ function readState(state: number, kernel: string, user: string) {
 }
 
 /** `\nffff..\n,\n7f..\n`: a kernel stack has no comma in it, so the first one divides. */
-function splitStacks(text: string | undefined): [string, string] {
-  if (text === undefined) return ['', ''];
+function splitStacks(text: string): [string, string] {
   const comma = text.indexOf(',');
   return comma < 0 ? [text, ''] : [text.slice(0, comma), text.slice(comma + 1)];
 }

@@ -18,16 +18,21 @@ const KERNEL_FRAMES = 12;
 const SIZES = [1000, 8192, 65_536];
 const AIM = { mbPerSecond: 100, peakMb: 1024, growth: 1.25 };
 /** The fastest counts: what else the machine does only ever adds. */
-const RUNS = 3;
+const RUNS = 5;
 /** Call sites of a large program. */
 const SITES = 20_000;
+
+interface Row extends Result {
+  /** For the same bytes: to read them into memory, and JSON.parse. */
+  readonly machineSeconds: number;
+}
 
 /** @returns whether the aims were reached */
 export async function benchParse(): Promise<boolean> {
   const dir = mkdtempSync(join(tmpdir(), 'btprof-bench-'));
   try {
     const reader = await bundle(dir);
-    const results: Result[][] = [];
+    const results: Row[][] = [];
     for (const version of VERSIONS) results.push(await benchVersion(version, dir, reader));
     return judge(results);
   } finally {
@@ -35,29 +40,35 @@ export async function benchParse(): Promise<boolean> {
   }
 }
 
-async function benchVersion(version: Version, dir: string, reader: string): Promise<Result[]> {
-  const results: Result[] = [];
+async function benchVersion(version: Version, dir: string, reader: string): Promise<Row[]> {
+  const results: Row[] = [];
   for (const stacks of SIZES) {
     const file = join(dir, `${version}-${stacks}`);
     await writeStream(version, stacks, file);
-    results.push(await bestOf(RUNS, () => inNewProcess(reader, version, file)));
+    const machine = await bestOf(RUNS, () => inNewProcess<{ seconds: number }>(reader, 'machine', file));
+    const ours = await bestOf(RUNS, () => inNewProcess<Result>(reader, recordingOf(version), file));
+    results.push({ ...ours, machineSeconds: machine.seconds });
     rmSync(file);
   }
   console.log(`\nparse: ${FRAMES} frames a stack, as bpftrace ${version} prints them`);
-  console.log('  stacks       MB   seconds    MB/s   µs/stack   peak MB');
+  console.log('  stacks       MB   seconds    MB/s   µs/stack   peak MB   JSON.parse');
   for (const r of results) {
     const cells = [r.stacks, r.mb.toFixed(1), r.seconds.toFixed(2), (r.mb / r.seconds).toFixed(0)];
-    const more = [((r.seconds * 1e6) / r.stacks).toFixed(1), r.peakMb.toFixed(0)];
+    const more = [
+      ((r.seconds * 1e6) / r.stacks).toFixed(1),
+      r.peakMb.toFixed(0),
+      (r.seconds / r.machineSeconds).toFixed(1),
+    ];
     console.log(
-      [...cells, ...more].map((cell, i) => String(cell).padStart([8, 9, 10, 8, 11, 10][i] ?? 8)).join(''),
+      [...cells, ...more].map((cell, i) => String(cell).padStart([8, 9, 10, 8, 11, 10, 13][i] ?? 8)).join(''),
     );
   }
   return results;
 }
 
 /** The rate counts for the print that is longer than 100 MB; shorter ones must not take longer. */
-function judge(results: readonly Result[][]): boolean {
-  const largest = results.map((sizes) => sizes.at(-1) as Result);
+function judge(results: readonly Row[][]): boolean {
+  const largest = results.map((sizes) => sizes.at(-1) as Row);
   const long = largest.filter((r) => r.mb > 100);
   const rate = Math.min(...long.map((r) => r.mb / r.seconds));
   const slowest = Math.max(...long.map((r) => r.seconds));
@@ -80,7 +91,7 @@ function judge(results: readonly Result[][]): boolean {
   return aims.every(([, reached]) => reached);
 }
 
-function perStack(result: Result | undefined): number {
+function perStack(result: Row | undefined): number {
   return result ? result.seconds / result.stacks : NaN;
 }
 
@@ -155,7 +166,7 @@ async function bundle(dir: string): Promise<string> {
   return outfile;
 }
 
-async function bestOf(runs: number, run: () => Promise<Result>): Promise<Result> {
+async function bestOf<T extends { seconds: number }>(runs: number, run: () => Promise<T>): Promise<T> {
   let best = await run();
   for (let i = 1; i < runs; i++) {
     const next = await run();
@@ -164,6 +175,6 @@ async function bestOf(runs: number, run: () => Promise<Result>): Promise<Result>
   return best;
 }
 
-async function inNewProcess(reader: string, version: Version, file: string): Promise<Result> {
-  return JSON.parse((await execa('taskset', ['-c', '0', 'node', reader, recordingOf(version), file])).stdout);
+async function inNewProcess<T>(reader: string, recording: string, file: string): Promise<T> {
+  return JSON.parse((await execa('taskset', ['-c', '0', 'node', reader, recording, file])).stdout);
 }
