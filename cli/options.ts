@@ -4,6 +4,7 @@ import type { Plan } from '../bt/compose.ts';
 import { UNWINDERS, type Unwinder } from '../bt/driver/unwind.ts';
 import { MOST_ENTRIES } from '../bt/limits.ts';
 import { PROFILERS, selectProfilers } from '../bt/profilers/registry.ts';
+import type { IdleMatch } from '../metrics/idle.ts';
 
 /** The options of run, attach and system, as commander leaves them. */
 export interface ProfileOptions {
@@ -23,9 +24,17 @@ export interface ProfileOptions {
   readonly symbolCache: boolean;
   readonly mapEntries?: number;
   readonly bpftrace: string;
+  readonly idle: IdleView;
+  readonly idleMatch: IdleMatch[];
+  readonly verbose?: boolean;
+  readonly ascii?: boolean;
   readonly quiet?: boolean;
   readonly debug?: boolean;
 }
+
+/** What becomes of waits for work in the summary: listed as all others, in one line, or not in the shares either. */
+const IDLE_VIEWS = ['show', 'fold', 'hide'] as const;
+export type IdleView = (typeof IDLE_VIEWS)[number];
 
 const FORMATS = ['summary', 'json', 'jsonl'] as const;
 export type Format = (typeof FORMATS)[number];
@@ -69,6 +78,19 @@ export function addProfileOptions(command: Command): Command {
     .addOption(new Option('-f, --format <format>', 'of the result').choices(FORMATS).default('summary'))
     .option('--json', 'short for --format json')
     .option('-o, --output <file>', 'write the result there')
+    .addOption(
+      new Option('--idle <how>', 'waits for work to come: listed, in one line, or left out of the shares too')
+        .choices(IDLE_VIEWS)
+        .default('fold'),
+    )
+    .option(
+      '--idle-match <regex>',
+      'functions under which waits are idle, or are not with ! before it; may be given again',
+      parseIdleMatch,
+      [],
+    )
+    .option('--ascii', 'nothing but ASCII in the summary')
+    .option('-v, --verbose', 'a longer summary, with whole stacks')
     .option('-q, --quiet', 'say nothing but the result and errors');
 }
 
@@ -136,6 +158,18 @@ function parseMapEntries(text: string): number {
     throw new InvalidArgumentError(`Give a number from 1 to ${MOST_ENTRIES}.`);
   }
   return n;
+}
+
+/** The last one that matches a stack decides. */
+export function parseIdleMatch(text: string, earlier: IdleMatch[] = []): IdleMatch[] {
+  const idle = !text.startsWith('!');
+  try {
+    return [...earlier, { pattern: new RegExp(idle ? text : text.slice(1)), idle }];
+  } catch (error) {
+    throw new InvalidArgumentError(
+      `${(error as Error).message}. Give a regular expression such as '^take_job$'.`,
+    );
+  }
 }
 
 /** A process id of the command line. */

@@ -10,14 +10,17 @@ import type { Tracer } from '../bt/driver/tracer.ts';
 import { dwarfHold, dwarfPids, type Hold, type Unwinder } from '../bt/driver/unwind.ts';
 import { BtprofError, UsageError } from '../bt/errors.ts';
 import type { Facts } from '../metrics/facts.ts';
+import type { IdleMatch } from '../metrics/idle.ts';
 import { assembleProfile, metadataOf } from '../metrics/profile.ts';
 import type { MetadataLine, Profile } from '../metrics/schema.ts';
 import { takeInterrupts } from './interrupts.ts';
 import { type Format, type ProfileOptions, planOf } from './options.ts';
 import { openOutput, type Sink, stderr, stdout } from './output.ts';
+import { showProgress } from './progress.ts';
+import { lookOf } from './terminal.ts';
 import { VERSION } from './version.ts';
 import { jsonLine, jsonView } from './views/json.ts';
-import { summaryView } from './views/summary.ts';
+import { type SummaryLook, summaryView } from './views/summary.ts';
 
 /**
  * `btprof run`.
@@ -109,9 +112,14 @@ interface Job {
   readonly unwind: Unwinder;
   readonly lines: boolean;
   readonly symbolCache: SymbolCache | undefined;
+  readonly idle: readonly IdleMatch[];
+  /** How a summary looks on that descriptor; none when it goes to a file. */
+  readonly look: (fd?: number) => SummaryLook;
   readonly host: Awaited<ReturnType<typeof requireHost>>;
   /** The file of --output; none when the result goes to a standard stream. */
   readonly file: Sink | undefined;
+  /** Whether a terminal is told how long it takes. */
+  readonly progress: boolean;
   /** Tells the user something on stderr. */
   readonly say: (text: string) => void;
   readonly debug: (text: string) => void;
@@ -156,8 +164,11 @@ async function prepare(kind: Subject['kind'], options: ProfileOptions): Promise<
     unwind: options.unwind,
     lines: options.lines ?? false,
     symbolCache: openSymbolCache(options.symbolCache),
+    idle: options.idleMatch,
+    look: (fd) => ({ ...lookOf(fd, options.ascii), verbose: options.verbose ?? false, idle: options.idle }),
     host,
     file: options.output === undefined ? undefined : openOutput(options.output),
+    progress: !options.quiet && !options.debug && (format !== 'jsonl' || options.output !== undefined),
     say: (text) => options.quiet || stderr.write(`btprof: ${text}\n`),
     debug: (text) => options.debug && stderr.write(`btprof: ${text}\n`),
   };
@@ -174,6 +185,7 @@ async function perform(job: Job, subject: Subject, target?: HeldTarget, hold?: H
     process.exit(130);
   });
   const lines = lineWriter(job, subject);
+  let endProgress = () => {};
   const { dialect, host } = job.host;
   const attached = subject.kind === 'attach' ? subject.pids : [];
   const collection = await collect({
@@ -184,13 +196,16 @@ async function perform(job: Job, subject: Subject, target?: HeldTarget, hold?: H
     stop: interrupts.stop,
     onStart: (facts) => {
       lines?.write(jsonLine(metadataLine(facts)));
-      if (subject.kind !== 'run' && job.plan.durationMs === undefined) job.say('collecting; Ctrl-C ends it');
+      if (subject.kind === 'run') return; // the terminal is the command's
+      if (job.plan.durationMs === undefined) job.say('collecting; Ctrl-C ends it');
+      if (job.progress) endProgress = showProgress();
     },
     onSample: (sample) => lines?.write(jsonLine(sample)),
     onTracer: (started) => {
       tracer = started;
     },
   });
+  endProgress();
   return { collection, stop: interrupts.stop, flush: () => lines?.flush() };
 }
 
@@ -200,10 +215,11 @@ function collectOptions({
   bpftrace,
   lines,
   symbolCache,
+  idle,
   debug,
 }: Job): Pick<
   CollectOptions,
-  'plan' | 'host' | 'dialect' | 'bpftrace' | 'lines' | 'symbolCache' | 'version' | 'debug'
+  'plan' | 'host' | 'dialect' | 'bpftrace' | 'lines' | 'symbolCache' | 'idle' | 'version' | 'debug'
 > {
   return {
     plan,
@@ -212,6 +228,7 @@ function collectOptions({
     bpftrace,
     lines,
     symbolCache,
+    idle,
     version: VERSION,
     debug,
   };
@@ -241,16 +258,17 @@ async function finish(job: Job, collection: Collection): Promise<number> {
 }
 
 function report(job: Job, { recording, facts, ending, symbols }: Collection): void {
-  const profile = assembleProfile(recording, facts, ending, symbols);
-  const sink = job.file ?? (job.format === 'summary' && facts.mode === 'run' ? stderr : stdout);
-  sink.write(render(job.format, profile));
+  const profile = assembleProfile(recording, facts, ending, symbols, job.idle);
+  const toStderr = job.format === 'summary' && facts.mode === 'run';
+  const sink = job.file ?? (toStderr ? stderr : stdout);
+  sink.write(render(job.format, profile, job.look(job.file ? undefined : toStderr ? 2 : 1)));
   job.file?.close();
 }
 
-function render(format: Format, profile: Profile): string {
+function render(format: Format, profile: Profile, look: SummaryLook): string {
   if (format === 'json') return jsonView(profile);
   if (format === 'jsonl') return jsonLine(profile);
-  return summaryView(profile);
+  return summaryView(profile, look);
 }
 
 /** The held process ended without becoming the command: env has said why, and there is nothing to report. */

@@ -30,6 +30,7 @@ export function accountOf(
     thread_time_ns: lived,
     on_cpu_ns: onCpu,
     off_cpu_ns: byReason(waits),
+    idle_ns: byReason(waits.filter(({ idle }) => idle !== null)),
     unaccounted_ns: lived - onCpu - off,
     run_delay_ns: sum(known.map((key) => cpu.get(key)?.runDelayNs ?? 0)),
   };
@@ -37,7 +38,7 @@ export function accountOf(
 
 /** A wait that goes on has lasted until the end. */
 function open(wait: Offcpu['still_blocked'][number]) {
-  return { pid: wait.pid, tid: wait.tid, reason: wait.reason, time_ns: wait.blocked_ns };
+  return { pid: wait.pid, tid: wait.tid, reason: wait.reason, idle: wait.idle, time_ns: wait.blocked_ns };
 }
 
 function byReason(waits: readonly { reason: Reason; time_ns: number }[]): Account['off_cpu_ns'] {

@@ -1,74 +1,122 @@
-import type { Frame, Offcpu } from './schema.ts';
+import { type CallChains, callChains } from './call-chain.ts';
+import type { Reason } from './reasons.ts';
+import type { Offcpu } from './schema.ts';
 import { formatCount, formatNs, formatShare, plural } from './units.ts';
-import { waitSite } from './wait-site.ts';
 
-/** Off-CPU time by the kernel function waited in. */
-interface SiteRow {
-  readonly site: string;
+type StackRow = Offcpu['stacks'][number];
+
+/** Waits for one reason that came about in the same way, whichever thread they were of. */
+interface HotWait {
+  readonly reason: Reason;
   readonly timeNs: number;
-  readonly count: number;
+  /** Their stacks, by thread; at least one. */
+  readonly rows: readonly StackRow[];
 }
 
-/** Where threads waited, by kernel function, longest first; waits without a kernel stack are left out. */
-export function hottestSites(offcpu: Pick<Offcpu, 'stacks' | 'frames'>): SiteRow[] {
-  const sites = new Map<string, { timeNs: number; count: number }>();
-  for (const stack of offcpu.stacks) {
-    if (stack.kernel.length === 0) continue;
-    const site = siteOf(stack, offcpu.frames);
-    const row = sites.get(site) ?? { timeNs: 0, count: 0 };
-    row.timeNs += stack.time_ns;
-    row.count += stack.count;
-    sites.set(site, row);
+/** Where threads waited, longest first. */
+export function hottestWaits(stacks: readonly StackRow[], { groupOf }: CallChains): HotWait[] {
+  return groupBy(stacks, groupOf)
+    .map((rows) => ({ reason: (rows[0] as StackRow).reason, timeNs: timeOf(rows), rows }))
+    .sort((a, b) => b.timeNs - a.timeNs);
+}
+
+/** Rows that share a key, in the order of their first ones; none is empty. */
+export function groupBy<T, K>(rows: readonly T[], keyOf: (row: T) => K): T[][] {
+  const groups = new Map<K, T[]>();
+  for (const row of rows) {
+    const key = keyOf(row);
+    const group = groups.get(key);
+    if (group) group.push(row);
+    else groups.set(key, [row]);
   }
-  return [...sites].map(([site, row]) => ({ site, ...row })).sort((a, b) => b.timeNs - a.timeNs);
+  return [...groups.values()];
 }
 
-/** The kernel function of one wait; a thread that could have run on was preempted. */
-export function siteOf(
-  stack: { kernel: readonly number[]; state: string },
-  frames: readonly Frame[],
-): string {
-  if (stack.state === 'R') return 'ready, waiting for a CPU';
-  return waitSite(stack.kernel.map((i) => frames[i]?.symbol ?? null)) ?? 'unknown';
+export function timeOf(rows: readonly StackRow[]): number {
+  return rows.reduce((sum, { time_ns }) => sum + time_ns, 0);
+}
+
+/** How many waits these are, and of how many threads. */
+export function countsOf(rows: readonly StackRow[]): { waits: number; threads: number } {
+  return {
+    waits: rows.reduce((sum, { count }) => sum + count, 0),
+    threads: new Set(rows.map(({ pid, tid }) => `${pid}:${tid}`)).size,
+  };
+}
+
+/** The waits within work. */
+export function busy<T extends { idle: unknown }>(rows: readonly T[]): T[] {
+  return rows.filter(({ idle }) => idle === null);
+}
+
+/** Without waits for work to come, and for children, as a shell has them: what those wait for is here, too. */
+function withinWork({ stacks }: Offcpu): StackRow[] {
+  const rows = busy(stacks);
+  const alone = rows.every(({ pid }) => pid === rows[0]?.pid);
+  return alone ? rows : rows.filter(({ reason }) => reason !== 'child');
 }
 
 /** A place has to hold this share of the time to be worth a sentence. */
 const NOTABLE = 0.3;
+/** And waiting for work this one, to be all there is to say. */
+const NEARLY_ALL = 0.9;
 
 /** At most three sentences, each on a figure of the metrics. */
 export function bottlenecks(offcpu: Offcpu): string[] {
-  return [stuckSentence(offcpu), siteSentence(offcpu), threadSentence(offcpu)].filter((s) => s !== undefined);
+  return [stuckSentence(offcpu), idleSentence(offcpu), waitSentence(offcpu), threadSentence(offcpu)]
+    .filter((s) => s !== undefined)
+    .slice(0, 3);
 }
 
-function stuckSentence({ still_blocked, frames }: Offcpu): string | undefined {
-  const [longest] = still_blocked;
-  if (!longest) return undefined;
-  const many = still_blocked.length > 1;
-  const who = many
-    ? `${formatCount(still_blocked.length)} threads were`
-    : `Thread ${longest.pid}:${longest.tid} was`;
+/** Of threads that waited to the end for something that did not come: a deadlock, say. */
+function stuckSentence({ still_blocked, frames, total_time_ns }: Offcpu): string | undefined {
+  const stuck = busy(still_blocked);
+  const [longest] = stuck;
+  const blocked = stuck.reduce((sum, { blocked_ns }) => sum + blocked_ns, 0);
+  if (!longest || blocked < NOTABLE * (total_time_ns + blocked)) return undefined;
+  const who =
+    stuck.length > 1
+      ? `${formatCount(stuck.length)} threads were`
+      : `Thread ${longest.pid}:${longest.tid} was`;
   const since = longest.since_start ? ' since before the start,' : '';
-  const site = longest.kernel.length ? ` in ${siteOf(longest, frames)}` : '';
-  const longestOf = many ? 'the longest' : '';
-  return `${who} still off the CPU at the end,${since} ${longestOf} for ${formatNs(longest.blocked_ns)}${site}.`.replace(
-    / {2,}/g,
-    ' ',
-  );
+  const longestOf = stuck.length > 1 ? ' the longest' : '';
+  const chain = callChains(frames).textOf(longest);
+  const where = chain ? `, ${longest.reason}: ${chain}` : '';
+  return `${who} still off the CPU at the end,${since}${longestOf} for ${formatNs(longest.blocked_ns)}${where}.`;
 }
 
-function siteSentence(offcpu: Offcpu): string | undefined {
-  const [site] = hottestSites(offcpu);
-  if (!site || site.timeNs < NOTABLE * offcpu.total_time_ns) return undefined;
-  const share = formatShare(site.timeNs, offcpu.total_time_ns);
-  return `${share} of all off-CPU time was in ${site.site} (${formatNs(site.timeNs)} in ${plural(site.count, 'wait')}).`;
+function idleSentence({ idle, total_time_ns: total }: Offcpu): string | undefined {
+  if (idle.count === 0 || idle.time_ns < NEARLY_ALL * total) return undefined;
+  const kinds = Object.entries(idle.by_kind).sort(([, a], [, b]) => b.time_ns - a.time_ns);
+  return `${formatShare(idle.time_ns, total)} of all off-CPU time was waiting for work to come (${kinds.map(([kind]) => kind).join(', ')}).`;
 }
 
-function threadSentence({ thread_stats }: Offcpu): string | undefined {
-  const rows = Object.entries(thread_stats).filter(([, t]) => t.lifetime_ns);
-  const [top] = rows.sort(([, a], [, b]) => b.total_time_ns - a.total_time_ns);
-  if (!top) return undefined;
-  const [key, t] = top;
-  const name = t.comm === null ? '' : ` (${t.comm})`;
-  const share = formatShare(t.total_time_ns, t.lifetime_ns as number);
-  return `Thread ${key}${name} was off the CPU for ${share} of the ${formatNs(t.lifetime_ns as number)} it was watched.`;
+function waitSentence(offcpu: Offcpu): string | undefined {
+  const chains = callChains(offcpu.frames);
+  const rows = withinWork(offcpu);
+  const total = timeOf(rows);
+  const [hottest] = hottestWaits(rows, chains);
+  if (!hottest || hottest.timeNs < NOTABLE * total) return undefined;
+  const { timeNs, reason } = hottest;
+  const chain = chains.textOf(hottest.rows[0] as StackRow);
+  if (chain === '') return undefined;
+  const { waits, threads } = countsOf(hottest.rows);
+  const share = formatShare(timeNs, total);
+  const figures = `${formatNs(timeNs)} in ${plural(waits, 'wait')} of ${plural(threads, 'thread')}`;
+  return `${share} of the off-CPU time within work was ${reason}: ${chain} (${figures}).`;
+}
+
+/** The thread that waited most within work. */
+function threadSentence(offcpu: Offcpu): string | undefined {
+  const sums = groupBy(withinWork(offcpu), ({ tid }) => tid).map((rows) => ({
+    row: rows[0],
+    ns: timeOf(rows),
+  }));
+  const [top] = sums.sort((a, b) => b.ns - a.ns);
+  if (!top?.row) return undefined;
+  const { ns } = top;
+  const key = `${top.row.pid}:${top.row.tid}`;
+  const { comm, lifetime_ns: lifetime } = offcpu.thread_stats[key] ?? {};
+  if (!lifetime || ns < NOTABLE * lifetime) return undefined;
+  return `Thread ${key}${comm ? ` (${comm})` : ''} was off the CPU for ${formatShare(ns, lifetime)} of the ${formatNs(lifetime)} it was watched.`;
 }

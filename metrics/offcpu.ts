@@ -9,7 +9,6 @@ import {
   type WaitRow,
 } from '../bt/profilers/offcpu.ts';
 import type { Entry } from '../parsers/entries.ts';
-import { bottlenecks } from './bottlenecks.ts';
 import type { LiveThread } from './facts.ts';
 import type { FrameTable } from './frames.ts';
 import { type Reason, whyWaited } from './reasons.ts';
@@ -41,7 +40,10 @@ export interface OffcpuInput {
 
 type ThreadStats = Offcpu['thread_stats'][string];
 
-/** Off-CPU metrics out of the kernel's sums; `frames` grows by the frames of their stacks. */
+/**
+ * Off-CPU metrics out of the kernel's sums; `frames` grows by the frames of their stacks. What rests on names is left
+ * empty: `idle` and `bottlenecks`.
+ */
 export function offcpuMetrics(
   input: OffcpuInput,
   frames: FrameTable,
@@ -64,13 +66,13 @@ export function offcpuMetrics(
     bottlenecks: [],
     by_reason: {},
     undecided: {},
+    idle: { time_ns: 0, count: 0, by_kind: {} },
     still_blocked: stillBlocked(input, frames),
     stacks,
     frames: [...frames.frames],
   };
   metrics.by_reason = byReason(metrics.stacks);
   metrics.undecided = undecided(metrics);
-  metrics.bottlenecks = bottlenecks(metrics);
   return {
     metrics,
     unreadable: [
@@ -208,7 +210,7 @@ function stackRows(
   const alike = new Map<number, StackRow[]>();
   for (const wait of waits) {
     const { pid, tid, totalNs: time_ns, count, sinceStart: since_start } = wait;
-    const row = { pid, tid, time_ns, count, since_start, ...whereWaited(wait, input, frames) };
+    const row = { pid, tid, time_ns, count, since_start, idle: null, ...whereWaited(wait, input, frames) };
     if (!wait.made && !since_start && lacks(row)) missing += count;
     const hash = hashOf(row);
     const sameHash = alike.get(hash);
@@ -312,6 +314,7 @@ function stillBlocked(input: OffcpuInput, frames: FrameTable): Offcpu['still_blo
         comm: input.comms.get(wait.tid) ?? null,
         blocked_ns: input.end - wait.sinceNs,
         since_start: wait.sinceStart,
+        idle: null,
         ...whereWaited(wait, input, frames),
       };
     })

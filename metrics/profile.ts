@@ -4,9 +4,11 @@ import type { Entry } from '../parsers/entries.ts';
 import { readInteger } from '../parsers/integer.ts';
 import type { Recording } from '../parsers/recording.ts';
 import { accountOf, cpuTimes } from './account.ts';
+import { bottlenecks } from './bottlenecks.ts';
 import type { Ending, Facts } from './facts.ts';
 import { addressSpaces, type FrameTable, newFrameTable, readable } from './frames.ts';
 import { hintsFor } from './hints.ts';
+import { type IdleMatch, markIdle } from './idle.ts';
 import { offcpuMetrics } from './offcpu.ts';
 import type { Frame, Offcpu, Profile, Quality } from './schema.ts';
 import { withLines } from './source-lines.ts';
@@ -14,12 +16,17 @@ import type { Symbols } from './symbols.ts';
 import { syscallMetrics } from './syscalls.ts';
 import { lifetimes, type Names, namedByTid, namesOf, type Span, spanOf } from './threads.ts';
 
-/** The whole result out of a stream and what was learnt beside it. Pure: the same input gives the same profile. */
+/**
+ * The whole result out of a stream and what was learnt beside it. Pure: the same input gives the same profile.
+ *
+ * @param idle what the user says of which waits are idle
+ */
 export function assembleProfile(
   recording: Recording,
   facts: Facts,
   ending: Ending,
   symbols: Symbols,
+  idle: readonly IdleMatch[] = [],
 ): Profile {
   const span = spanOf(recording, facts, ending);
   const names = namesOf(recording, facts, ending.alive);
@@ -27,7 +34,7 @@ export function assembleProfile(
   const calls = recording.maps.get('@calls') ?? [];
   const input = offcpuInput(recording, facts, ending, span, names);
   const offcpu = facts.profilers.includes('offcpu') ? offcpuMetrics(input, frames) : undefined;
-  const named = offcpu && namedMetrics(offcpu.metrics, frames, symbols);
+  const named = offcpu && judged(namedMetrics(offcpu.metrics, frames, symbols), idle);
   const syscalls = facts.profilers.includes('syscalls')
     ? syscallMetrics(calls, [], facts.host.arch, span.wall, names.processes)
     : undefined;
@@ -59,6 +66,13 @@ export function assembleProfile(
       hints: named && facts.stacks ? hintsFor(named, facts, ending) : [],
     }),
   };
+}
+
+/** What names tell: which waits were idle, and where the time went. */
+function judged(offcpu: Offcpu, idle: readonly IdleMatch[]): Offcpu {
+  markIdle(offcpu, idle);
+  offcpu.bottlenecks = bottlenecks(offcpu);
+  return offcpu;
 }
 
 /** A collection that was cut short has no moment at which all is known; without BTF nothing tells of the CPU. */

@@ -2,6 +2,7 @@ import type { Entry } from '../parsers/entries.ts';
 import type { Recording } from '../parsers/recording.ts';
 import type { Facts, MappingTexts } from './facts.ts';
 import { addressSpaces, newFrameTable, readable } from './frames.ts';
+import { type IdleMatch, markIdle } from './idle.ts';
 import { offcpuMetrics, waitsBetween } from './offcpu.ts';
 import type { Offcpu, Sample } from './schema.ts';
 import type { Symbols } from './symbols.ts';
@@ -22,6 +23,7 @@ export function assembleSample(
   facts: Facts,
   mappings: MappingTexts,
   symbols: Symbols,
+  idle: readonly IdleMatch[] = [],
 ): Sample {
   const at = recording.tick ?? earlier.at;
   const names = namesOf(recording, facts, []);
@@ -33,7 +35,9 @@ export function assembleSample(
     const input = { ...NO_EXTREMES, ...identity, waits, stacks: facts.stacks, end: at };
     const frames = newFrameTable(addressSpaces(mappings), symbols, facts);
     const { metrics } = offcpuMetrics(input, frames);
-    return { ...metrics, frames: readable(metrics.frames, symbols.demangle) };
+    const named = { ...metrics, frames: readable(metrics.frames, symbols.demangle) };
+    markIdle(named, idle);
+    return named;
   };
   const syscalls = () =>
     syscallMetrics(now('@calls'), before('@calls'), facts.host.arch, at - earlier.at, names.processes)

@@ -6,6 +6,7 @@
  */
 import { z } from 'zod';
 import { TASK_STATES } from '../bt/profilers/offcpu.ts';
+import { IDLE_KINDS } from './idle.ts';
 import { REASONS } from './reasons.ts';
 import { CATEGORIES } from './syscall-category.ts';
 
@@ -30,6 +31,10 @@ const reason = z
     'what the wait was for, by its state and its kernel functions; preempted is time in the run queue',
   );
 const waitSum = z.object({ time_ns: ns, count });
+const idleKind = z.enum(IDLE_KINDS);
+const idle = idleKind
+  .nullable()
+  .describe('what the thread was idle for, by the rules in docs/json.md; null when it waited within work');
 
 const threadStats = z.object({
   tid: pid,
@@ -64,6 +69,7 @@ const stack = z.object({
   count,
   state,
   reason,
+  idle,
   since_start: z
     .boolean()
     .describe(
@@ -84,6 +90,7 @@ const stillBlocked = z.object({
   blocked_ns: ns,
   state,
   reason,
+  idle,
   since_start: z.boolean(),
   user: z.array(index),
   user_cut: count,
@@ -108,6 +115,9 @@ export const offcpuSchema = z.object({
   undecided: z
     .record(z.string(), waitSum)
     .describe('waits whose reason is other, by the kernel function that they were in'),
+  idle: z
+    .object({ time_ns: ns, count, by_kind: z.partialRecord(idleKind, waitSum) })
+    .describe('waits for work to come: part of all other sums'),
   still_blocked: z.array(stillBlocked).describe('waits that had not ended; not part of the totals'),
   stacks: z.array(stack).describe('every wait, added up by thread, state and stack'),
   frames: z.array(frame),
@@ -204,6 +214,7 @@ export const accountSchema = z
     off_cpu_ns: z
       .partialRecord(reason, ns)
       .describe('by our waits, also those that had not ended; preempted is time in the run queue'),
+    idle_ns: z.partialRecord(reason, ns).describe('the part of off_cpu_ns that was waiting for work to come'),
     unaccounted_ns: signed.describe('what the two do not have; below 0 when they overlap'),
     run_delay_ns: signed.describe(
       "how long they were ready and had no CPU, by the scheduler's own count: all of preempted, and the end of other waits",

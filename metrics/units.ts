@@ -12,7 +12,8 @@ export function formatNs(ns: number): string {
 
 /** `12.3 %`; `0.0 %` of nothing. */
 export function formatShare(part: number, whole: number): string {
-  return `${whole > 0 ? ((part / whole) * 100).toFixed(1) : '0.0'} %`;
+  const share = whole > 0 ? ((part / whole) * 100).toFixed(1) : '0.0';
+  return `${share === '-0.0' ? '0.0' : share} %`;
 }
 
 /** `1 wait`, `9,033 waits`. */

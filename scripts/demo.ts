@@ -5,6 +5,7 @@
 import { readFileSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
 import { $ } from 'zx';
+import { lookOf } from '../cli/terminal.ts';
 import { summaryView } from '../cli/views/summary.ts';
 import { type KeptRun, replay } from '../metrics/replay.ts';
 import { prepareHost, TO_PROFILE } from './host.ts';
@@ -42,5 +43,5 @@ function showRecording(why: string): void {
   console.log('This is a RECORDING of the demo, made on another machine and read by the same code:\n');
   const file = new URL('../fixtures/recordings/0.17/demo.json.gz', import.meta.url);
   const kept = JSON.parse(gunzipSync(readFileSync(file)).toString()) as KeptRun;
-  console.log(summaryView(replay(kept)).trimEnd());
+  console.log(summaryView(replay(kept), { ...lookOf(1), verbose: false, idle: 'fold' }).trimEnd());
 }

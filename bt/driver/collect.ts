@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Ending, Facts, LiveThread, MappingTexts } from '../../metrics/facts.ts';
+import type { IdleMatch } from '../../metrics/idle.ts';
 import { assembleSample, type Earlier } from '../../metrics/sample.ts';
 import type { Sample } from '../../metrics/schema.ts';
 import type { Symbols } from '../../metrics/symbols.ts';
@@ -44,6 +45,8 @@ export interface CollectOptions
   readonly subject: Subject;
   /** How the command is held to be unwound by DWARF. */
   readonly hold?: Hold | undefined;
+  /** What the user says of which waits are idle. */
+  readonly idle?: readonly IdleMatch[];
   /** btprof's own version. */
   readonly version: string;
   /** Resolves when the user asks for the result now. */
@@ -72,7 +75,7 @@ export interface Collection {
  */
 export async function collect(options: CollectOptions): Promise<Collection> {
   const { subject, hold, stop, debug } = options;
-  const takeSample = sampler(options.onSample);
+  const takeSample = sampler(options);
   let facts: Facts | undefined;
   const sessionOptions = {
     ...options,
@@ -143,12 +146,12 @@ async function finished(
 }
 
 /** Makes a sample of each print: what the maps hold now, less what they held at the one before. */
-function sampler(onSample: (sample: Sample) => void) {
+function sampler({ onSample, idle }: Pick<CollectOptions, 'onSample' | 'idle'>) {
   let before: Earlier | undefined;
   return (recording: Recording, facts: Facts, mappings: MappingTexts, symbols: Symbols) => {
     if (recording.tick === undefined) return;
     const earlier = before ?? { maps: new Map(), at: startOf(recording, facts) };
-    onSample(assembleSample(recording, earlier, facts, mappings, symbols));
+    onSample(assembleSample(recording, earlier, facts, mappings, symbols, idle));
     before = { maps: new Map(recording.maps), at: recording.tick };
   };
 }

@@ -1,25 +1,49 @@
-import { hottestSites, siteOf } from '../../metrics/bottlenecks.ts';
-import type { Account, Offcpu, Profile, Syscalls } from '../../metrics/schema.ts';
+import { busy, countsOf, groupBy, hottestWaits, timeOf } from '../../metrics/bottlenecks.ts';
+import { callChains } from '../../metrics/call-chain.ts';
+import { REASONS } from '../../metrics/reasons.ts';
+import type { Account, Frame, Offcpu, Profile, Syscalls } from '../../metrics/schema.ts';
 import { formatCount, formatNs, formatShare, plural } from '../../metrics/units.ts';
+import type { IdleView } from '../options.ts';
+import { bar, clip, coloursOf, type Look, padEnd, printable, printPage, table, wrap } from './page.ts';
 
-/** Rows that each table shows; the whole has to fit a screen. */
-const ROWS = 5;
-
-/** One screen for people: how long, on how many threads, waiting for what, calling what. */
-export function summaryView(profile: Profile): string {
-  const { offcpu, syscalls } = profile.ebpf;
-  const blocks = [
-    headBlock(profile),
-    ...(profile.account?.thread_time_ns ? [accountBlock(profile.account)] : []),
-    ...(offcpu ? [offcpuBlock(offcpu)] : []),
-    ...(offcpu && offcpu.still_blocked.length > 0 ? [stillBlock(offcpu)] : []),
-    ...(syscalls ? [syscallBlock(syscalls)] : []),
-    qualityBlock(profile),
-  ];
-  return `${blocks.map((lines) => lines.join('\n')).join('\n\n')}\n`;
+export interface SummaryLook extends Look {
+  readonly verbose: boolean;
+  readonly idle: IdleView;
 }
 
-function headBlock({ metadata }: Profile): string[] {
+type StackRow = Offcpu['stacks'][number];
+
+/** Rows of the tables; the whole has to fit a screen. */
+interface Rows {
+  readonly waits: number;
+  readonly threads: number;
+  readonly calls: number;
+  /** Waits whose whole stack is shown. */
+  readonly stacks: number;
+}
+
+const BRIEF: Rows = { waits: 4, threads: 3, calls: 4, stacks: 0 };
+const VERBOSE: Rows = { waits: 20, threads: 20, calls: 20, stacks: 5 };
+
+/** One screen for people: what holds it up, where the time went, waiting for what, who, calling what. */
+export function summaryView(profile: Profile, look: SummaryLook): string {
+  const { offcpu, syscalls } = profile.ebpf;
+  const rows = look.verbose ? VERBOSE : BRIEF;
+  const blocks = [
+    headBlock(profile, look),
+    ...(profile.account?.thread_time_ns ? [accountBlock(profile.account, look)] : []),
+    ...(offcpu ? offcpuBlocks(offcpu, rows, look) : []),
+    ...(syscalls ? [syscallBlock(syscalls, rows.calls, look)] : []),
+    qualityBlock(profile, look),
+  ];
+  return printPage(
+    blocks.filter((lines) => lines.length > 0),
+    look,
+  );
+}
+
+function headBlock({ metadata, ebpf }: Profile, look: SummaryLook): string[] {
+  const { bold } = coloursOf(look);
   const what = {
     run: metadata.cmd.map(printable).join(' '),
     attach: `process ${metadata.pids.join(', ')}`,
@@ -27,125 +51,215 @@ function headBlock({ metadata }: Profile): string[] {
   }[metadata.mode];
   const { exit } = metadata;
   const ended = exit && (exit.signal ? `killed by ${exit.signal}` : `exit status ${exit.code}`);
+  const sentences = (ebpf.offcpu?.bottlenecks ?? []).flatMap((s) => wrap(`- ${printable(s)}`, look.columns));
   return [
-    `btprof: ${clip(what, 100)}`,
-    `${formatNs(metadata.wall_time_ns)}, ${plural(metadata.processes, 'process', 'processes')}, ` +
-      `${plural(metadata.threads, 'thread')}${ended ? `, ${ended}` : ''}${metadata.incomplete ? ', INCOMPLETE' : ''}`,
-  ];
-}
-
-function offcpuBlock(offcpu: Offcpu): string[] {
-  if (offcpu.total_events === 0) return ['Off-CPU: no wait ended'];
-  const head = `Off-CPU: ${formatNs(offcpu.total_time_ns)} in ${plural(offcpu.total_events, 'wait')}`;
-  return [
-    `${head}, on average ${formatNs(offcpu.avg_time_ns)}, at most ${formatNs(offcpu.max_time_ns)}`,
-    ...sitesTable(offcpu),
-    ...threadsTable(offcpu),
+    bold(clip(`btprof: ${what}`, look.columns)),
+    ...wrap(
+      `${formatNs(metadata.wall_time_ns)}, ${plural(metadata.processes, 'process', 'processes')}, ` +
+        `${plural(metadata.threads, 'thread')}${ended ? `, ${ended}` : ''}${metadata.incomplete ? ', INCOMPLETE' : ''}`,
+      look.columns,
+    ),
+    ...sentences,
   ];
 }
 
 /** Columns of the longest bar. */
 const BAR = 40;
+/** Columns of a row that are neither its name nor its bar. */
+const OTHER_COLUMNS = 13;
 
 /** Where the time of all threads went, most of it first, and last what is not known. */
-function accountBlock(account: Account): string[] {
-  const { thread_time_ns: total, threads, threads_unknown: unknown } = account;
-  const parts = Object.entries({ 'on the CPU': account.on_cpu_ns, ...account.off_cpu_ns })
-    .filter(([, ns]) => ns > 0)
-    .sort(([, a], [, b]) => b - a);
-  const rows = [...parts, ['unaccounted', account.unaccounted_ns] as const];
+function accountBlock(account: Account, look: SummaryLook): string[] {
+  const { threads, threads_unknown: unknown } = account;
+  const idle = sum(Object.values(account.idle_ns));
+  const hidden = look.idle === 'hide' ? idle : 0;
+  const total = account.thread_time_ns - hidden;
+  const rows = accountRows(account, look.idle);
   const names = Math.max(...rows.map(([name]) => name.length));
-  const left = unknown ? ` (${plural(unknown, 'other')} not known)` : '';
+  const room = Math.min(BAR, look.columns - names - OTHER_COLUMNS);
+  const left = unknown ? `, ${plural(unknown, 'other')} not known` : '';
+  const without = hidden > 0 ? `, without ${formatNs(hidden)} of waiting for work` : '';
+  const { bold, cyan } = coloursOf(look);
   return [
-    `Where the ${formatNs(total)} of ${plural(threads, 'thread')} went${left}`,
+    ...wrap(
+      bold(`Where the ${formatNs(total)} of ${plural(threads, 'thread')} went${without}${left}`),
+      look.columns,
+    ),
     ...rows.map(([name, ns]) => {
-      const bar = '#'.repeat(Math.round((BAR * Math.max(0, ns)) / total));
-      return `  ${name.padEnd(names)}  ${formatShare(ns, total).padStart(7)}  ${bar}`.trimEnd();
+      const share = formatShare(ns, total).padStart(7);
+      return `  ${padEnd(name, names)}  ${share}  ${cyan(bar(total > 0 ? ns / total : 0, room, look))}`.trimEnd();
     }),
   ];
 }
 
-function sitesTable(offcpu: Offcpu): string[] {
-  const sites = hottestSites(offcpu);
-  if (sites.length === 0) return [];
-  const rows = sites
-    .slice(0, ROWS)
-    .map((site) => [
-      formatNs(site.timeNs),
-      formatShare(site.timeNs, offcpu.total_time_ns),
-      formatCount(site.count),
-      site.site,
-    ]);
+/** A reason without its waits for work, which are a row of their own. */
+function accountRows(account: Account, view: IdleView): [string, number][] {
+  const folds = view !== 'show';
+  const reasons = Object.entries(account.off_cpu_ns).map(([reason, ns]): [string, number] => [
+    reason,
+    ns - (folds ? (account.idle_ns[reason as keyof Account['idle_ns']] ?? 0) : 0),
+  ]);
+  const idle: [string, number] = [
+    'waiting for work',
+    view === 'fold' ? sum(Object.values(account.idle_ns)) : 0,
+  ];
+  const parts: [string, number][] = [['on the CPU', account.on_cpu_ns], ...reasons, idle];
+  const shown = parts.filter(([, ns]) => ns > 0).sort(([, a], [, b]) => b - a);
+  return [...shown, ['unaccounted', account.unaccounted_ns]];
+}
+
+function offcpuBlocks(offcpu: Offcpu, rows: Rows, look: SummaryLook): string[][] {
+  if (offcpu.total_events === 0 && offcpu.still_blocked.length === 0) return [['Off-CPU: no wait ended']];
+  const { bold } = coloursOf(look);
+  const head = `Off-CPU: ${formatNs(offcpu.total_time_ns)} in ${plural(offcpu.total_events, 'wait')}`;
   return [
-    '',
-    ...table(['time', 'share', 'waits', 'waiting in (kernel function)'], rows),
-    ...more(sites.length),
+    [
+      ...wrap(
+        `${bold(head)}, on average ${formatNs(offcpu.avg_time_ns)}, at most ${formatNs(offcpu.max_time_ns)}`,
+        look.columns,
+      ),
+      ...(look.idle === 'show' ? [] : idleLine(offcpu).flatMap((line) => wrap(line, look.columns))),
+      ...waitsTable(offcpu, rows, look),
+    ],
+    threadsTable(offcpu, rows.threads, look),
+    stillBlock(offcpu, rows.threads, look),
   ];
 }
 
-function threadsTable(offcpu: Offcpu): string[] {
-  const all = offcpu.top_blocking_threads;
-  const rows = all.slice(0, ROWS).map((row) => {
-    const key = `${row.pid}:${row.tid}`;
-    const thread = offcpu.thread_stats[key];
-    const name = thread?.comm ? ` ${printable(thread.comm)}` : '';
-    const site = hottestSiteOf(offcpu, row.pid, row.tid);
+/** Waits for work, in one line: they are not in the tables. */
+function idleLine({ idle, still_blocked }: Offcpu): string[] {
+  const open = still_blocked.filter((wait) => wait.idle !== null).length;
+  if (idle.count === 0 && open === 0) return [];
+  const kinds = Object.entries(idle.by_kind)
+    .sort(([, a], [, b]) => b.time_ns - a.time_ns)
+    .map(([kind, { time_ns }]) => `${kind} ${formatNs(time_ns)}`);
+  const still = open > 0 ? `; ${plural(open, 'thread')} at the end` : '';
+  const what = kinds.length > 0 ? ` (${kinds.join(', ')})` : '';
+  return [
+    `  of it waiting for work: ${formatNs(idle.time_ns)} in ${plural(idle.count, 'wait')}${what}${still}`,
+  ];
+}
+
+/** The rows that the tables are about. */
+function shown<T extends { idle: unknown }>(rows: readonly T[], { idle }: SummaryLook): T[] {
+  return idle === 'show' ? [...rows] : busy(rows);
+}
+
+function waitsTable(offcpu: Offcpu, rows: Rows, look: SummaryLook): string[] {
+  const stacks = shown(offcpu.stacks, look);
+  const total = look.idle === 'hide' ? offcpu.total_time_ns - offcpu.idle.time_ns : offcpu.total_time_ns;
+  const chains = callChains(offcpu.frames);
+  const waits = hottestWaits(stacks, chains);
+  if (offcpu.frames.length === 0 || waits.length === 0) return [];
+  const cells = waits.slice(0, rows.waits).map((wait) => {
+    const { waits, threads } = countsOf(wait.rows);
     return [
-      formatNs(row.time_ms * 1e6),
-      `${row.percentage.toFixed(1)} %`,
-      formatCount(thread?.count ?? 0),
-      `${key}${name}${site}`,
+      formatNs(wait.timeNs),
+      formatShare(wait.timeNs, total),
+      formatCount(waits),
+      formatCount(threads),
+      padEnd(wait.reason, LONGEST_REASON + 1) + printable(chains.textOf(wait.rows[0] as StackRow)),
     ];
   });
+  const title = `hottest waits${ofAll(rows.waits, waits.length)}: functions [library, kernel]`;
+  return [
+    ...table(['time', 'share', 'waits', 'threads', title], cells, look),
+    ...waits.slice(0, rows.stacks).flatMap((wait, i) => stackLines(longestOf(wait.rows), i, offcpu.frames)),
+  ];
+}
+
+function longestOf(rows: readonly StackRow[]): StackRow {
+  return rows.reduce((longest, row) => (row.time_ns > longest.time_ns ? row : longest));
+}
+
+const LONGEST_REASON = Math.max(...REASONS.map(({ length }) => length));
+
+/** The stack of one wait, whole, leaf first. */
+function stackLines(row: StackRow, index: number, frames: readonly Frame[]): string[] {
+  const who = `${row.pid}:${row.tid}, ${formatNs(row.time_ns)} in ${plural(row.count, 'wait')}`;
+  const line = (at: number) => {
+    const { symbol, module, offset, address, file, line } = frames[at] as Frame;
+    const place = file ? ` ${file}${line ? `:${line}` : ''}` : '';
+    const name = symbol === null ? address : `${symbol}${offset ? `+0x${offset.toString(16)}` : ''}`;
+    return `      ${printable(name)}${module ? ` (${printable(module)})` : ''}${printable(place)}`;
+  };
+  const cut = row.user_incomplete ? ['      (callers missing)'] : [];
   return [
     '',
-    ...table(['time', 'share', 'waits', 'thread (pid:tid name), mostly in'], rows),
-    ...more(Object.keys(offcpu.thread_stats).length),
+    `  ${index + 1}. ${row.reason}, the longest of thread ${who}:`,
+    ...[...row.kernel, ...row.user].map(line),
+    ...cut,
   ];
 }
 
-function hottestSiteOf(offcpu: Offcpu, pid: number, tid: number): string {
-  const stacks = offcpu.stacks.filter((stack) => stack.pid === pid && stack.tid === tid);
-  const [site] = hottestSites({ stacks, frames: offcpu.frames });
-  return site ? `  ${site.site}` : '';
-}
-
-function stillBlock(offcpu: Offcpu): string[] {
-  const all = offcpu.still_blocked;
-  const rows = all.slice(0, ROWS).map((wait) => {
-    const site = wait.kernel.length ? `  ${siteOf(wait, offcpu.frames)}` : '';
-    const since = wait.since_start ? '  since before the start' : '';
+/** Threads by their time within work, with what they waited for mostly. */
+function threadsTable(offcpu: Offcpu, most: number, look: SummaryLook): string[] {
+  const threads = threadSums(shown(offcpu.stacks, look));
+  const { textOf } = callChains(offcpu.frames);
+  const rows = threads.slice(0, most).map(({ key, time, waits, longest }) => {
+    const { comm, lifetime_ns: lifetime } = offcpu.thread_stats[key] ?? {};
+    const name = `${key}${comm ? ` ${printable(comm)}` : ''}`;
+    const share = lifetime ? formatShare(time, lifetime) : '?';
     return [
-      formatNs(wait.blocked_ns),
-      `${wait.pid}:${wait.tid}${wait.comm ? ` ${printable(wait.comm)}` : ''}${site}${since}`,
+      formatNs(time),
+      share,
+      formatCount(waits),
+      `${name}  ${longest.reason} ${printable(textOf(longest))}`,
     ];
   });
-  return [
-    `Still off the CPU at the end: ${plural(all.length, 'thread')} (not in the totals)`,
-    ...table(['for', 'thread (pid:tid name), in'], rows),
-    ...more(all.length),
-  ];
+  if (rows.length === 0) return [];
+  const title = `threads that waited most${ofAll(most, threads.length)}, mostly for`;
+  return table(['time', 'of life', 'waits', title], rows, look);
 }
 
-function syscallBlock(syscalls: Syscalls): string[] {
+function threadSums(stacks: readonly StackRow[]) {
+  return groupBy(stacks, ({ pid, tid }) => `${pid}:${tid}`)
+    .map((rows) => {
+      const longest = longestOf(rows);
+      const key = `${longest.pid}:${longest.tid}`;
+      return { key, time: timeOf(rows), waits: countsOf(rows).waits, longest };
+    })
+    .sort((a, b) => b.time - a.time);
+}
+
+function stillBlock(offcpu: Offcpu, most: number, look: SummaryLook): string[] {
+  const all = shown(offcpu.still_blocked, look);
+  const { textOf } = callChains(offcpu.frames);
+  const rows = all.slice(0, most).map((wait) => {
+    const name = `${wait.pid}:${wait.tid}${wait.comm ? ` ${printable(wait.comm)}` : ''}`;
+    const since = wait.since_start ? ' since before the start' : '';
+    return [formatNs(wait.blocked_ns), `${name}  ${wait.reason} ${printable(textOf(wait))}${since}`];
+  });
+  if (rows.length === 0) return [];
+  const title = `threads still off the CPU at the end${ofAll(most, all.length)}, not in the totals`;
+  return table(['for', title], rows, look);
+}
+
+function syscallBlock(syscalls: Syscalls, most: number, look: SummaryLook): string[] {
   const { analysis, compat_32bit: compat } = syscalls;
   const rate = `${formatCount(Math.round(analysis.syscall_rate_per_sec))}/s`;
-  const categories = Object.entries(syscalls.by_category).map(
-    ([name, count]) => `${name} ${formatShare(count as number, syscalls.total)}`,
-  );
-  const rows = syscalls.top_syscalls
-    .slice(0, ROWS)
-    .map(({ name, count }) => [formatCount(count), formatShare(count, syscalls.total), name]);
+  const categories = Object.entries(syscalls.by_category)
+    .slice(0, CATEGORIES)
+    .map(([name, count]) => `${name} ${formatShare(count as number, syscalls.total)}`);
+  const all = Object.entries(syscalls.by_syscall);
+  const rows = all
+    .slice(0, most)
+    .map(([name, { count }]) => [formatCount(count), formatShare(count, syscalls.total), name]);
+  const { bold } = coloursOf(look);
   return [
-    `System calls: ${formatCount(syscalls.total)}, ${rate}, by calls ${analysis.behavior}`,
-    ...(categories.length ? [`  ${categories.slice(0, ROWS).join(', ')}`] : []),
-    ...(rows.length ? table(['calls', 'share', 'name'], rows) : []),
-    ...more(Object.keys(syscalls.by_syscall).length),
+    ...wrap(
+      `${bold(`System calls: ${formatCount(syscalls.total)}`)}, ${rate}, by calls ${analysis.behavior}`,
+      look.columns,
+    ),
+    ...(categories.length ? wrap(`  ${categories.join(', ')}`, look.columns) : []),
+    ...(rows.length ? table(['calls', 'share', `name${ofAll(most, all.length)}`], rows, look) : []),
     ...(compat.total ? [`  and ${formatCount(compat.total)} through the 32-bit entry, counted apart`] : []),
   ];
 }
 
-function qualityBlock({ quality, ebpf }: Profile): string[] {
+const CATEGORIES = 5;
+
+function qualityBlock({ quality, ebpf }: Profile, look: SummaryLook): string[] {
   const losses = [
     [quality.lost_events, 'events lost'],
     [quality.dropped_lines, 'lines unread'],
@@ -162,31 +276,21 @@ function qualityBlock({ quality, ebpf }: Profile): string[] {
     ? `, ${formatCount(quality.frames_unresolved)} of ${formatCount(quality.frames_total)} frames without a name` +
       `, ${formatCount(quality.stacks_incomplete)} of ${formatCount(waits)} waits without all callers`
     : '';
+  const { yellow, dim } = coloursOf(look);
+  const sentences = (kind: string, all: readonly string[], colour: (text: string) => string) =>
+    all.flatMap((text) => wrap(`${kind}: ${printable(text)}`, look.columns).map((line) => colour(line)));
   return [
-    `Quality: ${lost.length ? lost.join(', ') : 'nothing lost'}${frames}.`,
-    ...quality.warnings.map((warning) => `Warning: ${printable(warning)}`),
-    ...quality.hints.map((hint) => `Hint: ${printable(hint)}`),
+    ...wrap(`Quality: ${lost.length ? lost.join(', ') : 'nothing lost'}${frames}.`, look.columns),
+    ...sentences('Warning', quality.warnings, yellow),
+    ...sentences('Hint', quality.hints, dim),
   ];
 }
 
-function table(head: readonly string[], rows: readonly (readonly string[])[]): string[] {
-  const all = [head, ...rows];
-  const last = head.length - 1;
-  const widths = head.map((_, i) => Math.max(...all.map((row) => (row[i] ?? '').length)));
-  return all.map(
-    (row) => `  ${row.map((cell, i) => (i === last ? cell : cell.padStart(widths[i] ?? 0))).join('  ')}`,
-  );
+/** ` (4 of 31)`, where not all are shown. */
+function ofAll(most: number, all: number): string {
+  return all > most ? ` (${formatCount(most)} of ${formatCount(all)})` : '';
 }
 
-function more(total: number): string[] {
-  return total > ROWS ? [`  (${formatCount(total - ROWS)} more: --json)`] : [];
-}
-
-/** Names come from the programs that are watched: nothing in them may steer the terminal. */
-function printable(text: string): string {
-  return text.replace(/[\p{Cc}\p{Bidi_Control}\p{Zl}\p{Zp}]/gu, '?');
-}
-
-function clip(text: string, width: number): string {
-  return text.length > width ? `${text.slice(0, width - 3)}...` : text;
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((a, b) => a + b, 0);
 }

@@ -4,6 +4,7 @@ import { UsageError } from '../../../bt/errors.ts';
 import {
   addProfileOptions,
   type ProfileOptions,
+  parseIdleMatch,
   parsePid,
   parseTimeNs,
   planOf,
@@ -152,5 +153,18 @@ describe('values that are refused', () => {
     expect(parse('--duration', '596h').duration).toBe(596 * 3600e3);
     expect(parse('--map-entries', '1').mapEntries).toBe(1);
     expect(parse('--map-entries', '67108864').mapEntries).toBe(2 ** 26);
+  });
+});
+
+describe('idle functions', () => {
+  test('are added up, with those that are not', () => {
+    expect(parseIdleMatch('!^b$', parseIdleMatch('a+'))).toEqual([
+      { pattern: /a+/, idle: true },
+      { pattern: /^b$/, idle: false },
+    ]);
+  });
+
+  test.each(['(', '[z-a]', '!*'])('%j is refused, with what is wrong', (text) => {
+    expect(() => parseIdleMatch(text)).toThrow(/^Invalid regular expression: .+ Give a regular expression/);
   });
 });

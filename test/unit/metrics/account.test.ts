@@ -15,7 +15,9 @@ describe('the account', () => {
     { ...ROW, pid: 7, tid: 9, reason: 'disk' as const, time_ns: 10_000 },
   ];
   const { time_ns, count, ...open } = ROW;
-  const still_blocked = [{ ...open, pid: 7, tid: 8, reason: 'pipe' as const, comm: null, blocked_ns: 200 }];
+  const still_blocked = [
+    { ...open, pid: 7, tid: 8, reason: 'pipe' as const, idle: 'work' as const, comm: null, blocked_ns: 200 },
+  ];
   const lifetimes = new Map([
     ['7:7', 1000],
     ['7:8', 900],
@@ -35,6 +37,7 @@ describe('the account', () => {
       thread_time_ns: 1900,
       on_cpu_ns: 830,
       off_cpu_ns: { lock: 540, sleep: 300, pipe: 200 },
+      idle_ns: { pipe: 200 },
       unaccounted_ns: 30,
       run_delay_ns: 25,
     });

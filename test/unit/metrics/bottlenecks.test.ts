@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { bottlenecks, hottestSites, siteOf } from '../../../metrics/bottlenecks.ts';
+import { bottlenecks, countsOf, hottestWaits } from '../../../metrics/bottlenecks.ts';
+import { callChains } from '../../../metrics/call-chain.ts';
 import type { Offcpu } from '../../../metrics/schema.ts';
 import { sleepProfile } from '../sleep-recording.ts';
 
@@ -10,7 +11,8 @@ const STUCK: Offcpu['still_blocked'][number] = {
   comm: null,
   blocked_ns: 2_500_000_000,
   state: 'S',
-  reason: 'other',
+  reason: 'sleep',
+  idle: null,
   since_start: false,
   user: [],
   user_cut: 0,
@@ -25,36 +27,37 @@ function offcpu(changes: Partial<Offcpu>): Offcpu {
 /** Index of the kernel frame of that symbol. */
 const frame = (symbol: string) => SLEEP.frames.findIndex((f) => f.symbol === symbol);
 
+const NANOSLEEP = '[clock_nanosleep, do_nanosleep]';
+
 describe('where time went', () => {
-  test('sites are kernel functions, longest first', () => {
-    expect(hottestSites(SLEEP)).toEqual([
-      { site: 'do_nanosleep', timeNs: 100093609, count: 1 },
-      { site: 'ready, waiting for a CPU', timeNs: 54311, count: 1 },
+  const hottest = (stacks: Offcpu['stacks']) =>
+    hottestWaits(stacks, callChains(SLEEP.frames)).map(({ reason, timeNs, rows }) => [
+      reason,
+      timeNs,
+      rows.length,
+    ]);
+
+  test('waits of one reason and one way are one, longest first', () => {
+    const [first] = SLEEP.stacks as [Offcpu['stacks'][number]];
+    expect(hottest([...SLEEP.stacks, { ...first, tid: 9 }])).toEqual([
+      ['sleep', 200187218, 2],
+      ['preempted', 54311, 1],
     ]);
   });
 
-  test('different stacks of one site are one row', () => {
-    const [first] = SLEEP.stacks;
-    const stacks = [first, { ...first, tid: 9, kernel: [frame('do_nanosleep')] }] as Offcpu['stacks'];
-    expect(hottestSites({ stacks, frames: SLEEP.frames })).toEqual([
-      { site: 'do_nanosleep', timeNs: 200187218, count: 2 },
-    ]);
-  });
-
-  test('waits without a kernel stack have no site', () => {
-    const stacks = SLEEP.stacks.map((stack) => ({ ...stack, kernel: [] }));
-    expect(hottestSites({ stacks, frames: SLEEP.frames })).toEqual([]);
-  });
-
-  test('a stack of scheduler functions only is unknown', () => {
-    expect(siteOf({ state: 'S', kernel: [frame('schedule')] }, SLEEP.frames)).toBe('unknown');
+  test('they have counts of waits and of threads', () => {
+    const [first] = SLEEP.stacks as [Offcpu['stacks'][number]];
+    expect(countsOf([first, { ...first, tid: 9, count: 4 }, { ...first, count: 2 }])).toEqual({
+      waits: 7,
+      threads: 2,
+    });
   });
 });
 
 describe('sentences', () => {
   test('of sleep', () => {
     expect(bottlenecks(SLEEP)).toEqual([
-      '99.9 % of all off-CPU time was in do_nanosleep (100.1 ms in 1 wait).',
+      `99.9 % of the off-CPU time within work was sleep: ${NANOSLEEP} (100.1 ms in 1 wait of 1 thread).`,
       'Thread 26857:26857 (sleep) was off the CPU for 97.2 % of the 103.0 ms it was watched.',
     ]);
   });
@@ -65,15 +68,17 @@ describe('sentences', () => {
     );
   });
 
-  test('a site below 30 % is not worth one', () => {
-    const [first] = bottlenecks(offcpu({ total_time_ns: 400_000_000 }));
+  test('a wait below 30 % is not worth one', () => {
+    const [row] = SLEEP.stacks as [Offcpu['stacks'][number]];
+    const four = (['lock', 'disk', 'pipe', 'sleep'] as const).map((reason) => ({ ...row, reason }));
+    const [first] = bottlenecks(offcpu({ stacks: four }));
     expect(first).toMatch(/^Thread /);
   });
 
   test('one stuck thread is named, with its site', () => {
     const still_blocked = [{ ...STUCK, kernel: [frame('schedule'), frame('do_nanosleep')] }];
     expect(bottlenecks(offcpu({ still_blocked }))[0]).toBe(
-      'Thread 7:8 was still off the CPU at the end, for 2.50 s in do_nanosleep.',
+      'Thread 7:8 was still off the CPU at the end, for 2.50 s, sleep: [do_nanosleep].',
     );
   });
 
@@ -89,6 +94,37 @@ describe('sentences', () => {
     expect(bottlenecks(offcpu({ still_blocked }))[0]).toBe(
       '2 threads were still off the CPU at the end, the longest for 2.50 s.',
     );
+  });
+
+  test('a parent that waits for its children is not in the way', () => {
+    const [row] = SLEEP.stacks as [Offcpu['stacks'][number]];
+    const parent = { ...row, pid: 1, tid: 1, reason: 'child' as const, time_ns: 1e12 };
+    expect(bottlenecks(offcpu({ stacks: [parent, ...SLEEP.stacks] }))).toEqual(bottlenecks(SLEEP));
+    expect(bottlenecks(offcpu({ stacks: [parent] }))[0]).toMatch(/^100\.0 % .+ was child: /);
+  });
+
+  test('a short wait at the end is not worth one', () => {
+    expect(bottlenecks(offcpu({ still_blocked: [{ ...STUCK, blocked_ns: 40_000_000 }] }))).toEqual(
+      bottlenecks(SLEEP),
+    );
+  });
+
+  test('threads that wait for work are not stuck', () => {
+    const still_blocked = [{ ...STUCK, idle: 'events' as const }];
+    expect(bottlenecks(offcpu({ still_blocked }))).toEqual(bottlenecks(SLEEP));
+  });
+
+  test('when nearly all is waiting for work, that is all there is to say', () => {
+    const stacks = SLEEP.stacks.map((row) => ({ ...row, idle: 'events' as const }));
+    const idle = { time_ns: SLEEP.total_time_ns, count: 2, by_kind: { events: { time_ns: 1, count: 2 } } };
+    expect(bottlenecks(offcpu({ stacks, idle }))).toEqual([
+      '100.0 % of all off-CPU time was waiting for work to come (events).',
+    ]);
+  });
+
+  test('without stacks the thread is named only', () => {
+    const stacks = SLEEP.stacks.map((row) => ({ ...row, reason: 'other' as const, kernel: [], user: [] }));
+    expect(bottlenecks(offcpu({ stacks }))).toEqual([expect.stringMatching(/^Thread 26857:26857 /)]);
   });
 
   test('a thread of unknown lifetime has none', () => {

@@ -1,0 +1,109 @@
+import { REASONS } from './reasons.ts';
+import type { Frame, Offcpu } from './schema.ts';
+import { waitSite } from './wait-site.ts';
+
+/** What every program goes through on its way to the kernel: the C library, the threads, the loader, the vDSO. */
+const RUNTIME =
+  /(^\[vdso\]$|\/(ld-[\w-]+|ld|libc|libpthread|libm|librt|libdl|libstdc\+\+|libgcc_s|libc\+\+)[-\d.]*\.so[.\d]*$)/;
+
+/** Programs and threads begin here. */
+const START = /^(_start|start_thread|(__)?clone3?|__libc_start\w*|runtime\.(goexit|mstart)\S*)$/;
+
+/** Frames of the application that are shown. */
+const APPLICATION_FRAMES = 3;
+/** Characters of one name. */
+const LONGEST_NAME = 48;
+
+type Place = Pick<Offcpu['stacks'][number], 'reason' | 'user' | 'kernel'>;
+
+/** What a frame is to a reader. */
+interface Word {
+  readonly kind: 'runtime' | 'start' | 'application';
+  readonly name: string;
+  /** Frames of one name share it; from 1. */
+  readonly id: number;
+  /** Whether it is one of the scheduler's own functions, through which every wait goes. */
+  readonly plumbing: boolean;
+}
+
+export interface CallChains {
+  /**
+   * A wait in a few words: the application's innermost functions, leaf first, and in brackets the function of the C library
+   * that they called and the kernel function that waited, such as `step < worker [pthread_mutex_lock, futex_do_wait]`. A
+   * thread that had no CPU may have been anywhere. Empty without stacks.
+   */
+  readonly textOf: (place: Place) => string;
+  /** A number that waits share which have one reason and one text; it comes sooner than the text. */
+  readonly groupOf: (place: Place) => number;
+}
+
+/** @param frames with names for people */
+export function callChains(frames: readonly Frame[]): CallChains {
+  const words: Word[] = [];
+  const ids = new Map<string, number>();
+  const wordOf = (index: number): Word => {
+    words[index] ??= newWord(frames[index] as Frame, ids);
+    return words[index];
+  };
+  const groups = new Map<number, number>();
+  const next = (group: number, id: number): number => {
+    const key = group * MOST_WORDS + id;
+    const known = groups.get(key) ?? groups.size + 1;
+    groups.set(key, known);
+    return known;
+  };
+  return {
+    textOf: (place) => {
+      if (place.reason === 'preempted') return 'ready, waiting for a CPU';
+      const { application, called, site } = wordsOf(place, wordOf);
+      const way = [called, site].filter((word) => word !== undefined).map(({ name }) => name);
+      const functions = application.map(({ name }) => name).join(' < ');
+      return [functions, way.length > 0 ? `[${way.join(', ')}]` : ''].filter((part) => part !== '').join(' ');
+    },
+    groupOf: (place) => {
+      const group = next(0, REASONS.indexOf(place.reason));
+      if (place.reason === 'preempted') return group;
+      const { application, called, site } = wordsOf(place, wordOf);
+      const inner = application.reduce((group, { id }) => next(group, id), group);
+      return next(next(inner, called?.id ?? 0), site?.id ?? 0);
+    },
+  };
+}
+
+/** More than any process has functions. */
+const MOST_WORDS = 2 ** 26;
+
+/** The innermost functions of the application, the one of the C library that the first of them called, and the kernel's. */
+function wordsOf({ user, kernel }: Place, wordOf: (index: number) => Word) {
+  const application: Word[] = [];
+  let called: Word | undefined;
+  for (const index of user) {
+    const word = wordOf(index);
+    if (word.kind === 'application') application.push(word);
+    else if (application.length === 0 && word.kind === 'runtime') called = word;
+    if (application.length === APPLICATION_FRAMES) break;
+  }
+  const site = kernel.find((index) => !wordOf(index).plumbing);
+  return { application, called, site: site === undefined ? undefined : wordOf(site) };
+}
+
+function newWord(frame: Frame, ids: Map<string, number>): Word {
+  const { symbol, module } = frame;
+  const name = shortName(frame);
+  const id = ids.get(name) ?? ids.size + 1;
+  ids.set(name, id);
+  const start = symbol !== null && START.test(symbol);
+  const runtime = module !== null && RUNTIME.test(module);
+  const kind = start ? 'start' : runtime ? 'runtime' : 'application';
+  return { kind, name, id, plumbing: waitSite([symbol]) === undefined };
+}
+
+/** Without its parameters; a frame without a name has its file and where it is in that. */
+function shortName({ symbol, module, offset, address }: Frame): string {
+  if (symbol === null) {
+    const file = module?.slice(module.lastIndexOf('/') + 1);
+    return file && offset !== null ? `${file}+0x${offset.toString(16)}` : address;
+  }
+  const name = symbol.replace(/(?<=[^(:])\((?!anonymous).*$/, '');
+  return name.length > LONGEST_NAME ? `${name.slice(0, LONGEST_NAME - 3)}...` : name;
+}

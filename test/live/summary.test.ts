@@ -1,0 +1,73 @@
+import { stripVTControlCharacters as plainOf } from 'node:util';
+import { execa } from 'execa';
+import { describe, expect, test } from 'vitest';
+import { BTPROF, btprof, profile } from './btprof.ts';
+
+/** Waits for events that do not come, five times 50 ms. */
+const LOOP = [
+  '/usr/bin/python3',
+  '-c',
+  'import select; e = select.epoll(); [e.poll(0.05) for _ in range(5)]',
+];
+
+describe('an event loop', () => {
+  test('waits for work, unless the user says otherwise', async () => {
+    const { ebpf, account } = await profile(['run', '--', ...LOOP]);
+    const events = ebpf.offcpu?.idle.by_kind.events;
+    expect(events).toMatchObject({ count: 5 });
+    expect(account?.idle_ns).toEqual({ poll: events?.time_ns });
+    const asked = await profile(['run', '--idle-match', '!epoll|ep_poll', '--', ...LOOP]);
+    expect(asked.ebpf.offcpu?.idle).toEqual({ time_ns: 0, count: 0, by_kind: {} });
+    expect(asked.ebpf.offcpu?.by_reason.poll).toMatchObject({ count: 5 });
+  });
+
+  test('is a line of the summary, or rows as all others', async () => {
+    const folded = await btprof(['run', '--', ...LOOP]);
+    expect(folded.stderr).toMatch(
+      /^ {2}of it waiting for work: 25\d\.\d ms in 5 waits \(events 25\d\.\d ms\)$/m,
+    );
+    expect(folded.stderr).not.toMatch(/e(p_)?poll\w*\]$/m);
+    const shown = await btprof(['run', '--idle', 'show', '--', ...LOOP]);
+    expect(shown.stderr).toMatch(/ poll .*e(p_)?poll\w*\]$/m);
+  });
+});
+
+/** What btprof shows on a terminal of 60 columns. */
+async function onTerminal(env: Record<string, string>, args = 'run -- sleep 0.1'): Promise<string> {
+  const utf8 = { TERM: 'xterm', LC_ALL: 'C.UTF-8', NO_COLOR: '' };
+  const command = `stty cols 60; ${BTPROF} ${args}`;
+  const { stdout } = await execa('script', ['-qec', command, '/dev/null'], { env: { ...utf8, ...env } });
+  return stdout.replaceAll('\r\n', '\n');
+}
+
+const ESCAPE = '\u001b';
+
+describe('on a terminal', () => {
+  test('the summary has colours and the width of the terminal', async () => {
+    const text = await onTerminal({});
+    expect(plainOf(text)).not.toBe(text);
+    expect(text).toContain('█');
+    const lines = plainOf(text).split('\n');
+    expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(60);
+  });
+
+  test('NO_COLOR, TERM=dumb and the locale are honoured', async () => {
+    expect(await onTerminal({ NO_COLOR: '1' })).not.toContain(ESCAPE);
+    expect(await onTerminal({ TERM: 'dumb' })).not.toContain(ESCAPE);
+    const plain = await onTerminal({ LC_ALL: 'C' });
+    expect(plain).toContain('###');
+    expect(plainOf(plain)).toMatch(/^[\n -~]*$/);
+  });
+
+  test('attach says how long it has gone on, and takes that away', async () => {
+    const text = await onTerminal({}, `attach -d 1500ms ${process.pid}`);
+    expect(text).toContain('\r\u001b[Kbtprof: collecting, 1 s\r\u001b[K');
+  });
+});
+
+test('into a file or a pipe no colours go, and -v has the stacks', async () => {
+  const { stderr } = await btprof(['run', '-v', '--', 'sleep', '0.1'], { env: { LC_ALL: 'C.UTF-8' } });
+  expect(stderr).not.toContain('\u001b');
+  expect(stderr).toMatch(/^ {2}1\. sleep, the longest of thread \d+:\d+, 10\d\.\d ms in 1 wait:$/m);
+  expect(stderr).toMatch(/^ {6}do_nanosleep\+0x[\da-f]+ \(\[kernel\]\)$/m);
+});

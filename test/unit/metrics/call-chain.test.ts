@@ -1,0 +1,104 @@
+import { describe, expect, test } from 'vitest';
+import { callChains } from '../../../metrics/call-chain.ts';
+import type { Frame } from '../../../metrics/schema.ts';
+
+const LIBC = '/usr/lib/x86_64-linux-gnu/libc.so.6';
+const APP = '/usr/bin/app';
+
+function frame(symbol: string | null, module: string | null): Frame {
+  return { address: '0x7f00', symbol, module, offset: 16 };
+}
+
+/** A stack of these frames, and its kernel functions. */
+function chain(user: Frame[], kernel: string[], reason: 'lock' | 'preempted' = 'lock'): string {
+  const frames = [...user, ...kernel.map((symbol) => frame(symbol, '[kernel]'))];
+  const indices = frames.map((_, i) => i);
+  const place = { reason, user: indices.slice(0, user.length), kernel: indices.slice(user.length) };
+  return callChains(frames).textOf(place);
+}
+
+const app = (...names: string[]) => names.map((name) => frame(name, APP));
+const libc = (...names: string[]) => names.map((name) => frame(name, LIBC));
+
+describe('a wait in a few words', () => {
+  test.each<[string, Frame[], string[], string]>([
+    [
+      'has the application first',
+      [
+        ...libc('__lll_lock_wait', 'pthread_mutex_lock'),
+        ...app('step', 'worker'),
+        ...libc('start_thread', 'clone3'),
+      ],
+      ['__schedule', 'schedule', 'futex_do_wait', 'do_futex'],
+      'step < worker [pthread_mutex_lock, futex_do_wait]',
+    ],
+    ['stops after three functions', app('a', 'b', 'c', 'd'), ['do_wait'], 'a < b < c [do_wait]'],
+    [
+      'has the libraries of the application as its own',
+      [...libc('read'), frame('SSL_read', '/usr/lib/libssl.so.3'), ...app('fetch')],
+      ['tcp_recvmsg'],
+      'SSL_read < fetch [read, tcp_recvmsg]',
+    ],
+    [
+      'leaves out what starts programs',
+      [...app('main'), ...libc('__libc_start_main'), frame('_start', APP)],
+      ['do_wait'],
+      'main [do_wait]',
+    ],
+    [
+      'without application frames has what is left',
+      libc('clock_nanosleep'),
+      ['do_nanosleep'],
+      '[clock_nanosleep, do_nanosleep]',
+    ],
+    [
+      'has file and offset of a frame without a name',
+      [frame(null, APP), frame(null, null)],
+      [],
+      'app+0x10 < 0x7f00',
+    ],
+    [
+      'has no parameters',
+      [frame('ns::Pool<int, char>::take(std::string const&, int) const', APP)],
+      [],
+      'ns::Pool<int, char>::take',
+    ],
+    [
+      'keeps what is in no namespace of a name',
+      [frame('(anonymous namespace)::take(int)', APP)],
+      [],
+      '(anonymous namespace)::take',
+    ],
+    ['cuts names that are too long', [frame('x'.repeat(60), APP)], [], `${'x'.repeat(45)}...`],
+    ['is empty without stacks', [], [], ''],
+  ])('%s', (_, user, kernel, expected) => {
+    expect(chain(user, kernel)).toBe(expected);
+  });
+
+  test('a thread without a CPU may have been anywhere', () => {
+    expect(chain(app('main'), ['schedule'], 'preempted')).toBe('ready, waiting for a CPU');
+  });
+});
+
+describe('groups', () => {
+  const frames = [...app('a', 'b', 'a'), ...libc('read', 'write'), frame('do_wait', '[kernel]')];
+  const { groupOf } = callChains(frames);
+  const group = (user: number[], kernel: number[] = [5], reason: 'lock' | 'disk' = 'lock') =>
+    groupOf({ reason, user, kernel });
+
+  test('are of one text, whatever the addresses', () => {
+    expect(group([3, 0, 1])).toBe(group([3, 2, 1]));
+  });
+
+  test('differ by function, order, library, kernel function and reason', () => {
+    const all = [
+      group([3, 0, 1]),
+      group([3, 1, 0]),
+      group([4, 0, 1]),
+      group([0, 1]),
+      group([3, 0]),
+      group([3, 0, 1], []),
+    ];
+    expect(new Set([...all, group([3, 0, 1], [5], 'disk')]).size).toBe(7);
+  });
+});
