@@ -1,6 +1,7 @@
 import type { Dialect } from './dialect.ts';
 import { announceProgram, mappingEvents } from './mapping-events.ts';
 import type { Profiler } from './profilers/profiler.ts';
+import { syscalls } from './profilers/syscalls.ts';
 import { type Fragment, type KernelMap, mapsOf, writeProgram } from './program.ts';
 import { type Follow, namedGeneration, tracking } from './tracking.ts';
 
@@ -12,6 +13,8 @@ export interface Plan {
   readonly stacks: boolean;
   /** Frames per stack, user and kernel each. */
   readonly stackDepth: number;
+  /** Time each system call, when they are counted. */
+  readonly syscallTimes?: boolean | undefined;
   /** Follow the processes that followed ones start. */
   readonly children: boolean;
   readonly intervalMs?: number | undefined;
@@ -32,6 +35,11 @@ export interface ProgramContext {
   readonly dwarfPids?: readonly number[];
 }
 
+/** Whether the plan times each system call: only those that are counted can be. */
+export function timesCalls({ syscallTimes, profilers }: Plan): boolean {
+  return syscallTimes === true && profilers.includes(syscalls);
+}
+
 /** The one bpftrace program for all profilers of a plan. */
 export function composeProgram(plan: Plan, context: ProgramContext): string {
   return writeProgram(fragmentsOf(plan, context), {
@@ -47,10 +55,8 @@ export function composeMaps(plan: Plan, context: ProgramContext): KernelMap[] {
   return mapsOf(fragmentsOf(plan, context), context.self !== undefined);
 }
 
-function fragmentsOf(
-  { minBlockNs, stacks, stackDepth, children, profilers }: Plan,
-  context: ProgramContext,
-): Fragment[] {
+function fragmentsOf(plan: Plan, context: ProgramContext): Fragment[] {
+  const { minBlockNs, stacks, stackDepth, children, profilers } = plan;
   const { dialect, arch, btf, follow, self, dwarfPids = [] } = context;
   // Without btprof people read the stacks, and want names.
   const stackMode = follow.kind === 'argument' ? 'perf' : dialect.stackMode;
@@ -68,6 +74,7 @@ function fragmentsOf(
     stackDepth,
     children,
     held,
+    callTimes: timesCalls(plan),
     ...dwarf,
     stops,
   };

@@ -18,6 +18,8 @@ export interface Facts {
   readonly btprof: string;
   readonly bpftrace: string;
   readonly profilers: readonly string[];
+  /** Whether each system call was timed. */
+  readonly syscallTimes?: boolean | undefined;
   readonly stacks: boolean;
   /** Whether the kernel has BTF, and so tells of each thread when it started and what it used of the CPU. */
   readonly btf: boolean;

@@ -8,6 +8,7 @@ import {
   threadKey,
   type WaitRow,
 } from '../bt/profilers/offcpu.ts';
+import type { CallId } from '../bt/profilers/syscall-times.ts';
 import type { Entry } from '../parsers/entries.ts';
 import type { LiveThread } from './facts.ts';
 import type { FrameTable } from './frames.ts';
@@ -21,6 +22,8 @@ export interface OffcpuInput {
   readonly off: readonly Entry[];
   /** Whether the maps are of one moment, as at the end; waits go on while they are printed at an interval. */
   readonly atOnce: boolean;
+  /** The name of a system call; undefined when calls were not timed, and waits do not have theirs. */
+  readonly callName: ((call: CallId) => string) | undefined;
   /** Whether stacks were asked for. */
   readonly stacks: boolean;
   /**
@@ -210,7 +213,11 @@ function stackRows(
   const alike = new Map<number, StackRow[]>();
   for (const wait of waits) {
     const { pid, tid, totalNs: time_ns, count, sinceStart: since_start } = wait;
-    const row = { pid, tid, time_ns, count, since_start, idle: null, ...whereWaited(wait, input, frames) };
+    const row = {
+      ...{ pid, tid, time_ns, count, since_start, idle: null },
+      ...(input.callName ? { syscall: wait.call ? input.callName(wait.call) : null } : {}),
+      ...whereWaited(wait, input, frames),
+    };
     if (!wait.made && !since_start && lacks(row)) missing += count;
     const hash = hashOf(row);
     const sameHash = alike.get(hash);
@@ -251,6 +258,7 @@ const TOLD_APART_BY = [
   'tid',
   'state',
   'reason',
+  'syscall',
   'since_start',
   'user_cut',
   'user_incomplete',

@@ -1,5 +1,6 @@
 import { MOST_ENTRIES } from '../bt/limits.ts';
 import { readUnseen } from '../bt/profilers/offcpu.ts';
+import type { CallId } from '../bt/profilers/syscall-times.ts';
 import type { Entry } from '../parsers/entries.ts';
 import { readInteger } from '../parsers/integer.ts';
 import type { Recording } from '../parsers/recording.ts';
@@ -10,9 +11,11 @@ import { addressSpaces, type FrameTable, newFrameTable, readable } from './frame
 import { hintsFor } from './hints.ts';
 import { type IdleMatch, markIdle } from './idle.ts';
 import { offcpuMetrics } from './offcpu.ts';
-import type { Frame, Offcpu, Profile, Quality } from './schema.ts';
+import type { Frame, Offcpu, Profile, Quality, Syscalls } from './schema.ts';
 import { withLines } from './source-lines.ts';
 import type { Symbols } from './symbols.ts';
+import { callName } from './syscall-name.ts';
+import { addCallTimes } from './syscall-times.ts';
 import { syscallMetrics } from './syscalls.ts';
 import { lifetimes, type Names, namedByTid, namesOf, type Span, spanOf } from './threads.ts';
 
@@ -38,6 +41,8 @@ export function assembleProfile(
   const syscalls = facts.profilers.includes('syscalls')
     ? syscallMetrics(calls, [], facts.host.arch, span.wall, names.processes)
     : undefined;
+  const unreadTimes =
+    syscalls && facts.syscallTimes ? addTimes(syscalls.metrics, recording, facts, span, named) : 0;
   return {
     kind: 'profile',
     schema: 'btprof/1',
@@ -57,7 +62,7 @@ export function assembleProfile(
       ? { account: accountOf(input.lifetimes, cpuTimes(recording, facts, ending), named, names.threadCount) }
       : {}),
     quality: quality(recording, facts, ending, {
-      unreadable: (offcpu?.unreadable ?? 0) + (syscalls?.unreadable ?? 0),
+      unreadable: (offcpu?.unreadable ?? 0) + (syscalls?.unreadable ?? 0) + unreadTimes,
       stacksMissing: offcpu?.stacksMissing ?? 0,
       framesCut: offcpu?.framesCut ?? 0,
       incomplete: offcpu?.incomplete ?? 0,
@@ -66,6 +71,23 @@ export function assembleProfile(
       hints: named && facts.stacks ? hintsFor(named, facts, ending) : [],
     }),
   };
+}
+
+function addTimes(
+  metrics: Syscalls,
+  recording: Recording,
+  { host: { arch } }: Facts,
+  { end }: Span,
+  offcpu: Offcpu | undefined,
+): number {
+  const map = (name: string): readonly Entry[] => recording.maps.get(name) ?? [];
+  const maps = {
+    times: map('@times'),
+    slowest: map('@slowest'),
+    errors: map('@errors'),
+    calls: map('@call'),
+  };
+  return addCallTimes(metrics, { ...maps, arch, end, stacks: offcpu?.stacks });
 }
 
 /** What names tell: which waits were idle, and where the time went. */
@@ -114,6 +136,11 @@ export function metadataOf(facts: Facts) {
   };
 }
 
+/** Names of the calls that waits were within, when that is known. */
+export function callNames({ syscallTimes, host: { arch } }: Facts): ((call: CallId) => string) | undefined {
+  return syscallTimes ? (call) => callName(arch, call) : undefined;
+}
+
 function offcpuInput(recording: Recording, facts: Facts, ending: Ending, span: Span, names: Names) {
   const map = (name: string): readonly Entry[] => recording.maps.get(name) ?? [];
   return {
@@ -122,6 +149,7 @@ function offcpuInput(recording: Recording, facts: Facts, ending: Ending, span: S
     shortest: map('@shortest'),
     off: map('@off'),
     atOnce: recording.end !== undefined,
+    callName: callNames(facts),
     stacks: facts.stacks,
     named: namedByTid(facts),
     comms: names.threads,

@@ -4,6 +4,7 @@ import type { Facts, MappingTexts } from './facts.ts';
 import { addressSpaces, newFrameTable, readable } from './frames.ts';
 import { type IdleMatch, markIdle } from './idle.ts';
 import { offcpuMetrics, waitsBetween } from './offcpu.ts';
+import { callNames } from './profile.ts';
 import type { Offcpu, Sample } from './schema.ts';
 import type { Symbols } from './symbols.ts';
 import { syscallMetrics } from './syscalls.ts';
@@ -32,7 +33,14 @@ export function assembleSample(
   const offcpu = () => {
     const waits = waitsBetween(now('@waits'), before('@waits'));
     const identity = { named: namedByTid(facts), comms: names.threads, lifetimes: new Map() };
-    const input = { ...NO_EXTREMES, ...identity, waits, stacks: facts.stacks, end: at };
+    const input = {
+      ...NO_EXTREMES,
+      ...identity,
+      callName: callNames(facts),
+      waits,
+      stacks: facts.stacks,
+      end: at,
+    };
     const frames = newFrameTable(addressSpaces(mappings), symbols, facts);
     const { metrics } = offcpuMetrics(input, frames);
     const named = { ...metrics, frames: readable(metrics.frames, symbols.demangle) };

@@ -70,6 +70,13 @@ const stack = z.object({
   state,
   reason,
   idle,
+  syscall: z
+    .string()
+    .nullable()
+    .optional()
+    .describe(
+      'the system call that the wait was within, with 32-bit before those of that entry; null for none. With --syscall-times',
+    ),
   since_start: z
     .boolean()
     .describe(
@@ -91,6 +98,13 @@ const stillBlocked = z.object({
   state,
   reason,
   idle,
+  syscall: z
+    .string()
+    .nullable()
+    .optional()
+    .describe(
+      'the system call that the wait was within, with 32-bit before those of that entry; null for none. With --syscall-times',
+    ),
   since_start: z.boolean(),
   user: z.array(index),
   user_cut: count,
@@ -124,7 +138,24 @@ export const offcpuSchema = z.object({
 });
 
 const behavior = z.enum(['io_bound', 'network_bound', 'memory_bound', 'process_heavy', 'mixed', 'idle']);
-const callCount = z.object({ count });
+/** What --syscall-times adds to a call. */
+const callTimes = z.object({
+  returned: count.describe(
+    'calls that were entered and returned within the collection: the times are theirs',
+  ),
+  errors: count.describe('calls that returned an error'),
+  by_errno: z.record(z.string(), count),
+  total_time_ns: ns,
+  avg_time_ns: ns,
+  max_time_ns: ns,
+  in_flight: count.describe('calls that had not returned at the end'),
+  in_flight_ns: ns.describe('how long those had taken by then, together'),
+  off_cpu: waitSum
+    .extend({ by_reason: z.partialRecord(reason, waitSum) })
+    .optional()
+    .describe('waits that ended within these calls; with offcpu'),
+});
+const callCount = z.object({ count: count.describe('calls entered'), ...callTimes.partial().shape });
 
 export const syscallsSchema = z.object({
   total: count,
@@ -138,7 +169,7 @@ export const syscallsSchema = z.object({
     network_intensity: share,
     behavior,
   }),
-  by_syscall: z.record(z.string(), callCount),
+  by_syscall: z.record(z.string(), callCount).describe('all but count with --syscall-times only'),
   by_process: z.record(
     z.string().regex(/^\d+$/),
     z.object({ comm: z.string().nullable(), total: count, by_syscall: z.record(z.string(), count) }),
@@ -272,6 +303,7 @@ export type Doctor = z.infer<typeof doctorSchema>;
 export type DoctorCheck = Doctor['checks'][number];
 export type Account = z.infer<typeof accountSchema>;
 export type Offcpu = z.infer<typeof offcpuSchema>;
+export type CallTimes = z.infer<typeof callTimes>;
 export type Syscalls = z.infer<typeof syscallsSchema>;
 export type Metadata = z.infer<typeof metadataSchema>;
 export type Quality = z.infer<typeof qualitySchema>;

@@ -1,3 +1,4 @@
+import type { CallId } from '../bt/profilers/syscall-times.ts';
 import { SYSCALL_TABLE } from './syscall-table.ts';
 
 /** The architectures btprof has system call tables for, as `uname -m` spells them. */
@@ -13,6 +14,14 @@ export function syscallName(arch: Arch, nr: number): string {
 /** The name of a 32-bit system call (i386 on x86_64, arm on aarch64): their numbers mean other calls. */
 export function compatSyscallName(arch: Arch, nr: number): string {
   return nameIn(COMPAT[arch], nr);
+}
+
+/** What stands before the name of a call through the 32-bit entry, where the two kinds are side by side. */
+export const COMPAT_PREFIX = '32-bit ';
+
+/** The name of a call of either kind. */
+export function callName(arch: Arch, { nr, compat }: CallId): string {
+  return compat ? COMPAT_PREFIX + compatSyscallName(arch, nr) : syscallName(arch, nr);
 }
 
 /** A tracer or a seccomp filter can set the number to −1, which skips the call: it is counted as skipped. */

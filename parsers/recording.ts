@@ -168,12 +168,12 @@ function completePrint(recording: Recording): void {
   recording.printing = undefined;
 }
 
-/** The waits in progress; all other maps hold sums. */
-const IN_PROGRESS = '@off';
+/** The waits and the calls in progress; all other maps hold sums. */
+const IN_PROGRESS = ['@off', '@call'];
 
 /** A second program takes over, while the command is held: it counts on from what the first one counted. */
 function goOn(recording: Recording): void {
-  recording.maps.delete(IN_PROGRESS);
+  for (const map of IN_PROGRESS) recording.maps.delete(map);
   for (const [name, entries] of recording.maps) recording.earlier.set(name, entries);
   recording.end = undefined;
   recording.complete = false;

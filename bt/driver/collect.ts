@@ -6,6 +6,7 @@ import type { Sample } from '../../metrics/schema.ts';
 import type { Symbols } from '../../metrics/symbols.ts';
 import { startOf } from '../../metrics/threads.ts';
 import type { Recording } from '../../parsers/recording.ts';
+import { timesCalls } from '../compose.ts';
 import { BtprofError } from '../errors.ts';
 import type { Follow } from '../tracking.ts';
 import { endingOf, followed } from './ending.ts';
@@ -195,6 +196,7 @@ function factsOf(
     btf: host.btf,
     dwarfPids,
     dwarfGeneration: 1,
+    syscallTimes: timesCalls(plan),
     stackDepth: limits.stackDepth,
     unwindsDwarf: unwindsDwarf(dialect, host.info.arch),
     room,

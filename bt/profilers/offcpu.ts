@@ -4,6 +4,7 @@ import { readInteger } from '../../parsers/integer.ts';
 import { CLONE_THREAD, countInto, type KernelMap, noteFull, type Probe, STOPPED } from '../program.ts';
 import { exitEvent } from '../tracking.ts';
 import type { FragmentOptions, Profiler } from './profiler.ts';
+import { type CallId, splitState, withCall } from './syscall-times.ts';
 
 /** prev_state of a thread that was blocked already when it was named to the program; no kernel state has it. */
 const SEEDED = 0x1000;
@@ -123,7 +124,8 @@ function declareOff(options: FragmentOptions): string[] {
 
 /** `@off[tid]`: (since, tgid, exec generation, state, kernel stack, user stack) of the wait in progress. */
 function startOfWait(options: FragmentOptions): string[] {
-  const fields = ['$now', '(uint64)pid', '@gen[(uint64)pid]', '(uint64)args->prev_state'];
+  const state = withCall('(uint64)args->prev_state', options);
+  const fields = ['$now', '(uint64)pid', '@gen[(uint64)pid]', state];
   const save = (stacks: readonly string[]) => `@off[(uint64)tid] = (${[...fields, ...stacks].join(', ')});`;
   return [
     `if (@gen[(uint64)pid]${unlessStopped(options)}) {`,
@@ -227,6 +229,8 @@ export interface WaitRow {
   readonly tid: number;
   readonly generation: number;
   readonly state: TaskState;
+  /** The system call that it was within; with --syscall-times. */
+  readonly call: CallId | undefined;
   /** The wait was on already when the collection began, and counts from there; it has no stack. */
   readonly sinceStart: boolean;
   readonly count: number;
@@ -251,14 +255,14 @@ const integer = z.preprocess(readInteger, z.number());
 /** The kernel keeps no sum of nothing: a count of 0 was read wrongly. */
 const stats = z.object({ count: z.preprocess(readInteger, z.number().positive()), total: integer });
 const id = z.preprocess(readInteger, z.int().max(0xffff_ffff));
-const openWait = z.tuple([integer, id, id, id]).rest(z.string());
+const openWait = z.tuple([integer, id, id, integer]).rest(z.string());
 
 /**
  * One entry of `@waits`; undefined when it cannot be read.
  * Key: `tid,tgid,generation,state[,kernel stack,user stack]`; value: `{"count":5,"average":20,"total":100}`.
  */
 export function readWait(entry: Entry): WaitRow | undefined {
-  const key = /^(\d{1,10}),(\d{1,10}),(\d{1,10}),(\d{1,10})(?:,|$)/.exec(entry.key);
+  const key = /^(\d{1,10}),(\d{1,10}),(\d{1,10}),(\d{1,16})(?:,|$)/.exec(entry.key);
   const value = stats.safeParse(entry.value);
   if (!key || !value.success) return undefined;
   const [kernel, user] = splitStacks(entry.key.slice(key[0].length));
@@ -298,11 +302,13 @@ export function threadKey(pid: number, tid: number): string {
 }
 
 /** A wait that another thread began, by a name or by making the thread, carries the stacks of that one: they are dropped. */
-function readState(state: number, kernel: string, user: string) {
+function readState(word: number, kernel: string, user: string) {
+  const { state, call } = splitState(word);
   const [sinceStart, made] = [state === SEEDED, state === MADE];
   const own = !sinceStart && !made;
   return {
     state: own ? stateLetter(state) : made ? ('R' as const) : ('?' as const),
+    call,
     sinceStart,
     made,
     kernel: own ? kernel : '',

@@ -14,6 +14,8 @@ export interface FragmentOptions {
   readonly dwarfPids: readonly number[];
   /** The exec generation of that program. */
   readonly dwarfGeneration: number;
+  /** Whether the profiler `syscalls` times each call, in the map @call while it is under way. */
+  readonly callTimes: boolean;
   /** Whether the kernel has BTF: `curtask` can be read. */
   readonly btf: boolean;
   readonly arch: 'x86_64' | 'aarch64';

@@ -1,13 +1,8 @@
 import type { Entry } from '../../parsers/entries.ts';
 import { readInteger } from '../../parsers/integer.ts';
-import { countInto } from '../program.ts';
+import { countInto, type Probe, STOPPED } from '../program.ts';
 import type { FragmentOptions, Profiler } from './profiler.ts';
-
-/**
- * Added to the number of a 32-bit call, whose numbers mean other calls than the 64-bit ones. All numbers are
- * 32 bits wide and signed (−1 is a call that was skipped), so that the two kinds cannot meet.
- */
-const COMPAT_BIT = 0x1_0000_0000;
+import { beginCall, type CallId, COMPAT_BIT, callOf, callTimes } from './syscall-times.ts';
 
 /**
  * How the kernel knows that the call under way came through the 32-bit entry (BTF needed): on x86 by
@@ -26,41 +21,52 @@ export const syscalls: Profiler = {
   name: 'syscalls',
   summary: 'every system call by name, category and process: exact counts',
   tracepoints: ['raw_syscalls:sys_enter'],
-  cost: 'about 0.45 µs per system call of a followed process, 0.14 µs of any other',
+  cost: 'about 0.45 µs per system call of a followed process, 0.14 µs of any other; see also --syscall-times',
   caveats: [
     'a call is counted when it is entered, whether or not it succeeds',
     'calls answered by the vDSO (clock_gettime, getcpu) never enter the kernel and are not counted',
     'without BTF, calls made through the 32-bit entry cannot be told apart',
   ],
-  fragment: (options) => ({
-    probes: [
-      {
-        attach: 'tracepoint:raw_syscalls:sys_enter',
-        predicate: '@gen[(uint64)pid]',
-        comment:
-          'One probe for all calls: the 360 sys_enter_* probes take 26 s and more to detach.\n' +
-          `${COMPAT_BIT.toString(16)} (hex) is added to the number of a 32-bit call.${
-            options.losesFirstCounts ? `\n${WHY_SUMS}` : ''
-          }`,
-        body: countInto(`@calls[(uint64)pid, ${callNumber(options)}]`, options.losesFirstCounts),
-      },
-    ],
-    maps: [{ name: '@calls', role: 'result', key: 2, value: 1, perCpu: true }],
-  }),
+  fragment: (options) => {
+    const times = options.callTimes ? callTimes(options) : undefined;
+    return {
+      begin: times?.begin ?? [],
+      probes: [enterProbe(options), ...(times?.probes ?? [])],
+      maps: [{ name: '@calls', role: 'result', key: 2, value: 1, perCpu: true }, ...(times?.maps ?? [])],
+    };
+  },
   onCommand: () => [],
   onNamed: () => [],
 };
+
+function enterProbe(options: FragmentOptions): Probe {
+  const number = callNumber(options);
+  return {
+    attach: 'tracepoint:raw_syscalls:sys_enter',
+    predicate: '@gen[(uint64)pid]',
+    comment:
+      'One probe for all calls: the 360 sys_enter_* probes take 26 s and more to detach.\n' +
+      `${COMPAT_BIT.toString(16)} (hex) is added to the number of a 32-bit call.${
+        options.losesFirstCounts ? `\n${WHY_SUMS}` : ''
+      }`,
+    body: [
+      ...countInto(`@calls[(uint64)pid, ${number}]`, options.losesFirstCounts),
+      ...(options.callTimes ? unlessStopped(options, beginCall(number)) : []),
+    ],
+  };
+}
+
+function unlessStopped({ stops }: FragmentOptions, statements: readonly string[]): string[] {
+  return stops ? [`if (${STOPPED} == 0) {`, ...statements.map((line) => `  ${line}`), '}'] : [...statements];
+}
 
 function callNumber({ btf, arch }: FragmentOptions): string {
   return btf ? `args->id + ((int64)(${COMPAT_TEST[arch]}) << 32)` : 'args->id';
 }
 
 /** How often one process entered one system call. */
-export interface CallRow {
+export interface CallRow extends CallId {
   readonly pid: number;
-  readonly nr: number;
-  /** Made through the 32-bit entry of a 64-bit kernel. */
-  readonly compat: boolean;
   readonly count: number;
 }
 
@@ -69,7 +75,5 @@ export function readCall(entry: Entry): CallRow | undefined {
   const key = /^(\d{1,10}),(-?\d{1,10})$/.exec(entry.key);
   const count = readInteger(entry.value);
   if (!key || count === undefined) return undefined;
-  const nr = Number(key[2]);
-  const compat = nr >= COMPAT_BIT / 2;
-  return { pid: Number(key[1]), nr: compat ? nr - COMPAT_BIT : nr, compat, count };
+  return { pid: Number(key[1]), ...callOf(Number(key[2])), count };
 }

@@ -241,10 +241,6 @@ function syscallBlock(syscalls: Syscalls, most: number, look: SummaryLook): stri
   const categories = Object.entries(syscalls.by_category)
     .slice(0, CATEGORIES)
     .map(([name, count]) => `${name} ${formatShare(count as number, syscalls.total)}`);
-  const all = Object.entries(syscalls.by_syscall);
-  const rows = all
-    .slice(0, most)
-    .map(([name, { count }]) => [formatCount(count), formatShare(count, syscalls.total), name]);
   const { bold } = coloursOf(look);
   return [
     ...wrap(
@@ -252,12 +248,47 @@ function syscallBlock(syscalls: Syscalls, most: number, look: SummaryLook): stri
       look.columns,
     ),
     ...(categories.length ? wrap(`  ${categories.join(', ')}`, look.columns) : []),
-    ...(rows.length ? table(['calls', 'share', `name${ofAll(most, all.length)}`], rows, look) : []),
+    ...callsTable(syscalls, most, look),
     ...(compat.total ? [`  and ${formatCount(compat.total)} through the 32-bit entry, counted apart`] : []),
   ];
 }
 
 const CATEGORIES = 5;
+
+/** The most frequent calls, or, where they were timed, those that took longest. */
+function callsTable(syscalls: Syscalls, most: number, look: SummaryLook): string[] {
+  const all = Object.entries(syscalls.by_syscall);
+  if (all.length === 0) return [];
+  const title = `name${ofAll(most, all.length)}`;
+  if (all.every(([, call]) => call.returned === undefined)) {
+    const rows = all
+      .slice(0, most)
+      .map(([name, { count }]) => [formatCount(count), formatShare(count, syscalls.total), name]);
+    return table(['calls', 'share', title], rows, look);
+  }
+  const took = ([, call]: Call) => (call.total_time_ns ?? 0) + (call.in_flight_ns ?? 0);
+  const longest = [...all].sort((a, b) => took(b) - took(a)).slice(0, most);
+  const head = ['took', 'waiting', 'calls', 'errors', 'average', 'slowest', `${title}, waits, errors`];
+  return table(head, longest.map(timedCall), look);
+}
+
+type Call = [string, Syscalls['by_syscall'][string]];
+
+function timedCall([name, call]: Call): string[] {
+  const { count, errors = 0, total_time_ns = 0, avg_time_ns = 0, max_time_ns = 0, off_cpu } = call;
+  const reasons = Object.entries(off_cpu?.by_reason ?? {})
+    .sort(([, a], [, b]) => b.time_ns - a.time_ns)
+    .map(([reason, { time_ns }]) => `${reason} ${formatNs(time_ns)}`);
+  const errnos = Object.entries(call.by_errno ?? {})
+    .sort(([, a], [, b]) => b - a)
+    .map(([errno, n]) => `${formatCount(n)} ${errno}`);
+  const open = call.in_flight
+    ? [`${call.in_flight} not returned for ${formatNs(call.in_flight_ns ?? 0)}`]
+    : [];
+  const waiting = off_cpu ? formatShare(off_cpu.time_ns, total_time_ns) : '?';
+  const figures = [formatCount(count), formatCount(errors), formatNs(avg_time_ns), formatNs(max_time_ns)];
+  return [formatNs(total_time_ns), waiting, ...figures, [name, ...reasons, ...errnos, ...open].join(', ')];
+}
 
 function qualityBlock({ quality, ebpf }: Profile, look: SummaryLook): string[] {
   const losses = [

@@ -114,7 +114,14 @@ describe('the place of code is told', () => {
       program.includes(part),
     );
   };
-  const without = ['script', 'attach-no-stacks', 'run-syscalls', 'run-syscalls-no-follow', 'run-no-btf'];
+  const without = [
+    'script',
+    'attach-no-stacks',
+    'attach-syscalls-times',
+    'run-syscalls',
+    'run-syscalls-no-follow',
+    'run-no-btf',
+  ];
 
   test.each(Object.entries(PROGRAMS))(
     'by %s, if it has stacks and BTF and btprof to read them',

@@ -43,6 +43,8 @@ export const PROGRAMS: Readonly<Record<string, readonly [Plan, ProgramContext]>>
   'run-offcpu': [OFFCPU, RUN],
   'run-syscalls': [SYSCALLS, RUN],
   'run-syscalls-no-follow': [{ ...SYSCALLS, children: false }, ALONE],
+  'run-syscall-times': [{ ...PLAN, syscallTimes: true }, RUN],
+  'attach-syscalls-times': [{ ...SYSCALLS, syscallTimes: true }, ATTACH],
   'run-no-btf': [PLAN, { ...RUN, btf: false }],
   'run-aarch64': [PLAN, { ...RUN, arch: 'aarch64' }],
 };

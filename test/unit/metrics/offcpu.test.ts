@@ -23,6 +23,7 @@ const NOTHING: OffcpuInput = {
   shortest: [],
   off: [],
   atOnce: true,
+  callName: undefined,
   stacks: true,
   named: new Map(),
   comms: new Map(),

@@ -12,6 +12,7 @@ import type { FragmentOptions } from '../../../../bt/profilers/profiler.ts';
 const OPTIONS: FragmentOptions = {
   stackMode: 'raw',
   losesFirstCounts: false,
+  callTimes: false,
   children: true,
   held: undefined,
   dwarfPids: [],
@@ -300,7 +301,7 @@ describe('a row of @waits', () => {
     '-1,27083,1,1',
     ',,,',
     '27083,27083,1,1;',
-    '27083,27083,1,12345678901',
+    '27083,27083,1,12345678901234567',
     '12345678901,27083,1,1',
   ])('the key %j cannot be read', (key) => {
     expect(readWait({ key, value: STATS })).toBeUndefined();

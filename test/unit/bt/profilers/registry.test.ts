@@ -33,6 +33,7 @@ describe.each(PROFILERS)('$name', (profiler) => {
   const options = {
     stackMode: 'perf',
     losesFirstCounts: false,
+    callTimes: false,
     children: true,
     held: undefined,
     dwarfPids: [],

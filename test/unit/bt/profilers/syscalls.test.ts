@@ -9,6 +9,7 @@ describe('the fragment', () => {
       ...{
         stackMode: 'raw',
         losesFirstCounts: false,
+        callTimes: false,
         children: true,
         held: undefined,
         dwarfPids: [],

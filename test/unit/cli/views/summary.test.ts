@@ -235,3 +235,27 @@ describe('the long summary', () => {
     expect(text).toMatch(/^ {6}\(callers missing\)$/m);
   });
 });
+
+test('timed calls are listed by what they took, with what they waited for and how they failed', () => {
+  const none = { errors: 0, by_errno: {}, in_flight: 0, in_flight_ns: 0 };
+  const waits = { time_ns: 3_000_000, count: 2 };
+  const off_cpu = { ...waits, by_reason: { disk: waits } };
+  const read = {
+    count: 5,
+    returned: 5,
+    total_time_ns: 4_000_000,
+    avg_time_ns: 800_000,
+    max_time_ns: 3_000_000,
+  };
+  const poll = { count: 3, returned: 2, total_time_ns: 90, avg_time_ns: 45, max_time_ns: 50 };
+  const by_syscall = {
+    read: { ...read, ...none, errors: 3, by_errno: { EAGAIN: 2, EINTR: 1 }, off_cpu },
+    poll: { ...poll, ...none, in_flight: 1, in_flight_ns: 5_000_000 },
+  };
+  const lines = linesOf({ ...SLEEP, ebpf: { syscalls: { ...SYSCALLS, by_syscall } } });
+  const rows = lines.filter((line) => / (read|poll),/.test(line)).map((line) => line.trim().split(/ {2,}/));
+  expect(rows).toEqual([
+    ['90 ns', '?', '3', '0', '45 ns', '50 ns', 'poll, 1 not returned for 5.0 ms'],
+    ['4.0 ms', '75.0 %', '5', '3', '800.0 µs', '3.0 ms', 'read, disk 3.0 ms, 2 EAGAIN, 1 EINTR'],
+  ]);
+});
