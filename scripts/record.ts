@@ -38,6 +38,7 @@ const WORKLOADS: Record<string, Workload> = {
   // More than fits into the kernel's maps.
   full: { build: 'crowd', command: [`${BUILT}/crowd`, '7', '23'], plan: { mapEntries: 16 } },
   compat: { build: 'compat', command: [`${BUILT}/compat`] },
+  times: { build: 'compat', command: [`${BUILT}/compat`], plan: { syscallTimes: true } },
 };
 
 const names = process.argv.length > 2 ? process.argv.slice(2) : Object.keys(WORKLOADS);

@@ -2,6 +2,7 @@ import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
   test: {
+    maxWorkers: '100%',
     projects: [
       { test: { name: 'unit', root: '.', include: ['test/unit/**/*.test.ts'] } },
       kernelTests('live'),
@@ -10,7 +11,10 @@ export default defineConfig({
   },
 });
 
-/** Tests on the kernel take turns, for they watch and load the same machine. */
+/**
+ * Tests on the kernel take turns, for they watch and load the same machine; those that say so run two at a time, for most of
+ * their time is the start of bpftrace.
+ */
 function kernelTests(name: string) {
   return {
     test: {
@@ -19,6 +23,7 @@ function kernelTests(name: string) {
       include: [`test/${name}/**/*.test.ts`],
       globalSetup: ['test/live/setup.ts'],
       fileParallelism: false,
+      maxConcurrency: 2,
       testTimeout: 120_000,
     },
   };

@@ -24,7 +24,7 @@ const SPIN = ['--perf-basic-prof', '--interpreted-frames-native-stack', 'fixture
 /** Two of the same on one CPU. */
 const TWICE = 'taskset -c 0 "$@" & taskset -c 0 "$@"; wait';
 
-describe('code that a runtime compiles', () => {
+describe.concurrent('code that a runtime compiles', () => {
   test('JavaScript has the names that Node.js writes', async () => {
     const result = await profile(['run', 'sh', '-c', TWICE, 'sh', 'node', ...SPIN]);
     const chain = chainOf(result, /^JS:.inner /, /^JS:.middle /, /^JS:.outer /);
@@ -44,7 +44,7 @@ describe('code that a runtime compiles', () => {
   });
 });
 
-describe('compiled programs', () => {
+describe.concurrent('compiled programs', () => {
   test('of Go, stripped', async () => {
     const program = temporaryFile('program');
     await execa('go', ['build', '-ldflags=-s -w', '-o', program, 'fixtures/workloads/chain.go']);
@@ -86,7 +86,7 @@ test('samples with C++ names go on to the end', async () => {
   expect(named).toContain('shop::outer_of(timespec*)');
 });
 
-describe('--lines', () => {
+describe.concurrent('--lines', () => {
   test.each([
     ['C', 'gcc', 'fixtures/workloads/chain.c', ['inner', 'middle', 'outer']],
     ['C++', 'g++', 'fixtures/workloads/inlined.cc', ['inner_of', 'middle_of', 'outer_of']],

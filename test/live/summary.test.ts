@@ -10,7 +10,7 @@ const LOOP = [
   'import select; e = select.epoll(); [e.poll(0.05) for _ in range(5)]',
 ];
 
-describe('an event loop', () => {
+describe.concurrent('an event loop', () => {
   test('waits for work, unless the user says otherwise', async () => {
     const { ebpf, account } = await profile(['run', '--', ...LOOP]);
     const events = ebpf.offcpu?.idle.by_kind.events;
@@ -40,9 +40,7 @@ async function onTerminal(env: Record<string, string>, args = 'run -- sleep 0.1'
   return stdout.replaceAll('\r\n', '\n');
 }
 
-const ESCAPE = '\u001b';
-
-describe('on a terminal', () => {
+describe.concurrent('on a terminal', () => {
   test('the summary has colours and the width of the terminal', async () => {
     const text = await onTerminal({});
     expect(plainOf(text)).not.toBe(text);
@@ -51,12 +49,10 @@ describe('on a terminal', () => {
     expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(60);
   });
 
-  test('NO_COLOR, TERM=dumb and the locale are honoured', async () => {
-    expect(await onTerminal({ NO_COLOR: '1' })).not.toContain(ESCAPE);
-    expect(await onTerminal({ TERM: 'dumb' })).not.toContain(ESCAPE);
-    const plain = await onTerminal({ LC_ALL: 'C' });
+  test('NO_COLOR and the locale are honoured', async () => {
+    const plain = await onTerminal({ NO_COLOR: '1', LC_ALL: 'C' });
     expect(plain).toContain('###');
-    expect(plainOf(plain)).toMatch(/^[\n -~]*$/);
+    expect(plain).toMatch(/^[\n -~]*$/);
   });
 
   test('attach says how long it has gone on, and takes that away', async () => {

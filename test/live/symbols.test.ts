@@ -22,7 +22,7 @@ function sleepers(offcpu: Offcpu | undefined): { chain: (string | null)[]; count
   return slept.map((s) => ({ chain: symbols(offcpu, s.user), count: s.count }));
 }
 
-describe('the functions that call each other are named in order, leaf first', () => {
+describe.concurrent('the functions that call each other are named in order, leaf first', () => {
   test.each([
     ['a program at an address of its own', () => built('fixtures/workloads/chain.c', '-no-pie'), []],
     ['a static program', () => built('fixtures/workloads/chain.c', '-static'), []],

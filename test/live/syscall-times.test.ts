@@ -1,5 +1,5 @@
 import { execa } from 'execa';
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { profile, temporaryFile, workload } from './btprof.ts';
 
 const TIMED = ['run', '--syscall-times'];
@@ -13,52 +13,56 @@ async function straceErrors(command: readonly string[]): Promise<Record<string, 
   return Object.fromEntries(rows.map((m) => [m[2] as string, Number(m[1])]));
 }
 
-test('errors are those that strace counts, and all calls but the last ones return', async () => {
-  const command = ['setarch', '-R', 'git', 'log', '--stat', '--no-color', '-5'];
-  await execa('git', command.slice(3)); // what it caches is cached for both
-  const strace = await straceErrors(command);
-  const { ebpf } = await profile([...TIMED, '--', ...command]);
-  const calls = Object.entries(ebpf.syscalls?.by_syscall ?? {});
-  const errors = calls.filter(([, call]) => call.errors).map(([name, { errors }]) => [name, errors]);
-  expect(Object.fromEntries(errors)).toEqual(strace);
-  const lost = calls.filter(([name, { count, returned }]) => count !== returned && !name.startsWith('exit'));
-  expect(lost).toEqual([]);
-});
+describe.concurrent('with --syscall-times', () => {
+  test('errors are those that strace counts, and all calls but the last ones return', async () => {
+    const command = ['setarch', '-R', 'git', 'log', '--stat', '--no-color', '-5'];
+    await execa('git', command.slice(3)); // what it caches is cached for both
+    const strace = await straceErrors(command);
+    const { ebpf } = await profile([...TIMED, '--', ...command]);
+    const calls = Object.entries(ebpf.syscalls?.by_syscall ?? {});
+    const errors = calls.filter(([, call]) => call.errors).map(([name, { errors }]) => [name, errors]);
+    expect(Object.fromEntries(errors)).toEqual(strace);
+    const lost = calls.filter(
+      ([name, { count, returned }]) => count !== returned && !name.startsWith('exit'),
+    );
+    expect(lost).toEqual([]);
+  });
 
-test('a sleep is as long as its wait, which is within the call', async () => {
-  const { ebpf } = await profile([...TIMED, '--', 'sleep', '0.3']);
-  const sleep = ebpf.syscalls?.by_syscall.clock_nanosleep;
-  expect(sleep).toMatchObject({ count: 1, returned: 1, errors: 0, in_flight: 0 });
-  expect(sleep?.off_cpu).toMatchObject({ count: 1, by_reason: { sleep: { count: 1 } } });
-  const [took = 0, waited = 0] = [sleep?.total_time_ns, sleep?.off_cpu?.time_ns];
-  expect(took).toBeGreaterThanOrEqual(waited);
-  expect(waited).toBeGreaterThan(0.95 * took);
-  expect(sleep?.max_time_ns).toBe(took);
-  const row = ebpf.offcpu?.stacks.find(({ reason }) => reason === 'sleep');
-  expect(row?.syscall).toBe('clock_nanosleep');
-});
+  test('a sleep is as long as its wait, which is within the call', async () => {
+    const { ebpf } = await profile([...TIMED, '--', 'sleep', '0.3']);
+    const sleep = ebpf.syscalls?.by_syscall.clock_nanosleep;
+    expect(sleep).toMatchObject({ count: 1, returned: 1, errors: 0, in_flight: 0 });
+    expect(sleep?.off_cpu).toMatchObject({ count: 1, by_reason: { sleep: { count: 1 } } });
+    const [took = 0, waited = 0] = [sleep?.total_time_ns, sleep?.off_cpu?.time_ns];
+    expect(took).toBeGreaterThanOrEqual(waited);
+    expect(waited).toBeGreaterThan(0.95 * took);
+    expect(sleep?.max_time_ns).toBe(took);
+    const row = ebpf.offcpu?.stacks.find(({ reason }) => reason === 'sleep');
+    expect(row?.syscall).toBe('clock_nanosleep');
+  });
 
-test('a call that has not returned at the end is counted, with its time until then', async () => {
-  const { ebpf, account } = await profile([
-    ...TIMED,
-    '-d',
-    '300ms',
-    '--',
-    'sh',
-    '-c',
-    'timeout 1 "$0"; true',
-    workload('deadlock'),
-  ]);
-  const futex = ebpf.syscalls?.by_syscall.futex;
-  expect(futex?.in_flight).toBeGreaterThanOrEqual(2);
-  expect(futex?.in_flight_ns).toBeLessThan(account?.thread_time_ns ?? 0);
-  expect(futex?.in_flight_ns).toBeGreaterThan(100_000_000);
-});
+  test('a call that has not returned at the end is counted, with its time until then', async () => {
+    const { ebpf, account } = await profile([
+      ...TIMED,
+      '-d',
+      '300ms',
+      '--',
+      'sh',
+      '-c',
+      'timeout 1 "$0"; true',
+      workload('deadlock'),
+    ]);
+    const futex = ebpf.syscalls?.by_syscall.futex;
+    expect(futex?.in_flight).toBeGreaterThanOrEqual(2);
+    expect(futex?.in_flight_ns).toBeLessThan(account?.thread_time_ns ?? 0);
+    expect(futex?.in_flight_ns).toBeGreaterThan(100_000_000);
+  });
 
-test('a call that a signal ends returns the error by which the kernel would start it again', async () => {
-  const kill = 'sleep 60 & sleep 0.1; kill -9 $!; wait $! 2>/dev/null; sleep 0.1';
-  const { ebpf } = await profile([...TIMED, '--', 'sh', '-c', `${kill}; true`]);
-  const sleep = ebpf.syscalls?.by_syscall.clock_nanosleep;
-  expect(sleep).toMatchObject({ count: 3, returned: 3, in_flight: 0 });
-  expect(sleep?.by_errno).toEqual({ ERESTART_RESTARTBLOCK: 1 });
+  test('a call that a signal ends returns the error by which the kernel would start it again', async () => {
+    const kill = 'sleep 60 & sleep 0.1; kill -9 $!; wait $! 2>/dev/null; sleep 0.1';
+    const { ebpf } = await profile([...TIMED, '--', 'sh', '-c', `${kill}; true`]);
+    const sleep = ebpf.syscalls?.by_syscall.clock_nanosleep;
+    expect(sleep).toMatchObject({ count: 3, returned: 3, in_flight: 0 });
+    expect(sleep?.by_errno).toEqual({ ERESTART_RESTARTBLOCK: 1 });
+  });
 });

@@ -8,7 +8,7 @@ import { BTPROF, btprof, profile, temporaryFile, valid, validProfile, workload }
 const LAUNCH = resolve('fixtures/workloads/launch.py');
 const PORTRAIT = resolve('fixtures/workloads/portrait.py');
 
-describe('a command under btprof', () => {
+describe.concurrent('a command under btprof', () => {
   test('sees the arguments, environment, descriptors, directory, limits and input it would see without', async () => {
     const cwd = temporaryFile("a directory with 'spaces' & *");
     mkdirSync(cwd);
