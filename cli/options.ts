@@ -26,7 +26,7 @@ export interface ProfileOptions {
   readonly mapEntries?: number;
   readonly bpftrace: string;
   readonly idle: IdleView;
-  readonly idleMatch: IdleMatch[];
+  readonly idleMatch?: IdleMatch[];
   readonly verbose?: boolean;
   readonly ascii?: boolean;
   readonly quiet?: boolean;
@@ -92,7 +92,6 @@ export function addProfileOptions(command: Command): Command {
       '--idle-match <regex>',
       'functions under which waits are idle, or are not with ! before it; may be given again',
       parseIdleMatch,
-      [],
     )
     .option('--ascii', 'nothing but ASCII in the summary')
     .option('-v, --verbose', 'a longer summary, with whole stacks')

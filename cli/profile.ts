@@ -1,4 +1,4 @@
-import type { Plan } from '../bt/compose.ts';
+import { type Plan, timesCalls } from '../bt/compose.ts';
 import { type Collection, type CollectOptions, collect, type Subject } from '../bt/driver/collect.ts';
 import { resolveCommand } from '../bt/driver/command.ts';
 import { exitStatus, type HeldTarget, holdTarget } from '../bt/driver/held-target.ts';
@@ -145,6 +145,9 @@ async function prepare(kind: Subject['kind'], options: ProfileOptions): Promise<
   if (plan.intervalMs !== undefined && format !== 'jsonl') {
     throw new UsageError('--interval needs --format jsonl: the other formats have one result.', undefined, 2);
   }
+  if (options.syscallTimes && !timesCalls(plan)) {
+    throw new UsageError('--syscall-times needs the profiler syscalls.', 'Type: -p offcpu,syscalls', 2);
+  }
   if (options.unwind === 'dwarf' && kind === 'system') {
     throw new UsageError(
       'system cannot unwind by DWARF: bpftrace has to be told each process.',
@@ -164,7 +167,7 @@ async function prepare(kind: Subject['kind'], options: ProfileOptions): Promise<
     unwind: options.unwind,
     lines: options.lines ?? false,
     symbolCache: openSymbolCache(options.symbolCache),
-    idle: options.idleMatch,
+    idle: options.idleMatch ?? [],
     look: (fd) => ({ ...lookOf(fd, options.ascii), verbose: options.verbose ?? false, idle: options.idle }),
     host,
     file: options.output === undefined ? undefined : openOutput(options.output),

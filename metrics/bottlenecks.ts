@@ -56,6 +56,11 @@ function withinWork({ stacks }: Offcpu): StackRow[] {
   return alone ? rows : rows.filter(({ reason }) => reason !== 'child');
 }
 
+/** Of waits within work that had not ended. */
+function blockedTime({ still_blocked }: Pick<Offcpu, 'still_blocked'>): number {
+  return busy(still_blocked).reduce((sum, { blocked_ns }) => sum + blocked_ns, 0);
+}
+
 /** A place has to hold this share of the time to be worth a sentence. */
 const NOTABLE = 0.3;
 /** And waiting for work this one, to be all there is to say. */
@@ -72,7 +77,7 @@ export function bottlenecks(offcpu: Offcpu): string[] {
 function stuckSentence({ still_blocked, frames, total_time_ns }: Offcpu): string | undefined {
   const stuck = busy(still_blocked);
   const [longest] = stuck;
-  const blocked = stuck.reduce((sum, { blocked_ns }) => sum + blocked_ns, 0);
+  const blocked = blockedTime({ still_blocked });
   if (!longest || blocked < NOTABLE * (total_time_ns + blocked)) return undefined;
   const who =
     stuck.length > 1
@@ -94,7 +99,7 @@ function idleSentence({ idle, total_time_ns: total }: Offcpu): string | undefine
 function waitSentence(offcpu: Offcpu): string | undefined {
   const chains = callChains(offcpu.frames);
   const rows = withinWork(offcpu);
-  const total = timeOf(rows);
+  const total = timeOf(rows) + blockedTime(offcpu);
   const [hottest] = hottestWaits(rows, chains);
   if (!hottest || hottest.timeNs < NOTABLE * total) return undefined;
   const { timeNs, reason } = hottest;

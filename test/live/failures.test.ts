@@ -46,6 +46,18 @@ describe('a failure is a sentence with the value seen, the next thing to type, a
     ['an unknown format', ['system', '-f', 'xml'], 2, /'xml'.*summary, json, jsonl/],
     ['an interval without lines', ['system', '-i', '1s'], 2, /--interval needs --format jsonl/],
     [
+      'times of calls that are not counted',
+      ['system', '--syscall-times', '-p', 'offcpu'],
+      2,
+      /--syscall-times needs the profiler syscalls\.\nType: -p offcpu,syscalls/,
+    ],
+    [
+      'an idle pattern that is none',
+      ['run', '--idle-match', '(', 'true'],
+      125,
+      /Invalid regular expression: .*such as '\^take_job\$'/,
+    ],
+    [
       'an output that cannot be written',
       ['run', '-o', '/no/dir/x', 'touch', '/tmp/no'],
       125,

@@ -104,9 +104,16 @@ describe('sentences', () => {
   });
 
   test('a short wait at the end is not worth one', () => {
-    expect(bottlenecks(offcpu({ still_blocked: [{ ...STUCK, blocked_ns: 40_000_000 }] }))).toEqual(
-      bottlenecks(SLEEP),
-    );
+    const [first] = bottlenecks(offcpu({ still_blocked: [{ ...STUCK, blocked_ns: 40_000_000 }] }));
+    expect(first).toMatch(/^71\.4 % of the off-CPU time within work was sleep/);
+  });
+
+  test('short waits are not worth one beside long ones that have not ended', () => {
+    const still_blocked = [{ ...STUCK, blocked_ns: 1e12 }];
+    expect(bottlenecks(offcpu({ still_blocked }))).toEqual([
+      expect.stringMatching(/^Thread 7:8 was still off the CPU at the end/),
+      expect.stringMatching(/^Thread 26857:26857 /),
+    ]);
   });
 
   test('threads that wait for work are not stuck', () => {
