@@ -179,19 +179,20 @@ async function prepare(kind: Subject['kind'], options: ProfileOptions): Promise<
 
 async function perform(job: Job, subject: Subject, target?: HeldTarget, hold?: Hold): Promise<Performed> {
   let tracer: Tracer | undefined;
+  let endProgress = () => {};
   const killTracer = () => tracer?.kill();
   process.once('exit', killTracer);
   const interrupts = takeInterrupts(target?.signal, () => {
+    endProgress();
     job.say('stopped at once, without a result');
     killTracer();
     target?.abandon();
     process.exit(130);
   });
   const lines = lineWriter(job, subject);
-  let endProgress = () => {};
   const { dialect, host } = job.host;
   const attached = subject.kind === 'attach' ? subject.pids : [];
-  const collection = await collect({
+  const collecting = collect({
     ...collectOptions(job),
     subject,
     dwarfPids: dwarfPids(job.unwind, attached, dialect, host.info.arch),
@@ -208,7 +209,7 @@ async function perform(job: Job, subject: Subject, target?: HeldTarget, hold?: H
       tracer = started;
     },
   });
-  endProgress();
+  const collection = await collecting.finally(() => endProgress());
   return { collection, stop: interrupts.stop, flush: () => lines?.flush() };
 }
 

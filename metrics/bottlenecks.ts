@@ -50,15 +50,15 @@ export function busy<T extends { idle: unknown }>(rows: readonly T[]): T[] {
 }
 
 /** Without waits for work to come, and for children, as a shell has them: what those wait for is here, too. */
-function withinWork({ stacks }: Offcpu): StackRow[] {
-  const rows = busy(stacks);
-  const alone = rows.every(({ pid }) => pid === rows[0]?.pid);
-  return alone ? rows : rows.filter(({ reason }) => reason !== 'child');
+function withinWork<T extends { idle: unknown; reason: Reason }>(rows: readonly T[], offcpu: Offcpu): T[] {
+  const keys = Object.keys(offcpu.thread_stats).map((key) => key.slice(0, key.indexOf(':')));
+  const pids = new Set([...keys, ...offcpu.still_blocked.map(({ pid }) => String(pid))]);
+  return busy(rows).filter(({ reason }) => pids.size < 2 || reason !== 'child');
 }
 
 /** Of waits within work that had not ended. */
-function blockedTime({ still_blocked }: Pick<Offcpu, 'still_blocked'>): number {
-  return busy(still_blocked).reduce((sum, { blocked_ns }) => sum + blocked_ns, 0);
+function blockedTime(offcpu: Offcpu): number {
+  return withinWork(offcpu.still_blocked, offcpu).reduce((sum, { blocked_ns }) => sum + blocked_ns, 0);
 }
 
 /** A place has to hold this share of the time to be worth a sentence. */
@@ -74,10 +74,11 @@ export function bottlenecks(offcpu: Offcpu): string[] {
 }
 
 /** Of threads that waited to the end for something that did not come: a deadlock, say. */
-function stuckSentence({ still_blocked, frames, total_time_ns }: Offcpu): string | undefined {
-  const stuck = busy(still_blocked);
+function stuckSentence(offcpu: Offcpu): string | undefined {
+  const { still_blocked, frames, total_time_ns } = offcpu;
+  const stuck = withinWork(still_blocked, offcpu);
   const [longest] = stuck;
-  const blocked = blockedTime({ still_blocked });
+  const blocked = blockedTime(offcpu);
   if (!longest || blocked < NOTABLE * (total_time_ns + blocked)) return undefined;
   const who =
     stuck.length > 1
@@ -98,7 +99,7 @@ function idleSentence({ idle, total_time_ns: total }: Offcpu): string | undefine
 
 function waitSentence(offcpu: Offcpu): string | undefined {
   const chains = callChains(offcpu.frames);
-  const rows = withinWork(offcpu);
+  const rows = withinWork(offcpu.stacks, offcpu);
   const total = timeOf(rows) + blockedTime(offcpu);
   const [hottest] = hottestWaits(rows, chains);
   if (!hottest || hottest.timeNs < NOTABLE * total) return undefined;
@@ -113,10 +114,12 @@ function waitSentence(offcpu: Offcpu): string | undefined {
 
 /** The thread that waited most within work. */
 function threadSentence(offcpu: Offcpu): string | undefined {
-  const sums = groupBy(withinWork(offcpu), ({ tid }) => tid).map((rows) => ({
-    row: rows[0],
-    ns: timeOf(rows),
-  }));
+  const sums = groupBy(withinWork(offcpu.stacks, offcpu), ({ pid, tid }) => pid * 2 ** 22 + tid).map(
+    (rows) => ({
+      row: rows[0],
+      ns: timeOf(rows),
+    }),
+  );
   const [top] = sums.sort((a, b) => b.ns - a.ns);
   if (!top?.row) return undefined;
   const { ns } = top;

@@ -104,6 +104,22 @@ function shortName({ symbol, module, offset, address }: Frame): string {
     const file = module?.slice(module.lastIndexOf('/') + 1);
     return file && offset !== null ? `${file}+0x${offset.toString(16)}` : address;
   }
-  const name = symbol.replace(/(?<=[^(:])\((?!anonymous).*$/, '');
+  const name = withoutParameters(symbol);
   return name.length > LONGEST_NAME ? `${name.slice(0, LONGEST_NAME - 3)}...` : name;
+}
+
+/** What may stand after the parameters of a C++ function. */
+const AFTER_PARAMETERS = /\)(?: const| volatile| &{1,2}| noexcept| \[clone [^\]]*\])*$/;
+
+/** Other parentheses stay: those of `(anonymous namespace)`, of a template's arguments, of Go's methods. */
+function withoutParameters(name: string): string {
+  const end = AFTER_PARAMETERS.exec(name)?.index;
+  if (end === undefined) return name;
+  let open = end;
+  for (let depth = 0; open >= 0; open--) {
+    if (name[open] === ')') depth++;
+    else if (name[open] === '(' && --depth === 0) break;
+  }
+  const before = name.slice(0, Math.max(0, open));
+  return /(\w|[>\]}]|operator\S+)$/.test(before) && !before.endsWith('operator') ? before : name;
 }

@@ -113,8 +113,7 @@ function returnAddress(word: string): string {
 }
 
 /** What no code calls that would be missed: programs and threads begin here. */
-export const OUTERMOST =
-  /^(_start|main|start_thread|(__)?clone3?|__libc_start\w*|runtime\.(goexit|mstart)\S*)$/;
+const OUTERMOST = /^(_start|main|start_thread|(__)?clone3?|__libc_start\w*|runtime\.(goexit|mstart)\S*)$/;
 
 function endedByNoCode(stack: number[]): Omit<UserStack, 'incomplete'> {
   const end = stack.indexOf(NO_CODE);

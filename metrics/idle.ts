@@ -2,7 +2,7 @@ import type { Frame, Offcpu } from './schema.ts';
 
 /** What a thread waits for that has no work to do. */
 export const IDLE_KINDS = ['events', 'connections', 'work', 'timer', 'input', 'signals', 'matched'] as const;
-export type IdleKind = (typeof IDLE_KINDS)[number];
+type IdleKind = (typeof IDLE_KINDS)[number];
 
 /** A user's own rule: waits under functions that match are idle, or are not. */
 export interface IdleMatch {
@@ -11,7 +11,7 @@ export interface IdleMatch {
 }
 
 /** Functions as they are shown: of user code demangled. A rule holds for a stack in which each of its patterns matches. */
-export interface IdleRule {
+interface IdleRule {
   readonly kind: IdleKind;
   readonly what: string;
   readonly kernel?: RegExp;
@@ -19,30 +19,30 @@ export interface IdleRule {
 }
 
 /**
- * Waiting within work, although the kernel functions are those of an event loop: a client that waits for its answer, a
- * transaction that waits for a lock or for its commit to be safe.
+ * Waiting within work, although the kernel functions are those of an event loop or of a pool: a client that waits for its
+ * answer, a transaction that waits for a lock or for its commit to be safe, and whoever waits for a mutex.
  */
-export const WORK =
-  /^(ProcSleep|ProcWaitForSignal|SyncRepWaitForLSN|WaitForParallelWorkers\w*|PQgetResult|PQexec\w*|pqWait\w*|curl_easy_perform|getaddrinfo|__res_\w+|mysql_real_query|redisGetReply)$/;
+const WORK =
+  /^(ProcSleep|ProcWaitForSignal|SyncRepWaitForLSN|WaitForParallelWorkers\w*|PQgetResult|PQexec\w*|pqWait\w*|curl_easy_perform|getaddrinfo|__res_\w+|mysql_real_query|redisGetReply|_*lll_lock_wait\w*|_*(pthread|uv)_(mutex|rwlock|spin)_\w*lock\w*|take_gil)$/;
 
 /** Waiting for work to come. The first rule that holds decides; without one a wait is within work. */
 export const IDLE_RULES: readonly IdleRule[] = [
   {
     kind: 'connections',
     what: 'a server in accept()',
-    kernel: /^(inet_csk_accept|inet_csk_wait_for_connect|unix_accept)$/,
+    kernel: /^(inet_csk_accept|inet_csk_wait_for_connect|unix_accept)(\.\w+)*$/,
   },
-  { kind: 'events', what: 'an event loop in epoll_wait()', kernel: /^(ep_poll|do_epoll_p?wait\w*)$/ },
+  { kind: 'events', what: 'an event loop in epoll_wait()', kernel: /^(ep_poll|do_epoll_p?wait\w*)(\.\w+)*$/ },
   {
     kind: 'events',
     what: 'an event loop in poll() or select()',
-    kernel: /^(do_sys_poll|do_poll\w*|do_select|core_sys_select)$/,
+    kernel: /^(do_sys_poll|do_poll\w*|do_select|core_sys_select)(\.\w+)*$/,
     user: /^(g_main_(loop_run|context_iterat\w*)|uv_run|uv__io_poll|ev_run|event_base_loop|aeProcessEvents|select_select|select_poll_poll\w*|ServerLoop|QEventDispatcher\w*::processEvents.*)$/,
   },
   {
     kind: 'events',
     what: 'a reader of inotify, fanotify or signalfd',
-    kernel: /^(inotify_read|fanotify_read|signalfd_(read|dequeue)\w*)$/,
+    kernel: /^(inotify_read|fanotify_read|signalfd_(read|dequeue)\w*)(\.\w+)*$/,
   },
   {
     kind: 'work',
@@ -50,22 +50,22 @@ export const IDLE_RULES: readonly IdleRule[] = [
     kernel: /^(futex_|__futex_|do_futex$)/,
     user: new RegExp(
       [
-        `^(uv__)?worker$|^uv_sem_wait$|node::TaskQueue|node::.*PlatformWorkerThread|TaskRunner.*BlockingPop`, // libuv, Node.js, V8
-        String.raw`^_queue_SimpleQueue_get|simplequeue_get|^py::(SimpleQueue|Queue|_WorkItem)\.get|^py::_worker`, // CPython
+        '^uv_cond_wait$|node::TaskQueue|TaskRunner.{0,80}BlockingPop', // libuv, Node.js, V8
+        String.raw`^_queue_SimpleQueue_get|simplequeue_get|^py::(SimpleQueue|Queue)\.get`, // CPython
         String.raw`BlockingQueue(::|\.)(take|poll)|SynchronousQueue|ThreadPoolExecutor(::|\.)getTask|ForkJoinPool(::|\.)awaitWork`, // Java
-        `^(WorkerThread|GangWorker|CompileQueue|VMThread|WatcherThread|MonitorDeflationThread|ServiceThread)::`, // HotSpot
+        '^(CompileQueue::get|WorkerTaskDispatcher::|VMThread::wait_for|WatcherThread::sleep)', // HotSpot
         String.raw`^runtime\.(stopm|findRunnable|sysmon|templateThread|gcBgMarkWorker)`, // Go
-        `^(tokio::runtime::.*park|rayon_core::sleep|crossbeam_channel::.*recv|std::sync::mpmc::.*recv)`, // Rust
-        String.raw`^(bioProcessBackgroundJobs|IOThreadMain|background_thread_entry|ngx_thread_pool_cycle|g_thread_pool_\w+|io_handler)$`, // redis, jemalloc, nginx, GLib
-        `([Tt]hread_?[Pp]ool|[Ww]ork_?[Qq]ueue|[Tt]ask_?[Qq]ueue|[Jj]ob_?[Qq]ueue)`,
+        '^(tokio::runtime::.{0,80}park|rayon_core::sleep|crossbeam_channel::.{0,80}recv|std::sync::mpmc::.{0,80}recv)', // Rust
+        String.raw`^(bioProcessBackgroundJobs|background_thread_entry|ngx_thread_pool_cycle|g_thread_pool_wait\w*|g_async_queue_\w*pop\w*)$`, // redis, jemalloc, nginx, GLib
+        String.raw`([Tt]hread_?[Pp]ool|([Ww]ork|[Tt]ask|[Jj]ob)_?[Qq]ueue)\w{0,20}(::|\.)?\w{0,20}([Ww]ait|[Pp]op|[Tt]ake|[Gg]et|[Dd]equeue|[Nn]ext|[Ii]dle|[Pp]ark)`,
       ].join('|'),
     ),
   },
-  { kind: 'input', what: 'a terminal', kernel: /^n_tty_read$/ },
+  { kind: 'input', what: 'a terminal', kernel: /^n_tty_read(\.\w+)*$/ },
   {
     kind: 'signals',
     what: 'a signal, in sigwait(), sigsuspend() or pause()',
-    kernel: /^(do_sigtimedwait|sigsuspend|__\w+_sys_pause|sys_pause)$/,
+    kernel: /^(do_sigtimedwait|sigsuspend|__\w+_sys_pause|sys_pause)(\.\w+)*$/,
   },
 ];
 
@@ -108,7 +108,7 @@ function idleKinds(
     return (stack: readonly number[]) => stack.some((index) => matching[index]);
   };
   const asked = matches.map(({ pattern, idle }) => ({ under: under(pattern), idle })).reverse();
-  const bits = frames.map(({ symbol }) => (symbol === null ? 0 : bitsOf(symbol)));
+  const bits = frames.map(({ symbol }) => (symbol === null ? 0 : bitsOf(symbol.slice(0, LONGEST_NAME))));
   const bitsUnder = (stack: readonly number[]) => stack.reduce((all, index) => all | (bits[index] ?? 0), 0);
   return ({ state, user, kernel }) => {
     const match = asked.find((match) => match.under(kernel) || match.under(user));
@@ -119,6 +119,9 @@ function idleKinds(
       ?.kind;
   };
 }
+
+/** Characters of a name that patterns look at: C++ has names of many thousands. */
+const LONGEST_NAME = 512;
 
 const WORK_BIT = 1;
 /** A bit for each pattern of the rules. */

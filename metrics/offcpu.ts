@@ -238,7 +238,7 @@ type StackRow = Offcpu['stacks'][number];
 
 /** A number that rows which are alike share. Keys of text would take longer than all else about a stack. */
 function hashOf({ pid, tid, kernel, user }: StackRow): number {
-  let hash = pid ^ tid;
+  let hash = Math.imul(pid, FNV_PRIME) ^ tid;
   for (const frame of kernel) hash = Math.imul(hash ^ frame, FNV_PRIME);
   for (const frame of user) hash = Math.imul(hash ^ frame, FNV_PRIME);
   return hash;
@@ -323,6 +323,7 @@ function stillBlocked(input: OffcpuInput, frames: FrameTable): Offcpu['still_blo
         blocked_ns: input.end - wait.sinceNs,
         since_start: wait.sinceStart,
         idle: null,
+        ...(input.callName ? { syscall: wait.call ? input.callName(wait.call) : null } : {}),
         ...whereWaited(wait, input, frames),
       };
     })

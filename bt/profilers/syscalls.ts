@@ -51,13 +51,15 @@ function enterProbe(options: FragmentOptions): Probe {
       }`,
     body: [
       ...countInto(`@calls[(uint64)pid, ${number}]`, options.losesFirstCounts),
-      ...(options.callTimes ? unlessStopped(options, beginCall(number)) : []),
+      ...(options.callTimes ? timed(options, number) : []),
     ],
   };
 }
 
-function unlessStopped({ stops }: FragmentOptions, statements: readonly string[]): string[] {
-  return stops ? [`if (${STOPPED} == 0) {`, ...statements.map((line) => `  ${line}`), '}'] : [...statements];
+/** A number below 0 is no call: a tracer or a seccomp filter took it out. */
+function timed({ stops }: FragmentOptions, number: string): string[] {
+  const running = stops ? ` && ${STOPPED} == 0` : '';
+  return [`if (args->id >= 0${running}) {`, ...beginCall(number).map((line) => `  ${line}`), '}'];
 }
 
 function callNumber({ btf, arch }: FragmentOptions): string {

@@ -16,7 +16,7 @@ export function printPage(blocks: readonly (readonly string[])[], look: Look): s
   return look.ascii ? toAscii(text) : text;
 }
 
-export type Colours = ReturnType<typeof createColors>;
+type Colours = ReturnType<typeof createColors>;
 
 export function coloursOf({ colours }: Look): Colours {
   return createColors(colours);
@@ -31,13 +31,17 @@ export function table(head: readonly string[], rows: readonly (readonly string[]
   const all = [head, ...rows];
   const last = head.length - 1;
   const widths = head.slice(0, last).map((_, i) => Math.max(...all.map((row) => stringWidth(row[i] ?? ''))));
-  const room = look.columns - 2 - widths.reduce((sum, width) => sum + width + 2, 0);
+  const taken = widths.reduce((sum, width) => sum + width + 2, 2);
+  const room = Math.max(look.columns - taken, LEAST_ROOM);
   const lines = all.map((row) => {
     const cells = widths.map((width, i) => padStart(row[i] ?? '', width));
     return `  ${[...cells, clip(row[last] ?? '', room)].join('  ')}`.trimEnd();
   });
   return [coloursOf(look).dim(lines[0] as string), ...lines.slice(1)];
 }
+
+/** Columns of the last column of a table: a terminal that has not as many breaks the lines. */
+const LEAST_ROOM = 16;
 
 function padStart(text: string, width: number): string {
   return ' '.repeat(Math.max(0, width - stringWidth(text))) + text;

@@ -74,6 +74,10 @@ function accountBlock(account: Account, look: SummaryLook): string[] {
   const idle = sum(Object.values(account.idle_ns));
   const hidden = look.idle === 'hide' ? idle : 0;
   const total = account.thread_time_ns - hidden;
+  if (total <= 0)
+    return [
+      `All of the ${formatNs(account.thread_time_ns)} of ${plural(threads, 'thread')} was waiting for work`,
+    ];
   const rows = accountRows(account, look.idle);
   const names = Math.max(...rows.map(([name]) => name.length));
   const room = Math.min(BAR, look.columns - names - OTHER_COLUMNS);
@@ -87,7 +91,7 @@ function accountBlock(account: Account, look: SummaryLook): string[] {
     ),
     ...rows.map(([name, ns]) => {
       const share = formatShare(ns, total).padStart(7);
-      return `  ${padEnd(name, names)}  ${share}  ${cyan(bar(total > 0 ? ns / total : 0, room, look))}`.trimEnd();
+      return `  ${padEnd(name, names)}  ${share}  ${cyan(bar(ns / total, room, look))}`.trimEnd();
     }),
   ];
 }
@@ -276,16 +280,15 @@ type Call = [string, Syscalls['by_syscall'][string]];
 
 function timedCall([name, call]: Call): string[] {
   const { count, errors = 0, total_time_ns = 0, avg_time_ns = 0, max_time_ns = 0, off_cpu } = call;
+  const { in_flight = 0, in_flight_ns = 0 } = call;
   const reasons = Object.entries(off_cpu?.by_reason ?? {})
     .sort(([, a], [, b]) => b.time_ns - a.time_ns)
     .map(([reason, { time_ns }]) => `${reason} ${formatNs(time_ns)}`);
   const errnos = Object.entries(call.by_errno ?? {})
     .sort(([, a], [, b]) => b - a)
     .map(([errno, n]) => `${formatCount(n)} ${errno}`);
-  const open = call.in_flight
-    ? [`${call.in_flight} not returned for ${formatNs(call.in_flight_ns ?? 0)}`]
-    : [];
-  const waiting = off_cpu ? formatShare(off_cpu.time_ns, total_time_ns) : '?';
+  const open = in_flight > 0 ? [`${in_flight} not returned for ${formatNs(in_flight_ns)}`] : [];
+  const waiting = off_cpu ? formatShare(off_cpu.time_ns, total_time_ns + in_flight_ns) : '?';
   const figures = [formatCount(count), formatCount(errors), formatNs(avg_time_ns), formatNs(max_time_ns)];
   return [formatNs(total_time_ns), waiting, ...figures, [name, ...reasons, ...errnos, ...open].join(', ')];
 }

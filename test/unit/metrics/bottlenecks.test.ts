@@ -99,8 +99,14 @@ describe('sentences', () => {
   test('a parent that waits for its children is not in the way', () => {
     const [row] = SLEEP.stacks as [Offcpu['stacks'][number]];
     const parent = { ...row, pid: 1, tid: 1, reason: 'child' as const, time_ns: 1e12 };
-    expect(bottlenecks(offcpu({ stacks: [parent, ...SLEEP.stacks] }))).toEqual(bottlenecks(SLEEP));
-    expect(bottlenecks(offcpu({ stacks: [parent] }))[0]).toMatch(/^100\.0 % .+ was child: /);
+    const [thread] = Object.values(SLEEP.thread_stats) as [Offcpu['thread_stats'][string]];
+    const thread_stats = { ...SLEEP.thread_stats, '1:1': { ...thread, tid: 1 } };
+    const both = offcpu({ stacks: [parent, ...SLEEP.stacks], thread_stats });
+    expect(bottlenecks(both)).toEqual(bottlenecks(SLEEP));
+    const waiting = { ...STUCK, pid: 1, tid: 1, reason: 'child' as const, blocked_ns: 1e12 };
+    expect(bottlenecks(offcpu({ still_blocked: [waiting] }))).toEqual(bottlenecks(SLEEP));
+    const alone = { ...parent, pid: 26857, tid: 26857 };
+    expect(bottlenecks(offcpu({ stacks: [alone] }))[0]).toMatch(/^100\.0 % .+ was child: /);
   });
 
   test('a short wait at the end is not worth one', () => {

@@ -102,3 +102,18 @@ describe('groups', () => {
     expect(new Set([...all, group([3, 0, 1], [5], 'disk')]).size).toBe(7);
   });
 });
+
+test.each([
+  ['net/http.(*conn).serve', 'net/http.(*conn).serve'],
+  ['std::function<void (int)>::operator()(int) const', 'std::function<void (int)>::operator()'],
+  ['A::operator()', 'A::operator()'],
+  ['main::{lambda(int)#1}::operator()(int) const', 'main::{lambda(int)#1}::operator()'],
+  ['<Box<dyn FnOnce(A)> as FnOnce>::call', '<Box<dyn FnOnce(A)> as FnOnce>::call'],
+  ['decltype(auto) x(int) [clone .part.0]', 'decltype(auto) x'],
+  ['f(void (*)(int))', 'f'],
+  ['operator<<(std::ostream&, A)', 'operator<<'],
+  ['(x)', '(x)'],
+  [')', ')'],
+])('%s is %s', (symbol, expected) => {
+  expect(chain([frame(symbol, APP)], [])).toBe(expected);
+});

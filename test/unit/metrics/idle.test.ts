@@ -60,6 +60,22 @@ describe('waiting for work', () => {
       { reason: 'poll', kernel: ['do_poll.constprop.0', 'do_sys_poll'], user: ['poll', 'ask_server'] },
       null,
     ],
+    [
+      'a mutex of a thread of a pool',
+      { ...FUTEX, user: ['__lll_lock_wait', 'pthread_mutex_lock', 'step', 'ThreadPool::get_next()'] },
+      null,
+    ],
+    [
+      'a condition within a task of a pool',
+      { ...FUTEX, user: ['pthread_cond_wait', 'ThreadPool::run()'] },
+      null,
+    ],
+    ['a queue of a pool', { ...FUTEX, user: ['pthread_cond_wait', 'ThreadPool::wait_for_task()'] }, 'work'],
+    [
+      'a kernel function that the compiler has split',
+      { reason: 'sleep', kernel: ['do_sigtimedwait.isra.0'] },
+      'signals',
+    ],
     ['a lock', { ...FUTEX, user: ['pthread_mutex_lock', 'step', 'run_jobs'] }, null],
     [
       'a Java pool',
@@ -72,7 +88,11 @@ describe('waiting for work', () => {
       'work',
     ],
     ['a Python pool', { ...FUTEX, user: ['__futex_abstimed_wait_common', '_queue_SimpleQueue_get'] }, 'work'],
-    ['a libuv pool', { ...FUTEX, user: ['uv_cond_wait', 'worker', 'start_thread'] }, 'work'],
+    [
+      'a libuv pool',
+      { ...FUTEX, user: ['pthread_cond_wait', 'uv_cond_wait', 'worker', 'start_thread'] },
+      'work',
+    ],
     [
       'the name of a pool without a futex',
       { reason: 'disk', kernel: ['folio_wait_bit'], user: ['ThreadPool::run'] },

@@ -24,6 +24,12 @@ describe('a table', () => {
     ]);
   });
 
+  test('keeps room for what its rows are about', () => {
+    expect(table(['n', 'name'], [['1'.repeat(40), 'clock_nanosleep']], LOOK)[1]).toMatch(
+      /1 {2}clock_nanosleep$/,
+    );
+  });
+
   test('has colours in its head only where they are wanted', () => {
     expect(table(['n'], [['1']], { ...LOOK, colours: true })[0]).toBe('\u001b[2m  n\u001b[22m');
   });

@@ -133,7 +133,7 @@ describe('names never steer the terminal', () => {
     expect(output).toContain(text.replaceAll(new RegExp(steering, 'gu'), '?'));
   });
 
-  test('of all characters below U+3000', () => {
+  test('of all characters below U+3000', { timeout: 60_000 }, () => {
     for (const text of every) {
       expect(summaryView(named(text, text)).replaceAll('\n', '')).not.toMatch(steering);
     }
@@ -225,6 +225,16 @@ describe('waits for work', () => {
     expect(text).toMatch(/^ {2}on the CPU +68\.8 % /m);
     expect(text).toContain('  of it waiting for work: 100.1 ms');
   });
+});
+
+test('an account of nothing but hidden waits is a sentence', () => {
+  const account = {
+    ...{ threads: 1, threads_unknown: 0, thread_time_ns: 1e9, on_cpu_ns: 0, unaccounted_ns: -5 },
+    ...{ off_cpu_ns: { poll: 1e9 + 5 }, idle_ns: { poll: 1e9 + 5 }, run_delay_ns: 0 },
+  };
+  expect(summaryView({ ...SLEEP, account }, { idle: 'hide' })).toContain(
+    '\nAll of the 1.00 s of 1 thread was waiting for work\n',
+  );
 });
 
 describe('the long summary', () => {
