@@ -36,6 +36,14 @@ const idle = idleKind
   .nullable()
   .describe('what the thread was idle for, by the rules in docs/json.md; null when it waited within work');
 
+const syscall = z
+  .string()
+  .nullable()
+  .optional()
+  .describe(
+    'the system call that the wait was within, with 32-bit before those of that entry; null for none. With --syscall-times',
+  );
+
 const threadStats = z.object({
   tid: pid,
   comm: z.string().nullable().describe('name of the thread when last seen'),
@@ -70,13 +78,7 @@ const stack = z.object({
   state,
   reason,
   idle,
-  syscall: z
-    .string()
-    .nullable()
-    .optional()
-    .describe(
-      'the system call that the wait was within, with 32-bit before those of that entry; null for none. With --syscall-times',
-    ),
+  syscall,
   since_start: z
     .boolean()
     .describe(
@@ -98,13 +100,7 @@ const stillBlocked = z.object({
   state,
   reason,
   idle,
-  syscall: z
-    .string()
-    .nullable()
-    .optional()
-    .describe(
-      'the system call that the wait was within, with 32-bit before those of that entry; null for none. With --syscall-times',
-    ),
+  syscall,
   since_start: z.boolean(),
   user: z.array(index),
   user_cut: count,
