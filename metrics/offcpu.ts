@@ -213,11 +213,9 @@ function stackRows(
   const alike = new Map<number, StackRow[]>();
   for (const wait of waits) {
     const { pid, tid, totalNs: time_ns, count, sinceStart: since_start } = wait;
-    const row = {
-      ...{ pid, tid, time_ns, count, since_start, idle: null },
-      ...(input.callName ? { syscall: wait.call ? input.callName(wait.call) : null } : {}),
-      ...whereWaited(wait, input, frames),
-    };
+    const where = whereWaited(wait, input, frames);
+    const row: StackRow = { pid, tid, time_ns, count, since_start, idle: null, ...where };
+    if (input.callName) row.syscall = wait.call ? input.callName(wait.call) : null;
     if (!wait.made && !since_start && lacks(row)) missing += count;
     const hash = hashOf(row);
     const sameHash = alike.get(hash);
