@@ -56,9 +56,9 @@ function withinWork<T extends { idle: unknown; reason: Reason }>(rows: readonly 
   return busy(rows).filter(({ reason }) => pids.size < 2 || reason !== 'child');
 }
 
-/** Of waits within work that had not ended. */
-function blockedTime(offcpu: Offcpu): number {
-  return withinWork(offcpu.still_blocked, offcpu).reduce((sum, { blocked_ns }) => sum + blocked_ns, 0);
+/** Of waits that had not ended. */
+function blockedTime(rows: Offcpu['still_blocked']): number {
+  return rows.reduce((sum, { blocked_ns }) => sum + blocked_ns, 0);
 }
 
 /** A place has to hold this share of the time to be worth a sentence. */
@@ -78,7 +78,7 @@ function stuckSentence(offcpu: Offcpu): string | undefined {
   const { still_blocked, frames, total_time_ns } = offcpu;
   const stuck = withinWork(still_blocked, offcpu);
   const [longest] = stuck;
-  const blocked = blockedTime(offcpu);
+  const blocked = blockedTime(stuck);
   if (!longest || blocked < NOTABLE * (total_time_ns + blocked)) return undefined;
   const who =
     stuck.length > 1
@@ -100,7 +100,7 @@ function idleSentence({ idle, total_time_ns: total }: Offcpu): string | undefine
 function waitSentence(offcpu: Offcpu): string | undefined {
   const chains = callChains(offcpu.frames);
   const rows = withinWork(offcpu.stacks, offcpu);
-  const total = timeOf(rows) + blockedTime(offcpu);
+  const total = timeOf(rows) + blockedTime(withinWork(offcpu.still_blocked, offcpu));
   const [hottest] = hottestWaits(rows, chains);
   if (!hottest || hottest.timeNs < NOTABLE * total) return undefined;
   const { timeNs, reason } = hottest;

@@ -1,6 +1,5 @@
 import { MOST_ENTRIES } from '../bt/limits.ts';
 import { readUnseen } from '../bt/profilers/offcpu.ts';
-import type { CallId } from '../bt/profilers/syscall-times.ts';
 import type { Entry } from '../parsers/entries.ts';
 import { readInteger } from '../parsers/integer.ts';
 import type { Recording } from '../parsers/recording.ts';
@@ -14,7 +13,7 @@ import { offcpuMetrics } from './offcpu.ts';
 import type { Frame, Offcpu, Profile, Quality, Syscalls } from './schema.ts';
 import { withLines } from './source-lines.ts';
 import type { Symbols } from './symbols.ts';
-import { callName } from './syscall-name.ts';
+import { callNames } from './syscall-name.ts';
 import { addCallTimes } from './syscall-times.ts';
 import { syscallMetrics } from './syscalls.ts';
 import { lifetimes, type Names, namedByTid, namesOf, type Span, spanOf } from './threads.ts';
@@ -134,11 +133,6 @@ export function metadataOf(facts: Facts) {
     bpftrace,
     profilers: [...profilers],
   };
-}
-
-/** Names of the calls that waits were within, when that is known. */
-export function callNames({ syscallTimes, host: { arch } }: Facts): ((call: CallId) => string) | undefined {
-  return syscallTimes ? (call) => callName(arch, call) : undefined;
 }
 
 function offcpuInput(recording: Recording, facts: Facts, ending: Ending, span: Span, names: Names) {

@@ -4,9 +4,9 @@ import type { Facts, MappingTexts } from './facts.ts';
 import { addressSpaces, newFrameTable, readable } from './frames.ts';
 import { type IdleMatch, markIdle } from './idle.ts';
 import { offcpuMetrics, waitsBetween } from './offcpu.ts';
-import { callNames } from './profile.ts';
 import type { Offcpu, Sample } from './schema.ts';
 import type { Symbols } from './symbols.ts';
+import { callNames } from './syscall-name.ts';
 import { syscallMetrics } from './syscalls.ts';
 import { namedByTid, namesOf, startOf } from './threads.ts';
 

@@ -1,4 +1,5 @@
 import type { CallId } from '../bt/profilers/syscall-times.ts';
+import type { Facts } from './facts.ts';
 import { SYSCALL_TABLE } from './syscall-table.ts';
 
 /** The architectures btprof has system call tables for, as `uname -m` spells them. */
@@ -22,6 +23,14 @@ export const COMPAT_PREFIX = '32-bit ';
 /** The name of a call of either kind. */
 export function callName(arch: Arch, { nr, compat }: CallId): string {
   return compat ? COMPAT_PREFIX + compatSyscallName(arch, nr) : syscallName(arch, nr);
+}
+
+/** Names of the calls that waits were within, when that is known. */
+export function callNames({
+  syscallTimes,
+  host: { arch },
+}: Pick<Facts, 'syscallTimes' | 'host'>): ((call: CallId) => string) | undefined {
+  return syscallTimes ? (call) => callName(arch, call) : undefined;
 }
 
 /** A tracer or a seccomp filter can set the number to −1, which skips the call: it is counted as skipped. */
