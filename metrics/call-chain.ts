@@ -1,3 +1,4 @@
+import { hashOf, sameNumbers } from './hash.ts';
 import { REASONS } from './reasons.ts';
 import type { Frame, Offcpu } from './schema.ts';
 import { waitSite } from './wait-site.ts';
@@ -45,13 +46,7 @@ export function callChains(frames: readonly Frame[]): CallChains {
     words[index] ??= newWord(frames[index] as Frame, ids);
     return words[index];
   };
-  const groups = new Map<number, number>();
-  const next = (group: number, id: number): number => {
-    const key = group * MOST_WORDS + id;
-    const known = groups.get(key) ?? groups.size + 1;
-    groups.set(key, known);
-    return known;
-  };
+  const numberOf = numbering();
   return {
     textOf: (place) => {
       if (place.reason === 'preempted') return 'ready, waiting for a CPU';
@@ -61,17 +56,29 @@ export function callChains(frames: readonly Frame[]): CallChains {
       return [functions, way.length > 0 ? `[${way.join(', ')}]` : ''].filter((part) => part !== '').join(' ');
     },
     groupOf: (place) => {
-      const group = next(0, REASONS.indexOf(place.reason));
-      if (place.reason === 'preempted') return group;
+      const reason = REASONS.indexOf(place.reason);
+      if (place.reason === 'preempted') return numberOf([reason]);
       const { application, called, site } = wordsOf(place, wordOf);
-      const inner = application.reduce((group, { id }) => next(group, id), group);
-      return next(next(inner, called?.id ?? 0), site?.id ?? 0);
+      const ids = [reason, called?.id ?? 0, site?.id ?? 0];
+      for (const { id } of application) ids.push(id);
+      return numberOf(ids);
     },
   };
 }
 
-/** More than any process has functions. */
-const MOST_WORDS = 2 ** 26;
+/** Numbers lists: alike ones have one number. */
+function numbering(): (list: readonly number[]) => number {
+  const byHash = new Map<number, { list: readonly number[]; number: number }[]>();
+  let last = 0;
+  return (list) => {
+    const hash = hashOf(list);
+    const sameHash = byHash.get(hash) ?? [];
+    const known = sameHash.find((other) => sameNumbers(other.list, list));
+    if (known) return known.number;
+    if (sameHash.push({ list, number: ++last }) === 1) byHash.set(hash, sameHash);
+    return last;
+  };
+}
 
 /** The innermost functions of the application, the one of the C library that the first of them called, and the kernel's. */
 function wordsOf({ user, kernel }: Place, wordOf: (index: number) => Word) {

@@ -12,6 +12,7 @@ import type { CallId } from '../bt/profilers/syscall-times.ts';
 import type { Entry } from '../parsers/entries.ts';
 import type { LiveThread } from './facts.ts';
 import type { FrameTable } from './frames.ts';
+import { hashOf, sameNumbers } from './hash.ts';
 import { type Reason, whyWaited } from './reasons.ts';
 import type { Frame, Offcpu } from './schema.ts';
 
@@ -217,7 +218,7 @@ function stackRows(
     const row: StackRow = { pid, tid, time_ns, count, since_start, idle: null, ...where };
     if (input.callName) row.syscall = wait.call ? input.callName(wait.call) : null;
     if (!wait.made && !since_start && lacks(row)) missing += count;
-    const hash = hashOf(row);
+    const hash = hashOfRow(row);
     const sameHash = alike.get(hash);
     const known = sameHash?.find((other) => areAlike(row, other));
     if (known) {
@@ -234,20 +235,16 @@ function stackRows(
 
 type StackRow = Offcpu['stacks'][number];
 
-/** A number that rows which are alike share. Keys of text would take longer than all else about a stack. */
-function hashOf({ pid, tid, kernel, user }: StackRow): number {
-  let hash = Math.imul(pid, FNV_PRIME) ^ tid;
-  for (const frame of kernel) hash = Math.imul(hash ^ frame, FNV_PRIME);
-  for (const frame of user) hash = Math.imul(hash ^ frame, FNV_PRIME);
-  return hash;
+function hashOfRow({ pid, tid, kernel, user }: StackRow): number {
+  return hashOf(user, hashOf(kernel, hashOf([pid, tid])));
 }
-
-const FNV_PRIME = 0x01000193;
 
 /** Whether they differ in their sums only. */
 function areAlike(a: StackRow, b: StackRow): boolean {
   return (
-    TOLD_APART_BY.every((field) => a[field] === b[field]) && same(a.kernel, b.kernel) && same(a.user, b.user)
+    TOLD_APART_BY.every((field) => a[field] === b[field]) &&
+    sameNumbers(a.kernel, b.kernel) &&
+    sameNumbers(a.user, b.user)
   );
 }
 
@@ -261,10 +258,6 @@ const TOLD_APART_BY = [
   'user_cut',
   'user_incomplete',
 ] as const satisfies (keyof StackRow)[];
-
-function same(a: readonly number[], b: readonly number[]): boolean {
-  return a.length === b.length && a.every((frame, i) => frame === b[i]);
-}
 
 /** State, reason and stacks of a wait, by which waits are told apart. */
 type Where = Pick<

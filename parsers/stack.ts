@@ -33,29 +33,32 @@ export function readStack(
   known: KnownPlaces,
   look: (address: string, leaf: boolean) => number,
 ): number[] {
-  const end = text.length;
-  const bytes = bytesOf(text);
+  const end = encode(text);
   const stack = scratch;
   let length = 0;
   let half = NO_HALF;
-  for (let at = 0; at >= 0 && at < end; at = endOfLine(text, at)) {
-    while (at < end && hexDigit(bytes[at]) < 0) at++;
+  for (let at = 0; at < end; ) {
+    while (at < end && hexDigit(at) < 0) at++;
     const start = at;
     let high = 0;
     let low = 0;
-    for (; at < end; at++) {
-      const digit = hexDigit(bytes[at]);
-      if (digit < 0) break;
+    for (let digit = hexDigit(at); digit >= 0; digit = hexDigit(++at)) {
       high = (high << 4) | (low >>> 28);
       low = (low << 4) | digit;
     }
     if (high === 0 && low === 0) break;
     const leaf = length === 0;
     if (length < 2 || high !== half.high) half = halfOf(leaf ? known.leaf : known.callers, high);
-    stack[length++] = half.low.get(low) ?? keep(half, low, look(text.slice(start, at), leaf));
+    stack[length++] = half.low.get(low) ?? keep(half, low, look(bytes.toString('latin1', start, at), leaf));
+    while (ENDS_LINE[bytes[at] as number] === 0) at++;
   }
   return stack.slice(0, length);
 }
+
+/** Not 0 for a newline, and for the backslash of an escaped one. */
+const ENDS_LINE = Uint8Array.from({ length: 256 }, (_, byte) =>
+  Number('\n\\'.includes(String.fromCharCode(byte))),
+);
 
 /** For each stack in turn: one that grew with its frames would be garbage several times over. */
 const scratch: number[] = [];
@@ -73,23 +76,27 @@ function keep(half: Half, low: number, meaning: number): number {
   return meaning;
 }
 
-/** A newline as a character, or the backslash of an escaped one; −1 when the text has no more lines. */
-function endOfLine(text: string, from: number): number {
-  const escaped = text.indexOf('\\', from);
-  return escaped >= 0 ? escaped : text.indexOf('\n', from);
+/** The stack that is read, in UTF-8, and a newline: reading characters from a part of a long string takes far longer. */
+let bytes = Buffer.alloc(65_536);
+
+const NEWLINE = 0x0a;
+/** Of one UTF-16 unit in UTF-8. */
+const MOST_BYTES = 3;
+
+/** @returns how many bytes it takes, without the newline */
+function encode(text: string): number {
+  const needed = MOST_BYTES * text.length + 1;
+  if (bytes.length < needed) bytes = Buffer.alloc(2 * needed);
+  const length = bytes.write(text);
+  bytes[length] = NEWLINE;
+  return length;
 }
 
-let buffer = Buffer.alloc(65_536);
+/** The value of each byte as a hexadecimal digit; −1 for what is none. */
+const HEX_DIGITS = Int8Array.from({ length: 256 }, (_, byte) =>
+  '0123456789abcdef'.indexOf(String.fromCharCode(byte)),
+);
 
-/** A byte for each character: reading them from a part of a long string takes far longer. */
-function bytesOf(text: string): Uint8Array {
-  if (buffer.length < text.length) buffer = Buffer.alloc(2 * text.length);
-  buffer.write(text, 'latin1');
-  return buffer;
-}
-
-/** Its value; −1 for anything else. */
-function hexDigit(code = 0): number {
-  if (code >= 48 && code <= 57) return code - 48;
-  return code >= 97 && code <= 102 ? code - 87 : -1;
+function hexDigit(at: number): number {
+  return HEX_DIGITS[bytes[at] as number] as number;
 }

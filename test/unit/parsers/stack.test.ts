@@ -45,6 +45,10 @@ describe('what stands beside an address in perf mode is left out', () => {
     ['a module of the kernel', '7f195c57f503 ext4_read_bh+162 ([ext4])'],
     ['a name of hexadecimal letters', '7f195c57f503 deadbeef+10 (/cafe/f00d.so)'],
     ['a name with blanks and commas', '7f195c57f503 ns::f(int, char const*)+7 (/opt/my app/a,b (deleted))'],
+    [
+      'a path whose UTF-16 units hold the bytes of a newline, a backslash and digits',
+      '7f195c57f503 f+1 (/\u010a\u5c61bad\u{1f600})',
+    ],
     ['nothing', '7f195c57f503'],
   ])('%s', (_, line) => {
     const stack = ['5f5e100 0x5f5e100 ([unknown])', line, 'ffffffffffffffff'];
