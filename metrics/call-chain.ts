@@ -1,4 +1,4 @@
-import { hashOf, sameNumbers } from './hash.ts';
+import { firstAlike, hashOf, sameNumbers } from './hash.ts';
 import { REASONS } from './reasons.ts';
 import type { Frame, Offcpu } from './schema.ts';
 import { waitSite } from './wait-site.ts';
@@ -34,8 +34,8 @@ export interface CallChains {
    * thread that had no CPU may have been anywhere. Empty without stacks.
    */
   readonly textOf: (place: Place) => string;
-  /** A number that waits share which have one reason and one text; it comes sooner than the text. */
-  readonly groupOf: (place: Place) => number;
+  /** One object for all waits that have one reason and one text; it comes sooner than the text. */
+  readonly groupOf: (place: Place) => object;
 }
 
 /** @param frames with names for people */
@@ -46,7 +46,7 @@ export function callChains(frames: readonly Frame[]): CallChains {
     words[index] ??= newWord(frames[index] as Frame, ids);
     return words[index];
   };
-  const numberOf = numbering();
+  const first = firstAlike<readonly number[]>(hashOf, sameNumbers);
   return {
     textOf: (place) => {
       if (place.reason === 'preempted') return 'ready, waiting for a CPU';
@@ -57,26 +57,12 @@ export function callChains(frames: readonly Frame[]): CallChains {
     },
     groupOf: (place) => {
       const reason = REASONS.indexOf(place.reason);
-      if (place.reason === 'preempted') return numberOf([reason]);
+      if (place.reason === 'preempted') return first([reason]);
       const { application, called, site } = wordsOf(place, wordOf);
       const ids = [reason, called?.id ?? 0, site?.id ?? 0];
       for (const { id } of application) ids.push(id);
-      return numberOf(ids);
+      return first(ids);
     },
-  };
-}
-
-/** Numbers lists: alike ones have one number. */
-function numbering(): (list: readonly number[]) => number {
-  const byHash = new Map<number, { list: readonly number[]; number: number }[]>();
-  let last = 0;
-  return (list) => {
-    const hash = hashOf(list);
-    const sameHash = byHash.get(hash) ?? [];
-    const known = sameHash.find((other) => sameNumbers(other.list, list));
-    if (known) return known.number;
-    if (sameHash.push({ list, number: ++last }) === 1) byHash.set(hash, sameHash);
-    return last;
   };
 }
 

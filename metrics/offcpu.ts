@@ -12,7 +12,7 @@ import type { CallId } from '../bt/profilers/syscall-times.ts';
 import type { Entry } from '../parsers/entries.ts';
 import type { LiveThread } from './facts.ts';
 import type { FrameTable } from './frames.ts';
-import { hashOf, sameNumbers } from './hash.ts';
+import { firstAlike, hashOf, sameNumbers } from './hash.ts';
 import { type Reason, whyWaited } from './reasons.ts';
 import type { Frame, Offcpu } from './schema.ts';
 
@@ -211,23 +211,19 @@ function stackRows(
   const lacks = lacksStack(frames);
   let missing = 0;
   const rows: StackRow[] = [];
-  const alike = new Map<number, StackRow[]>();
+  const first = firstAlike(hashOfRow, areAlike);
   for (const wait of waits) {
     const { pid, tid, totalNs: time_ns, count, sinceStart: since_start } = wait;
     const where = whereWaited(wait, input, frames);
     const row: StackRow = { pid, tid, time_ns, count, since_start, idle: null, ...where };
     if (input.callName) row.syscall = wait.call ? input.callName(wait.call) : null;
     if (!wait.made && !since_start && lacks(row)) missing += count;
-    const hash = hashOfRow(row);
-    const sameHash = alike.get(hash);
-    const known = sameHash?.find((other) => areAlike(row, other));
-    if (known) {
+    const known = first(row);
+    if (known === row) {
+      rows.push(row);
+    } else {
       known.time_ns += time_ns;
       known.count += count;
-    } else {
-      rows.push(row);
-      if (sameHash) sameHash.push(row);
-      else alike.set(hash, [row]);
     }
   }
   return { rows: rows.sort((a, b) => b.time_ns - a.time_ns), missing };

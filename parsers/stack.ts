@@ -86,7 +86,7 @@ const MOST_BYTES = 3;
 /** @returns how many bytes it takes, without the newline */
 function encode(text: string): number {
   const needed = MOST_BYTES * text.length + 1;
-  if (bytes.length < needed) bytes = Buffer.alloc(2 * needed);
+  if (bytes.length < needed) bytes = Buffer.alloc(needed);
   const length = bytes.write(text);
   bytes[length] = NEWLINE;
   return length;
