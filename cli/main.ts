@@ -1,6 +1,6 @@
 import './standard-streams.ts';
 import { Command, CommanderError } from 'commander';
-import { inheritedDescriptors } from '../bt/driver/inherited.ts';
+import { inheritedDescriptors, rawArguments } from '../bt/driver/inherited.ts';
 import { BtprofError } from '../bt/errors.ts';
 import { addPlanOptions, addProfileOptions, type ProfileOptions, parseCommand, parsePid } from './options.ts';
 import { stderr, stdout } from './output.ts';
@@ -49,7 +49,8 @@ function commandLine(exit: SetStatus): Command {
       outputError: (text, write) => write(text.replace(/^error: /, 'btprof: ')),
     })
     .addHelpText('after', EXAMPLES);
-  for (const add of [addRun, addAttach, addSystem, addScript, addProfilers, addDoctor]) add(program, exit);
+  for (const add of [addRun, addAttach, addSystem, addScript, addProfilers, addDoctor, addDemo])
+    add(program, exit);
   return program;
 }
 
@@ -64,7 +65,7 @@ function addRun(program: Command, exit: SetStatus): void {
     .passThroughOptions()
     .action(async (_command: string, args: string[], options: ProfileOptions) => {
       const { runCommand } = await import('./profile.ts');
-      exit(await runCommand(1 + args.length, DESCRIPTORS, options));
+      exit(await runCommand(rawArguments(1 + args.length), DESCRIPTORS, options));
     });
 }
 
@@ -126,12 +127,26 @@ function addDoctor(program: Command, exit: SetStatus): void {
     });
 }
 
+function addDemo(program: Command, exit: SetStatus): void {
+  addProfileOptions(program.command('demo').usage('[NAME [options]]'))
+    .summary('profile a built-in program and say how to read what is seen')
+    .description(
+      'Profile a built-in program as run does, and say how to read the profile. Without a name: list them.',
+    )
+    .argument('[name]')
+    .action(async (name: string | undefined, options: ProfileOptions) => {
+      const { demoCommand } = await import('./demo.ts');
+      exit(await demoCommand(name, DESCRIPTORS, options));
+    });
+}
+
 const EXAMPLES = `
 Examples:
   btprof run -- make test                  a summary of what the tests waited for
   btprof run --json -o p.json -- ./server  the result as JSON
   btprof attach -d 10s $(pgrep nginx)      running processes, for ten seconds
   btprof system -d 5s                      the whole machine
+  btprof demo lock-convoy                  how to read it, by example
 
 Exit status: run: that of the command; 125 when btprof fails, 126 or 127 when the command cannot run.
 `;

@@ -23,6 +23,7 @@ export interface ProfileOptions {
   readonly syscallTimes?: boolean;
   readonly lines?: boolean;
   readonly symbolCache: boolean;
+  readonly selfMeasure: boolean;
   readonly mapEntries?: number;
   readonly bpftrace: string;
   readonly idle: IdleView;
@@ -77,6 +78,10 @@ export function addProfileOptions(command: Command): Command {
       .default('fp'),
   );
   command.option('--lines', 'also file, line and inlined functions, from debug information');
+  command.option(
+    '--no-self-measure',
+    'leave out what our own programs cost; to measure that takes 80 ns an event',
+  );
   command.option('--no-symbol-cache', 'read all symbols anew, and keep none');
   command.option('--map-entries <n>', 'room of each kernel map (default: by memory)', parseMapEntries);
   return command

@@ -3,7 +3,7 @@ import { type Collection, type CollectOptions, collect, type Subject } from '../
 import { resolveCommand } from '../bt/driver/command.ts';
 import { exitStatus, type HeldTarget, holdTarget } from '../bt/driver/held-target.ts';
 import { requireHost } from '../bt/driver/host.ts';
-import { rawArguments, rawEnvironment } from '../bt/driver/inherited.ts';
+import { rawEnvironment } from '../bt/driver/inherited.ts';
 import { newSymbolCache, type SymbolCache, symbolCacheDirectory } from '../bt/driver/symbol-cache.ts';
 import { isAlive, isKernelThread, processOf } from '../bt/driver/threads.ts';
 import type { Tracer } from '../bt/driver/tracer.ts';
@@ -25,17 +25,16 @@ import { type SummaryLook, summaryView } from './views/summary.ts';
 /**
  * `btprof run`.
  *
- * @param words how many words the command has, with its arguments
+ * @param command its words, which need be no UTF-8
  * @param descriptors those above 2 that we were started with
  * @returns the exit status
  */
 export async function runCommand(
-  words: number,
+  command: readonly Buffer[],
   descriptors: readonly number[],
   options: ProfileOptions,
 ): Promise<number> {
   const environment = rawEnvironment();
-  const command = rawArguments(words);
   const executable = resolveCommand(command[0] as Buffer, environment);
   const job = await prepare('run', options);
   const { dialect, host } = job.host;
@@ -112,6 +111,7 @@ interface Job {
   readonly unwind: Unwinder;
   readonly lines: boolean;
   readonly symbolCache: SymbolCache | undefined;
+  readonly selfMeasure: boolean;
   readonly idle: readonly IdleMatch[];
   /** How a summary looks on that descriptor; none when it goes to a file. */
   readonly look: (fd?: number) => SummaryLook;
@@ -167,6 +167,7 @@ async function prepare(kind: Subject['kind'], options: ProfileOptions): Promise<
     unwind: options.unwind,
     lines: options.lines ?? false,
     symbolCache: openSymbolCache(options.symbolCache),
+    selfMeasure: options.selfMeasure,
     idle: options.idleMatch ?? [],
     look: (fd) => ({ ...lookOf(fd, options.ascii), verbose: options.verbose ?? false, idle: options.idle }),
     host,
@@ -219,11 +220,21 @@ function collectOptions({
   bpftrace,
   lines,
   symbolCache,
+  selfMeasure,
   idle,
   debug,
 }: Job): Pick<
   CollectOptions,
-  'plan' | 'host' | 'dialect' | 'bpftrace' | 'lines' | 'symbolCache' | 'idle' | 'version' | 'debug'
+  | 'plan'
+  | 'host'
+  | 'dialect'
+  | 'bpftrace'
+  | 'lines'
+  | 'symbolCache'
+  | 'selfMeasure'
+  | 'idle'
+  | 'version'
+  | 'debug'
 > {
   return {
     plan,
@@ -232,6 +243,7 @@ function collectOptions({
     bpftrace,
     lines,
     symbolCache,
+    selfMeasure,
     idle,
     version: VERSION,
     debug,

@@ -63,6 +63,8 @@ function blockedTime(rows: Offcpu['still_blocked']): number {
 
 /** A place has to hold this share of the time to be worth a sentence. */
 const NOTABLE = 0.3;
+/** Waits that are less of all threads' time are no bottleneck. */
+const NEGLIGIBLE = 0.01;
 /** And waiting for work this one, to be all there is to say. */
 const NEARLY_ALL = 0.9;
 
@@ -101,6 +103,7 @@ function waitSentence(offcpu: Offcpu): string | undefined {
   const chains = callChains(offcpu.frames);
   const rows = withinWork(offcpu.stacks, offcpu);
   const total = timeOf(rows) + blockedTime(withinWork(offcpu.still_blocked, offcpu));
+  if (total < NEGLIGIBLE * threadTime(offcpu)) return undefined;
   const [hottest] = hottestWaits(rows, chains);
   if (!hottest || hottest.timeNs < NOTABLE * total) return undefined;
   const { timeNs, reason } = hottest;
@@ -110,6 +113,15 @@ function waitSentence(offcpu: Offcpu): string | undefined {
   const share = formatShare(timeNs, total);
   const figures = `${formatNs(timeNs)} in ${plural(waits, 'wait')} of ${plural(threads, 'thread')}`;
   return `${share} of the off-CPU time within work was ${reason}: ${chain} (${figures}).`;
+}
+
+/** How long all threads were watched together; without that, how long they were off the CPU. */
+function threadTime({ thread_stats, total_time_ns }: Offcpu): number {
+  const lifetimes = Object.values(thread_stats).map(({ lifetime_ns }) => lifetime_ns ?? 0);
+  return Math.max(
+    total_time_ns,
+    lifetimes.reduce((sum, ns) => sum + ns, 0),
+  );
 }
 
 /** The thread that waited most within work. */

@@ -1,4 +1,4 @@
-import { firstAlike, hashOf, sameNumbers } from './hash.ts';
+import { distinct, hashOf, sameNumbers } from './hash.ts';
 import { REASONS } from './reasons.ts';
 import type { Frame, Offcpu } from './schema.ts';
 import { waitSite } from './wait-site.ts';
@@ -34,8 +34,8 @@ export interface CallChains {
    * thread that had no CPU may have been anywhere. Empty without stacks.
    */
   readonly textOf: (place: Place) => string;
-  /** One object for all waits that have one reason and one text; it comes sooner than the text. */
-  readonly groupOf: (place: Place) => object;
+  /** One number for all waits that have one reason and one text; it comes sooner than the text. */
+  readonly groupOf: (place: Place) => number;
 }
 
 /** @param frames with names for people */
@@ -46,7 +46,7 @@ export function callChains(frames: readonly Frame[]): CallChains {
     words[index] ??= newWord(frames[index] as Frame, ids);
     return words[index];
   };
-  const first = firstAlike<readonly number[]>(hashOf, sameNumbers);
+  const groups = distinct<readonly number[]>(hashOf, sameNumbers);
   return {
     textOf: (place) => {
       if (place.reason === 'preempted') return 'ready, waiting for a CPU';
@@ -57,11 +57,11 @@ export function callChains(frames: readonly Frame[]): CallChains {
     },
     groupOf: (place) => {
       const reason = REASONS.indexOf(place.reason);
-      if (place.reason === 'preempted') return first([reason]);
+      if (place.reason === 'preempted') return groups.indexOf([reason]);
       const { application, called, site } = wordsOf(place, wordOf);
       const ids = [reason, called?.id ?? 0, site?.id ?? 0];
       for (const { id } of application) ids.push(id);
-      return first(ids);
+      return groups.indexOf(ids);
     },
   };
 }

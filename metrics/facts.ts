@@ -78,7 +78,17 @@ export interface Ending {
   readonly perfMaps: readonly number[];
   /** How often the kernel did not run one of the programs. */
   readonly skippedRuns: number;
+  /** What the programs took of the CPUs; null when the kernel did not time them. */
+  readonly programTime?: ProgramTime | null;
+  /** Why it did not; none when that was not asked for. */
+  readonly untimed?: string | undefined;
   readonly warnings: readonly string[];
+}
+
+export interface ProgramTime {
+  readonly timeNs: number;
+  /** How often a program ran. */
+  readonly runs: number;
 }
 
 /** Executable rows of /proc/PID/maps by `PID:GENERATION`. */

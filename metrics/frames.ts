@@ -2,6 +2,7 @@ import type { KernelPlace } from '../parsers/kernel-symbols.ts';
 import { isMemory, type Mapping, parseMaps } from '../parsers/proc.ts';
 import { type KnownPlaces, readStack } from '../parsers/stack.ts';
 import type { Facts, MappingTexts } from './facts.ts';
+import { distinct, hashOfText } from './hash.ts';
 import type { Frame } from './schema.ts';
 import type { FilePlace, JitPlace, Symbols } from './symbols.ts';
 
@@ -61,9 +62,16 @@ export function newFrameTable(
     stackDepth: 127,
   },
 ): FrameTable {
-  const frames: Frame[] = [];
   const places: (FilePlace | undefined)[] = [];
-  const indexOf = frameIndex(frames, places);
+  const { items: frames, indexOf: frameIndex } = distinct<Frame>(
+    ({ address }) => hashOfText(address),
+    areSame,
+  );
+  const indexOf = (frame: Frame, place?: FilePlace): number => {
+    const index = frameIndex(frame);
+    places[index] = place;
+    return index;
+  };
   const known = new Map<string, KnownPlaces>();
   const knownIn = (space: string): KnownPlaces => {
     const places = known.get(space) ?? { leaf: new Map(), callers: new Map() };
@@ -120,19 +128,8 @@ function endedByNoCode(stack: number[]): Omit<UserStack, 'incomplete'> {
   return end < 0 ? { stack, cut: 0 } : { stack: stack.slice(0, end), cut: stack.length - end };
 }
 
-/** Each frame is kept once, with its place. */
-function frameIndex(
-  frames: Frame[],
-  places: (FilePlace | undefined)[],
-): (frame: Frame, place?: FilePlace) => number {
-  const known = new Map<string, number>();
-  return (frame, place) => {
-    const key = `${frame.address} ${frame.offset} ${frame.symbol} ${frame.module}`;
-    const index = known.get(key) ?? frames.push(frame) - 1;
-    known.set(key, index);
-    places[index] = place;
-    return index;
-  };
+function areSame(a: Frame, b: Frame): boolean {
+  return a.address === b.address && a.offset === b.offset && a.symbol === b.symbol && a.module === b.module;
 }
 
 /** A return address is the one after the call, which may be the last instruction of its function. */

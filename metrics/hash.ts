@@ -1,3 +1,5 @@
+import { NumberTable } from '../parsers/number-table.ts';
+
 const FNV_PRIME = 0x01000193;
 
 /** A number of 32 bits that equal lists of numbers share (FNV-1a). Keys of text would take longer than all else about a stack. */
@@ -7,28 +9,36 @@ export function hashOf(numbers: readonly number[], begin = 0): number {
   return hash;
 }
 
+/** As `hashOf`, of the UTF-16 units of a text. */
+export function hashOfText(text: string): number {
+  let hash = 0;
+  for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), FNV_PRIME);
+  return hash;
+}
+
 export function sameNumbers(a: readonly number[], b: readonly number[]): boolean {
   return a.length === b.length && a.every((number, i) => number === b[i]);
 }
 
-/**
- * Finds the first of all items so far that an item is like.
- *
- * @param hashOf the same for items that are alike
- * @returns says for an item the first that was like it, which may be itself
- */
-export function firstAlike<T>(
-  hashOf: (item: T) => number,
-  areAlike: (a: T, b: T) => boolean,
-): (item: T) => T {
-  const firsts = new Map<number, T[]>();
-  return (item) => {
-    const hash = hashOf(item);
-    const sameHash = firsts.get(hash);
-    const first = sameHash?.find((other) => areAlike(other, item));
-    if (first !== undefined) return first;
-    if (sameHash) sameHash.push(item);
-    else firsts.set(hash, [item]);
-    return item;
+/** Different items, in the order in which they came. */
+export interface Distinct<T> {
+  readonly items: readonly T[];
+  /** The number of the item that this one is like, among `items`: a new one when there was none. */
+  readonly indexOf: (item: T) => number;
+}
+
+/** @param hashOf a number of 32 bits, the same for items that are alike */
+export function distinct<T>(hashOf: (item: T) => number, areAlike: (a: T, b: T) => boolean): Distinct<T> {
+  const items: T[] = [];
+  const indexes = new NumberTable();
+  const indexOf = (item: T): number => {
+    let key = hashOf(item);
+    for (let index = indexes.get(key); index !== undefined; index = indexes.get(key)) {
+      if (areAlike(items[index] as T, item)) return index;
+      key = (key + 1) | 0;
+    }
+    indexes.set(key, items.length);
+    return items.push(item) - 1;
   };
+  return { items, indexOf };
 }

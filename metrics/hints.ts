@@ -1,6 +1,6 @@
 import type { Ending, Facts, MappingTexts } from './facts.ts';
-import type { Offcpu } from './schema.ts';
-import { formatShare, plural } from './units.ts';
+import type { Account, Offcpu } from './schema.ts';
+import { formatNs, formatShare, plural } from './units.ts';
 
 /** As many as are told at once. */
 const MOST_HINTS = 3;
@@ -47,6 +47,22 @@ export function hintsFor(offcpu: Offcpu, facts: DwarfFacts, ending: Ending): str
     0,
     MOST_HINTS,
   );
+}
+
+/** A share of the account that needs an explanation. */
+const OFF_BALANCE = 0.01;
+
+/** Why the account does not add up, when it does not. */
+export function accountHints(account: Account | undefined, { total_events: waits }: Offcpu): string[] {
+  if (!account || Math.abs(account.unaccounted_ns) <= OFF_BALANCE * account.thread_time_ns) return [];
+  const { unaccounted_ns: ns } = account;
+  return ns < 0
+    ? [
+        `the scheduler counts ${formatNs(-ns)} as on the CPU in which threads still waited, ${formatNs(-ns / Math.max(1, waits))} a wait: it counts them from their waking on`,
+      ]
+    : [
+        `${formatNs(ns)} is neither off the CPU nor counted by the scheduler: it counts for threads that preempted these, or the hypervisor took it`,
+      ];
 }
 
 /** Processes of a runtime that waited and have written no perf-PID.map. */

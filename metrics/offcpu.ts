@@ -12,7 +12,7 @@ import type { CallId } from '../bt/profilers/syscall-times.ts';
 import type { Entry } from '../parsers/entries.ts';
 import type { LiveThread } from './facts.ts';
 import type { FrameTable } from './frames.ts';
-import { firstAlike, hashOf, sameNumbers } from './hash.ts';
+import { distinct, hashOf, sameNumbers } from './hash.ts';
 import { type Reason, whyWaited } from './reasons.ts';
 import type { Frame, Offcpu } from './schema.ts';
 
@@ -210,23 +210,19 @@ function stackRows(
 ): { rows: Offcpu['stacks']; missing: number } {
   const lacks = lacksStack(frames);
   let missing = 0;
-  const rows: StackRow[] = [];
-  const first = firstAlike(hashOfRow, areAlike);
+  const rows = distinct(hashOfRow, areAlike);
   for (const wait of waits) {
     const { pid, tid, totalNs: time_ns, count, sinceStart: since_start } = wait;
     const where = whereWaited(wait, input, frames);
     const row: StackRow = { pid, tid, time_ns, count, since_start, idle: null, ...where };
     if (input.callName) row.syscall = wait.call ? input.callName(wait.call) : null;
     if (!wait.made && !since_start && lacks(row)) missing += count;
-    const known = first(row);
-    if (known === row) {
-      rows.push(row);
-    } else {
-      known.time_ns += time_ns;
-      known.count += count;
-    }
+    const known = rows.items[rows.indexOf(row)];
+    if (known === undefined || known === row) continue;
+    known.time_ns += time_ns;
+    known.count += count;
   }
-  return { rows: rows.sort((a, b) => b.time_ns - a.time_ns), missing };
+  return { rows: rows.items.toSorted((a, b) => b.time_ns - a.time_ns), missing };
 }
 
 type StackRow = Offcpu['stacks'][number];

@@ -7,7 +7,7 @@ import { accountOf, cpuTimes } from './account.ts';
 import { bottlenecks } from './bottlenecks.ts';
 import type { Ending, Facts } from './facts.ts';
 import { addressSpaces, type FrameTable, newFrameTable, readable } from './frames.ts';
-import { hintsFor } from './hints.ts';
+import { accountHints, hintsFor } from './hints.ts';
 import { type IdleMatch, markIdle } from './idle.ts';
 import { offcpuMetrics } from './offcpu.ts';
 import type { Frame, Offcpu, Profile, Quality, Syscalls } from './schema.ts';
@@ -40,6 +40,10 @@ export function assembleProfile(
   const syscalls = facts.profilers.includes('syscalls')
     ? syscallMetrics(calls, [], facts.host.arch, span.wall, names.processes)
     : undefined;
+  const account =
+    named && isAccounted(recording, facts)
+      ? accountOf(input.lifetimes, cpuTimes(recording, facts, ending), named, names.threadCount)
+      : undefined;
   const unreadTimes =
     syscalls && facts.syscallTimes ? addTimes(syscalls.metrics, recording, facts, span, named) : 0;
   return {
@@ -57,9 +61,7 @@ export function assembleProfile(
       ...(named ? { offcpu: named } : {}),
       ...(syscalls ? { syscalls: syscalls.metrics } : {}),
     },
-    ...(named && isAccounted(recording, facts)
-      ? { account: accountOf(input.lifetimes, cpuTimes(recording, facts, ending), named, names.threadCount) }
-      : {}),
+    ...(account ? { account } : {}),
     quality: quality(recording, facts, ending, {
       unreadable: (offcpu?.unreadable ?? 0) + (syscalls?.unreadable ?? 0) + unreadTimes,
       stacksMissing: offcpu?.stacksMissing ?? 0,
@@ -67,7 +69,12 @@ export function assembleProfile(
       incomplete: offcpu?.incomplete ?? 0,
       frames: named?.frames ?? [],
       problems: symbols.problems(),
-      hints: named && facts.stacks ? hintsFor(named, facts, ending) : [],
+      hints: [
+        ...(named && facts.stacks ? hintsFor(named, facts, ending) : []),
+        ...(named ? accountHints(account, named) : []),
+        ...untimedHints(ending),
+      ],
+      wall: span.wall,
     }),
   };
 }
@@ -171,6 +178,8 @@ function quality(
     frames: readonly Frame[];
     problems: readonly string[];
     hints: string[];
+    /** ns */
+    wall: number;
   },
 ): Quality {
   const unseen = (recording.maps.get('@unseen') ?? []).map(readUnseen);
@@ -190,6 +199,7 @@ function quality(
     frames_cut: found.framesCut,
     stacks_incomplete: found.incomplete,
     symbols_unread: problems.length,
+    overhead: overheadOf(ending, found.wall),
     warnings: [
       ...ending.warnings,
       ...(found.stacksMissing > 0 ? [MISSING_STACKS] : []),
@@ -199,6 +209,23 @@ function quality(
     ],
     hints: found.hints,
   };
+}
+
+function overheadOf({ programTime }: Ending, wall: number): Quality['overhead'] {
+  if (!programTime) return null;
+  const { timeNs, runs } = programTime;
+  return { bpf_time_ns: timeNs, bpf_events: runs, cpu_share: wall > 0 ? round(timeNs / wall) : 0 };
+}
+
+/** To millionths. */
+function round(share: number): number {
+  return Math.round(share * 1e6) / 1e6;
+}
+
+function untimedHints({ untimed }: Ending): string[] {
+  return untimed === undefined
+    ? []
+    : [`what our own programs cost is unknown, for the kernel could not be asked: ${untimed}`];
 }
 
 /** Maps that only grow are full when they hold all that they can; of the others the program counts what had no room. */

@@ -226,6 +226,16 @@ export const qualitySchema = z.object({
   frames_cut: count.describe('frames left out because they were no code'),
   stacks_incomplete: count.describe('waits whose user stack is known to lack callers'),
   symbols_unread: count.describe('how often names or lines of a file could not be read, or not in whole'),
+  overhead: z
+    .object({
+      bpf_time_ns: ns.describe('how long our programs ran, on all CPUs together'),
+      bpf_events: count.describe('how often one ran'),
+      cpu_share: z.number().describe('of one CPU: bpf_time_ns by wall_time_ns'),
+    })
+    .nullable()
+    .describe(
+      "by the kernel's own count; null when it was not asked, or does not tell: then a hint says why",
+    ),
   warnings: z.array(z.string()),
   hints: z.array(z.string()).describe('what would show more'),
 });

@@ -4,9 +4,9 @@ export function formatNs(ns: number): string {
     const seconds = Math.round(ns / 1e9);
     return `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
   }
-  if (ns >= 1e9) return `${(ns / 1e9).toFixed(2)} s`;
-  if (ns >= 1e6) return `${(ns / 1e6).toFixed(1)} ms`;
-  if (ns >= 1e3) return `${(ns / 1e3).toFixed(1)} µs`;
+  if (ns >= 999.95e6) return `${(ns / 1e9).toFixed(2)} s`;
+  if (ns >= 999.95e3) return `${(ns / 1e6).toFixed(1)} ms`;
+  if (ns >= 999.5) return `${(ns / 1e3).toFixed(1)} µs`;
   return `${Math.round(ns)} ns`;
 }
 

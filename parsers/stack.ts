@@ -1,3 +1,5 @@
+import { NumberTable } from './number-table.ts';
+
 /**
  * What addresses stand for, by their upper and their lower 32 bits: as strings, the millions of addresses of a large
  * print would be as many pieces of garbage.
@@ -6,7 +8,7 @@ type Known = Map<number, Half>;
 
 interface Half {
   readonly high: number;
-  readonly low: Map<number, number>;
+  readonly low: NumberTable;
 }
 
 /** The first address of a stack is where its thread was; the others are return addresses, and may mean another place. */
@@ -63,10 +65,10 @@ const ENDS_LINE = Uint8Array.from({ length: 256 }, (_, byte) =>
 /** For each stack in turn: one that grew with its frames would be garbage several times over. */
 const scratch: number[] = [];
 
-const NO_HALF: Half = { high: 0, low: new Map() };
+const NO_HALF: Half = { high: 0, low: new NumberTable() };
 
 function halfOf(known: Known, high: number): Half {
-  const half = known.get(high) ?? { high, low: new Map() };
+  const half = known.get(high) ?? { high, low: new NumberTable() };
   if (half.low.size === 0) known.set(high, half);
   return half;
 }

@@ -87,6 +87,7 @@ async function record(bpftrace: string, { command, plan, attach }: Workload): Pr
     dwarfPids: [],
     lines: false,
     symbolCache: undefined,
+    selfMeasure: false,
     stop: new Promise(() => undefined),
     onTracer: () => undefined,
     onStart: () => undefined,

@@ -194,6 +194,7 @@ async function profileSleep(
       dwarfPids: [],
       lines: false,
       symbolCache: undefined,
+      selfMeasure: false,
       subject: { kind: 'run', target, cmd: ['sleep', '0.05'], executable: 'sleep' },
       stop: new Promise(() => undefined),
       onTracer,

@@ -13,9 +13,11 @@ import { endingOf, followed } from './ending.ts';
 import { resumeShouldWeDie } from './entry.ts';
 import type { HeldTarget } from './held-target.ts';
 import type { MappingCache } from './mappings.ts';
+import { type ProgramTiming, timePrograms } from './program-time.ts';
 import { openSession, type Session, type SessionOptions } from './session.ts';
 import { takeOverAtEntry } from './take-over.ts';
-import { cpuTimesOf, isAlive, nameThreads, threadsOf, userProcesses, withStacks } from './threads.ts';
+import { isAlive, liveThreads, nameThreads, threadsOf, userProcesses, withStacks } from './threads.ts';
+import type { ProgramRuns } from './tracer.ts';
 import { type Hold, unwindsDwarf } from './unwind.ts';
 
 /** What is profiled. */
@@ -48,6 +50,8 @@ export interface CollectOptions
   readonly hold?: Hold | undefined;
   /** What the user says of which waits are idle. */
   readonly idle?: readonly IdleMatch[];
+  /** Whether the kernel is to time our programs. */
+  readonly selfMeasure: boolean;
   /** btprof's own version. */
   readonly version: string;
   /** Resolves when the user asks for the result now. */
@@ -89,9 +93,12 @@ export async function collect(options: CollectOptions): Promise<Collection> {
   // Before there is a program: to start a process asks it for its maps.
   const held = hold && subject.kind === 'run' ? subject.target : undefined;
   const dismiss = held && resumeShouldWeDie(held.pid);
+  const timing = options.selfMeasure ? timePrograms() : undefined;
   const first = await openSession(sessionOptions);
+  const timed = await timing;
+  const runs = first.programRuns();
   const began = performance.now();
-  facts = { ...factsOf(options, first), named: begin(first, subject) };
+  facts = { ...factsOf(options, first), named: begin(first, subject, timed) };
   options.onStart(facts);
   const next = hold && held ? await takeOverAtEntry(first, held, hold, sessionOptions) : 'not needed';
   const broken = next instanceof BtprofError ? next : undefined;
@@ -105,7 +112,10 @@ export async function collect(options: CollectOptions): Promise<Collection> {
     began,
     broken,
     byDwarf: next !== 'not needed',
+    timed: timed && timed.problem === undefined ? runs : undefined,
+    untimed: timed?.problem,
   });
+  timed?.stop();
   const close = async () => {
     await result.close();
     dismiss?.();
@@ -122,28 +132,45 @@ interface Ended {
   readonly byDwarf: boolean;
   /** Why it could not go on. */
   readonly broken: BtprofError | undefined;
+  readonly timed: ProgramRuns | undefined;
+  readonly untimed: string | undefined;
 }
 
 /** Takes the result of a session whose collection has ended. */
 async function finished(
   options: CollectOptions,
   session: Session,
-  { facts, cause, began, broken, byDwarf }: Ended,
+  { facts, cause, began, broken, ...how }: Ended,
 ): Promise<Collection> {
   const { subject, debug } = options;
   const { tracer, recording, symbols } = session;
   if (subject.kind === 'run' && cause === 'subject') await drain(recording, subject.target.pid);
-  const cpu = cpuTimesOf(followed(recording, facts, subject));
+  // Before the maps are printed: that takes its time, and who exits meanwhile is in no event.
+  const alive = liveThreads(followed(recording, facts, subject));
+  const { length: exitsBefore } = recording.exits;
   if (cause !== 'tracer') await session.printMaps();
   const failure = broken ?? (recording.end === undefined ? await diedMidway(session) : undefined);
   const elapsedNs = Math.round((performance.now() - began) * 1e6);
-  const ending = { ...(await endingOf(options, session, facts, { failure, byDwarf, cpu })), elapsedNs };
+  const ending = {
+    ...(await endingOf(options, session, facts, {
+      ...how,
+      failure,
+      alive: without(alive, recording.exits.slice(exitsBefore)),
+    })),
+    elapsedNs,
+  };
   for (const remark of tracer.remarks()) debug(`bpftrace: ${remark}`);
   const close = async () => {
     tracer.kill();
     await tracer.ended;
   };
   return { recording, facts, ending, symbols, failure, close };
+}
+
+/** Those that had not exited. */
+function without(threads: readonly LiveThread[], exits: Recording['exits']): LiveThread[] {
+  const gone = new Set(exits.map(({ pid, tid }) => `${pid}:${tid}`));
+  return threads.filter(({ pid, tid }) => !gone.has(`${pid}:${tid}`));
 }
 
 /** Makes a sample of each print: what the maps hold now, less what they held at the one before. */
@@ -209,12 +236,12 @@ function factsOf(
  *
  * @returns the threads named
  */
-function begin({ tracer, mappings }: Session, subject: Subject): LiveThread[] {
+function begin({ tracer, mappings }: Session, subject: Subject, timing?: ProgramTiming): LiveThread[] {
   if (subject.kind === 'run') {
     subject.target.release();
     return [];
   }
-  const ours = [process.pid, tracer.pid];
+  const ours = [process.pid, tracer.pid, timing?.pid];
   const named = nameThreads(
     subject.kind === 'attach'
       ? () => subject.pids

@@ -1,16 +1,21 @@
-import type { CpuTime, Ending, Facts, MappingTexts } from '../../metrics/facts.ts';
+import type { Ending, Facts, LiveThread, MappingTexts, ProgramTime } from '../../metrics/facts.ts';
 import { isRuntime } from '../../metrics/hints.ts';
 import type { Recording } from '../../parsers/recording.ts';
 import type { BtprofError } from '../errors.ts';
 import type { CollectOptions, Subject } from './collect.ts';
 import type { Session } from './session.ts';
-import { liveThreads, threadsOf } from './threads.ts';
+import { threadsOf } from './threads.ts';
+import type { ProgramRuns } from './tracer.ts';
 
 interface HowEnded {
   /** Why bpftrace ended by itself. */
   readonly failure: BtprofError | undefined;
-  /** What threads had used of the CPU when the end was asked for, by tid. */
-  readonly cpu: ReadonlyMap<number, CpuTime | undefined>;
+  /** Threads of followed processes that were alive when the end was asked for, and had not exited when it came. */
+  readonly alive: readonly LiveThread[];
+  /** What the programs had taken when the collection began; undefined when the kernel does not time them. */
+  readonly timed: ProgramRuns | undefined;
+  /** Why it does not; undefined also when that was not asked for. */
+  readonly untimed: string | undefined;
   /** Whether the command was to be unwound by DWARF from its entry on. */
   readonly byDwarf: boolean;
 }
@@ -23,19 +28,27 @@ export async function endingOf(
   end: HowEnded,
 ): Promise<Omit<Ending, 'elapsedNs'>> {
   const { subject } = options;
-  const { recording, mappings } = session;
-  const alive = liveThreads(followed(recording, facts, subject), end.cpu);
+  const { mappings } = session;
+  const runs = session.programRuns();
   await mappings.close();
   const texts = mappings.texts();
   return {
     exit: subject.kind === 'run' ? subject.target.exit() : null,
     incomplete: end.failure !== undefined,
-    alive,
+    alive: end.alive,
     mappings: texts,
     perfMaps: runtimes(texts).filter(session.perfMaps.has),
-    skippedRuns: session.skippedRuns(),
+    skippedRuns: runs.skipped,
+    programTime: programTimeOf(runs, end.timed),
+    untimed: end.untimed,
     warnings: warnings(options, session, facts, end),
   };
+}
+
+/** Since the collection began; null also when bpftrace has ended, and its programs with it. */
+function programTimeOf(runs: ProgramRuns, before: ProgramRuns | undefined): ProgramTime | null {
+  if (!before || runs.timed < before.timed) return null;
+  return { timeNs: runs.timeNs - before.timeNs, runs: runs.timed - before.timed };
 }
 
 /** Processes of runtimes. */

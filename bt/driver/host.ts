@@ -84,6 +84,8 @@ export async function askDialect(bpftrace: string): Promise<Dialect> {
     reject: false,
     stdin: 'ignore',
     timeout: 30_000,
+    // Its own handlers of signals would swallow a Ctrl-C that comes while they are taken away again.
+    cleanup: false,
   });
   if (answer.code === 'ENOENT') {
     throw new BtprofError(

@@ -1,4 +1,5 @@
 import { Transform } from 'node:stream';
+import { StringDecoder } from 'node:string_decoder';
 import split2 from 'split2';
 
 /** V8 has no longer strings (2^29 − 24 characters). */
@@ -17,7 +18,7 @@ export function readLines(
   longest = LONGEST_LINE,
 ): Promise<void> {
   return new Promise((resolve, reject) => {
-    const lines = stream.pipe(wholeLines(longest)).pipe(split2('\n'));
+    const lines = stream.pipe(wholeLines(longest)).pipe(split2('\n', { decodeStrings: false }));
     lines.on('data', onLine);
     lines.on('end', resolve);
     lines.on('error', reject);
@@ -26,33 +27,37 @@ export function readLines(
 
 const NEWLINE = 0x0a;
 
-/** Passes bytes on only up to a newline: split2 looks through all it holds at every chunk, and a map is one line. */
+/**
+ * Passes text on only up to a newline: split2 looks through all it holds at every chunk, and a map is one line. Each chunk
+ * becomes text while it is at hand, for to copy the bytes of a large map once more takes as long as to read them.
+ */
 function wholeLines(longest: number): Transform {
-  let held: Buffer[] = [];
+  const decoder = new StringDecoder();
+  let held = '';
   let size = 0;
   const hold = (bytes: Buffer) => {
-    if (bytes.length === 0) return;
     size += bytes.length;
-    if (size <= longest) held.push(bytes);
-    else held = [];
+    const text = decoder.write(bytes);
+    held = size <= longest ? held + text : '';
   };
-  const release = (): Buffer => {
-    const line =
-      size <= longest ? Buffer.concat(held) : Buffer.from(`{"a line of ${size} bytes": "is too long"}\n`);
-    [held, size] = [[], 0];
+  const release = (): string => {
+    const line = size <= longest ? held : `{"a line of ${size} bytes": "is too long"}\n`;
+    [held, size] = ['', 0];
     return line;
   };
   return new Transform({
+    readableObjectMode: true,
     transform(chunk: Buffer, _encoding, done) {
       const first = chunk.indexOf(NEWLINE) + 1;
       const last = chunk.lastIndexOf(NEWLINE) + 1;
       hold(chunk.subarray(0, first || chunk.length));
       if (first > 0) this.push(release());
-      if (last > first) this.push(chunk.subarray(first, last));
+      if (last > first) this.push(decoder.write(chunk.subarray(first, last)));
       if (first > 0) hold(chunk.subarray(last));
       done();
     },
     flush(done) {
+      held += decoder.end();
       done(null, release());
     },
   });

@@ -19,7 +19,7 @@ import { newObjectFiles } from './object-files.ts';
 import { newPerfMaps, type PerfMaps } from './perf-maps.ts';
 import { tryRead } from './procfs.ts';
 import type { SymbolCache } from './symbol-cache.ts';
-import { explainFailure, startTracer, type Tracer } from './tracer.ts';
+import { explainFailure, type ProgramRuns, startTracer, type Tracer } from './tracer.ts';
 import { newUserSymbols } from './user-symbols.ts';
 
 export interface SessionOptions {
@@ -67,8 +67,8 @@ export interface Session extends Knowledge {
   readonly room: Readonly<Record<string, number>>;
   /** Resolves when the command is held at its entry. */
   readonly entered: Promise<void>;
-  /** How often the kernel did not run a program of ours. */
-  readonly skippedRuns: () => number;
+  /** What the kernel tells of our programs, also of those of the session that this one continues. */
+  readonly programRuns: () => ProgramRuns;
   /** Has the program print all its maps; resolves when they are read, or when bpftrace has ended. */
   readonly printMaps: () => Promise<void>;
 }
@@ -116,8 +116,16 @@ export async function openSession(options: SessionOptions): Promise<Session> {
     mapEntries,
     room: roomFor(mapEntries),
     entered: marks.passed('entry'),
-    skippedRuns: () => tracer.skippedRuns() + (options.continues?.skippedRuns() ?? 0),
+    programRuns: () => addRuns(tracer.programRuns(), options.continues?.programRuns()),
     printMaps: () => printMaps(tracer, marks, debug),
+  };
+}
+
+function addRuns(runs: ProgramRuns, earlier: ProgramRuns = { skipped: 0, timed: 0, timeNs: 0 }): ProgramRuns {
+  return {
+    skipped: runs.skipped + earlier.skipped,
+    timed: runs.timed + earlier.timed,
+    timeNs: runs.timeNs + earlier.timeNs,
   };
 }
 

@@ -52,14 +52,14 @@ export async function takeOverAtEntry(
     if (!isNeeded(pid)) return 'not needed';
     if (!isAlone(first, target)) return 'not held';
     await first.printMaps();
-    const skipped = first.skippedRuns();
+    const runs = first.programRuns();
     first.tracer.kill();
     const second = await openSession({
       ...options,
       follow: { kind: 'named', by: process.pid, children: plan.children, stopped: true },
       threads: 1,
       dwarfPids: [pid],
-      continues: { ...first, skippedRuns: () => skipped },
+      continues: { ...first, programRuns: () => runs },
     });
     nameThreads(() => [pid]);
     return second;

@@ -71,30 +71,21 @@ export function withStacks(threads: readonly LiveThread[]): LiveThread[] {
   );
 }
 
-/** The threads that live now. */
-export function liveThreads(
-  pids: Iterable<number>,
-  cpu: ReadonlyMap<number, CpuTime | undefined>,
-): LiveThread[] {
+/** The threads that live now, and what each has used of the CPU so far. */
+export function liveThreads(pids: Iterable<number>): LiveThread[] {
   const threads: LiveThread[] = [];
   for (const pid of pids) {
     for (const tid of threadsOf(pid)) {
       const comm = commOf(pid, tid);
       const state = statOf(pid, tid)?.state;
       if (comm !== undefined && state !== undefined)
-        threads.push({ pid, tid, comm, state, cpu: cpu.get(tid) });
+        threads.push({ pid, tid, comm, state, cpu: cpuTimeOf(pid, tid) });
     }
   }
   return threads;
 }
 
-/** What the scheduler has counted of each thread of the processes so far, by tid. */
-export function cpuTimesOf(pids: Iterable<number>): Map<number, CpuTime | undefined> {
-  return new Map(
-    [...pids].flatMap((pid) => threadsOf(pid).map((tid) => [tid, cpuTimeOf(pid, tid)] as const)),
-  );
-}
-
+/** What the scheduler has counted of a thread so far. */
 function cpuTimeOf(pid: number, tid: number): CpuTime | undefined {
   return parseSchedstat(tryRead(() => readFileSync(`/proc/${pid}/task/${tid}/schedstat`, 'utf8')) ?? '');
 }

@@ -22,6 +22,16 @@ export interface TracerOptions {
   readonly signals: boolean;
 }
 
+/** What the kernel tells of programs, all together. */
+export interface ProgramRuns {
+  /** How often it did not run one, for another ran on that CPU. */
+  readonly skipped: number;
+  /** How often one ran, while the kernel timed them. */
+  readonly timed: number;
+  /** How long those took, ns. */
+  readonly timeNs: number;
+}
+
 /** A running bpftrace. */
 export interface Tracer {
   readonly pid: number;
@@ -32,8 +42,8 @@ export interface Tracer {
   readonly ended: Promise<TracerEnd>;
   /** What it wrote to stderr so far, without its harmless remarks. */
   readonly remarks: () => readonly string[];
-  /** How often the kernel did not run one of its programs, for another ran on that CPU. */
-  readonly skippedRuns: () => number;
+  /** What the kernel tells of its programs. */
+  readonly programRuns: () => ProgramRuns;
   /** Room of its maps, as the kernel has it; undefined where that cannot be seen, as in a container. */
   readonly mapEntries: () => number | undefined;
 }
@@ -82,8 +92,17 @@ export async function startTracer(
       return { code: result.exitCode ?? null, signal: result.signal ?? null };
     }),
     remarks: () => remarks,
-    skippedRuns: () => numbersOf(pid, /^recursion_misses:\s+(\d+)/m).reduce((a, b) => a + b, 0),
+    programRuns: () => programRuns(pid),
     mapEntries: () => mapEntries(pid),
+  };
+}
+
+function programRuns(pid: number): ProgramRuns {
+  const sum = (pattern: RegExp) => numbersOf(pid, pattern).reduce((a, b) => a + b, 0);
+  return {
+    skipped: sum(/^recursion_misses:\s+(\d+)/m),
+    timed: sum(/^run_cnt:\s+(\d+)/m),
+    timeNs: sum(/^run_time_ns:\s+(\d+)/m),
   };
 }
 

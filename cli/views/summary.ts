@@ -13,28 +13,48 @@ export interface SummaryLook extends Look {
 
 type StackRow = Offcpu['stacks'][number];
 
-/** Rows of the tables; the whole has to fit a screen. */
+/** Rows of the tables. */
 interface Rows {
   readonly waits: number;
   readonly threads: number;
   readonly calls: number;
   /** Waits whose whole stack is shown. */
   readonly stacks: number;
+  readonly hints: number;
 }
 
-const BRIEF: Rows = { waits: 4, threads: 3, calls: 4, stacks: 0 };
-const VERBOSE: Rows = { waits: 20, threads: 20, calls: 20, stacks: 5 };
+/** The most that fits a screen is shown. */
+const BRIEF: readonly [Rows, ...Rows[]] = [
+  { waits: 4, threads: 3, calls: 4, stacks: 0, hints: 3 },
+  { waits: 4, threads: 3, calls: 4, stacks: 0, hints: 1 },
+  { waits: 4, threads: 3, calls: 3, stacks: 0, hints: 1 },
+  { waits: 3, threads: 2, calls: 3, stacks: 0, hints: 1 },
+  { waits: 3, threads: 2, calls: 2, stacks: 0, hints: 0 },
+  { waits: 2, threads: 1, calls: 2, stacks: 0, hints: 0 },
+];
+const VERBOSE: Rows = { waits: 20, threads: 20, calls: 20, stacks: 5, hints: 3 };
+/** Lines of a screen. */
+const SCREEN = 40;
 
 /** One screen for people: what holds it up, where the time went, waiting for what, who, calling what. */
 export function summaryView(profile: Profile, look: SummaryLook): string {
+  if (look.verbose) return pageOf(profile, VERBOSE, look);
+  let page = '';
+  for (const rows of BRIEF) {
+    page = pageOf(profile, rows, look);
+    if (page.trimEnd().split('\n').length <= SCREEN) break;
+  }
+  return page;
+}
+
+function pageOf(profile: Profile, rows: Rows, look: SummaryLook): string {
   const { offcpu, syscalls } = profile.ebpf;
-  const rows = look.verbose ? VERBOSE : BRIEF;
   const blocks = [
     headBlock(profile, look),
     ...(profile.account?.thread_time_ns ? [accountBlock(profile.account, look)] : []),
     ...(offcpu ? offcpuBlocks(offcpu, rows, look) : []),
     ...(syscalls ? [syscallBlock(syscalls, rows.calls, look)] : []),
-    qualityBlock(profile, look),
+    qualityBlock(profile, rows, look),
   ];
   return printPage(
     blocks.filter((lines) => lines.length > 0),
@@ -293,7 +313,7 @@ function timedCall([name, call]: Call): string[] {
   return [formatNs(total_time_ns), waiting, ...figures, [name, ...reasons, ...errnos, ...open].join(', ')];
 }
 
-function qualityBlock({ quality, ebpf }: Profile, look: SummaryLook): string[] {
+function qualityBlock({ quality, ebpf }: Profile, rows: Rows, look: SummaryLook): string[] {
   const losses = [
     [quality.lost_events, 'events lost'],
     [quality.dropped_lines, 'lines unread'],
@@ -314,10 +334,21 @@ function qualityBlock({ quality, ebpf }: Profile, look: SummaryLook): string[] {
   const sentences = (kind: string, all: readonly string[], colour: (text: string) => string) =>
     all.flatMap((text) => wrap(`${kind}: ${printable(text)}`, look.columns).map((line) => colour(line)));
   return [
-    ...wrap(`Quality: ${lost.length ? lost.join(', ') : 'nothing lost'}${frames}.`, look.columns),
+    ...wrap(
+      `Quality: ${lost.length ? lost.join(', ') : 'nothing lost'}${frames}${overheadOf(quality)}.`,
+      look.columns,
+    ),
     ...sentences('Warning', quality.warnings, yellow),
-    ...sentences('Hint', quality.hints, dim),
+    ...sentences('Hint', quality.hints.slice(0, rows.hints), dim),
+    ...(rows.hints < quality.hints.length ? [dim('More hints with -v')] : []),
   ];
+}
+
+/** What our programs took of the CPUs, where that is known. */
+function overheadOf({ overhead }: Profile['quality']): string {
+  if (!overhead?.bpf_events) return '';
+  const { bpf_time_ns: time, bpf_events: events, cpu_share: share } = overhead;
+  return `, overhead ${formatShare(share, 1)} of one CPU (${formatNs(time / events)} in each of ${plural(events, 'event')})`;
 }
 
 /** ` (4 of 31)`, where not all are shown. */

@@ -4,6 +4,7 @@ import { afterEach, describe, expect, test } from 'vitest';
 import { waitSite } from '../../metrics/wait-site.ts';
 import {
   BTPROF,
+  bpftraceThat,
   btprof,
   countsOf,
   profile,
@@ -55,6 +56,18 @@ describe('attach', () => {
     }
     expect(metadata.threads).toBe(3);
     expect(metadata.wall_time_ns).toBeLessThan(4e9);
+  });
+
+  test('knows the lifetime also of a thread that exits while the maps are printed', async () => {
+    const slowly = 'case $line in *\\"end\\"*) sleep 4 ;; esac; printf "%s\\n" "$line"';
+    const slow = bpftraceThat(
+      `[ "$1" = --version ] && exec bpftrace "$@"\nbpftrace "$@" | while IFS= read -r line; do ${slowly}; done`,
+    );
+    const pid = await start('sleep', '6');
+    const { account, ebpf } = await profile(['attach', '-d', '1s', '--bpftrace', slow, String(pid)]);
+    expect(() => process.kill(pid, 0)).toThrow('ESRCH');
+    expect(account).toMatchObject({ threads: 1, threads_unknown: 0 });
+    expect(ebpf.offcpu?.still_blocked).toMatchObject([{ pid, reason: 'sleep' }]);
   });
 
   test('never calls a thread blocked that was on the CPU all the time', async () => {
@@ -119,7 +132,10 @@ describe('system', () => {
     const processes = ebpf.syscalls?.by_process ?? {};
     expect(processes[String(pid)]?.by_syscall).toHaveProperty('wait4');
     expect(Object.values(processes).map((p) => p.comm)).toContain('sleep');
-    expect(Object.values(processes).map((p) => p.comm)).not.toContain('bpftrace');
+    for (const ours of ['bpftrace', 'btprof-bpf-stat']) {
+      expect(Object.values(processes).map((p) => p.comm)).not.toContain(ours);
+      expect(ebpf.offcpu?.still_blocked.map((wait) => wait.comm)).not.toContain(ours);
+    }
     expect(metadata).toMatchObject({ mode: 'system', pid: null, cmd: [] });
     expect(sum(Object.values(processes).map((p) => p.total))).toBe(ebpf.syscalls?.total);
   });

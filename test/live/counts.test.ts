@@ -34,7 +34,7 @@ test('the first calls of two threads, on two CPUs at once, are two', async () =>
   expect(numbers.filter((name) => counts[name] !== 2)).toEqual([]);
 });
 
-describe('counts of a command whose calls vary equal those of strace, which counts the same run', () => {
+describe.concurrent('counts of a command whose calls vary equal those of strace, which counts the same run', () => {
   test.each([
     [
       'gcc, with temporary names at random',

@@ -135,7 +135,7 @@ describe('a failure is a sentence with the value seen, the next thing to type, a
   });
 });
 
-describe('bpftrace killed in the middle', () => {
+describe.concurrent('bpftrace killed in the middle', () => {
   /** Kills bpftrace a while after the command, which makes the file `started`, has begun. */
   const killer = (started: string) =>
     bpftraceThat(
@@ -167,7 +167,7 @@ describe('bpftrace killed in the middle', () => {
   });
 });
 
-describe('a reader that goes away', () => {
+describe.concurrent('a reader that goes away', () => {
   test('is a normal end', async () => {
     const script = 'set -o pipefail; "$0" run --json true | head -c 20';
     const done = await execa('bash', ['-c', script, BTPROF], { reject: false });

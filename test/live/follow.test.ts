@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { countsOf, profile, sum, symbols, workload } from './btprof.ts';
 
-describe('followed in the kernel', () => {
+describe.concurrent('followed in the kernel', () => {
   test('200 short children, each with its own calls', async () => {
     const { metadata, ebpf } = await profile(['run', workload('forks')]);
     expect(metadata.processes).toBe(201);

@@ -47,7 +47,7 @@ function withoutTiming({ futex, ...counts }: Record<string, number>): Record<str
   return counts;
 }
 
-describe('the same waits have the same stacks', () => {
+describe.concurrent('the same waits have the same stacks', () => {
   test.each([
     ['sleeps', 'sleepers', [], 'do_nanosleep', 69],
     ['reads of a pipe', 'crowd', ['0', '37'], 'anon_pipe_read|pipe_read', 37],

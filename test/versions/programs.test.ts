@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { dialectFor } from '../../bt/dialect.ts';
 import { BPFTRACES } from './bpftraces.ts';
 
-describe.each(BPFTRACES)('bpftrace $version', ({ version, path }) => {
+describe.concurrent.each(BPFTRACES)('bpftrace $version', ({ version, path }) => {
   const dir = `fixtures/programs/${version}`;
   const programs = readdirSync(dir);
 

@@ -135,6 +135,14 @@ describe('sentences', () => {
     ]);
   });
 
+  test('waits that are less than a hundredth of the time of all threads are no bottleneck', () => {
+    const [key, thread] = Object.entries(SLEEP.thread_stats)[0] as [string, Offcpu['thread_stats'][string]];
+    const living = (lifetime_ns: number) =>
+      bottlenecks(offcpu({ thread_stats: { [key]: { ...thread, lifetime_ns } } }));
+    expect(living(99 * SLEEP.total_time_ns)).toEqual([expect.stringMatching(/was sleep: /)]);
+    expect(living(101 * SLEEP.total_time_ns)).toEqual([]);
+  });
+
   test('without stacks the thread is named only', () => {
     const stacks = SLEEP.stacks.map((row) => ({ ...row, reason: 'other' as const, kernel: [], user: [] }));
     expect(bottlenecks(offcpu({ stacks }))).toEqual([expect.stringMatching(/^Thread 26857:26857 /)]);

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { Ending, Facts } from '../../../metrics/facts.ts';
-import { hintsFor } from '../../../metrics/hints.ts';
-import type { Frame, Offcpu } from '../../../metrics/schema.ts';
+import { accountHints, hintsFor } from '../../../metrics/hints.ts';
+import type { Account, Frame, Offcpu } from '../../../metrics/schema.ts';
 import { SLEEP_ENDING, SLEEP_FACTS, sleepProfile } from '../sleep-recording.ts';
 
 const OFFCPU = sleepProfile().ebpf.offcpu as Offcpu;
@@ -163,4 +163,33 @@ test('there are never more than three, those of runtimes first', () => {
   expect(some(1)).toEqual(['Node', 'callers', 'debug symbols']);
   expect(some(2)).toEqual(['Node', 'Java', 'callers']);
   expect(some(4)).toEqual(['Node', 'Java', 'Python']);
+});
+
+describe('an account that does not add up by more than 1 %', () => {
+  const account = (unaccounted_ns: number): Account => ({
+    threads: 1,
+    threads_unknown: 0,
+    thread_time_ns: 2_000_000_000,
+    on_cpu_ns: 0,
+    off_cpu_ns: {},
+    idle_ns: {},
+    unaccounted_ns,
+    run_delay_ns: 0,
+  });
+  const of = (ns: number) => accountHints(account(ns), { ...OFFCPU, total_events: 20_000 });
+
+  test('is explained, by what it is for each wait where waits are counted as running', () => {
+    expect(of(-100_000_000)).toEqual([
+      expect.stringMatching(/counts 100\.0 ms as on the CPU .* 5\.0 µs a wait/),
+    ]);
+    expect(of(60_000_000)).toEqual([expect.stringMatching(/^60\.0 ms is neither off the CPU nor counted/)]);
+  });
+
+  test.each([20_000_000, -20_000_000, 0])('%d ns of 2 s is not worth a word', (ns) => {
+    expect(of(ns)).toEqual([]);
+  });
+
+  test('nor is there a word without one', () => {
+    expect(accountHints(undefined, OFFCPU)).toEqual([]);
+  });
 });

@@ -46,8 +46,17 @@ describe('the profile of sleep', () => {
       frames_total: 12,
       frames_unresolved: 1,
       frames_cut: 1,
+      overhead: null,
       warnings: [],
     });
+  });
+
+  test('says what its own programs took, or why that is unknown', () => {
+    const timed = sleepProfile({}, { programTime: { timeNs: 1_030_473, runs: 515 } });
+    expect(timed.quality.overhead).toEqual({ bpf_time_ns: 1_030_473, bpf_events: 515, cpu_share: 0.01 });
+    const { overhead, hints } = sleepProfile({}, { programTime: null, untimed: 'EINVAL' }).quality;
+    expect(overhead).toBeNull();
+    expect(hints.at(-1)).toMatch(/^what our own programs cost is unknown, .*: EINVAL$/);
   });
 
   test('is the same for the same input', () => {

@@ -107,6 +107,15 @@ describe('one screen', () => {
     expect(lines.filter((line) => /\([34] of 30\)/.test(line))).toHaveLength(4);
   });
 
+  test('of 40 lines holds it also with many hints, which get fewer first', () => {
+    const hints = [1, 2, 3].map((n) => `hint ${n}: ${'words '.repeat(40)}`);
+    const profile = busy();
+    const lines = linesOf({ ...profile, quality: { ...profile.quality, hints } });
+    expect(lines.length).toBeLessThanOrEqual(40);
+    expect(lines.filter((line) => /^(Hint: hint \d|More hints)/.test(line))).toHaveLength(2);
+    expect(lines.at(-1)).toBe('More hints with -v');
+  });
+
   test('a long command is cut to a line', () => {
     const [first] = linesOf({ ...SLEEP, metadata: { ...SLEEP.metadata, cmd: ['x'.repeat(10_000)] } });
     expect(first?.length).toBe(100);
@@ -185,6 +194,13 @@ describe('parts that are not there', () => {
     expect(text).not.toContain('hottest waits');
     expect(text).toMatch(/26857:26857 sleep {2}/);
   });
+});
+
+test('what our own programs took is said, where it is known', () => {
+  const overhead = { bpf_time_ns: 1_236_000, bpf_events: 1000, cpu_share: 0.012 };
+  const text = summaryView({ ...SLEEP, quality: { ...SLEEP.quality, overhead } }).replace(/\s+/g, ' ');
+  expect(text).toContain(' callers, overhead 1.2 % of one CPU (1.2 µs in each of 1,000 events). ');
+  expect(summaryView(SLEEP)).not.toContain('overhead');
 });
 
 test('every kind of loss is said', () => {

@@ -1,0 +1,50 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+/** A program of ours, as a file. */
+export interface Unpacked {
+  /** The directory that was made for it, and for nothing else. */
+  readonly directory: string;
+  readonly file: string;
+  readonly remove: () => void;
+}
+
+/**
+ * Writes a program into a new directory that is its own, in the first place where that can be done. It is gone when we
+ * exit, if not before.
+ *
+ * @param binaries ELF files in base64, by process.arch
+ * @param places directories, in the order in which they are tried
+ * @returns why it cannot be written, in its place
+ */
+export function unpackProgram(
+  binaries: Readonly<Record<string, string>>,
+  name: string,
+  places: readonly string[],
+): Unpacked | { readonly problem: string } {
+  const program = binaries[process.arch];
+  if (program === undefined) return { problem: `it is for x86_64 and aarch64, and this is ${process.arch}` };
+  const failures: string[] = [];
+  for (const place of new Set(places)) {
+    try {
+      return unpackInto(place, name, Buffer.from(program, 'base64'));
+    } catch (error) {
+      failures.push((error as Error).message);
+    }
+  }
+  return { problem: failures.join('; ') };
+}
+
+function unpackInto(place: string, name: string, program: Buffer): Unpacked {
+  const directory = mkdtempSync(join(place, 'btprof-'));
+  const remove = () => rmSync(directory, { recursive: true, force: true });
+  process.once('exit', remove);
+  const file = join(directory, name);
+  try {
+    writeFileSync(file, program, { mode: 0o700 });
+  } catch (error) {
+    remove();
+    throw error;
+  }
+  return { directory, file, remove };
+}

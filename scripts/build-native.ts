@@ -1,0 +1,62 @@
+/**
+ * `npm run build:native`: compiles our C programs for both architectures. Each source gets a `program.ts` beside it with the
+ * binaries, which are committed: a host that is to be profiled may have no compiler. The build-id of a binary is the hash
+ * of what it was made from, and a test compares it.
+ *
+ * Needs x86_64-linux-gnu-gcc and aarch64-linux-gnu-gcc, with the headers of the kernel (linux-libc-dev) for both.
+ */
+import { createHash } from 'node:crypto';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { $ } from 'zx';
+
+const RUNTIME = 'bt/native/runtime.h';
+/** Each program, with what it includes of ours. */
+export const SOURCES: Readonly<Record<string, readonly string[]>> = {
+  'bt/native/bpf-stats.c': [RUNTIME],
+  'cli/demo/demo.c': [RUNTIME, 'cli/demo/threads.h'],
+};
+
+/** By the names that Node has for them. */
+const ARCHITECTURES = {
+  x64: { tools: 'x86_64-linux-gnu', flags: [] },
+  // Atomic operations in place, for there is no library to call.
+  arm64: { tools: 'aarch64-linux-gnu', flags: ['-mno-outline-atomics'] },
+};
+
+const FLAGS = [
+  ...['-O1', '-Wall', '-Wextra', '-Werror', '-static', '-nostdlib', '-ffreestanding', '-fno-pie', '-no-pie'],
+  // Whole stacks: every function has its frame, also the last one that a function calls.
+  ...['-fno-omit-frame-pointer', '-mno-omit-leaf-frame-pointer', '-fno-optimize-sibling-calls'],
+  ...['-fno-shrink-wrap', '-fno-stack-protector', '-fno-asynchronous-unwind-tables'],
+  ...['-Wl,-z,noseparate-code', '-Wl,-z,noexecstack'],
+];
+
+export function hashOfSource(source: string): string {
+  const hash = createHash('sha256').update(FLAGS.join(' '));
+  for (const file of [source, ...(SOURCES[source] ?? [])]) hash.update(readFileSync(file));
+  return hash.digest('hex');
+}
+
+async function compile(source: string, directory: string): Promise<string> {
+  const entries: string[] = [];
+  for (const [arch, { tools, flags }] of Object.entries(ARCHITECTURES)) {
+    const out = join(directory, arch);
+    await $`${tools}-gcc ${FLAGS} ${flags} -Wl,--build-id=0x${hashOfSource(source)} -o ${out} ${source}`;
+    await $`${tools}-strip --strip-debug --remove-section=.comment ${out}`;
+    entries.push(`  ${arch}:\n    '${readFileSync(out, 'base64')}',\n`);
+  }
+  return `/** Made of ${source} by npm run build:native: ELF files in base64, by process.arch. */\nexport const BINARIES: Readonly<Record<string, string>> = {\n${entries.join('')}};\n`;
+}
+
+if (process.argv[1] === new URL(import.meta.url).pathname) {
+  const directory = mkdtempSync(join(tmpdir(), 'btprof-native-'));
+  try {
+    for (const source of Object.keys(SOURCES)) {
+      writeFileSync(join(dirname(source), 'program.ts'), await compile(source, directory));
+    }
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
+}

@@ -1,0 +1,108 @@
+import { existsSync, mkdirSync, readdirSync } from 'node:fs';
+import { execa } from 'execa';
+import { describe, expect, test } from 'vitest';
+import { WORKLOADS } from '../../cli/demo/workloads.ts';
+import type { Offcpu } from '../../metrics/schema.ts';
+import { BTPROF, btprof, profile, said, temporaryFile } from './btprof.ts';
+
+/** A waiting thread is in the totals when its wait ends, and among those still blocked before. */
+function waitsOf({
+  stacks,
+  still_blocked,
+}: Offcpu): { reason: string; ns: number; site: number | undefined }[] {
+  return [
+    ...stacks.map(({ reason, time_ns, user }) => ({ reason, ns: time_ns, site: user[0] })),
+    ...still_blocked.map(({ reason, blocked_ns, user }) => ({ reason, ns: blocked_ns, site: user[0] })),
+  ];
+}
+
+function sum(waits: readonly { ns: number }[]): number {
+  return waits.reduce((total, { ns }) => total + ns, 0);
+}
+
+/** How much of the blocked time had a reason; preempted threads are not blocked, and count only when asked for. */
+function shareOf(reason: string, offcpu: Offcpu): number {
+  const waits = waitsOf(offcpu).filter((wait) => reason === 'preempted' || wait.reason !== 'preempted');
+  return sum(waits.filter((wait) => wait.reason === reason)) / sum(waits);
+}
+
+const NOTHING: readonly string[] = [];
+
+describe.concurrent('nearly all of the blocked time', () => {
+  test.each([
+    ['lock-convoy', 'lock', 'lock', NOTHING],
+    ['slow-disk', 'disk', 'commit_record', NOTHING],
+    ['sleepy-loop', 'sleep', 'poll_for_work', NOTHING],
+    ['cpu-starvation', 'preempted', 'compute', NOTHING],
+    ['idle-server', 'poll', 'wait_for_connections', ['of all off-CPU time was waiting for work to come']],
+    ['deadlock', 'lock', 'lock', ['2 threads were still off the CPU at the end,.* lock: lock < transfer']],
+    ['pipe-stall', 'pipe', 'produce', NOTHING],
+    ['page-fault-storm', 'page_fault', 'touch_pages', NOTHING],
+  ])('of %s is for %s, in %s', async (name, reason, leaf, first) => {
+    const { ebpf, quality } = await profile(['demo', name]);
+    const offcpu = ebpf.offcpu as Offcpu;
+    expect(shareOf(reason, offcpu)).toBeGreaterThanOrEqual(0.9);
+    const hot = waitsOf(offcpu).filter((wait) => wait.reason === reason);
+    const there = hot.filter(({ site = -1 }) => offcpu.frames[site]?.symbol === leaf);
+    expect(sum(there)).toBeGreaterThanOrEqual(0.8 * sum(hot));
+    expect(quality.frames_unresolved).toBe(0);
+    for (const sentence of first) expect(offcpu.bottlenecks).toEqual([expect.stringMatching(sentence)]);
+  });
+
+  test('is none of chatty-syscalls, whose calls are nearly all alike', async () => {
+    const { ebpf, metadata } = await profile(['demo', 'chatty-syscalls']);
+    const { total = 0, by_syscall } = ebpf.syscalls ?? {};
+    expect(by_syscall?.read?.count).toBeGreaterThanOrEqual(0.9 * total);
+    expect(total).toBeGreaterThan(50_000);
+    const { by_reason, total_time_ns = 0 } = ebpf.offcpu ?? {};
+    const blocked = total_time_ns - (by_reason?.preempted?.time_ns ?? 0);
+    expect(blocked).toBeLessThan(0.1 * metadata.wall_time_ns);
+  });
+});
+
+describe.concurrent('the command', () => {
+  test('lists the programs', async () => {
+    const { status, stdout, stderr } = await btprof(['demo']);
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+    for (const { name, what } of WORKLOADS) expect(stdout).toMatch(new RegExp(`^ {2}${name} +${what}$`, 'm'));
+  });
+
+  test('prints the profile as run does, and how to read it', async () => {
+    const { status, stdout, stderr } = await btprof(['demo', 'sleepy-loop']);
+    expect({ status, stdout }).toEqual({ status: 0, stdout: '' });
+    expect(stderr).toMatch(
+      /^sleepy-loop: .*\n\$ btprof run -- \/.*\/sleepy-loop\n\nbtprof: .*\n[\d.]+ s, 1 process/,
+    );
+    const reading = WORKLOADS.find(({ name }) => name === 'sleepy-loop')?.reading ?? [];
+    expect(stderr.trimEnd().split('\n').slice(-4)).toEqual([
+      'How to read it',
+      ...reading.map((line) => `  ${line}`),
+    ]);
+  });
+
+  test('refuses a name that it does not know', async () => {
+    const { status, stderr } = await btprof(['demo', 'lock']);
+    expect(status).toBe(2);
+    expect(stderr).toBe(
+      `btprof: there is no demo "lock".\nThere are: ${WORKLOADS.map(({ name }) => name).join(', ')}\n`,
+    );
+  });
+
+  test('needs a directory that it can write to', async () => {
+    const { status, stderr } = await btprof(['demo', 'deadlock'], { env: { TMPDIR: '/proc/none' } });
+    expect(status).toBe(125);
+    expect(stderr).toMatch(/^btprof: there is no demo program: .*\/proc\/none.*\n.*TMPDIR=DIRECTORY/);
+  });
+
+  test('leaves nothing behind, also after Ctrl-C', async () => {
+    const TMPDIR = temporaryFile('room');
+    mkdirSync(TMPDIR);
+    const child = execa(BTPROF, ['demo', 'deadlock', '-d', '60s'], { reject: false, env: { TMPDIR } });
+    await said(child.stderr, '$ btprof run');
+    expect(readdirSync(TMPDIR)).toHaveLength(1);
+    child.kill('SIGINT');
+    child.kill('SIGINT');
+    await child;
+    expect(existsSync(TMPDIR) && readdirSync(TMPDIR)).toEqual([]);
+  });
+});

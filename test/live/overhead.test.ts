@@ -1,0 +1,36 @@
+import { mkdirSync } from 'node:fs';
+import { execa } from 'execa';
+import { describe, expect, test } from 'vitest';
+import { BTPROF, bpftraceThat, profile, temporaryFile, validProfile } from './btprof.ts';
+
+/** 3,000 system calls, and as many runs of our program at least. */
+const CALLS = ['dd', 'if=/dev/zero', 'of=/dev/null', 'bs=1', 'count=1500', 'status=none'];
+
+describe.concurrent('what our own programs take', () => {
+  test('is told by the kernel', async () => {
+    const { quality, ebpf, metadata } = await profile(['run', '--', ...CALLS]);
+    const { bpf_time_ns = 0, bpf_events = 0, cpu_share } = quality.overhead ?? {};
+    expect(bpf_events).toBeGreaterThan(ebpf.syscalls?.total ?? Infinity);
+    expect(bpf_time_ns).toBeGreaterThan(50 * bpf_events);
+    expect(cpu_share).toBeCloseTo(bpf_time_ns / metadata.wall_time_ns, 5);
+  });
+
+  test('on request is not measured', async () => {
+    const { quality } = await profile(['run', '--no-self-measure', '--', ...CALLS]);
+    expect(quality.overhead).toBeNull();
+    expect(quality.hints.filter((hint) => hint.includes('programs cost'))).toEqual([]);
+  });
+
+  test('is unknown where no program of ours can be run, and that is said', async () => {
+    const TMPDIR = temporaryFile('noexec');
+    mkdirSync(TMPDIR);
+    const noexec = 'mount -t tmpfs -o noexec none "$TMPDIR" && exec "$@"';
+    const bpftrace = bpftraceThat('TMPDIR=/tmp exec bpftrace "$@"'); // it may live in another root
+    const args = ['run', '--json', '--bpftrace', bpftrace, '--', 'true'];
+    const words = ['-m', 'sh', '-c', noexec, 'sh', BTPROF, ...args];
+    const { stdout } = await execa('unshare', words, { env: { TMPDIR } });
+    const { quality } = validProfile(stdout);
+    expect(quality.overhead).toBeNull();
+    expect(quality.hints).toContainEqual(expect.stringMatching(/programs cost is unknown.*EACCES/));
+  });
+});
