@@ -3,7 +3,7 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { Plan } from '../bt/compose.ts';
 import { UNWINDERS, type Unwinder } from '../bt/driver/unwind.ts';
 import { MOST_ENTRIES } from '../bt/limits.ts';
-import { PROFILERS, selectProfilers } from '../bt/profilers/registry.ts';
+import { DEFAULT_PROFILERS, PROFILERS, selectProfilers } from '../bt/profilers/registry.ts';
 import type { IdleMatch } from '../metrics/idle.ts';
 
 /** The options of run, attach and system, as commander leaves them. */
@@ -66,7 +66,11 @@ export function addProfileOptions(command: Command): Command {
   const names = PROFILERS.map((p) => p.name);
   addPlanOptions(
     command
-      .option('-p, --profilers <list>', `comma-separated, of ${names.join(', ')} (default: all)`, parseList)
+      .option(
+        '-p, --profilers <list>',
+        `comma-separated, of ${names.join(', ')} (default: ${DEFAULT_PROFILERS.join(',')})`,
+        parseList,
+      )
       .option('-d, --duration <time>', 'stop after TIME, such as 10s, 500ms, 2m', atLeast(1, 'ms')),
   );
   command.addOption(
@@ -108,7 +112,7 @@ export function addProfileOptions(command: Command): Command {
  */
 export function planOf(
   options: ProfileOptions,
-  profilers: readonly string[] = options.profilers ?? PROFILERS.map((p) => p.name),
+  profilers: readonly string[] = options.profilers ?? DEFAULT_PROFILERS,
 ): Plan {
   return {
     profilers: selectProfilers(profilers),

@@ -23,7 +23,7 @@ export function profilersCommand(): number {
   const blocks = PROFILERS.map((p) =>
     [
       `${p.name}: ${p.summary}`,
-      `  attaches to  ${p.tracepoints.join(', ')}`,
+      `  attaches to  ${[...p.tracepoints, ...(p.timer ? [p.timer] : [])].join(', ')}`,
       `  costs        ${p.cost}`,
       ...p.caveats.map((caveat) => `  beware       ${caveat}`),
     ].join('\n'),

@@ -2,7 +2,7 @@ import type { Recording } from '../parsers/recording.ts';
 import type { CpuTime, Ending, Facts } from './facts.ts';
 import type { Reason } from './reasons.ts';
 import type { Account, Offcpu } from './schema.ts';
-import { namedByTid } from './threads.ts';
+import { type Names, namedByTid } from './threads.ts';
 
 /**
  * Where the lifetimes of all threads went: on the CPU, by the scheduler's own count, off it for each reason, by our
@@ -14,7 +14,7 @@ export function accountOf(
   lifetimes: ReadonlyMap<string, number>,
   cpu: ReadonlyMap<string, CpuTime>,
   offcpu: Pick<Offcpu, 'stacks' | 'still_blocked'>,
-  threadCount: number,
+  { threads: comms, threadCount }: Pick<Names, 'threads' | 'threadCount'>,
 ): Account {
   const known = [...lifetimes.keys()].filter((key) => cpu.has(key));
   const isKnown = new Set(known);
@@ -33,7 +33,29 @@ export function accountOf(
     idle_ns: byReason(waits.filter(({ idle }) => idle !== null)),
     unaccounted_ns: lived - onCpu - off,
     run_delay_ns: sum(known.map((key) => cpu.get(key)?.runDelayNs ?? 0)),
+    by_thread: byThread(known, waits, lifetimes, cpu, comms),
   };
+}
+
+function byThread(
+  keys: readonly string[],
+  waits: readonly { pid: number; tid: number; time_ns: number }[],
+  lifetimes: ReadonlyMap<string, number>,
+  cpu: ReadonlyMap<string, CpuTime>,
+  comms: Names['threads'],
+): Account['by_thread'] {
+  const off = new Map<string, number>();
+  for (const { pid, tid, time_ns } of waits) {
+    const key = `${pid}:${tid}`;
+    off.set(key, (off.get(key) ?? 0) + time_ns);
+  }
+  const row = (key: string) => ({
+    comm: comms.get(Number(key.split(':')[1])) ?? null,
+    time_ns: lifetimes.get(key) ?? 0,
+    on_cpu_ns: cpu.get(key)?.onCpuNs ?? 0,
+    off_cpu_ns: off.get(key) ?? 0,
+  });
+  return Object.fromEntries(keys.map((key) => [key, row(key)]));
 }
 
 /** A wait that goes on has lasted until the end. */

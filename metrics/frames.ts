@@ -3,7 +3,7 @@ import { isMemory, type Mapping, parseMaps } from '../parsers/proc.ts';
 import { type KnownPlaces, readStack } from '../parsers/stack.ts';
 import type { Facts, MappingTexts } from './facts.ts';
 import { distinct, hashOfText } from './hash.ts';
-import type { Frame } from './schema.ts';
+import type { Frame, MappingRow } from './schema.ts';
 import type { FilePlace, JitPlace, Symbols } from './symbols.ts';
 
 /** The executable mappings of one exec generation of a process. */
@@ -20,6 +20,8 @@ export interface FrameTable {
   readonly frames: readonly Frame[];
   /** Where in its file each frame is; undefined for those of no file. */
   readonly places: readonly (FilePlace | undefined)[];
+  /** What frames are in. */
+  readonly mappings: readonly MappingRow[];
   /** @param text as bpftrace printed it */
   readonly kernel: (text: string) => number[];
   /**
@@ -55,7 +57,7 @@ type StackFacts = Pick<Facts, 'dwarfPids' | 'dwarfGeneration' | 'stackDepth'>;
 
 export function newFrameTable(
   mappings: AddressSpaces,
-  symbols: Pick<Symbols, 'kernel' | 'user' | 'frameless' | 'jit'>,
+  symbols: Pick<Symbols, 'kernel' | 'user' | 'frameless' | 'jit' | 'buildId'>,
   { dwarfPids, dwarfGeneration, stackDepth }: StackFacts = {
     dwarfPids: [],
     dwarfGeneration: 1,
@@ -67,8 +69,15 @@ export function newFrameTable(
     ({ address }) => hashOfText(address),
     areSame,
   );
+  const { items: mappingRows, indexOf: mappingIndex } = distinct<MappingRow>(
+    ({ start }) => hashOfText(start),
+    areSameMapping,
+  );
   const indexOf = (frame: Frame, place?: FilePlace): number => {
-    const index = frameIndex(frame);
+    const mapping = place?.mapping.path
+      ? mappingIndex(mappingRow(place.mapping, symbols.buildId))
+      : undefined;
+    const index = frameIndex(mapping === undefined ? frame : { ...frame, mapping });
     places[index] = place;
     return index;
   };
@@ -89,6 +98,7 @@ export function newFrameTable(
   return {
     frames,
     places,
+    mappings: mappingRows,
     kernel: (text) =>
       readStack(text, knownIn('kernel'), (address, leaf) =>
         indexOf(kernelFrame(address, leaf, symbols.kernel)),
@@ -129,7 +139,28 @@ function endedByNoCode(stack: number[]): Omit<UserStack, 'incomplete'> {
 }
 
 function areSame(a: Frame, b: Frame): boolean {
-  return a.address === b.address && a.offset === b.offset && a.symbol === b.symbol && a.module === b.module;
+  return (
+    a.address === b.address &&
+    a.offset === b.offset &&
+    a.symbol === b.symbol &&
+    a.module === b.module &&
+    a.mapping === b.mapping
+  );
+}
+
+function areSameMapping(a: MappingRow, b: MappingRow): boolean {
+  return a.start === b.start && a.end === b.end && a.path === b.path && a.build_id === b.build_id;
+}
+
+function mappingRow(mapping: Mapping, buildId: Symbols['buildId']): MappingRow {
+  const { start, end, fileOffset, path } = mapping;
+  return {
+    start: `0x${start.toString(16)}`,
+    end: `0x${end.toString(16)}`,
+    file_offset: Number(fileOffset),
+    path,
+    build_id: buildId(mapping) ?? null,
+  };
 }
 
 /** A return address is the one after the call, which may be the last instruction of its function. */

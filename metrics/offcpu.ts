@@ -74,6 +74,7 @@ export function offcpuMetrics(
     still_blocked: stillBlocked(input, frames),
     stacks,
     frames: [...frames.frames],
+    mappings: [...frames.mappings],
   };
   metrics.by_reason = byReason(metrics.stacks);
   metrics.undecided = undecided(metrics);

@@ -10,7 +10,8 @@ import { addressSpaces, type FrameTable, newFrameTable, readable } from './frame
 import { accountHints, hintsFor } from './hints.ts';
 import { type IdleMatch, markIdle } from './idle.ts';
 import { offcpuMetrics } from './offcpu.ts';
-import type { Frame, Offcpu, Profile, Quality, Syscalls } from './schema.ts';
+import { oncpuMetrics } from './oncpu.ts';
+import type { Frame, Offcpu, Oncpu, Profile, Quality, Syscalls } from './schema.ts';
 import { withLines } from './source-lines.ts';
 import type { Symbols } from './symbols.ts';
 import { callNames } from './syscall-name.ts';
@@ -32,17 +33,25 @@ export function assembleProfile(
 ): Profile {
   const span = spanOf(recording, facts, ending);
   const names = namesOf(recording, facts, ending.alive);
-  const frames = newFrameTable(addressSpaces(ending.mappings), symbols, facts);
+  const newFrames = () => newFrameTable(addressSpaces(ending.mappings), symbols, facts);
+  const [frames, runFrames] = [newFrames(), newFrames()];
   const calls = recording.maps.get('@calls') ?? [];
   const input = offcpuInput(recording, facts, ending, span, names);
   const offcpu = facts.profilers.includes('offcpu') ? offcpuMetrics(input, frames) : undefined;
-  const named = offcpu && judged(namedMetrics(offcpu.metrics, frames, symbols), idle);
+  const named = offcpu && judged(namedOffcpu(offcpu.metrics, frames, symbols), idle);
+  const oncpu = facts.profilers.includes('oncpu')
+    ? oncpuMetrics(recording.maps.get('@oncpu') ?? [], runFrames, {
+        comms: names.threads,
+        stacks: facts.stacks,
+      })
+    : undefined;
+  const ran = oncpu && namedMetrics(oncpu.metrics, runFrames, symbols);
   const syscalls = facts.profilers.includes('syscalls')
     ? syscallMetrics(calls, [], facts.host.arch, span.wall, names.processes)
     : undefined;
   const account =
     named && isAccounted(recording, facts)
-      ? accountOf(input.lifetimes, cpuTimes(recording, facts, ending), named, names.threadCount)
+      ? accountOf(input.lifetimes, cpuTimes(recording, facts, ending), named, names)
       : undefined;
   const unreadTimes =
     syscalls && facts.syscallTimes ? addTimes(syscalls.metrics, recording, facts, span, named) : 0;
@@ -59,15 +68,17 @@ export function assembleProfile(
     },
     ebpf: {
       ...(named ? { offcpu: named } : {}),
+      ...(ran ? { oncpu: ran } : {}),
       ...(syscalls ? { syscalls: syscalls.metrics } : {}),
     },
     ...(account ? { account } : {}),
     quality: quality(recording, facts, ending, {
-      unreadable: (offcpu?.unreadable ?? 0) + (syscalls?.unreadable ?? 0) + unreadTimes,
-      stacksMissing: offcpu?.stacksMissing ?? 0,
-      framesCut: offcpu?.framesCut ?? 0,
+      unreadable:
+        (offcpu?.unreadable ?? 0) + (oncpu?.unreadable ?? 0) + (syscalls?.unreadable ?? 0) + unreadTimes,
+      stacksMissing: (offcpu?.stacksMissing ?? 0) + (oncpu?.stacksMissing ?? 0),
+      framesCut: (offcpu?.framesCut ?? 0) + (oncpu?.framesCut ?? 0),
       incomplete: offcpu?.incomplete ?? 0,
-      frames: named?.frames ?? [],
+      frames: [...(named?.frames ?? []), ...(ran?.frames ?? [])],
       problems: symbols.problems(),
       hints: [
         ...(named && facts.stacks ? hintsFor(named, facts, ending) : []),
@@ -108,21 +119,34 @@ function isAccounted(recording: Recording, facts: Facts): boolean {
   return recording.end !== undefined && facts.btf;
 }
 
+/** Names for what is still blocked, too. */
+function namedOffcpu(metrics: Offcpu, table: FrameTable, symbols: Symbols): Offcpu {
+  return namedMetrics(metrics, table, symbols, (relined) => ({
+    still_blocked: metrics.still_blocked.map(relined),
+  }));
+}
+
+interface Stacked {
+  readonly user: number[];
+  readonly kernel: number[];
+}
+
 /** With lines, where they are asked for, and names for people. */
-function namedMetrics(metrics: Offcpu, table: FrameTable, { lines, demangle }: Symbols): Offcpu {
+function namedMetrics<T extends Offcpu | Oncpu>(
+  metrics: T,
+  table: FrameTable,
+  { lines, demangle }: Symbols,
+  others: (relined: <R extends Stacked>(row: R) => R) => Partial<T> = () => ({}),
+): T {
   if (!lines) return { ...metrics, frames: readable(table.frames, demangle) };
   const { frames, stack } = withLines(table, lines);
-  const relined = <T extends { user: number[]; kernel: number[] }>(row: T): T => ({
+  const relined = <R extends Stacked>(row: R): R => ({
     ...row,
     user: stack(row.user),
     kernel: stack(row.kernel),
   });
-  return {
-    ...metrics,
-    still_blocked: metrics.still_blocked.map(relined),
-    stacks: metrics.stacks.map(relined),
-    frames: readable(frames, demangle),
-  };
+  const stacks = (metrics.stacks as Stacked[]).map(relined);
+  return { ...metrics, ...others(relined), stacks, frames: readable(frames, demangle) };
 }
 
 /** What a result says of its origin, before anything is measured. */

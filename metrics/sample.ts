@@ -4,6 +4,7 @@ import type { Facts, MappingTexts } from './facts.ts';
 import { addressSpaces, newFrameTable, readable } from './frames.ts';
 import { type IdleMatch, markIdle } from './idle.ts';
 import { offcpuMetrics, waitsBetween } from './offcpu.ts';
+import { oncpuMetrics, samplesBetween } from './oncpu.ts';
 import type { Offcpu, Sample } from './schema.ts';
 import type { Symbols } from './symbols.ts';
 import { callNames } from './syscall-name.ts';
@@ -47,6 +48,12 @@ export function assembleSample(
     markIdle(named, idle);
     return named;
   };
+  const oncpu = () => {
+    const samples = samplesBetween(now('@oncpu'), before('@oncpu'));
+    const frames = newFrameTable(addressSpaces(mappings), symbols, facts);
+    const { metrics } = oncpuMetrics(samples, frames, { comms: names.threads, stacks: facts.stacks });
+    return { ...metrics, frames: readable(metrics.frames, symbols.demangle) };
+  };
   const syscalls = () =>
     syscallMetrics(now('@calls'), before('@calls'), facts.host.arch, at - earlier.at, names.processes)
       .metrics;
@@ -56,6 +63,7 @@ export function assembleSample(
     interval_ns: at - earlier.at,
     ebpf: {
       ...(facts.profilers.includes('offcpu') ? { offcpu: withoutExtremes(offcpu()) } : {}),
+      ...(facts.profilers.includes('oncpu') ? { oncpu: oncpu() } : {}),
       ...(facts.profilers.includes('syscalls') ? { syscalls: syscalls() } : {}),
     },
   };

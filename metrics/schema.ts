@@ -62,6 +62,7 @@ const frame = z.object({
   offset: ns
     .nullable()
     .describe('bytes from the start of the symbol, or of the file when there is no symbol'),
+  mapping: index.optional().describe('index into mappings; none for kernel code and compiled code'),
   file: z.string().nullable().optional().describe('of the source; with --lines'),
   line: z.int().positive().nullable().optional().describe('in that file; with --lines'),
   inlined: z
@@ -69,6 +70,19 @@ const frame = z.object({
     .optional()
     .describe('whether the function is part of that of the next frame, which called it; with --lines'),
 });
+
+const mapping = z
+  .object({
+    start: z.string().regex(/^0x[0-9a-f]+$/),
+    end: z.string().regex(/^0x[0-9a-f]+$/),
+    file_offset: ns.describe('of start, bytes'),
+    path: z.string(),
+    build_id: z
+      .string()
+      .nullable()
+      .describe('GNU build ID of the file, hexadecimal; null when it has none or was gone'),
+  })
+  .describe('where a file was mapped: enough to find names for its addresses on another machine');
 
 const stack = z.object({
   pid,
@@ -131,7 +145,37 @@ export const offcpuSchema = z.object({
   still_blocked: z.array(stillBlocked).describe('waits that had not ended; not part of the totals'),
   stacks: z.array(stack).describe('every wait, added up by thread, state and stack'),
   frames: z.array(frame),
+  mappings: z.array(mapping).describe('those that frames are in'),
 });
+
+export const oncpuSchema = z
+  .object({
+    frequency_hz: z.int().positive().describe('samples a second of each CPU'),
+    total_samples: count,
+    total_time_ns: ns.describe(
+      'samples, each for the time from one to the next: an estimate, where account.on_cpu_ns is exact',
+    ),
+    thread_stats: z.record(
+      z.string().regex(/^\d+:\d+$/),
+      z.object({ tid: pid, comm: z.string().nullable(), samples: count }),
+    ),
+    stacks: z
+      .array(
+        z.object({
+          pid,
+          tid: pid,
+          count: count.describe('samples'),
+          user: z.array(index).describe('indices into frames, leaf first'),
+          user_cut: count,
+          user_incomplete: z.boolean(),
+          kernel: z.array(index).describe('indices into frames, leaf first'),
+        }),
+      )
+      .describe('every sample, added up by thread and stack'),
+    frames: z.array(frame),
+    mappings: z.array(mapping),
+  })
+  .describe('samples of what ran on the CPUs');
 
 const behavior = z.enum(['io_bound', 'network_bound', 'memory_bound', 'process_heavy', 'mixed', 'idle']);
 /** What --syscall-times adds to a call. */
@@ -256,6 +300,12 @@ export const accountSchema = z
     run_delay_ns: signed.describe(
       "how long they were ready and had no CPU, by the scheduler's own count: all of preempted, and the end of other waits",
     ),
+    by_thread: z
+      .record(
+        z.string().regex(/^\d+:\d+$/),
+        z.object({ comm: z.string().nullable(), time_ns: ns, on_cpu_ns: signed, off_cpu_ns: ns }),
+      )
+      .describe('each of the threads: what is left of time_ns is unaccounted'),
   })
   .describe('where the time of all threads went: thread_time = on_cpu + all of off_cpu + unaccounted');
 
@@ -263,7 +313,11 @@ export const profileSchema = z.object({
   kind: z.literal('profile'),
   schema: z.literal('btprof/1'),
   metadata: metadataSchema,
-  ebpf: z.object({ offcpu: offcpuSchema.optional(), syscalls: syscallsSchema.optional() }),
+  ebpf: z.object({
+    offcpu: offcpuSchema.optional(),
+    oncpu: oncpuSchema.optional(),
+    syscalls: syscallsSchema.optional(),
+  }),
   account: accountSchema.optional().describe('with offcpu, and where the kernel has BTF'),
   quality: qualitySchema,
 });
@@ -272,7 +326,11 @@ export const sampleSchema = z.object({
   kind: z.literal('sample'),
   ts_ms: count.describe('end of the interval, ms since 1970'),
   interval_ns: ns,
-  ebpf: z.object({ offcpu: sampleOffcpuSchema.optional(), syscalls: syscallsSchema.optional() }),
+  ebpf: z.object({
+    offcpu: sampleOffcpuSchema.optional(),
+    oncpu: oncpuSchema.optional(),
+    syscalls: syscallsSchema.optional(),
+  }),
 });
 
 /** First line of a jsonl result: what is known before the collection. */
@@ -309,10 +367,12 @@ export type Doctor = z.infer<typeof doctorSchema>;
 export type DoctorCheck = Doctor['checks'][number];
 export type Account = z.infer<typeof accountSchema>;
 export type Offcpu = z.infer<typeof offcpuSchema>;
+export type Oncpu = z.infer<typeof oncpuSchema>;
 export type CallTimes = z.infer<typeof callTimes>;
 export type Syscalls = z.infer<typeof syscallsSchema>;
 export type Metadata = z.infer<typeof metadataSchema>;
 export type Quality = z.infer<typeof qualitySchema>;
 export type Frame = z.infer<typeof frame>;
+export type MappingRow = z.infer<typeof mapping>;
 export type Behavior = z.infer<typeof behavior>;
 export type HostInfo = z.infer<typeof hostSchema>;

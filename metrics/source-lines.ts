@@ -28,8 +28,7 @@ export function withLines(
 function linedFrames(frame: Frame, lines: readonly SourceLine[]): Frame[] {
   const own = lines.at(-1);
   const inlined = lines.slice(0, -1).map(({ function: symbol, file, line }) => {
-    const { address, module } = frame;
-    return { address, symbol, module, offset: null, file, line, inlined: true };
+    return { ...frame, symbol, offset: null, file, line, inlined: true };
   });
   const symbol = frame.symbol ?? own?.function ?? null;
   return [...inlined, { ...frame, symbol, file: own?.file ?? null, line: own?.line ?? null, inlined: false }];

@@ -43,6 +43,8 @@ export interface Symbols {
    * Whether the function there is known to keep no frame pointer: then the stack of a thread in it lacks its caller.
    */
   readonly frameless: (mapping: Mapping, fileOffset: number) => boolean;
+  /** GNU build ID of the file that is mapped, hexadecimal. */
+  readonly buildId: (mapping: Mapping) => string | undefined;
   /**
    * Code that a runtime compiled while it ran.
    *
@@ -63,37 +65,51 @@ export interface Symbols {
 /** What was asked of symbols, with the answers: plain data. */
 export interface KeptSymbols {
   readonly kernel: Record<string, KernelPlace>;
-  /** By `PATH+OFFSET`, as lines. */
+  /** By object and offset in its file, as lines. */
   readonly user: Record<string, UserPlace>;
   /** Those of which it is true, as in `user`. */
   readonly frameless: Record<string, boolean>;
+  /** By object. */
+  readonly buildIds: Record<string, string>;
   /** By `PID:GENERATION ADDRESS`. */
   readonly jit: Record<string, JitPlace>;
   readonly demangled: Record<string, string>;
   /** Undefined when lines were not asked for. */
-  lines?: Record<string, readonly SourceLine[]>;
+  lines?: Record<string, readonly SourceLine[]> | undefined;
   problems: readonly string[];
 }
 
-/** Symbols that note down each answer in `kept`. */
-export function keepingSymbols(symbols: Symbols, kept: KeptSymbols): Symbols {
-  const noted = <T>(record: Record<string, T>, key: string, value: T | undefined): T | undefined => {
-    if (value !== undefined) record[key] = value;
+/** Symbols that note down each answer. */
+export interface KeepingSymbols {
+  readonly symbols: Symbols;
+  /** The answers that were not taken yet. */
+  readonly take: () => KeptSymbols;
+}
+
+export function keepingSymbols(symbols: Symbols): KeepingSymbols {
+  const known = new Set<string>();
+  let kept = noSymbols();
+  const note = <T>(table: 'kernel' | 'user' | 'frameless' | 'buildIds' | 'jit', key: string, value: T): T => {
+    const name = `${table} ${key}`;
+    if (value === undefined || known.has(name)) return value;
+    known.add(name);
+    (kept[table] as Record<string, T>)[key] = value;
     return value;
   };
   const { lines } = symbols;
-  return {
-    kernel: (address) => noted(kept.kernel, address, symbols.kernel(address)),
+  const keeping: Symbols = {
+    kernel: (address) => note('kernel', address, symbols.kernel(address)),
     user: (mapping, fileOffset) =>
-      noted(kept.user, placeKey({ mapping, fileOffset }), symbols.user(mapping, fileOffset)),
+      note('user', placeKey({ mapping, fileOffset }), symbols.user(mapping, fileOffset)),
     frameless: (mapping, fileOffset) =>
-      noted(
-        kept.frameless,
+      note(
+        'frameless',
         placeKey({ mapping, fileOffset }),
         symbols.frameless(mapping, fileOffset) || undefined,
       ) ?? false,
+    buildId: (mapping) => note('buildIds', objectKey(mapping), symbols.buildId(mapping)),
     jit: (pid, generation, address) =>
-      noted(kept.jit, `${pid}:${generation} ${address}`, symbols.jit(pid, generation, address)),
+      note('jit', `${pid}:${generation} ${address}`, symbols.jit(pid, generation, address)),
     demangle: (names) => {
       const readable = symbols.demangle(names);
       for (const [name, text] of readable) kept.demangled[name] = text;
@@ -112,10 +128,36 @@ export function keepingSymbols(symbols: Symbols, kept: KeptSymbols): Symbols {
       return kept.problems;
     },
   };
+  const take = () => {
+    const taken = kept;
+    kept = noSymbols();
+    return taken;
+  };
+  return { symbols: keeping, take };
 }
 
+/** Two mappings of the same key are of the same object: the vDSO is no file. */
+export function objectKey({ path, file }: Mapping): string {
+  return path === VDSO ? path : file;
+}
+
+/** How the kernel names what it maps into every process. */
+export const VDSO = '[vdso]';
+
 function placeKey({ mapping, fileOffset }: FilePlace): string {
-  return `${mapping.path}+${fileOffset}`;
+  return `${objectKey(mapping)}+${fileOffset}`;
+}
+
+/** Answers that were taken at several times, together. */
+export function joinedSymbols(parts: readonly KeptSymbols[]): KeptSymbols {
+  const all = noSymbols();
+  for (const { lines, problems, ...tables } of parts) {
+    for (const [name, table] of Object.entries(tables))
+      Object.assign(all[name as keyof typeof tables], table);
+    if (lines) all.lines = Object.assign(all.lines ?? {}, lines);
+    all.problems = problems;
+  }
+  return all;
 }
 
 /** The symbols of a run that was kept. */
@@ -125,6 +167,7 @@ export function keptSymbols(kept: KeptSymbols): Symbols {
     kernel: (address) => kept.kernel[address],
     user: (mapping, fileOffset) => kept.user[placeKey({ mapping, fileOffset })],
     frameless: (mapping, fileOffset) => kept.frameless[placeKey({ mapping, fileOffset })] ?? false,
+    buildId: (mapping) => kept.buildIds[objectKey(mapping)],
     jit: (pid, generation, address) => kept.jit[`${pid}:${generation} ${address}`],
     demangle: () => new Map(Object.entries(kept.demangled)),
     lines: lines && ((places) => places.map((place) => lines[placeKey(place)] ?? [])),
@@ -134,5 +177,5 @@ export function keptSymbols(kept: KeptSymbols): Symbols {
 
 /** Of a run in which nothing was asked yet. */
 export function noSymbols(): KeptSymbols {
-  return { kernel: {}, user: {}, frameless: {}, jit: {}, demangled: {}, problems: [] };
+  return { kernel: {}, user: {}, frameless: {}, buildIds: {}, jit: {}, demangled: {}, problems: [] };
 }

@@ -11,10 +11,10 @@ import type { Plan } from '../bt/compose.ts';
 import { collect } from '../bt/driver/collect.ts';
 import { holdTarget } from '../bt/driver/held-target.ts';
 import { requireHost } from '../bt/driver/host.ts';
-import { PROFILERS } from '../bt/profilers/registry.ts';
+import { DEFAULT_PROFILERS, PROFILERS, selectProfilers } from '../bt/profilers/registry.ts';
 import { assembleProfile } from '../metrics/profile.ts';
 import type { KeptRun } from '../metrics/replay.ts';
-import { keepingSymbols, noSymbols } from '../metrics/symbols.ts';
+import { keepingSymbols } from '../metrics/symbols.ts';
 import { prepareVersions } from './versions.ts';
 
 $.verbose = false;
@@ -38,6 +38,7 @@ const WORKLOADS: Record<string, Workload> = {
   // More than fits into the kernel's maps.
   full: { build: 'crowd', command: [`${BUILT}/crowd`, '7', '23'], plan: { mapEntries: 16 } },
   compat: { build: 'compat', command: [`${BUILT}/compat`] },
+  oncpu: { build: 'sleepers', command: [`${BUILT}/sleepers`], plan: { profilers: PROFILERS } },
   times: { build: 'compat', command: [`${BUILT}/compat`], plan: { syscallTimes: true } },
 };
 
@@ -73,7 +74,14 @@ async function record(bpftrace: string, { command, plan, attach }: Workload): Pr
   }
   const lines: string[] = [];
   const { recording, facts, ending, symbols, close } = await collect({
-    plan: { profilers: PROFILERS, minBlockNs: 0, stacks: true, stackDepth: 127, children: true, ...plan },
+    plan: {
+      profilers: selectProfilers(DEFAULT_PROFILERS),
+      minBlockNs: 0,
+      stacks: true,
+      stackDepth: 127,
+      children: true,
+      ...plan,
+    },
     host: {
       ...host,
       info: { ...host.info, hostname: 'recorded', kernel: host.info.kernel.split('-')[0] as string },
@@ -97,7 +105,7 @@ async function record(bpftrace: string, { command, plan, attach }: Workload): Pr
   });
   await close();
   target.signal('SIGKILL');
-  const kept = noSymbols();
-  assembleProfile(recording, facts, ending, keepingSymbols(symbols, kept));
-  return { facts, ending, lines, symbols: kept };
+  const keeping = keepingSymbols(symbols);
+  assembleProfile(recording, facts, ending, keeping.symbols);
+  return { facts, ending, lines, symbols: keeping.take() };
 }

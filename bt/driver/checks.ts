@@ -7,7 +7,7 @@ import { executableRows } from '../../parsers/proc.ts';
 import type { Dialect } from '../dialect.ts';
 import { BtprofError } from '../errors.ts';
 import { MAPPING_TRACEPOINTS } from '../mapping-events.ts';
-import { PROFILERS } from '../profilers/registry.ts';
+import { DEFAULT_PROFILERS, PROFILERS, selectProfilers } from '../profilers/registry.ts';
 import { TRACKING_TRACEPOINTS } from '../tracking.ts';
 import { collect } from './collect.ts';
 import { holdTarget } from './held-target.ts';
@@ -41,7 +41,10 @@ export async function checkHost(
     ['btf', btf()],
     ['tracking', tracepoints('following processes', TRACKING_TRACEPOINTS)],
     ['mappings', tracepoints('names of user code', MAPPING_TRACEPOINTS)],
-    ...PROFILERS.map((p): [string, Check] => [p.name, tracepoints(`profiler ${p.name}`, p.tracepoints)]),
+    ...PROFILERS.filter((p) => p.tracepoints.length > 0).map((p): [string, Check] => [
+      p.name,
+      tracepoints(`profiler ${p.name}`, p.tracepoints),
+    ]),
     ['pid_namespace', pidNamespace()],
     ['perf_event_paranoid', perfEventParanoid()],
     ['lockdown', lockdown()],
@@ -184,7 +187,8 @@ async function profileSleep(
   const words = ['sleep', '0.05'].map((word) => Buffer.from(word));
   const target = holdTarget(words, [Buffer.from(`PATH=${process.env.PATH ?? '/usr/bin:/bin'}`)], []);
   try {
-    const plan = { profilers: PROFILERS, minBlockNs: 0, stacks: true, stackDepth: 127, children: true };
+    const profilers = selectProfilers(DEFAULT_PROFILERS);
+    const plan = { profilers, minBlockNs: 0, stacks: true, stackDepth: 127, children: true };
     const collection = await collect({
       plan,
       host: readHost(),

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { objectKey, VDSO } from '../../metrics/symbols.ts';
 import { type ByteSource, type ElfFile, readElf } from '../../parsers/elf.ts';
 import { readFunctions } from '../../parsers/elf-symbols.ts';
 import { readGoFunctions } from '../../parsers/gopclntab.ts';
@@ -7,7 +8,7 @@ import type { SymbolTable } from '../../parsers/symbol-table.ts';
 import { debugFunctions, findDebugFile, packedFunctions } from './debug-files.ts';
 import { identityOf, type ObjectFiles } from './object-files.ts';
 import type { SymbolCache } from './symbol-cache.ts';
-import { VDSO, vdsoSource } from './vdso.ts';
+import { vdsoSource } from './vdso.ts';
 
 /** What is known of one object's functions. */
 export interface ObjectSymbols {
@@ -21,11 +22,6 @@ export interface Objects {
   readonly of: (mapping: Mapping) => ObjectSymbols | undefined;
   /** What could not be read: a sentence each. */
   readonly problems: () => readonly string[];
-}
-
-/** Two mappings of the same key are of the same object. */
-export function objectKey({ path, file }: Mapping): string {
-  return path === VDSO ? path : file;
 }
 
 /**

@@ -132,7 +132,7 @@ function addRuns(runs: ProgramRuns, earlier: ProgramRuns = { skipped: 0, timed: 
 /** What is learnt of the processes. */
 function newKnowledge({ plan, symbolCache, lines: wanted }: SessionOptions): Knowledge {
   const [files, perfMaps] = [newObjectFiles(), newPerfMaps()];
-  const { user, frameless, lines, problems } = newUserSymbols(files, symbolCache);
+  const { user, frameless, buildId, lines, problems } = newUserSymbols(files, symbolCache);
   let kernel: KernelSymbols | undefined;
   const symbols: Symbols = {
     kernel: (address) => {
@@ -141,6 +141,7 @@ function newKnowledge({ plan, symbolCache, lines: wanted }: SessionOptions): Kno
     },
     user,
     frameless,
+    buildId,
     jit: perfMaps.find,
     demangle,
     lines: wanted ? lines : undefined,

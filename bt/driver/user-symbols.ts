@@ -1,10 +1,10 @@
-import type { FilePlace, SourceLine, Symbols } from '../../metrics/symbols.ts';
+import { type FilePlace, objectKey, type SourceLine, type Symbols } from '../../metrics/symbols.ts';
 import { EM_X86_64, fileOffsetToVaddr } from '../../parsers/elf.ts';
 import type { Mapping } from '../../parsers/proc.ts';
 import type { FoundFunction, SymbolTable } from '../../parsers/symbol-table.ts';
 import { findDebugFile } from './debug-files.ts';
 import type { ObjectFiles } from './object-files.ts';
-import { newObjects, type ObjectSymbols, objectKey } from './object-symbols.ts';
+import { newObjects, type ObjectSymbols } from './object-symbols.ts';
 import { tryRead } from './procfs.ts';
 import { type LineSource, readSourceLines } from './source-lines.ts';
 import type { SymbolCache } from './symbol-cache.ts';
@@ -12,6 +12,7 @@ import type { SymbolCache } from './symbol-cache.ts';
 export interface UserSymbols {
   readonly user: Symbols['user'];
   readonly frameless: Symbols['frameless'];
+  readonly buildId: Symbols['buildId'];
   readonly lines: NonNullable<Symbols['lines']>;
   readonly problems: Symbols['problems'];
 }
@@ -41,6 +42,7 @@ export function newUserSymbols(files: ObjectFiles, cache?: SymbolCache): UserSym
       const length = Math.min(PROLOGUE, place.size);
       return !keepsFramePointer(tryRead(() => object.source.read(fileOffset - place.offset, length)));
     },
+    buildId: (mapping) => objects.of(mapping)?.elf.buildId,
     lines: (places) => linesOf(places, objects.of, askTool),
     problems: () => [...objects.problems(), ...unread],
   };

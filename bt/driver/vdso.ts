@@ -3,9 +3,6 @@ import type { ByteSource } from '../../parsers/elf.ts';
 import { sourceOf } from './object-files.ts';
 import { tryRead } from './procfs.ts';
 
-/** Code that the kernel puts into every process: the same for all that have as many bits as we. */
-export const VDSO = '[vdso]';
-
 /** Where it is in this process; undefined without one. */
 function ownVdso(): { start: number; end: number } | undefined {
   const maps = tryRead(() => readFileSync('/proc/self/maps', 'utf8')) ?? '';
@@ -21,7 +18,7 @@ export function vdsoLength(): number {
   return own ? own.end - own.start : 0;
 }
 
-/** Its ELF file, read from our own memory. */
+/** The ELF file of the vDSO, which is the same for all processes that have as many bits as we, read from our own memory. */
 export function vdsoSource(): ByteSource | undefined {
   const own = ownVdso();
   const memory = own && sourceOf(tryRead(() => openSync('/proc/self/mem', 'r')));

@@ -1,9 +1,10 @@
 import { z } from 'zod';
 import type { Entry } from '../../parsers/entries.ts';
 import { readInteger } from '../../parsers/integer.ts';
-import { CLONE_THREAD, countInto, type KernelMap, noteFull, type Probe, STOPPED } from '../program.ts';
+import { CLONE_THREAD, countInto, type KernelMap, noteFull, type Probe } from '../program.ts';
 import { exitEvent } from '../tracking.ts';
 import type { FragmentOptions, Profiler } from './profiler.ts';
+import { byEitherUnwinder, indent, splitStacks, stackFields, unlessStopped } from './stacks.ts';
 import { type CallId, splitState, withCall } from './syscall-times.ts';
 
 /** prev_state of a thread that was blocked already when it was named to the program; no kernel state has it. */
@@ -52,7 +53,7 @@ export const offcpu: Profiler = {
     '$now = nsecs;',
     '$w = @off[(uint64)args->pid];',
     'if ($w.0 == 0) {',
-    `  @off[(uint64)args->pid] = (${['$now', '(uint64)args->pid', '(uint64)1', `(uint64)${SEEDED}`, ...stacks(options)].join(', ')});`,
+    `  @off[(uint64)args->pid] = (${['$now', '(uint64)args->pid', '(uint64)1', `(uint64)${SEEDED}`, ...stackFields(options)].join(', ')});`,
     `  ${noteFull('@off', '@off[(uint64)args->pid].0 == 0')}`,
     '}',
   ],
@@ -86,7 +87,7 @@ function lastEvent(btf: boolean): string {
 /** A thread waits from the moment on at which it is made. The stacks here are those of the one that makes it. */
 function newThread(options: FragmentOptions): Probe {
   const isThread = `args->clone_flags & ${CLONE_THREAD}`;
-  const fields = ['$now', '$pid', '@gen[(uint64)pid]', `(uint64)${MADE}`, ...stacks(options)];
+  const fields = ['$now', '$pid', '@gen[(uint64)pid]', `(uint64)${MADE}`, ...stackFields(options)];
   return {
     attach: 'tracepoint:task:task_newtask',
     predicate: `@gen[(uint64)pid]${unlessStopped(options)}${options.children ? '' : ` && (${isThread})`}`,
@@ -118,7 +119,7 @@ function maps(stacks: number): KernelMap[] {
 
 /** bpftrace 0.23 has to know what a map holds before its parts are used as keys of another. */
 function declareOff(options: FragmentOptions): string[] {
-  const nothing = [...Array(4).fill('(uint64)0'), ...stacks(options)];
+  const nothing = [...Array(4).fill('(uint64)0'), ...stackFields(options)];
   return [`@off[(uint64)0] = (${nothing.join(', ')});`, 'delete(@off[(uint64)0]);'];
 }
 
@@ -133,27 +134,9 @@ function startOfWait(options: FragmentOptions): string[] {
     `  if (args->prev_state & ${LEAVING}) {`,
     `    ${lastEvent(options.btf)}`,
     '  } else {',
-    ...indent(
-      indent(
-        options.stacks && options.dwarfPids.length > 0
-          ? eitherUnwinder(options, save)
-          : [save(stacks(options))],
-      ),
-    ),
+    ...indent(indent(byEitherUnwinder(options, save))),
     `    ${noteFull('@off', '@off[(uint64)tid].0 == 0')}`,
     '  }',
-    '}',
-  ];
-}
-
-/** Only processes whose unwind tables bpftrace has read, and that still run that program, can be unwound by them. */
-function eitherUnwinder(options: FragmentOptions, save: (stacks: readonly string[]) => string): string[] {
-  const known = options.dwarfPids.map((pid) => `pid == ${pid}`).join(' || ');
-  return [
-    `if (@gen[(uint64)pid] == ${options.dwarfGeneration} && (${known})) {`,
-    `  ${save(stacks(options, 'dw_ustack'))}`,
-    '} else {',
-    `  ${save(stacks(options))}`,
     '}',
   ];
 }
@@ -205,22 +188,6 @@ function addWait(wait: '$w' | '$p', tid: string, { stacks, minBlockNs }: Fragmen
     `@shortest[${tid}, ${wait}.1] = min($wait);`,
   ];
   return minBlockNs > 0 ? [`if ($wait >= ${minBlockNs}) {`, ...indent(sums), '}'] : sums;
-}
-
-function indent(lines: readonly string[]): string[] {
-  return lines.map((line) => `  ${line}`);
-}
-
-/** What is printed after the end has to be what was true at the end. */
-function unlessStopped({ stops }: FragmentOptions): string {
-  return stops ? ` && ${STOPPED} == 0` : '';
-}
-
-function stacks(
-  { stacks, stackMode, stackDepth }: FragmentOptions,
-  user: 'ustack' | 'dw_ustack' = 'ustack',
-): string[] {
-  return stacks ? ['kstack', user].map((f) => `${f}(${stackMode}, ${stackDepth})`) : [];
 }
 
 /** What one thread waited in one state and one stack, as the kernel added it up. */
@@ -314,12 +281,6 @@ function readState(word: number, kernel: string, user: string) {
     kernel: own ? kernel : '',
     user: own ? user : '',
   };
-}
-
-/** `\nffff..\n,\n7f..\n`: a kernel stack has no comma in it, so the first one divides. */
-function splitStacks(text: string): [string, string] {
-  const comma = text.indexOf(',');
-  return comma < 0 ? [text, ''] : [text.slice(0, comma), text.slice(comma + 1)];
 }
 
 /** `prev_state` of sched_switch: one bit each, 0 or 0x100 when the thread could have run on. */

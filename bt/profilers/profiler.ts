@@ -34,6 +34,8 @@ export interface Profiler {
   readonly summary: string;
   /** Kernel tracepoints it attaches to, besides those that follow processes. */
   readonly tracepoints: readonly string[];
+  /** What it attaches to besides, as bpftrace has it. */
+  readonly timer?: string;
   /** What one event costs, and how often events come. */
   readonly cost: string;
   /** What its figures do not say. */

@@ -1,10 +1,14 @@
 import { UsageError } from '../errors.ts';
 import { offcpu } from './offcpu.ts';
+import { oncpu } from './oncpu.ts';
 import type { Profiler } from './profiler.ts';
 import { syscalls } from './syscalls.ts';
 
 /** Every profiler there is, in the order in which they are listed and written into a program. */
-export const PROFILERS: readonly Profiler[] = [offcpu, syscalls];
+export const PROFILERS: readonly Profiler[] = [offcpu, oncpu, syscalls];
+
+/** Those of a profile when none are named. */
+export const DEFAULT_PROFILERS: readonly string[] = ['offcpu', 'syscalls'];
 
 /**
  * `offcpu,syscalls` → the profilers, in registry order.

@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest';
 import { composeMaps } from '../../bt/compose.ts';
 import { dialectFor } from '../../bt/dialect.ts';
 import { kernelBytes, limitsFor, MEMORY_SHARE } from '../../bt/limits.ts';
-import { PROFILERS } from '../../bt/profilers/registry.ts';
+import { DEFAULT_PROFILERS, selectProfilers } from '../../bt/profilers/registry.ts';
 import type { Profile } from '../../metrics/schema.ts';
 import { BTPROF, bpftraceThat, btprof, profile, said, temporaryFile, valid, workload } from './btprof.ts';
 
@@ -96,7 +96,13 @@ describe('a flood of updates that fail', () => {
 describe('settings are obeyed', () => {
   test('maps have the entries asked for, and all memory together is within the share and our arithmetic', async () => {
     const { maps: inKernel, limits } = await whileAttached([]);
-    const plan = { profilers: PROFILERS, minBlockNs: 0, stacks: true, stackDepth: 127, children: true };
+    const plan = {
+      profilers: selectProfilers(DEFAULT_PROFILERS),
+      minBlockNs: 0,
+      stacks: true,
+      stackDepth: 127,
+      children: true,
+    };
     const follow = { kind: 'named', by: 1, children: true } as const;
     const { stackStore, statsSlots } = dialect;
     const maps = composeMaps(plan, { dialect, arch: 'x86_64', btf: true, follow, self: 1 });

@@ -52,6 +52,7 @@ export const SLEEP_SYMBOLS: Symbols = {
   user: ({ path }, fileOffset) => USER_SYMBOLS[`${path}+${fileOffset}`],
   frameless: () => false,
   jit: () => undefined,
+  buildId: () => undefined,
   demangle: () => new Map(),
   lines: undefined,
   problems: () => [],

@@ -74,7 +74,7 @@ test('the head names the profilers, and how a script is run by itself', () => {
   expect(composeProgram(PLAN, SCRIPT)).toContain(' * Runs without btprof too: bpftrace [-f json] FILE PID');
   expect(composeProgram(PLAN, RUN)).not.toContain('Runs without btprof');
   for (const { name, summary } of PROFILERS) {
-    expect(composeProgram(PLAN, RUN)).toContain(` * ${name}: ${summary}\n`);
+    expect(composeProgram({ ...PLAN, profilers: PROFILERS }, RUN)).toContain(` * ${name}: ${summary}\n`);
   }
 });
 

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { composeMaps, type Plan } from '../../../bt/compose.ts';
 import { dialectFor } from '../../../bt/dialect.ts';
 import { kernelBytes, type Limits, limitsFor, type Means, roomOf } from '../../../bt/limits.ts';
-import { PROFILERS } from '../../../bt/profilers/registry.ts';
+import { DEFAULT_PROFILERS, selectProfilers } from '../../../bt/profilers/registry.ts';
 import type { KernelMap } from '../../../bt/program.ts';
 
 const MiB = 2 ** 20;
@@ -30,7 +30,13 @@ const HOSTS: [number, number][] = [
 /** The default plan's maps, and a host that has room for what is wanted. */
 function meansOf(version: string, changes: Partial<Means> = {}, plan: Partial<Plan> = {}): Means {
   const dialect = dialectFor(version);
-  const defaults = { profilers: PROFILERS, minBlockNs: 0, stacks: true, stackDepth: 127, children: true };
+  const defaults = {
+    profilers: selectProfilers(DEFAULT_PROFILERS),
+    minBlockNs: 0,
+    stacks: true,
+    stackDepth: 127,
+    children: true,
+  };
   const maps = composeMaps(
     { ...defaults, ...plan },
     { dialect, arch: 'x86_64', btf: true, follow: { kind: 'named', by: 42, children: true }, self: 42 },

@@ -1,12 +1,12 @@
 import type { Plan, ProgramContext } from '../../../bt/compose.ts';
 import { dialectFor } from '../../../bt/dialect.ts';
-import { PROFILERS, selectProfilers } from '../../../bt/profilers/registry.ts';
+import { DEFAULT_PROFILERS, PROFILERS, selectProfilers } from '../../../bt/profilers/registry.ts';
 
 /** A version of each dialect that is tested on the kernel. */
 export const VERSIONS = ['0.17', '0.23', '0.27'] as const;
 
 export const PLAN: Plan = {
-  profilers: PROFILERS,
+  profilers: selectProfilers(DEFAULT_PROFILERS),
   minBlockNs: 0,
   stacks: true,
   stackDepth: 127,
@@ -45,6 +45,8 @@ export const PROGRAMS: Readonly<Record<string, readonly [Plan, ProgramContext]>>
   'run-syscalls-no-follow': [{ ...SYSCALLS, children: false }, ALONE],
   'run-syscall-times': [{ ...PLAN, syscallTimes: true }, RUN],
   'attach-syscalls-times': [{ ...SYSCALLS, syscallTimes: true }, ATTACH],
+  'run-oncpu': [{ ...PLAN, profilers: selectProfilers(['oncpu']) }, RUN],
+  'run-all': [{ ...PLAN, profilers: PROFILERS }, RUN],
   'run-no-btf': [PLAN, { ...RUN, btf: false }],
   'run-aarch64': [PLAN, { ...RUN, arch: 'aarch64' }],
 };

@@ -7,6 +7,9 @@ import { recordingOf, SLEEP_ENDING, SLEEP_FACTS, sleepProfile } from '../sleep-r
 const SLEEP = sleepProfile().ebpf.offcpu as Offcpu;
 const [ROW] = SLEEP.stacks as [Offcpu['stacks'][number]];
 
+/** Of that many threads, one with a name. */
+const names = (threadCount: number) => ({ threads: new Map([[8, 'worker']]), threadCount });
+
 describe('the account', () => {
   const stacks = [
     { ...ROW, pid: 7, tid: 7, reason: 'sleep' as const, time_ns: 300 },
@@ -28,7 +31,7 @@ describe('the account', () => {
     ['7:8', { onCpuNs: 180, runDelayNs: 5 }],
     ['7:9', { onCpuNs: 1, runDelayNs: 1 }],
   ]);
-  const account = accountOf(lifetimes, cpu, { stacks, still_blocked }, 4);
+  const account = accountOf(lifetimes, cpu, { stacks, still_blocked }, names(4));
 
   test('is of the threads of which all is known, and closes', () => {
     expect(account).toEqual({
@@ -40,6 +43,10 @@ describe('the account', () => {
       idle_ns: { pipe: 200 },
       unaccounted_ns: 30,
       run_delay_ns: 25,
+      by_thread: {
+        '7:7': { comm: null, time_ns: 1000, on_cpu_ns: 650, off_cpu_ns: 340 },
+        '7:8': { comm: 'worker', time_ns: 900, on_cpu_ns: 180, off_cpu_ns: 700 },
+      },
     });
   });
 
@@ -48,7 +55,7 @@ describe('the account', () => {
   });
 
   test('of no thread is nothing', () => {
-    expect(accountOf(new Map(), new Map(), { stacks, still_blocked }, 0)).toMatchObject({
+    expect(accountOf(new Map(), new Map(), { stacks, still_blocked }, names(0))).toMatchObject({
       ...{ threads: 0, thread_time_ns: 0, off_cpu_ns: {}, unaccounted_ns: 0 },
     });
   });

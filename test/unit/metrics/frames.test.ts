@@ -22,7 +22,7 @@ describe('user frames', () => {
     const table = tableOf();
     expect(table.user('\n7f195c57f503\n', 26857, 1)).toMatchObject({ stack: [0], cut: 0 });
     expect(table.frames).toEqual([
-      { address: '0x7f195c57f503', symbol: 'clock_nanosleep', module: LIBC, offset: 35 },
+      { address: '0x7f195c57f503', symbol: 'clock_nanosleep', module: LIBC, offset: 35, mapping: 0 },
     ]);
   });
 
@@ -30,8 +30,8 @@ describe('user frames', () => {
     const table = tableOf({ user: () => undefined });
     table.user('\n7f195c57f503\n7f195c57f504\n', 26857, 1);
     expect(table.frames).toEqual([
-      { address: '0x7f195c57f503', symbol: null, module: LIBC, offset: 849155 },
-      { address: '0x7f195c57f504', symbol: null, module: LIBC, offset: 849156 },
+      { address: '0x7f195c57f503', symbol: null, module: LIBC, offset: 849155, mapping: 0 },
+      { address: '0x7f195c57f504', symbol: null, module: LIBC, offset: 849156, mapping: 0 },
     ]);
   });
 

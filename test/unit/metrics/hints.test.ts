@@ -175,6 +175,7 @@ describe('an account that does not add up by more than 1 %', () => {
     idle_ns: {},
     unaccounted_ns,
     run_delay_ns: 0,
+    by_thread: {},
   });
   const of = (ns: number) => accountHints(account(ns), { ...OFFCPU, total_events: 20_000 });
 

@@ -47,6 +47,7 @@ function metricsOf(input: Partial<OffcpuInput>, mappings: MappingTexts = {}) {
     user: () => undefined,
     frameless: () => false,
     jit: () => undefined,
+    buildId: () => undefined,
   };
   const frames = newFrameTable(addressSpaces(mappings), symbols);
   return { ...offcpuMetrics({ ...NOTHING, ...input }, frames), frames: frames.frames };

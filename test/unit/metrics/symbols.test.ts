@@ -1,8 +1,17 @@
 import { describe, expect, test } from 'vitest';
-import { keepingSymbols, keptSymbols, noSymbols, type Symbols } from '../../../metrics/symbols.ts';
+import {
+  joinedSymbols,
+  keepingSymbols,
+  keptSymbols,
+  noSymbols,
+  type Symbols,
+} from '../../../metrics/symbols.ts';
 import type { Mapping } from '../../../parsers/proc.ts';
 
-const at = (path: string): Mapping => ({ start: 0n, end: 1n, fileOffset: 0n, file: 'fe:00 1', path });
+const INODES: Record<string, number> = { '/bin/a': 1, '/bin/b': 2 };
+const at = (path: string, file = `fe:00 ${INODES[path] ?? 0}`): Mapping => ({
+  ...{ start: 0n, end: 1n, fileOffset: 0n, file, path },
+});
 const MAIN = { symbol: '_ZN2ns1fEi', offset: 5 };
 const COMPILED = { symbol: 'JS:*f app.js', offset: 3, module: '/tmp/perf-7.map' };
 const LINES = [
@@ -16,6 +25,7 @@ const MACHINE: Symbols = {
   kernel: (address) => (address === 'ffffffffc0401122' ? EXT4 : undefined),
   user: ({ path }, offset) => (path === '/bin/a' && offset === 0x1005 ? MAIN : undefined),
   frameless: ({ path }) => path === '/bin/a',
+  buildId: ({ path }) => (path === '/bin/a' ? 'abcd' : undefined),
   jit: (pid, generation, address) =>
     pid === 7 && generation === 2 && address === 0x5003n ? COMPILED : undefined,
   lines: (places) => places.map(({ fileOffset }) => (fileOffset === 0x1005 ? LINES : [])),
@@ -25,9 +35,9 @@ const MACHINE: Symbols = {
 };
 
 function keptOf(ask: (symbols: Symbols) => void) {
-  const kept = noSymbols();
-  ask(keepingSymbols(MACHINE, kept));
-  return kept;
+  const { symbols, take } = keepingSymbols(MACHINE);
+  ask(symbols);
+  return take();
 }
 
 describe('symbols that keep what was asked', () => {
@@ -58,19 +68,35 @@ describe('symbols that keep what was asked', () => {
       symbols.demangle(['_ZN2ns1fEi', 'main']);
       for (const pid of [7, 8]) symbols.jit(pid, 2, 0x5003n);
       for (const path of ['/bin/a', '/bin/b']) symbols.frameless(at(path), 0x1005);
+      for (const path of ['/bin/a', '/bin/b']) symbols.buildId(at(path));
       symbols.lines?.([{ mapping: at('/bin/a'), fileOffset: 0x1005 }]);
       symbols.problems();
     });
     expect(kept).toEqual({
       kernel: { ffffffffc0401122: EXT4 },
-      user: { '/bin/a+4101': MAIN },
-      frameless: { '/bin/a+4101': true },
+      user: { 'fe:00 1+4101': MAIN },
+      frameless: { 'fe:00 1+4101': true },
+      buildIds: { 'fe:00 1': 'abcd' },
       jit: { '7:2 20483': COMPILED },
       demangled: { _ZN2ns1fEi: 'ns::f(int)' },
-      lines: { '/bin/a+4101': LINES },
+      lines: { 'fe:00 1+4101': LINES },
       problems: ['/bin/b is broken'],
     });
   });
+});
+
+test('answers are taken once, and parts make the whole', () => {
+  const { symbols, take } = keepingSymbols(MACHINE);
+  symbols.user(at('/bin/a'), 0x1005);
+  const first = take();
+  symbols.user(at('/bin/a'), 0x1005);
+  symbols.buildId(at('/bin/a'));
+  const second = take();
+  expect([first.user, second.user]).toEqual([{ 'fe:00 1+4101': MAIN }, {}]);
+  const joined = keptSymbols(joinedSymbols([first, second]));
+  expect(joined.user(at('/bin/a'), 0x1005)).toEqual(MAIN);
+  expect(joined.buildId(at('/bin/a'))).toBe('abcd');
+  expect(joined.user(at('/bin/a', 'fe:00 9'), 0x1005)).toBeUndefined(); // another file at the same path
 });
 
 describe('kept symbols', () => {

@@ -93,6 +93,7 @@ describe.skipIf(process.platform !== 'linux')('functions of user code', () => {
         kernel: () => undefined,
         frameless: () => false,
         jit: () => undefined,
+        buildId: () => undefined,
         user,
       });
       const { exported, copy, main } = addresses;

@@ -17,7 +17,7 @@ test.each([['cpu'], ['OFFCPU'], ['']])('the name %j is none, and those there are
     selectProfilers([name]);
     expect.unreachable();
   } catch (error) {
-    expect(error).toMatchObject({ status: 2, hint: expect.stringContaining('offcpu, syscalls') });
+    expect(error).toMatchObject({ status: 2, hint: expect.stringContaining('offcpu, oncpu, syscalls') });
   }
 });
 
@@ -46,9 +46,10 @@ describe.each(PROFILERS)('$name', (profiler) => {
     stops: false,
   } as const;
 
-  test('attaches to the tracepoints it says it does, and to no others', () => {
+  test('attaches to what it says it does, and to no others', () => {
     const attached = profiler.fragment(options).probes.map((probe) => probe.attach);
-    expect(attached).toEqual(profiler.tracepoints.map((name) => `tracepoint:${name}`));
+    const tracepoints = profiler.tracepoints.map((name) => `tracepoint:${name}`);
+    expect(attached).toEqual([...tracepoints, ...(profiler.timer ? [profiler.timer] : [])]);
   });
 
   test('has results, and says in one line what it is and costs', () => {

@@ -218,7 +218,7 @@ describe('waits for work', () => {
   const account = {
     ...{ threads: 1, threads_unknown: 0, thread_time_ns: 103_000_000, on_cpu_ns: 2_000_000 },
     ...{ off_cpu_ns: { sleep: row.time_ns, preempted: 54311 }, idle_ns: { sleep: row.time_ns } },
-    ...{ unaccounted_ns: 0, run_delay_ns: 0 },
+    ...{ unaccounted_ns: 0, run_delay_ns: 0, by_thread: {} },
   };
   const idle: Profile = { ...SLEEP, ebpf: { offcpu }, account };
 
@@ -246,7 +246,7 @@ describe('waits for work', () => {
 test('an account of nothing but hidden waits is a sentence', () => {
   const account = {
     ...{ threads: 1, threads_unknown: 0, thread_time_ns: 1e9, on_cpu_ns: 0, unaccounted_ns: -5 },
-    ...{ off_cpu_ns: { poll: 1e9 + 5 }, idle_ns: { poll: 1e9 + 5 }, run_delay_ns: 0 },
+    ...{ off_cpu_ns: { poll: 1e9 + 5 }, idle_ns: { poll: 1e9 + 5 }, run_delay_ns: 0, by_thread: {} },
   };
   expect(summaryView({ ...SLEEP, account }, { idle: 'hide' })).toContain(
     '\nAll of the 1.00 s of 1 thread was waiting for work\n',
