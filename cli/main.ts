@@ -2,8 +2,10 @@ import './standard-streams.ts';
 import { Command, CommanderError } from 'commander';
 import { inheritedDescriptors, rawArguments } from '../bt/driver/inherited.ts';
 import { BtprofError } from '../bt/errors.ts';
+import { addDiffOptions, type DiffOptions } from './diff-options.ts';
 import { addPlanOptions, addProfileOptions, type ProfileOptions, parseCommand, parsePid } from './options.ts';
 import { stderr, stdout } from './output.ts';
+import { addResultOptions, type ResultOptions } from './result-options.ts';
 import { VERSION } from './version.ts';
 
 /** Read before anything is opened: afterwards ours and the inherited ones look alike. */
@@ -49,7 +51,17 @@ function commandLine(exit: SetStatus): Command {
       outputError: (text, write) => write(text.replace(/^error: /, 'btprof: ')),
     })
     .addHelpText('after', EXAMPLES);
-  for (const add of [addRun, addAttach, addSystem, addScript, addProfilers, addDoctor, addDemo])
+  for (const add of [
+    addRun,
+    addAttach,
+    addSystem,
+    addReport,
+    addDiff,
+    addScript,
+    addProfilers,
+    addDoctor,
+    addDemo,
+  ])
     add(program, exit);
   return program;
 }
@@ -89,6 +101,32 @@ function addSystem(program: Command, exit: SetStatus): void {
     .action(async (options: ProfileOptions) => {
       const { systemCommand } = await import('./profile.ts');
       exit(await systemCommand(options));
+    });
+}
+
+function addReport(program: Command, exit: SetStatus): void {
+  addResultOptions(program.command('report').usage('[options] CAPTURE'))
+    .summary('make any output again from a capture, on any machine, without root')
+    .description(
+      "Make any output again from the file of 'run --capture FILE', on any machine, without root or bpftrace.",
+    )
+    .argument('<capture>', 'its file; - for standard input')
+    .action(async (path: string, options: ResultOptions) => {
+      const { reportCommand } = await import('./report.ts');
+      exit(await reportCommand(path, options));
+    });
+}
+
+function addDiff(program: Command, exit: SetStatus): void {
+  addDiffOptions(program.command('diff').usage('[options] BEFORE AFTER'))
+    .summary('compare two results; --fail-if makes it a gate')
+    .description(
+      'Compare two JSON results or captures, or several of each side: --runs N makes the first N files BEFORE.',
+    )
+    .argument('<file...>')
+    .action(async (files: string[], options: DiffOptions) => {
+      const { diffCommand } = await import('./diff.ts');
+      exit(await diffCommand(files, options));
     });
 }
 
@@ -146,6 +184,8 @@ Examples:
   btprof run --json -o p.json -- ./server  the result as JSON
   btprof attach -d 10s $(pgrep nginx)      running processes, for ten seconds
   btprof system -d 5s                      the whole machine
+  btprof run --capture a.btprof -- ./job   keep it, and look at it anywhere:
+  btprof report -f flamegraph -o a.html a.btprof
   btprof demo lock-convoy                  how to read it, by example
 
 Exit status: run: that of the command; 125 when btprof fails, 126 or 127 when the command cannot run.

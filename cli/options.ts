@@ -4,17 +4,14 @@ import type { Plan } from '../bt/compose.ts';
 import { UNWINDERS, type Unwinder } from '../bt/driver/unwind.ts';
 import { MOST_ENTRIES } from '../bt/limits.ts';
 import { DEFAULT_PROFILERS, PROFILERS, selectProfilers } from '../bt/profilers/registry.ts';
-import type { IdleMatch } from '../metrics/idle.ts';
+import { addResultOptions, type ResultOptions } from './result-options.ts';
 
 /** The options of run, attach and system, as commander leaves them. */
-export interface ProfileOptions {
+export interface ProfileOptions extends ResultOptions {
   /** All of them when none are named. */
   readonly profilers?: string[];
   readonly duration?: number;
   readonly interval?: number;
-  readonly format: Format;
-  readonly json?: boolean;
-  readonly output?: string;
   readonly minBlock: number;
   readonly follow: boolean;
   readonly stacks: boolean;
@@ -26,20 +23,10 @@ export interface ProfileOptions {
   readonly selfMeasure: boolean;
   readonly mapEntries?: number;
   readonly bpftrace: string;
-  readonly idle: IdleView;
-  readonly idleMatch?: IdleMatch[];
-  readonly verbose?: boolean;
-  readonly ascii?: boolean;
+  readonly capture?: string;
   readonly quiet?: boolean;
   readonly debug?: boolean;
 }
-
-/** What becomes of waits for work in the summary: listed as all others, in one line, or not in the shares either. */
-const IDLE_VIEWS = ['show', 'fold', 'hide'] as const;
-export type IdleView = (typeof IDLE_VIEWS)[number];
-
-const FORMATS = ['summary', 'json', 'jsonl'] as const;
-export type Format = (typeof FORMATS)[number];
 
 /** Adds the options that say what is measured; `script` has them too. */
 export function addPlanOptions(command: Command): Command {
@@ -88,23 +75,8 @@ export function addProfileOptions(command: Command): Command {
   );
   command.option('--no-symbol-cache', 'read all symbols anew, and keep none');
   command.option('--map-entries <n>', 'room of each kernel map (default: by memory)', parseMapEntries);
-  return command
-    .addOption(new Option('-f, --format <format>', 'of the result').choices(FORMATS).default('summary'))
-    .option('--json', 'short for --format json')
-    .option('-o, --output <file>', 'write the result there')
-    .addOption(
-      new Option('--idle <how>', 'waits for work to come: listed, in one line, or left out of the shares too')
-        .choices(IDLE_VIEWS)
-        .default('fold'),
-    )
-    .option(
-      '--idle-match <regex>',
-      'functions under which waits are idle, or are not with ! before it; may be given again',
-      parseIdleMatch,
-    )
-    .option('--ascii', 'nothing but ASCII in the summary')
-    .option('-v, --verbose', 'a longer summary, with whole stacks')
-    .option('-q, --quiet', 'say nothing but the result and errors');
+  command.option('--capture <file>', "also keep all that 'btprof report' and 'btprof diff' need");
+  return addResultOptions(command).option('-q, --quiet', 'say nothing but the result and errors');
 }
 
 /**
@@ -172,18 +144,6 @@ function parseMapEntries(text: string): number {
     throw new InvalidArgumentError(`Give a number from 1 to ${MOST_ENTRIES}.`);
   }
   return n;
-}
-
-/** The last one that matches a stack decides. */
-export function parseIdleMatch(text: string, earlier: IdleMatch[] = []): IdleMatch[] {
-  const idle = !text.startsWith('!');
-  try {
-    return [...earlier, { pattern: new RegExp(idle ? text : text.slice(1)), idle }];
-  } catch (error) {
-    throw new InvalidArgumentError(
-      `${(error as Error).message}. Give a regular expression such as '^take_job$'.`,
-    );
-  }
 }
 
 /** A process id of the command line. */

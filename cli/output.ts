@@ -7,47 +7,54 @@ import { BtprofError } from '../bt/errors.ts';
  */
 export interface Sink {
   /** @throws BtprofError when the bytes cannot be written; a reader that went away is no error */
-  readonly write: (text: string) => void;
+  readonly write: (content: string | Uint8Array) => void;
   readonly close: () => void;
 }
 
-export const stdout: Sink = { write: (text) => writeAll(1, text, 'standard output'), close: () => undefined };
-export const stderr: Sink = { write: (text) => writeAll(2, text, 'standard error'), close: () => undefined };
+export const stdout: Sink = {
+  write: (content) => writeAll(1, content, 'standard output'),
+  close: () => undefined,
+};
+export const stderr: Sink = {
+  write: (content) => writeAll(2, content, 'standard error'),
+  close: () => undefined,
+};
 
 /**
  * Opens the file of `--output`, before anything is started. It is emptied by the first write, and a new one is removed
  * when there was none.
  *
+ * @param mode of a new file
  * @throws BtprofError when it cannot be written
  */
-export function openOutput(path: string): Sink {
+export function openOutput(path: string, mode = 0o666): Sink {
   const isNew = lstatSync(path, { throwIfNoEntry: false }) === undefined;
-  const fd = openForWriting(path);
+  const fd = openForWriting(path, mode);
   let written = false;
   process.once('exit', () => {
     if (isNew && !written) rmSync(path, { force: true });
   });
   return {
-    write: (text) => {
+    write: (content) => {
       if (!written) emptyFile(fd);
       written = true;
-      writeAll(fd, text, JSON.stringify(path));
+      writeAll(fd, content, JSON.stringify(path));
     },
     close: () => closeSync(fd),
   };
 }
 
 /** Without waiting for the reader of a named pipe. */
-function openForWriting(path: string): number {
+function openForWriting(path: string, mode: number): number {
   try {
-    return openSync(path, constants.O_WRONLY | constants.O_CREAT | constants.O_NONBLOCK, 0o666);
+    return openSync(path, constants.O_WRONLY | constants.O_CREAT | constants.O_NONBLOCK, mode);
   } catch (error) {
     const reason = (error as NodeJS.ErrnoException).code ?? String(error);
     const hints: Record<string, string> = {
       ENOENT: 'Is there such a directory?',
       ENXIO: 'Does something read that pipe?',
     };
-    const hint = hints[reason] ?? 'Give --output a file that you may write.';
+    const hint = hints[reason] ?? 'Give a file that you may write.';
     throw new BtprofError(`cannot write ${JSON.stringify(path)}: ${reason}.`, hint);
   }
 }
@@ -61,8 +68,8 @@ function emptyFile(fd: number): void {
   }
 }
 
-function writeAll(fd: number, text: string, name: string): void {
-  const bytes = Buffer.from(text);
+function writeAll(fd: number, content: string | Uint8Array, name: string): void {
+  const bytes = typeof content === 'string' ? Buffer.from(content) : content;
   for (let at = 0; at < bytes.length; ) {
     try {
       at += writeSync(fd, bytes, at);

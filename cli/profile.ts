@@ -1,3 +1,4 @@
+import { resolve } from 'node:path';
 import { type Plan, timesCalls } from '../bt/compose.ts';
 import { type Collection, type CollectOptions, collect, type Subject } from '../bt/driver/collect.ts';
 import { resolveCommand } from '../bt/driver/command.ts';
@@ -9,18 +10,19 @@ import { isAlive, isKernelThread, processOf } from '../bt/driver/threads.ts';
 import type { Tracer } from '../bt/driver/tracer.ts';
 import { dwarfHold, dwarfPids, type Hold, type Unwinder } from '../bt/driver/unwind.ts';
 import { BtprofError, UsageError } from '../bt/errors.ts';
-import type { Facts } from '../metrics/facts.ts';
 import type { IdleMatch } from '../metrics/idle.ts';
-import { assembleProfile, metadataOf } from '../metrics/profile.ts';
-import type { MetadataLine, Profile } from '../metrics/schema.ts';
+import { assembleProfile } from '../metrics/profile.ts';
+import { formatBytes } from '../metrics/units.ts';
+import { type CaptureFile, openCapture } from './capture-file.ts';
 import { takeInterrupts } from './interrupts.ts';
-import { type Format, type ProfileOptions, planOf } from './options.ts';
+import { type ProfileOptions, planOf } from './options.ts';
 import { openOutput, type Sink, stderr, stdout } from './output.ts';
 import { showProgress } from './progress.ts';
-import { lookOf } from './terminal.ts';
+import { type Renderer, rendererOf, summaryLook } from './render.ts';
+import { type Format, formatOf } from './result-options.ts';
 import { VERSION } from './version.ts';
-import { jsonLine, jsonView } from './views/json.ts';
-import { type SummaryLook, summaryView } from './views/summary.ts';
+import { jsonLine, metadataLine } from './views/json.ts';
+import type { SummaryLook } from './views/summary.ts';
 
 /**
  * `btprof run`.
@@ -49,12 +51,12 @@ export async function runCommand(
       // A result on a standard stream would mix with what the command writes, unless it is asked for now.
       if (!job.file) await Promise.race([target.exited, stop]);
       flush();
-      report(job, { ...collection, ending: { ...collection.ending, exit: target.exit() } });
+      await report(job, { ...collection, ending: { ...collection.ending, exit: target.exit() } });
       if (!target.exit()) job.say(`process ${target.pid} goes on; waiting for it to end (Ctrl-C leaves it)`);
     }
     await collection.close();
     const status = exitStatus(await target.exited);
-    if (collection.failure) throw collection.failure;
+    throwFailures(job, collection);
     return status;
   } finally {
     target.abandon();
@@ -113,11 +115,14 @@ interface Job {
   readonly symbolCache: SymbolCache | undefined;
   readonly selfMeasure: boolean;
   readonly idle: readonly IdleMatch[];
+  readonly render: Renderer;
   /** How a summary looks on that descriptor; none when it goes to a file. */
   readonly look: (fd?: number) => SummaryLook;
   readonly host: Awaited<ReturnType<typeof requireHost>>;
   /** The file of --output; none when the result goes to a standard stream. */
   readonly file: Sink | undefined;
+  /** The file of --capture. */
+  readonly capture: CaptureFile | undefined;
   /** Whether a terminal is told how long it takes. */
   readonly progress: boolean;
   /** Tells the user something on stderr. */
@@ -140,10 +145,15 @@ function openSymbolCache(wanted: boolean): SymbolCache | undefined {
 
 /** Everything that can be refused is refused here, before anything is started. */
 async function prepare(kind: Subject['kind'], options: ProfileOptions): Promise<Job> {
-  const format = options.json ? 'json' : options.format;
+  const format = formatOf(options);
+  const render = rendererOf(options);
   const plan = planOf(options);
-  if (plan.intervalMs !== undefined && format !== 'jsonl') {
-    throw new UsageError('--interval needs --format jsonl: the other formats have one result.', undefined, 2);
+  if (plan.intervalMs !== undefined && format !== 'jsonl' && options.capture === undefined) {
+    throw new UsageError(
+      '--interval needs --format jsonl or --capture: the other formats have one result.',
+      undefined,
+      2,
+    );
   }
   if (options.syscallTimes && !timesCalls(plan)) {
     throw new UsageError('--syscall-times needs the profiler syscalls.', 'Type: -p offcpu,syscalls', 2);
@@ -158,7 +168,10 @@ async function prepare(kind: Subject['kind'], options: ProfileOptions): Promise<
   if (options.unwind !== 'fp' && kind === 'run' && plan.intervalMs !== undefined) {
     throw new UsageError('--interval and --unwind do not go together under run.', undefined, 2);
   }
-  const { bpftrace } = options;
+  const { bpftrace, output, capture } = options;
+  if (output !== undefined && capture !== undefined && resolve(output) === resolve(capture)) {
+    throw new UsageError('--output and --capture name the same file.', undefined, 2);
+  }
   const host = await requireHost(bpftrace);
   return {
     plan,
@@ -169,9 +182,11 @@ async function prepare(kind: Subject['kind'], options: ProfileOptions): Promise<
     symbolCache: openSymbolCache(options.symbolCache),
     selfMeasure: options.selfMeasure,
     idle: options.idleMatch ?? [],
-    look: (fd) => ({ ...lookOf(fd, options.ascii), verbose: options.verbose ?? false, idle: options.idle }),
+    render,
+    look: (fd) => summaryLook(options, fd),
     host,
-    file: options.output === undefined ? undefined : openOutput(options.output),
+    file: output === undefined ? undefined : openOutput(output),
+    capture: capture === undefined ? undefined : openCapture(capture),
     progress: !options.quiet && !options.debug && (format !== 'jsonl' || options.output !== undefined),
     say: (text) => options.quiet || stderr.write(`btprof: ${text}\n`),
     debug: (text) => options.debug && stderr.write(`btprof: ${text}\n`),
@@ -200,12 +215,16 @@ async function perform(job: Job, subject: Subject, target?: HeldTarget, hold?: H
     hold,
     stop: interrupts.stop,
     onStart: (facts) => {
+      job.capture?.begin(facts, job.idle);
       lines?.write(jsonLine(metadataLine(facts)));
       if (subject.kind === 'run') return; // the terminal is the command's
       if (job.plan.durationMs === undefined) job.say('collecting; Ctrl-C ends it');
       if (job.progress) endProgress = showProgress();
     },
-    onSample: (sample) => lines?.write(jsonLine(sample)),
+    onSample: (sample, mappings) => {
+      lines?.write(jsonLine(sample));
+      job.capture?.tick(mappings);
+    },
     onTracer: (started) => {
       tracer = started;
     },
@@ -222,21 +241,10 @@ function collectOptions({
   symbolCache,
   selfMeasure,
   idle,
+  capture,
   debug,
-}: Job): Pick<
-  CollectOptions,
-  | 'plan'
-  | 'host'
-  | 'dialect'
-  | 'bpftrace'
-  | 'lines'
-  | 'symbolCache'
-  | 'selfMeasure'
-  | 'idle'
-  | 'version'
-  | 'debug'
-> {
-  return {
+}: Job) {
+  const measured = {
     plan,
     host: host.host,
     dialect: host.dialect,
@@ -244,10 +252,8 @@ function collectOptions({
     lines,
     symbolCache,
     selfMeasure,
-    idle,
-    version: VERSION,
-    debug,
   };
+  return { ...measured, idle, keeper: capture, version: VERSION, debug } satisfies Partial<CollectOptions>;
 }
 
 /** Lines of a jsonl result; under `run` without --output they wait, for the command writes to stdout too. */
@@ -262,29 +268,29 @@ function lineWriter(
   return { write: (line) => waiting.push(line), flush: () => stdout.write(waiting.join('')) };
 }
 
-function metadataLine(facts: Facts): MetadataLine {
-  return { kind: 'metadata', schema: 'btprof/1', ...metadataOf(facts) };
-}
-
 async function finish(job: Job, collection: Collection): Promise<number> {
-  report(job, collection);
+  await report(job, collection);
   await collection.close();
-  if (collection.failure) throw collection.failure;
+  throwFailures(job, collection);
   return 0;
 }
 
-function report(job: Job, { recording, facts, ending, symbols }: Collection): void {
-  const profile = assembleProfile(recording, facts, ending, symbols, job.idle);
+async function report(job: Job, { recording, facts, ending, symbols }: Collection): Promise<void> {
+  const { capture, file } = job;
+  const warned = { ...ending, warnings: [...ending.warnings, ...(capture?.warnings() ?? [])] };
+  const profile = assembleProfile(recording, facts, warned, symbols, job.idle);
+  const bytes = capture?.end(facts, warned);
   const toStderr = job.format === 'summary' && facts.mode === 'run';
-  const sink = job.file ?? (toStderr ? stderr : stdout);
-  sink.write(render(job.format, profile, job.look(job.file ? undefined : toStderr ? 2 : 1)));
-  job.file?.close();
+  const sink = file ?? (toStderr ? stderr : stdout);
+  sink.write(await job.render(profile, job.look(file ? undefined : toStderr ? 2 : 1)));
+  file?.close();
+  if (bytes !== undefined) job.say(`the capture has ${formatBytes(bytes)}`);
 }
 
-function render(format: Format, profile: Profile, look: SummaryLook): string {
-  if (format === 'json') return jsonView(profile);
-  if (format === 'jsonl') return jsonLine(profile);
-  return summaryView(profile, look);
+/** What went wrong in the middle is an error once the result is there. */
+function throwFailures({ capture }: Job, { failure }: Collection): void {
+  const problem = failure ?? capture?.failure();
+  if (problem) throw problem;
 }
 
 /** The held process ended without becoming the command: env has said why, and there is nothing to report. */

@@ -45,7 +45,7 @@ export interface LiveThread {
   /** State letter of /proc/PID/stat. */
   readonly state: string;
   /** Where it was blocked when it was named. */
-  readonly blocked?: BlockedAt;
+  readonly blocked?: BlockedAt | undefined;
   /** What it had used by then. */
   readonly cpu?: CpuTime | undefined;
 }
@@ -79,7 +79,7 @@ export interface Ending {
   /** How often the kernel did not run one of the programs. */
   readonly skippedRuns: number;
   /** What the programs took of the CPUs; null when the kernel did not time them. */
-  readonly programTime?: ProgramTime | null;
+  readonly programTime?: ProgramTime | null | undefined;
   /** Why it did not; none when that was not asked for. */
   readonly untimed?: string | undefined;
   readonly warnings: readonly string[];

@@ -11,6 +11,28 @@ import { callNames } from './syscall-name.ts';
 import { syscallMetrics } from './syscalls.ts';
 import { namedByTid, namesOf, startOf } from './threads.ts';
 
+/** Where a collection stands at the end of an interval. */
+export interface Tick {
+  readonly recording: Recording;
+  readonly facts: Facts;
+  readonly mappings: MappingTexts;
+  readonly symbols: Symbols;
+}
+
+/** Makes a sample of each print: what the maps hold now, less what they held at the one before. */
+export function newSampler(
+  onSample: (sample: Sample, mappings: MappingTexts) => void,
+  idle: readonly IdleMatch[] = [],
+): (tick: Tick) => void {
+  let before: Earlier | undefined;
+  return ({ recording, facts, mappings, symbols }) => {
+    if (recording.tick === undefined) return;
+    const earlier = before ?? { maps: new Map(), at: startOf(recording, facts) };
+    onSample(assembleSample(recording, earlier, facts, mappings, symbols, idle), mappings);
+    before = { maps: new Map(recording.maps), at: recording.tick };
+  };
+}
+
 /** What the maps held at the start of an interval. */
 export interface Earlier {
   readonly maps: ReadonlyMap<string, readonly Entry[]>;

@@ -6,6 +6,7 @@
  */
 import { z } from 'zod';
 import { TASK_STATES } from '../bt/profilers/offcpu.ts';
+import { diffSchemaOf } from './diff-schema.ts';
 import { IDLE_KINDS } from './idle.ts';
 import { REASONS } from './reasons.ts';
 import { CATEGORIES } from './syscall-category.ts';
@@ -352,12 +353,15 @@ export const doctorSchema = z.object({
   ),
 });
 
+export const diffSchema = diffSchemaOf(metadataSchema);
+
 /** Every JSON document and line that btprof prints. */
 export const outputSchema = z.discriminatedUnion('kind', [
   profileSchema,
   sampleSchema,
   metadataLineSchema,
   doctorSchema,
+  diffSchema,
 ]);
 
 export type Profile = z.infer<typeof profileSchema>;
@@ -365,6 +369,7 @@ export type Sample = z.infer<typeof sampleSchema>;
 export type MetadataLine = z.infer<typeof metadataLineSchema>;
 export type Doctor = z.infer<typeof doctorSchema>;
 export type DoctorCheck = Doctor['checks'][number];
+export type Diff = z.infer<typeof diffSchema>;
 export type Account = z.infer<typeof accountSchema>;
 export type Offcpu = z.infer<typeof offcpuSchema>;
 export type Oncpu = z.infer<typeof oncpuSchema>;

@@ -148,16 +148,11 @@ function placeKey({ mapping, fileOffset }: FilePlace): string {
   return `${objectKey(mapping)}+${fileOffset}`;
 }
 
-/** Answers that were taken at several times, together. */
-export function joinedSymbols(parts: readonly KeptSymbols[]): KeptSymbols {
-  const all = noSymbols();
-  for (const { lines, problems, ...tables } of parts) {
-    for (const [name, table] of Object.entries(tables))
-      Object.assign(all[name as keyof typeof tables], table);
-    if (lines) all.lines = Object.assign(all.lines ?? {}, lines);
-    all.problems = problems;
-  }
-  return all;
+/** Adds answers that were taken later. */
+export function addSymbols(all: KeptSymbols, { lines, problems, ...tables }: KeptSymbols): void {
+  for (const [name, table] of Object.entries(tables)) Object.assign(all[name as keyof typeof tables], table);
+  if (lines) all.lines = Object.assign(all.lines ?? {}, lines);
+  all.problems = problems;
 }
 
 /** The symbols of a run that was kept. */

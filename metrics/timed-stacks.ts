@@ -29,6 +29,11 @@ export interface TimedStack {
   readonly frames: readonly StackFrame[];
 }
 
+/** All that a picture of a profile shows: its waits, and where stacks were sampled too, all of the threads' time. */
+export function stacksOf(profile: Profile): TimedStack[] {
+  return profile.ebpf.oncpu ? livingStacks(profile) : waitingStacks(profile);
+}
+
 /** Every wait, also those that had not ended. Their sum is `total_time_ns` and all of `still_blocked`. */
 export function waitingStacks({ ebpf: { offcpu } }: Profile): TimedStack[] {
   if (!offcpu) return [];
@@ -59,7 +64,7 @@ export function runningStacks({ ebpf: { oncpu } }: Profile): TimedStack[] {
 
 /**
  * All of the time that threads lived: their waits, and their time on the CPU by the scheduler's own count, which samples
- * only share out. What no stack has is a stack without frames: time on the CPU between samples, and the unaccounted.
+ * only share out; threads that the account does not know have the time of their samples. What no stack has is a stack without frames: time on the CPU between samples, and the unaccounted.
  * The sum for each kind is that of the account, but for unaccounted time below 0, which is no time.
  */
 export function livingStacks(profile: Profile): TimedStack[] {
@@ -76,10 +81,12 @@ export function livingStacks(profile: Profile): TimedStack[] {
       ...(left > 0 ? [{ ...of, kind: 'unaccounted' as const, timeNs: left }] : []),
     ];
   });
-  return [...waiting, ...rest];
+  const others = [...running].filter(([key]) => !Object.hasOwn(account.by_thread, key));
+  return [...waiting, ...rest, ...others.flatMap(([, stacks]) => stacks)];
 }
 
-function byThread(stacks: readonly TimedStack[]): Map<string, TimedStack[]> {
+/** Stacks of each thread, by `PID:TID`. */
+export function byThread(stacks: readonly TimedStack[]): Map<string, TimedStack[]> {
   const threads = new Map<string, TimedStack[]>();
   for (const stack of stacks) {
     const key = `${stack.pid}:${stack.tid}`;

@@ -25,3 +25,15 @@ export function plural(n: number, one: string, many = `${one}s`): string {
 export function formatCount(n: number): string {
   return n.toLocaleString('en-US');
 }
+
+/** `340 B`, `1.3 MB` */
+export function formatBytes(bytes: number): string {
+  const [size, unit] = (
+    [
+      [1e9, 'GB'],
+      [1e6, 'MB'],
+      [1e3, 'kB'],
+    ] as const
+  ).find(([size]) => bytes >= size) ?? [1, 'B'];
+  return size === 1 ? `${bytes} B` : `${(bytes / size).toFixed(1)} ${unit}`;
+}

@@ -6,7 +6,7 @@ export interface KernelPlace {
   /** Bytes from the start of the symbol. */
   readonly offset: number;
   /** `[ext4]`; undefined for the kernel itself. */
-  readonly module?: string;
+  readonly module?: string | undefined;
 }
 
 /** Names of kernel functions by address. */

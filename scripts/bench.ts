@@ -1,8 +1,9 @@
 /** `npm run bench -- NAME...`: measures, prints a table, and fails when a result misses its aim. */
+import { benchFlamegraph } from './bench/flamegraph.ts';
 import { benchParse } from './bench/parse.ts';
 import { benchSymbols } from './bench/symbols.ts';
 
-const BENCHMARKS = { parse: benchParse, symbols: benchSymbols };
+const BENCHMARKS = { flamegraph: benchFlamegraph, parse: benchParse, symbols: benchSymbols };
 
 const names = process.argv.slice(2);
 const known = Object.keys(BENCHMARKS);

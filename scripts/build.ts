@@ -1,6 +1,7 @@
 /** Bundles the command into dist/btprof.mjs: one file, no node_modules needed. */
 import { chmodSync } from 'node:fs';
 import { build } from 'esbuild';
+import { flamegraphClientPlugin } from './flamegraph-client.ts';
 
 const outfile = 'dist/btprof.mjs';
 await build({
@@ -11,6 +12,7 @@ await build({
   target: 'node20',
   format: 'esm',
   legalComments: 'none',
+  plugins: [flamegraphClientPlugin()],
   alias: { 'node:process': './cli/node-process.cjs' },
   // Bundled CommonJS packages ask for Node's own modules by require.
   banner: {

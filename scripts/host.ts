@@ -24,7 +24,7 @@ const MANAGERS = {
 
 export const TO_PROFILE: readonly Need[] = [{ command: 'bpftrace', package: { default: 'bpftrace' } }];
 
-/** The kernel tests compare with strace, and build and run small programs. */
+/** The kernel tests compare with strace, and build and run small programs; go has pprof, and chromium shows flame graphs. */
 export const TO_TEST: readonly Need[] = [
   ...TO_PROFILE,
   { command: 'strace', package: { default: 'strace' } },
@@ -32,6 +32,7 @@ export const TO_TEST: readonly Need[] = [
   { command: 'gcc', package: { default: 'gcc' } },
   { command: 'g++', package: { default: 'gcc-c++', 'apt-get': 'g++', apk: 'g++', pacman: 'gcc' } },
   { command: 'go', package: { default: 'go', 'apt-get': 'golang-go', dnf: 'golang' } },
+  { command: 'chromium', package: { default: 'chromium' } },
   { command: 'xz', package: { default: 'xz', 'apt-get': 'xz-utils' } },
   { command: 'git', package: { default: 'git' } },
   { command: 'make', package: { default: 'make' } },

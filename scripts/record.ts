@@ -100,7 +100,7 @@ async function record(bpftrace: string, { command, plan, attach }: Workload): Pr
     onTracer: () => undefined,
     onStart: () => undefined,
     onSample: () => undefined,
-    onLine: (line) => lines.push(line),
+    keeper: { onLine: (line) => lines.push(line), symbols: (symbols) => symbols },
     debug: () => undefined,
   });
   await close();

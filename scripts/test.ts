@@ -14,8 +14,12 @@ await check('the build', run`npx tsx scripts/build.ts`);
 if (args.length === 0) {
   await check('biome', run`npx biome check --error-on-warnings .`);
   await check('tsc', run`npx tsc --noEmit`);
+  await check('tsc', run`npx tsc --noEmit -p cli/views/flamegraph/client`);
 }
-const projects = ['--project', 'unit', ...(missing.length > 0 ? [] : ['--project', 'live'])];
+const projects = ['unit', ...(missing.length > 0 ? [] : ['formats', 'browser', 'live'])].flatMap((name) => [
+  '--project',
+  name,
+]);
 await check('vitest', run`npx vitest run --config test/vitest.config.ts ${projects} ${args}`);
 if (missing.length > 0) {
   console.error(

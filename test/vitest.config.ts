@@ -1,10 +1,26 @@
 import { defineConfig } from 'vitest/config';
+import { flamegraphClientVitePlugin } from '../scripts/flamegraph-client.ts';
 
 export default defineConfig({
   test: {
     maxWorkers: '100%',
     projects: [
-      { test: { name: 'unit', root: '.', include: ['test/unit/**/*.test.ts'] } },
+      {
+        plugins: [flamegraphClientVitePlugin()],
+        test: { name: 'unit', root: '.', include: ['test/unit/**/*.test.ts'] },
+      },
+      { test: { name: 'formats', root: '.', include: ['test/formats/**/*.test.ts'], testTimeout: 120_000 } },
+      {
+        plugins: [flamegraphClientVitePlugin()],
+        test: {
+          name: 'browser',
+          root: '.',
+          include: ['test/browser/**/*.test.ts'],
+          fileParallelism: false,
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+        },
+      },
       kernelTests('live'),
       kernelTests('versions'),
     ],

@@ -1,10 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Ending, Facts, LiveThread, MappingTexts } from '../../metrics/facts.ts';
 import type { IdleMatch } from '../../metrics/idle.ts';
-import { assembleSample, type Earlier } from '../../metrics/sample.ts';
+import { newSampler } from '../../metrics/sample.ts';
 import type { Sample } from '../../metrics/schema.ts';
 import type { Symbols } from '../../metrics/symbols.ts';
-import { startOf } from '../../metrics/threads.ts';
 import type { Recording } from '../../parsers/recording.ts';
 import { timesCalls } from '../compose.ts';
 import { BtprofError } from '../errors.ts';
@@ -42,7 +41,7 @@ export interface CollectOptions
     | 'lines'
     | 'symbolCache'
     | 'onTracer'
-    | 'onLine'
+    | 'keeper'
     | 'debug'
   > {
   readonly subject: Subject;
@@ -58,7 +57,7 @@ export interface CollectOptions
   readonly stop: Promise<void>;
   /** Ran as soon as the collection has begun. */
   readonly onStart: (facts: Facts) => void;
-  readonly onSample: (sample: Sample) => void;
+  readonly onSample: (sample: Sample, mappings: MappingTexts) => void;
 }
 
 /** Everything `assembleProfile` needs. */
@@ -80,7 +79,7 @@ export interface Collection {
  */
 export async function collect(options: CollectOptions): Promise<Collection> {
   const { subject, hold, stop, debug } = options;
-  const takeSample = sampler(options);
+  const takeSample = newSampler(options.onSample, options.idle);
   let facts: Facts | undefined;
   const sessionOptions = {
     ...options,
@@ -88,7 +87,7 @@ export async function collect(options: CollectOptions): Promise<Collection> {
     threads: threadsAt(subject),
     giveUp: subject.kind === 'run' ? Promise.race([stop, subject.target.exited]) : stop,
     onTick: (recording: Recording, mappings: MappingCache, symbols: Symbols) =>
-      facts && takeSample(recording, facts, mappings.texts(), symbols),
+      facts && takeSample({ recording, facts, mappings: mappings.texts(), symbols }),
   };
   // Before there is a program: to start a process asks it for its maps.
   const held = hold && subject.kind === 'run' ? subject.target : undefined;
@@ -171,17 +170,6 @@ async function finished(
 function without(threads: readonly LiveThread[], exits: Recording['exits']): LiveThread[] {
   const gone = new Set(exits.map(({ pid, tid }) => `${pid}:${tid}`));
   return threads.filter(({ pid, tid }) => !gone.has(`${pid}:${tid}`));
-}
-
-/** Makes a sample of each print: what the maps hold now, less what they held at the one before. */
-function sampler({ onSample, idle }: Pick<CollectOptions, 'onSample' | 'idle'>) {
-  let before: Earlier | undefined;
-  return (recording: Recording, facts: Facts, mappings: MappingTexts, symbols: Symbols) => {
-    if (recording.tick === undefined) return;
-    const earlier = before ?? { maps: new Map(), at: startOf(recording, facts) };
-    onSample(assembleSample(recording, earlier, facts, mappings, symbols, idle));
-    before = { maps: new Map(recording.maps), at: recording.tick };
-  };
 }
 
 function followOf({ subject, hold, plan: { children } }: CollectOptions): Follow {

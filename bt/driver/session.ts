@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Symbols } from '../../metrics/symbols.ts';
 import { type KernelSymbols, parseKernelSymbols } from '../../parsers/kernel-symbols.ts';
 import { newRecording, type Recording, recordLine } from '../../parsers/recording.ts';
-import type { StreamEvent } from '../../parsers/stream.ts';
+import type { StreamEvent, StreamLine } from '../../parsers/stream.ts';
 import { composeMaps, composeProgram, type Plan } from '../compose.ts';
 import type { Dialect } from '../dialect.ts';
 import { BtprofError, interrupted } from '../errors.ts';
@@ -46,8 +46,16 @@ export interface SessionOptions {
   /** Ran as soon as there is a process to kill, whatever happens then. */
   readonly onTracer: (tracer: Tracer) => void;
   readonly debug: (text: string) => void;
-  /** Ran with each raw line, to keep it. */
-  readonly onLine?: (line: string) => void;
+  /** Keeps all that the result is made of. */
+  readonly keeper?: Keeper | undefined;
+}
+
+/** Keeps what the result of a collection is made of, as it comes. */
+export interface Keeper {
+  /** @param text the raw line */
+  readonly onLine: (text: string, line: StreamLine) => void;
+  /** The symbols, whose answers are to be kept. */
+  readonly symbols: (symbols: Symbols) => Symbols;
 }
 
 interface Knowledge {
@@ -86,8 +94,8 @@ export async function openSession(options: SessionOptions): Promise<Session> {
   const marks = newMarks();
   const { recording, mappings, perfMaps, symbols } = options.continues ?? newKnowledge(options);
   const onLine = (text: string) => {
-    options.onLine?.(text);
     const line = recordLine(recording, text);
+    options.keeper?.onLine(text, line);
     if (line.kind === 'dropped') debug(`dropped: ${line.reason}`);
     if (line.kind === 'ignored' && line.remark) debug(`bpftrace: ${line.remark}`);
     if (line.kind !== 'event') return;
@@ -130,11 +138,11 @@ function addRuns(runs: ProgramRuns, earlier: ProgramRuns = { skipped: 0, timed: 
 }
 
 /** What is learnt of the processes. */
-function newKnowledge({ plan, symbolCache, lines: wanted }: SessionOptions): Knowledge {
+function newKnowledge({ plan, symbolCache, lines: wanted, keeper }: SessionOptions): Knowledge {
   const [files, perfMaps] = [newObjectFiles(), newPerfMaps()];
   const { user, frameless, buildId, lines, problems } = newUserSymbols(files, symbolCache);
   let kernel: KernelSymbols | undefined;
-  const symbols: Symbols = {
+  const own: Symbols = {
     kernel: (address) => {
       kernel ??= readKernelSymbols(plan.stacks);
       return kernel.find(address);
@@ -147,6 +155,7 @@ function newKnowledge({ plan, symbolCache, lines: wanted }: SessionOptions): Kno
     lines: wanted ? lines : undefined,
     problems: () => [...problems(), ...perfMaps.problems()],
   };
+  const symbols = keeper?.symbols(own) ?? own;
   return { recording: newRecording(), mappings: newMappingCache(files, perfMaps), perfMaps, symbols };
 }
 

@@ -1,3 +1,5 @@
+import type { Facts } from '../../metrics/facts.ts';
+import { metadataOf } from '../../metrics/profile.ts';
 import type { MetadataLine, Profile, Sample } from '../../metrics/schema.ts';
 
 /** The whole result, indented, as one JSON document. */
@@ -8,4 +10,9 @@ export function jsonView(profile: Profile): string {
 /** One line of a jsonl result. */
 export function jsonLine(value: MetadataLine | Sample | Profile): string {
   return `${JSON.stringify(value)}\n`;
+}
+
+/** The first line of a jsonl result. */
+export function metadataLine(facts: Facts): MetadataLine {
+  return { kind: 'metadata', schema: 'btprof/1', ...metadataOf(facts) };
 }

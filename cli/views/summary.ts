@@ -3,7 +3,7 @@ import { callChains } from '../../metrics/call-chain.ts';
 import { REASONS } from '../../metrics/reasons.ts';
 import type { Account, Frame, Offcpu, Profile, Syscalls } from '../../metrics/schema.ts';
 import { formatCount, formatNs, formatShare, plural } from '../../metrics/units.ts';
-import type { IdleView } from '../options.ts';
+import type { IdleView } from '../result-options.ts';
 import { bar, clip, coloursOf, type Look, padEnd, printable, printPage, table, wrap } from './page.ts';
 
 export interface SummaryLook extends Look {

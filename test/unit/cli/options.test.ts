@@ -4,11 +4,11 @@ import { UsageError } from '../../../bt/errors.ts';
 import {
   addProfileOptions,
   type ProfileOptions,
-  parseIdleMatch,
   parsePid,
   parseTimeNs,
   planOf,
 } from '../../../cli/options.ts';
+import { parseIdleMatch } from '../../../cli/result-options.ts';
 
 function parse(...words: string[]): ProfileOptions {
   const command = addProfileOptions(

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import {
-  joinedSymbols,
+  addSymbols,
   keepingSymbols,
   keptSymbols,
   noSymbols,
@@ -93,7 +93,9 @@ test('answers are taken once, and parts make the whole', () => {
   symbols.buildId(at('/bin/a'));
   const second = take();
   expect([first.user, second.user]).toEqual([{ 'fe:00 1+4101': MAIN }, {}]);
-  const joined = keptSymbols(joinedSymbols([first, second]));
+  const all = noSymbols();
+  for (const part of [first, second]) addSymbols(all, part);
+  const joined = keptSymbols(all);
   expect(joined.user(at('/bin/a'), 0x1005)).toEqual(MAIN);
   expect(joined.buildId(at('/bin/a'))).toBe('abcd');
   expect(joined.user(at('/bin/a', 'fe:00 9'), 0x1005)).toBeUndefined(); // another file at the same path

@@ -46,7 +46,7 @@ function poisoned(table: SymbolTable): SymbolTable {
 
 describe.skipIf(process.platform !== 'linux')('a cache of symbol tables', () => {
   const { in_, build, run, close } = newWorkshop('cached');
-  const whole = build('whole', ['-Wl,--build-id'], SOURCE);
+  const whole = build('whole', ['-O0', '-Wl,--build-id'], SOURCE);
   afterAll(close);
 
   const copied = (name: string, path = whole) => {
@@ -101,7 +101,7 @@ describe.skipIf(process.platform !== 'linux')('a cache of symbol tables', () => 
     poison();
     expect(nameIn(copied('copy'), cache)).toBe('f700');
     kept.delete([...kept.keys()][1] as string);
-    const other = build('other', ['-Wl,--build-id'], `int more(int n) { return n; }\n${SOURCE}`);
+    const other = build('other', ['-O0', '-Wl,--build-id'], `int more(int n) { return n; }\n${SOURCE}`);
     expect(nameIn(other, cache, functionOf(other))).toBe('f700');
     const ids = [whole, other].map((path) => /Build ID: (\w+)/.exec(run('readelf', '-n', path))?.[1]);
     expect([...kept.keys()].map((key) => key.split('-')[0])).toEqual(ids);

@@ -143,8 +143,11 @@ describe('names never steer the terminal', () => {
   });
 
   test('of all characters below U+3000', { timeout: 60_000 }, () => {
-    for (const text of every) {
-      expect(summaryView(named(text, text)).replaceAll('\n', '')).not.toMatch(steering);
+    for (let first = 0; first < every.length; first += 8) {
+      const text = every.slice(first, first + 8).join('');
+      const output = summaryView(named(text, text)).replaceAll('\n', '');
+      expect(output).not.toMatch(steering);
+      expect(output).toContain(text.replaceAll(new RegExp(steering, 'gu'), '?').trimEnd());
     }
   });
 

@@ -1,0 +1,187 @@
+import { createReadStream } from 'node:fs';
+import { constants, createGunzip, gzipSync } from 'node:zlib';
+import { readLines } from '../bt/driver/lines.ts';
+import type { Keeper } from '../bt/driver/session.ts';
+import { BtprofError } from '../bt/errors.ts';
+import {
+  type Capture,
+  type CapturedTick,
+  captureHead,
+  captureLine,
+  captureRecord,
+  newCaptureReader,
+} from '../metrics/capture.ts';
+import type { Ending, Facts, MappingTexts } from '../metrics/facts.ts';
+import type { IdleMatch } from '../metrics/idle.ts';
+import { keepingSymbols, noSymbols } from '../metrics/symbols.ts';
+import { openOutput, type Sink } from './output.ts';
+import { VERSION } from './version.ts';
+
+/** Prints at intervals are kept until a capture has so many bytes; all else has its bound in the kernel's maps. */
+export const MOST_BYTES = 256 * 2 ** 20;
+/** Text that is packed at once: a member of the file, which is read by itself. */
+const BLOCK = 2 ** 20;
+/** How much of a run may be lost when we are killed. */
+const FLUSH_MS = 1000;
+/** gzip's level: higher ones take twice as long for a tenth less. */
+const LEVEL = 4;
+
+/** A capture that is being written, as its run goes on. */
+export interface CaptureFile extends Keeper {
+  readonly begin: (facts: Facts, idle: readonly IdleMatch[]) => void;
+  /** After each print at an interval: what has been learnt since. */
+  readonly tick: (mappings: MappingTexts) => void;
+  /** What a result has to say of it. */
+  readonly warnings: () => readonly string[];
+  /** Ends it, and returns its bytes. */
+  readonly end: (facts: Facts, ending: Ending) => number;
+  /** Why it could not be written; undefined when it could. */
+  readonly failure: () => BtprofError | undefined;
+}
+
+/**
+ * Opens the file of `--capture`, before anything is started. Only its owner can read it, for arguments may hold secrets.
+ *
+ * @throws BtprofError when it cannot be written
+ */
+export function openCapture(path: string, most = MOST_BYTES): CaptureFile {
+  const file = packed(openOutput(path, 0o600));
+  const { write, flush } = file;
+  const timer = setInterval(flush, FLUSH_MS);
+  timer.unref();
+  let take = noSymbols;
+  let [printing, left] = [false, 0];
+  const known = new Map<string, string>();
+  write(captureHead(VERSION));
+  return {
+    onLine: (text, line) => {
+      const type = line.kind === 'event' ? line.event.type : undefined;
+      if (type === 'tick') printing = file.bytes() > most;
+      if (!printing) write(captureLine(text));
+      if (printing && type === 'tock') left++;
+      if (type === 'tock') printing = false;
+    },
+    symbols: (symbols) => {
+      const keeping = keepingSymbols(symbols);
+      take = keeping.take;
+      return keeping.symbols;
+    },
+    begin: (facts, idle) => {
+      write(captureRecord('facts', facts));
+      if (idle.length > 0) write(captureRecord('idle', idle.map(plainRule)));
+    },
+    tick: (mappings) => {
+      const fresh = Object.entries(mappings).filter(([key, text]) => known.get(key) !== text);
+      for (const [key, text] of fresh) known.set(key, text);
+      if (fresh.length > 0) write(captureRecord('mappings', Object.fromEntries(fresh)));
+      write(captureRecord('symbols', take()));
+    },
+    warnings: () =>
+      left > 0
+        ? [`the capture has reached ${most / 2 ** 20} MiB: ${left} prints at intervals are not in it`]
+        : [],
+    end: (facts, ending) => {
+      clearInterval(timer);
+      write(captureRecord('facts', facts));
+      write(captureRecord('symbols', take()));
+      write(captureRecord('ending', ending));
+      file.close();
+      return file.bytes();
+    },
+    failure: file.failure,
+  };
+}
+
+function plainRule({ pattern, idle }: IdleMatch) {
+  return { pattern: pattern.source, idle };
+}
+
+/** A file of gzip members (RFC 1952), of a block each: those that are whole can be read when the last one is not. */
+function packed(sink: Sink) {
+  let held: string[] = [];
+  let [size, bytes] = [0, 0];
+  let failure: BtprofError | undefined;
+  const flush = () => {
+    if (size === 0 || failure) return;
+    const block = gzipSync(held.join(''), { level: LEVEL });
+    [held, size, bytes] = [[], 0, bytes + block.length];
+    try {
+      sink.write(block);
+    } catch (error) {
+      failure = error as BtprofError;
+    }
+  };
+  const write = (text: string) => {
+    if (failure) return;
+    held.push(text);
+    size += text.length;
+    if (size >= BLOCK) flush();
+  };
+  const close = () => {
+    flush();
+    sink.close();
+  };
+  return { write, flush, close, bytes: () => bytes, failure: () => failure };
+}
+
+/**
+ * Reads a capture; one that breaks off, up to there.
+ *
+ * @param path - for standard input
+ * @throws BtprofError when it is none, or cannot be read
+ */
+export async function readCapture(path: string, onTick?: (tick: CapturedTick) => void): Promise<Capture> {
+  const reader = newCaptureReader(onTick);
+  const problem = await readPacked(path, reader.line);
+  const name = JSON.stringify(path);
+  if (problem) throw new BtprofError(`${name} cannot be read: ${problem}.`, ADVICE);
+  const capture = reader.capture();
+  if (capture) return capture;
+  throw new BtprofError(`${name} breaks off before its collection began: there is nothing in it.`, ADVICE);
+}
+
+const ADVICE = "Give a file that 'btprof run --capture FILE' wrote.";
+
+/**
+ * The lines of a file of gzip members. One that cannot be read is a problem only if it is not the last: there the file
+ * breaks off.
+ *
+ * @param onLine returns why it cannot be read
+ * @returns the problem that ended the reading
+ */
+async function readPacked(
+  path: string,
+  onLine: (line: string) => string | undefined,
+): Promise<string | undefined> {
+  const file = path === '-' ? createReadStream('', { fd: 0 }) : createReadStream(path);
+  const unpacked = createGunzip({ finishFlush: constants.Z_SYNC_FLUSH });
+  let [problem, isFirst]: [string | undefined, boolean] = [undefined, true];
+  try {
+    return await new Promise((done, fail) => {
+      for (const stream of [file, unpacked]) stream.on('error', fail);
+      const read = readLines(file.pipe(unpacked), (line) => {
+        if (problem) return done(problem);
+        problem = line === '' ? undefined : onLine(line);
+        if (problem && isFirst) done(problem);
+        isFirst = false;
+      });
+      read.then(() => done(undefined), fail);
+    });
+  } catch (error) {
+    return whyUnread(error as NodeJS.ErrnoException);
+  } finally {
+    file.destroy();
+    unpacked.destroy();
+  }
+}
+
+/** In words, where zlib and the system have some of their own. */
+function whyUnread({ code, message }: NodeJS.ErrnoException): string {
+  const words: Record<string, string> = {
+    Z_DATA_ERROR: `it is no gzip file, or damaged (${message})`,
+    ENOENT: 'there is no such file',
+    EACCES: 'you may not read it',
+    EISDIR: 'it is a directory',
+  };
+  return words[code ?? ''] ?? code ?? message;
+}

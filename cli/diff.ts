@@ -1,0 +1,79 @@
+import { UsageError } from '../bt/errors.ts';
+import { diffOf, diffStacks, type Run, type Sides } from '../metrics/diff.ts';
+import { type Gate, judgeGate, parseGate } from '../metrics/gates.ts';
+import type { DiffFormat, DiffOptions } from './diff-options.ts';
+import { openOutput, stderr, stdout } from './output.ts';
+import { readResult } from './result-file.ts';
+import { lookOf } from './terminal.ts';
+import { diffView, gatesView } from './views/diff.ts';
+
+/**
+ * `btprof diff`.
+ *
+ * @param files those of BEFORE first
+ * @returns the exit status: 1 when a gate was crossed
+ */
+export async function diffCommand(files: readonly string[], options: DiffOptions): Promise<number> {
+  const count = countBefore(files, options.runs);
+  const gates = (options.failIf ?? []).map(parseGate);
+  const sink = options.output === undefined ? stdout : openOutput(options.output);
+  const runs: Run[] = [];
+  for (const file of files) runs.push({ file, profile: await readResult(file) });
+  const sides = { before: runs.slice(0, count), after: runs.slice(count) };
+  const results = gates.map((gate) => judgeGate(gate, sides));
+  const diff = { sides, gates: results };
+  sink.write(await VIEWS[options.json ? 'json' : options.format](diff, options));
+  sink.close();
+  stderr.write(gateLines(gates, results, files.length > 2, options));
+  return results.some(({ crossed }) => crossed) ? 1 : 0;
+}
+
+/** How many of the files are BEFORE. */
+function countBefore(files: readonly string[], runs: number | undefined): number {
+  if (files.filter((file) => file === '-').length > 1) {
+    throw new UsageError('standard input (-) can be read once only.', undefined, 2);
+  }
+  if (runs === undefined && files.length !== 2) {
+    const hint =
+      'With several runs of each side: btprof diff --runs 3 BEFORE BEFORE BEFORE AFTER AFTER AFTER';
+    throw new UsageError(`diff takes two files, and got ${files.length}.`, hint, 2);
+  }
+  if (runs !== undefined && files.length <= runs) {
+    const hint = `--runs ${runs} makes the first ${runs} files BEFORE: give those of AFTER behind them.`;
+    throw new UsageError(`of ${files.length} files none is left for AFTER.`, hint, 2);
+  }
+  return runs ?? 1;
+}
+
+interface Judged {
+  readonly sides: Sides;
+  readonly gates: readonly ReturnType<typeof judgeGate>[];
+}
+
+const VIEWS: Readonly<Record<DiffFormat, (diff: Judged, options: DiffOptions) => string | Promise<string>>> =
+  {
+    summary: ({ sides, gates }, { ascii, verbose, output }) => {
+      const look = lookOf(output === undefined ? 1 : undefined, ascii);
+      return diffView(diffOf(sides, gates), { ...look, verbose: verbose ?? false });
+    },
+    json: ({ sides, gates }) => `${JSON.stringify(diffOf(sides, gates), null, 2)}\n`,
+    folded: async ({ sides }) => {
+      const { diffFoldedView } = await import('./views/diff-folded.ts');
+      return diffFoldedView(diffStacks(sides));
+    },
+    flamegraph: async ({ sides }) => {
+      const { diffFlamegraph } = await import('./views/diff-flamegraph.ts');
+      return diffFlamegraph(sides);
+    },
+  };
+
+/** They go to stderr, so that the result on stdout stays what it is in every format. */
+function gateLines(
+  gates: readonly Gate[],
+  results: Judged['gates'],
+  several: boolean,
+  { ascii }: DiffOptions,
+): string {
+  const metrics = gates.map(({ metric }) => metric);
+  return gatesView([...results], metrics, several, lookOf(2, ascii));
+}

@@ -1,0 +1,37 @@
+import { totalNs } from './sums.ts';
+import type { Tree } from './tree.ts';
+
+export interface Search {
+  readonly matches: (name: string) => boolean;
+  /** It was no regular expression, and is looked for as it stands. */
+  readonly plain: boolean;
+}
+
+/** Looks for a regular expression, or for the text where it is none; either case. None for an empty text. */
+export function searchFor(text: string): Search | undefined {
+  if (text === '') return undefined;
+  try {
+    const pattern = new RegExp(text, 'i');
+    return { matches: (name) => pattern.test(name), plain: false };
+  } catch {
+    const lower = text.toLowerCase();
+    return { matches: (name) => name.toLowerCase().includes(lower), plain: true };
+  }
+}
+
+/** A search for exactly that name. */
+export function patternOf(name: string): string {
+  return `^${name.replace(/[\\^$.*+?()[\]{}|/]/g, '\\$&')}$`;
+}
+
+/** Time below the frames that match, ns; a match within another one counts once. */
+export function matchedNs(tree: Tree, matching: (frame: number) => boolean, from = 0): number {
+  let ns = 0;
+  for (let node = from; node < (tree.end[from] as number); ) {
+    if (matching(tree.frame[node] as number)) {
+      ns += totalNs(tree, node);
+      node = tree.end[node] as number;
+    } else node++;
+  }
+  return ns;
+}

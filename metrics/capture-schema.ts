@@ -1,0 +1,77 @@
+/** What the records of a capture hold: a file may come from anywhere, and be damaged. */
+import { z } from 'zod';
+import { PROFILERS } from '../bt/profilers/registry.ts';
+import type { Ending, Facts } from './facts.ts';
+import type { KeptSymbols } from './symbols.ts';
+
+const number = z.number();
+const whole = z.int().nonnegative();
+const text = z.string();
+
+const kernelPlace = z.object({ symbol: text, offset: number, module: text.optional() });
+const cpu = z.object({ onCpuNs: number, runDelayNs: number });
+const thread = z.object({
+  pid: whole,
+  tid: whole,
+  comm: text,
+  state: text,
+  blocked: z
+    .object({ kernel: z.array(kernelPlace.extend({ address: text })), user: text.regex(/^[0-9a-f]*$/) })
+    .optional(),
+  cpu: cpu.optional(),
+});
+
+export const factsSchema = z.object({
+  mode: z.enum(['run', 'attach', 'system']),
+  pids: z.array(whole),
+  cmd: z.array(text),
+  executable: text.nullable(),
+  t0Ms: whole,
+  host: z.object({ kernel: text, arch: z.enum(['x86_64', 'aarch64']), cpus: whole, hostname: text }),
+  btprof: text,
+  bpftrace: text,
+  profilers: z.array(z.enum(PROFILERS.map((profiler) => profiler.name) as [string, ...string[]])),
+  syscallTimes: z.boolean().optional(),
+  stacks: z.boolean(),
+  btf: z.boolean(),
+  stackDepth: whole,
+  dwarfPids: z.array(whole),
+  dwarfGeneration: whole,
+  unwindsDwarf: z.enum(['yes', 'too old', 'no']),
+  room: z.record(text, number),
+  named: z.array(thread),
+}) satisfies z.ZodType<Facts>;
+
+export const mappingsSchema = z.record(text, text);
+
+export const endingSchema = z.object({
+  elapsedNs: whole,
+  exit: z.object({ code: z.int().nullable(), signal: text.nullable() }).nullable(),
+  incomplete: z.boolean(),
+  alive: z.array(thread),
+  mappings: mappingsSchema,
+  perfMaps: z.array(whole),
+  skippedRuns: whole,
+  programTime: z.object({ timeNs: whole, runs: whole }).nullable().optional(),
+  untimed: text.optional(),
+  warnings: z.array(text),
+}) satisfies z.ZodType<Ending>;
+
+const userPlace = z.object({ symbol: text, offset: number });
+const line = z.object({ function: text.nullable(), file: text.nullable(), line: z.int().nullable() });
+
+export const symbolsSchema = z.object({
+  kernel: z.record(text, kernelPlace),
+  user: z.record(text, userPlace),
+  frameless: z.record(text, z.boolean()),
+  buildIds: z.record(text, text),
+  jit: z.record(text, userPlace.extend({ module: text })),
+  demangled: z.record(text, text),
+  lines: z.record(text, z.array(line)).optional(),
+  problems: z.array(text),
+}) satisfies z.ZodType<KeptSymbols>;
+
+/** How results are judged by default: as `--idle-match` said. */
+export const idleSchema = z.array(z.object({ pattern: text, idle: z.boolean() }));
+
+export const headSchema = z.object({ kind: z.literal('capture'), version: z.int().positive(), btprof: text });

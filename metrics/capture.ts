@@ -1,0 +1,172 @@
+import { ZodError } from 'zod';
+import { newRecording, type Recording, recordLine } from '../parsers/recording.ts';
+import {
+  endingSchema,
+  factsSchema,
+  headSchema,
+  idleSchema,
+  mappingsSchema,
+  symbolsSchema,
+} from './capture-schema.ts';
+import type { Ending, Facts, MappingTexts } from './facts.ts';
+import type { IdleMatch } from './idle.ts';
+import { addSymbols, type KeptSymbols, noSymbols } from './symbols.ts';
+
+/** Of the format that is written here; one that readers of version 1 cannot read has another. */
+const CAPTURE_VERSION = 1;
+
+/** What a line of bpftrace begins with. All others are the name of a record and its JSON. */
+const RAW = '>';
+
+/** The records of a capture: those that come again replace what came before, or add to it. */
+interface Records {
+  readonly facts: Facts;
+  /** Those that are new since the last record. */
+  readonly mappings: MappingTexts;
+  /** As `mappings`. */
+  readonly symbols: KeptSymbols;
+  readonly idle: readonly { readonly pattern: string; readonly idle: boolean }[];
+  /** The last one: the capture is whole. */
+  readonly ending: Ending;
+}
+
+export function captureHead(btprof: string): string {
+  return `${JSON.stringify({ kind: 'capture', version: CAPTURE_VERSION, btprof })}\n`;
+}
+
+/** @param line as bpftrace wrote it */
+export function captureLine(line: string): string {
+  return `${RAW}${line}\n`;
+}
+
+export function captureRecord<K extends keyof Records>(name: K, value: Records[K]): string {
+  return `${name} ${JSON.stringify(value)}\n`;
+}
+
+/** A run that was captured: all that a profile is assembled from. */
+export interface Capture {
+  readonly recording: Recording;
+  readonly facts: Facts;
+  readonly ending: Ending;
+  readonly symbols: KeptSymbols;
+  readonly idle: readonly IdleMatch[];
+}
+
+/** Where the result of a capture stands at the end of an interval. */
+export type CapturedTick = Omit<Capture, 'ending'> & { readonly mappings: MappingTexts };
+
+export interface CaptureReader {
+  /** Reads one line, and returns why it cannot be read: then the capture is of no use. */
+  readonly line: (text: string) => string | undefined;
+  /** What was read; undefined when the collection had not even begun. */
+  readonly capture: () => Capture | undefined;
+}
+
+/** @param onTick ran with each complete print at an interval */
+export function newCaptureReader(onTick: (tick: CapturedTick) => void = () => undefined): CaptureReader {
+  const recording = newRecording();
+  const symbols = noSymbols();
+  const mappings: Record<string, string> = {};
+  let [headRead, ticked] = [false, false];
+  let idle: readonly IdleMatch[] = [];
+  let facts: Facts | undefined;
+  let ending: Ending | undefined;
+  const readers: { readonly [K in keyof Records]: (json: unknown) => void } = {
+    facts: (json) => {
+      facts = factsSchema.parse(json);
+    },
+    mappings: (json) => Object.assign(mappings, mappingsSchema.parse(json)),
+    symbols: (json) => addSymbols(symbols, symbolsSchema.parse(json)),
+    idle: (json) => {
+      idle = idleSchema.parse(json).map((rule) => ({ ...rule, pattern: new RegExp(rule.pattern) }));
+    },
+    ending: (json) => {
+      ending = endingSchema.parse(json);
+    },
+  };
+  // What was learnt of a print comes after it.
+  const tellTick = () => {
+    if (ticked && facts) onTick({ recording, facts, mappings, symbols, idle });
+    ticked = false;
+  };
+  const readRaw = (text: string) => {
+    tellTick();
+    const line = recordLine(recording, text);
+    ticked = line.kind === 'event' && line.event.type === 'tock' && recording.end === undefined;
+  };
+  const readRecord = (text: string): string | undefined => {
+    const [name = ''] = /^[a-z]+(?= )/.exec(text) ?? [];
+    if (!Object.hasOwn(readers, name)) return `it has a line of no known kind, ${excerpt(text)}`;
+    try {
+      readers[name as keyof Records](JSON.parse(text.slice(name.length)));
+      return undefined;
+    } catch (error) {
+      return `its record '${name}' cannot be read: ${reasonOf(error)}`;
+    }
+  };
+  return {
+    line: (text) => {
+      if (!headRead) {
+        headRead = true;
+        return headProblem(text);
+      }
+      if (!text.startsWith(RAW)) return readRecord(text);
+      readRaw(text.slice(RAW.length));
+      return undefined;
+    },
+    capture: () => {
+      tellTick();
+      if (!facts) return undefined;
+      const end = ending ?? brokenOff(recording, mappings);
+      return { recording, facts, ending: end, symbols, idle };
+    },
+  };
+}
+
+function headProblem(text: string): string | undefined {
+  const head = headSchema.safeParse(tryParse(text));
+  if (!head.success) return `it begins with ${excerpt(text)}, which is no capture of btprof`;
+  const { version, btprof } = head.data;
+  if (version <= CAPTURE_VERSION) return undefined;
+  return `it is of version ${version} of the format, written by btprof ${excerpt(btprof)}, and this one reads version ${CAPTURE_VERSION} only`;
+}
+
+function reasonOf(error: unknown): string {
+  if (!(error instanceof ZodError)) return excerpt((error as Error).message);
+  const [issue] = error.issues;
+  return `${excerpt(issue?.path.join('.') ?? '')}: ${issue?.message}`;
+}
+
+function tryParse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Enough of a text to know it again, without what a terminal would obey. */
+function excerpt(text: string): string {
+  return JSON.stringify(text.length > 40 ? `${text.slice(0, 40)}…` : text);
+}
+
+/** What a run had come to when its capture breaks off. */
+function brokenOff(recording: Recording, mappings: MappingTexts): Ending {
+  const { begin = 0, execs, forks, exits, tick = 0 } = recording;
+  const last = Math.max(begin, tick, ...[execs, forks, exits].map((events) => events.at(-1)?.at ?? 0));
+  return {
+    elapsedNs: last - begin,
+    exit: null,
+    incomplete: true,
+    alive: [],
+    mappings,
+    perfMaps: [],
+    skippedRuns: 0,
+    programTime: null,
+    warnings: [
+      recording.tick === undefined
+        ? 'the capture breaks off before the first print: it has neither waits nor calls. With --interval it has those until the last print'
+        : 'the capture breaks off: the figures are those of its last print',
+    ],
+  };
+}

@@ -1,0 +1,97 @@
+import type { Run, Sides } from './diff.ts';
+import { chanceApart, figureOf } from './noise.ts';
+import type { Profile } from './schema.ts';
+import { formatNs, formatShare } from './units.ts';
+
+/** What a reader has to know of the two sides before he believes a change. */
+export function notesOf(sides: Sides): string[] {
+  return [
+    ...differences(sides),
+    ...wallNote(sides),
+    ...partNotes(sides),
+    ...[...sides.before, ...sides.after].flatMap(lossNotes),
+    ...runsNote(sides),
+  ];
+}
+
+const ORIGINS: readonly (readonly [string, (profile: Profile) => string])[] = [
+  [
+    'command',
+    ({ metadata: { mode, cmd, pids } }) =>
+      mode === 'run' ? cmd.join(' ') : `${mode} ${pids.length} processes`,
+  ],
+  ['host', ({ metadata: { host } }) => host.hostname],
+  ['kernel', ({ metadata: { host } }) => `${host.kernel} ${host.arch}`],
+  ['number of CPUs', ({ metadata: { host } }) => String(host.cpus)],
+  ['version of btprof', ({ metadata }) => metadata.btprof],
+  ['version of bpftrace', ({ metadata }) => metadata.bpftrace],
+  ['list of profilers', ({ metadata }) => metadata.profilers.join(',')],
+];
+
+/** What is the same in all runs needs no word. */
+function differences({ before, after }: Sides): string[] {
+  return ORIGINS.flatMap(([name, of]) => {
+    const [old, now] = [before, after].map((runs) => distinct(runs, of)) as [string[], string[]];
+    if (old.length === 1 && now.length === 1 && old[0] === now[0]) return [];
+    const isMixed = old.length === now.length && old.every((value) => now.includes(value));
+    if (isMixed) return [`not all runs are of one ${name}: ${old.join(', ')}`];
+    return [`another ${name}: ${old.join(', ')} before, ${now.join(', ')} after`];
+  });
+}
+
+function distinct(runs: readonly Run[], of: (profile: Profile) => string): string[] {
+  return [...new Set(runs.map(({ profile }) => of(profile)))];
+}
+
+/** Wall times that differ by less need no word. */
+const NOTABLE = 0.1;
+
+function wallNote({ before, after }: Sides): string[] {
+  const [old, now] = [before, after].map(
+    (runs) => figureOf(runs.map(({ profile }) => ({ value: profile.metadata.wall_time_ns }))).median,
+  ) as [number, number];
+  if (Math.abs(now - old) <= NOTABLE * old) return [];
+  const by = old > 0 ? ` by ${formatShare(Math.abs(now - old), old)}` : '';
+  return [
+    `the wall times differ${by}, ${formatNs(old)} and ${formatNs(now)}: all figures are sums over them, not rates`,
+  ];
+}
+
+const PARTS: readonly (readonly [string, (profile: Profile) => boolean])[] = [
+  ['account', ({ account }) => account !== undefined],
+  ['off-CPU time', ({ ebpf }) => ebpf.offcpu !== undefined],
+  ['samples of the CPU', ({ ebpf }) => ebpf.oncpu !== undefined],
+  ['system calls', ({ ebpf }) => ebpf.syscalls !== undefined],
+  ['stacks', ({ ebpf: { offcpu } }) => !offcpu || offcpu.stacks.length === 0 || offcpu.frames.length > 0],
+];
+
+/** What some runs have and others have not cannot be compared. */
+function partNotes({ before, after }: Sides): string[] {
+  const runs = [...before, ...after];
+  return PARTS.flatMap(([name, has]) => {
+    const without = runs.filter(({ profile }) => !has(profile)).map(({ file }) => file);
+    if (without.length === 0 || without.length === runs.length) return [];
+    const what = name === 'stacks' ? 'reasons and stacks are those of the others only' : 'not compared';
+    return [`no ${name} in ${without.join(', ')}: ${what}`];
+  });
+}
+
+function lossNotes({ file, profile: { metadata, quality } }: Run): string[] {
+  if (metadata.incomplete) return [`${file} is incomplete: its collection was cut short`];
+  const lost = quality.lost_events + quality.map_full + quality.kernel_errors + quality.dropped_lines;
+  return lost > 0 ? [`${file} lost events: some of its figures are too small`] : [];
+}
+
+/** A false alarm among so many rows that did not change is one too many. */
+const OFTEN = 0.05;
+
+function runsNote({ before, after }: Sides): string[] {
+  const [n, m] = [before.length, after.length];
+  if (n === 1 && m === 1) return [];
+  if (n === 1 || m === 1) return ['one side has a single run: noise is judged by the number of events'];
+  const chance = chanceApart(n, m);
+  if (chance <= OFTEN) return [];
+  return [
+    `with ${n} and ${m} runs, chance alone sets ${formatShare(chance, 1)} of all rows apart; four and four make it 2.9 %`,
+  ];
+}

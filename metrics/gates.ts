@@ -1,0 +1,123 @@
+import { BtprofError, UsageError } from '../bt/errors.ts';
+import type { Run, Sides } from './diff.ts';
+import { closestMetrics, isReason, isTime, metricOf } from './metric-path.ts';
+import { type Figure, figureOf, overlap } from './noise.ts';
+
+/** A limit of `--fail-if`. */
+export interface Gate {
+  readonly text: string;
+  readonly metric: string;
+  readonly above: boolean;
+  /** What is limited: the change as a share of BEFORE, the change, or AFTER itself. */
+  readonly of: 'relative' | 'change' | 'level';
+  /** A share, ns, or a number. */
+  readonly limit: number;
+}
+
+/** A gate as it was judged. */
+export interface GateResult {
+  readonly gate: string;
+  readonly crossed: boolean;
+  readonly before: Figure;
+  readonly after: Figure;
+  readonly change: number;
+  /** Null when BEFORE is not above 0. */
+  readonly relative: number | null;
+}
+
+/**
+ * Reads `METRIC>VALUE` or `METRIC<VALUE`: `lock>+20%`, `syscalls.by_syscall.read.count>+100`, `offcpu.total_time_ns>2s`.
+ *
+ * @throws UsageError when it is none
+ */
+export function parseGate(text: string): Gate {
+  const parts = /^\s*([^<>=\s]+)\s*([<>])\s*([+-]?)(\d+(?:\.\d+)?)\s*(%|[a-zµ]+)?\s*$/.exec(text);
+  if (!parts) throw gateError(text, 'is not METRIC>VALUE or METRIC<VALUE', FORM);
+  const [, metric = '', operator, sign = '', digits = '', unit = ''] = parts;
+  if (!metric.includes('.') && !isReason(metric)) {
+    const hint = `A metric is a reason or a path with dots. Closest: ${closestMetrics([], metric).join(', ')}`;
+    throw gateError(text, `is about ${JSON.stringify(metric)}, which is no reason`, hint);
+  }
+  const of = sign === '' ? 'level' : unit === '%' ? 'relative' : 'change';
+  if (sign === '' && unit === '%') {
+    throw gateError(text, 'has a share without a sign', `Type: '${metric}${operator}+${digits}%'`);
+  }
+  const size = unit === '%' ? Number(digits) / 100 : sizeOf(text, metric, digits, unit);
+  return { text, metric, above: operator === '>', of, limit: sign === '-' ? -size : size };
+}
+
+const FORM = "Such as: --fail-if 'lock>+20%', --fail-if 'syscalls.total>10000', --fail-if 'disk>+50ms'";
+const UNITS_NS: ReadonlyMap<string, number> = new Map(
+  Object.entries({ ns: 1, us: 1e3, µs: 1e3, ms: 1e6, s: 1e9, m: 60e9, h: 3600e9 }),
+);
+
+function sizeOf(text: string, metric: string, digits: string, unit: string): number {
+  const size = Number(digits);
+  const ns = UNITS_NS.get(unit);
+  if (unit !== '' && ns === undefined) {
+    throw gateError(text, `has the unit '${unit}'`, `Give one of ${[...UNITS_NS.keys()].join(', ')} or %.`);
+  }
+  if (!isTime(metric) && unit !== '') {
+    throw gateError(text, `has a time, and ${metric} is none`, 'Give a number without a unit.');
+  }
+  if (isTime(metric) && unit === '' && size !== 0) {
+    throw gateError(text, `needs a unit, for ${metric} is a time`, `Such as: ${digits}ms`);
+  }
+  return size * (ns ?? 1);
+}
+
+function gateError(text: string, what: string, hint: string): UsageError {
+  return new UsageError(`the gate ${JSON.stringify(text)} ${what}.`, hint, 2);
+}
+
+/**
+ * Judges the medians of the two sides. Where a gate asks that something does not grow, or does not shrink, and a side has several
+ * runs, it is only crossed when the ranges of the two do not overlap: otherwise the change may be chance.
+ *
+ * @throws UsageError when no run has the metric; BtprofError when only some have it
+ */
+export function judgeGate(gate: Gate, sides: Sides): GateResult {
+  const { before: olds, after: news } = valuesOf(gate, sides);
+  const [before, after] = [figureOf(olds), figureOf(news)];
+  const change = after.median - before.median;
+  const measured = { relative: shareOf(change, before.median), change, level: after.median }[gate.of];
+  const exceeded = gate.above ? measured > gate.limit : measured < gate.limit;
+  const several = olds.length > 1 || news.length > 1;
+  const byChance = forbidsChange(gate) && several && overlap(before, after);
+  const relative = before.median > 0 ? change / before.median : null;
+  return { gate: gate.text, crossed: exceeded && !byChance, before, after, change, relative };
+}
+
+/** What grows from nothing grows without limit. */
+function shareOf(change: number, before: number): number {
+  if (change === 0) return 0;
+  return before === 0 ? Math.sign(change) * Infinity : change / Math.abs(before);
+}
+
+/** And does not demand one, as `lock>-10%` does. */
+function forbidsChange({ of, above, limit }: Gate): boolean {
+  return of !== 'level' && (above ? limit >= 0 : limit <= 0);
+}
+
+function valuesOf({ text, metric }: Gate, { before, after }: Sides) {
+  const runs = [...before, ...after];
+  const values = runs.map(({ profile }) => metricOf(profile, metric));
+  const missing = runs.find((_, i) => values[i] === undefined);
+  if (missing && values.every((value) => value === undefined)) throw unknownMetric(text, metric, runs);
+  if (missing) {
+    throw new BtprofError(
+      `the gate ${JSON.stringify(text)} cannot be judged: ${JSON.stringify(missing.file)} has no ${metric}.`,
+      'Profile both sides with the same options.',
+    );
+  }
+  const measured = (values as number[]).map((value) => ({ value }));
+  return { before: measured.slice(0, before.length), after: measured.slice(before.length) };
+}
+
+function unknownMetric(text: string, metric: string, runs: readonly Run[]): UsageError {
+  const profiles = runs.map(({ profile }) => profile);
+  const hint = isReason(metric)
+    ? 'The results have no off-CPU time: profile with -p offcpu.'
+    : `Closest: ${closestMetrics(profiles, metric).join(', ')}`;
+  return gateError(text, `is about ${JSON.stringify(metric)}, which no result has`, hint);
+}

@@ -1,0 +1,72 @@
+/** What runs in the page of `--format flamegraph`, as text that is written into it. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { build, type Plugin } from 'esbuild';
+
+const DIRECTORY = new URL('../cli/views/flamegraph/client/', import.meta.url);
+const MODULE = 'virtual:flamegraph-client';
+
+export interface FlamegraphClient {
+  readonly script: string;
+  readonly style: string;
+}
+
+/** Bundles and minifies script and style. */
+export async function bundleFlamegraphClient(): Promise<FlamegraphClient> {
+  const [script, style] = await Promise.all([bundled('main.ts'), bundled('style.css')]);
+  return { script, style };
+}
+
+async function bundled(file: string): Promise<string> {
+  const { outputFiles } = await build({
+    entryPoints: [fileURLToPath(new URL(file, DIRECTORY))],
+    ...{ bundle: true, minify: true, write: false, format: 'iife', legalComments: 'none' },
+    // The first versions with DecompressionStream and oklch colours.
+    target: ['chrome111', 'firefox113', 'safari16.4'],
+  });
+  return (outputFiles[0]?.text ?? '').trim();
+}
+
+/** For esbuild: what `import client from 'virtual:flamegraph-client'` gets. */
+export function flamegraphClientPlugin(): Plugin {
+  return {
+    name: MODULE,
+    setup(build) {
+      build.onResolve({ filter: /^virtual:flamegraph-client$/ }, () => ({ path: MODULE, namespace: MODULE }));
+      build.onLoad({ filter: /.*/, namespace: MODULE }, async () => ({ contents: await moduleText() }));
+    },
+  };
+}
+
+/** The same for vite. */
+export function flamegraphClientVitePlugin() {
+  return {
+    name: MODULE,
+    resolveId: (id: string) => (id === MODULE ? `\0${MODULE}` : undefined),
+    load: (id: string) => (id === `\0${MODULE}` ? moduleText() : undefined),
+  };
+}
+
+async function moduleText(): Promise<string> {
+  return `export default ${JSON.stringify(await bundleFlamegraphClient())};`;
+}
+
+/** The view as the command has it: for scripts, which run what is not bundled. */
+export async function loadFlamegraphView(): Promise<typeof import('../cli/views/flamegraph.ts')> {
+  const dir = mkdtempSync(join(tmpdir(), 'btprof-view-'));
+  const outfile = join(dir, 'view.mjs');
+  try {
+    await build({
+      entryPoints: [fileURLToPath(new URL('../cli/views/flamegraph.ts', import.meta.url))],
+      ...{ outfile, bundle: true, platform: 'node', format: 'esm', plugins: [flamegraphClientPlugin()] },
+      banner: {
+        js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);",
+      },
+    });
+    return await import(outfile);
+  } finally {
+    rmSync(dir, { recursive: true });
+  }
+}

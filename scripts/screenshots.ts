@@ -1,0 +1,59 @@
+/** `npx tsx scripts/screenshots.ts`: makes the pictures of docs/flamegraph.md again. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import type { Page } from 'playwright-core';
+import { launchChromium } from './chromium.ts';
+import { exampleStacks } from './example-stacks.ts';
+import { loadFlamegraphView } from './flamegraph-client.ts';
+import { repackedPng } from './png.ts';
+
+const IMAGES = fileURLToPath(new URL('../docs/images/', import.meta.url));
+const dir = mkdtempSync(join(tmpdir(), 'btprof-screenshots-'));
+const browser = await launchChromium();
+try {
+  const { flamegraphView } = await loadFlamegraphView();
+  const write = (name: string, compares: boolean, title: string) => {
+    const notes = compares ? [] : ['Times of 6 threads are added up.'];
+    const options = { title, subtitle: '30.0 s, 1 process, 6 threads', notes };
+    writeFileSync(join(dir, name), flamegraphView(exampleStacks(compares), options));
+  };
+  write('graph.html', false, 'Time of orders --port 8080');
+  write('change.html', true, 'Change of orders --port 8080');
+  await shoot('graph.html', 'light', 'flamegraph-light.png', async (page) => {
+    await page.getByLabel('idle waits').uncheck();
+    await hover(page, 'Inventory::reserve');
+  });
+  await shoot('change.html', 'dark', 'flamegraph-change-dark.png', async (page) => {
+    await page.getByRole('button', { name: 'Icicle' }).click();
+    await page.getByLabel('idle waits').uncheck();
+    await hover(page, 'Inventory::reserve');
+  });
+} finally {
+  await browser.close();
+  rmSync(dir, { recursive: true });
+}
+
+async function shoot(
+  name: string,
+  colorScheme: 'light' | 'dark',
+  image: string,
+  prepare: (page: Page) => Promise<void>,
+): Promise<void> {
+  const page = await browser.newPage({ viewport: { width: 1000, height: 600 }, colorScheme });
+  await page.goto(pathToFileURL(join(dir, name)).href);
+  await page.locator('#app').waitFor();
+  await prepare(page);
+  // The table is filled after the graph.
+  await page.waitForTimeout(300);
+  writeFileSync(join(IMAGES, image), repackedPng(await page.screenshot()));
+  await page.context().close();
+}
+
+async function hover(page: Page, name: string): Promise<void> {
+  const { x, y } = await page.evaluate<{ x: number; y: number }>(
+    `window.flameGraph.frames().find(({ name }) => name === ${JSON.stringify(name)})`,
+  );
+  await page.mouse.move(x + 20, y + 9);
+}

@@ -1,0 +1,77 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
+import { type FlameStack, flamegraphView } from '../../cli/views/flamegraph.ts';
+
+export interface FrameBox {
+  readonly name: string;
+  readonly x: number;
+  readonly y: number;
+  readonly width: number;
+  readonly depth: number;
+  readonly timeNs: number;
+}
+
+export interface OpenPage {
+  readonly page: Page;
+  /** What must not be: errors, messages on the console, dialogs, and requests but that for the page. */
+  readonly complaints: string[];
+  readonly frames: () => Promise<FrameBox[]>;
+  /** The first frame with that name. */
+  readonly frame: (name: string) => Promise<FrameBox>;
+  /** Clicks into the middle of it. */
+  readonly click: (name: string) => Promise<void>;
+  readonly text: (id: string) => Promise<string>;
+  readonly close: () => Promise<void>;
+}
+
+/** Writes the page to a file and opens that. */
+export async function openPage(
+  browser: Browser,
+  stacks: readonly FlameStack[],
+  options: BrowserContextOptions & { readonly title?: string } = {},
+): Promise<OpenPage> {
+  const { title = 'btprof: orders', ...context } = options;
+  const dir = mkdtempSync(join(tmpdir(), 'btprof-page-'));
+  const file = join(dir, 'page.html');
+  writeFileSync(file, flamegraphView(stacks, { title, subtitle: '30.0 s', notes: ['A note.'] }));
+  const url = pathToFileURL(file).href;
+  const page = await browser.newPage({ viewport: { width: 1280, height: 800 }, ...context });
+  const complaints = watch(page, url);
+  await page.goto(url);
+  if (context.javaScriptEnabled !== false && stacks.length > 0) await page.locator('#app').waitFor();
+  const frames = () => page.evaluate<FrameBox[]>('window.flameGraph.frames()');
+  const frame = async (name: string) => {
+    const found = (await frames()).find((box) => box.name === name);
+    if (!found) throw new Error(`no frame ${name}`);
+    return found;
+  };
+  return {
+    ...{ page, complaints, frames, frame },
+    click: async (name) => {
+      const { x, y, width } = await frame(name);
+      await page.mouse.click(x + width / 2, y + 8);
+    },
+    text: async (id) => (await page.locator(`#${id}`).textContent()) ?? '',
+    close: async () => {
+      await page.context().close();
+      rmSync(dir, { recursive: true });
+    },
+  };
+}
+
+function watch(page: Page, url: string): string[] {
+  const complaints: string[] = [];
+  page.on('console', (message) => complaints.push(`console: ${message.text()}`));
+  page.on('pageerror', (error) => complaints.push(`error: ${error.message}`));
+  page.on('request', (request) => {
+    if (request.url() !== url) complaints.push(`request: ${request.url()}`);
+  });
+  page.on('dialog', (dialog) => {
+    complaints.push(`dialog: ${dialog.message()}`);
+    void dialog.dismiss();
+  });
+  return complaints;
+}

@@ -1,0 +1,164 @@
+import { mkdtempSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { gunzipSync, gzipSync } from 'node:zlib';
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { BtprofError } from '../../../bt/errors.ts';
+import { openCapture, readCapture } from '../../../cli/capture-file.ts';
+import { profileOf } from '../../../cli/report.ts';
+import { assembleProfile } from '../../../metrics/profile.ts';
+import { profileSchema } from '../../../metrics/schema.ts';
+import { recordLine } from '../../../parsers/recording.ts';
+import {
+  recordingOf,
+  SLEEP_ENDING,
+  SLEEP_FACTS,
+  SLEEP_LINES,
+  SLEEP_SYMBOLS,
+  sleepProfile,
+} from '../sleep-recording.ts';
+
+const DIRECTORY = mkdtempSync(join(tmpdir(), 'btprof-capture-'));
+const FILE = join(DIRECTORY, 'sleep.btprof');
+
+/** Writes the capture of sleep as its run does, with these lines before the last ones. */
+function writeCapture(path: string, lines = SLEEP_LINES, most?: number) {
+  const capture = openCapture(path, most);
+  const recording = recordingOf([]);
+  capture.begin(SLEEP_FACTS, [{ pattern: /^never$/, idle: true }]);
+  for (const line of lines) capture.onLine(line, recordLine(recording, line));
+  assembleProfile(recordingOf(lines), SLEEP_FACTS, SLEEP_ENDING, capture.symbols(SLEEP_SYMBOLS));
+  const warnings = capture.warnings();
+  return { bytes: capture.end(SLEEP_FACTS, SLEEP_ENDING), warnings, failure: capture.failure() };
+}
+
+test('a capture that was written gives the profile of its run, and has its bytes told', async () => {
+  const { bytes, warnings, failure } = writeCapture(FILE);
+  expect({ bytes, warnings, failure }).toEqual({
+    bytes: statSync(FILE).size,
+    warnings: [],
+    failure: undefined,
+  });
+  expect(profileOf(await readCapture(FILE))).toEqual(sleepProfile());
+});
+
+test('only its owner can read it', () => {
+  expect(statSync(FILE).mode & 0o777).toBe(0o600);
+});
+
+test('beyond its bound it has no prints of intervals, which is said, and its end', async () => {
+  const at = (type: string) => `{"type": "value", "data": ["${type}",3945662000000]}`;
+  // Nobody can pack them.
+  const noise = Array.from({ length: 60 }, (_, i) => `{"type": "map", "data": {"@calls": {"5,${i}": ${i}}}}`);
+  const filler = Array.from({ length: 40_000 }, () => `${Math.random()}`.repeat(2));
+  const print = [at('tick'), ...noise, at('tock')];
+  const lines = [...SLEEP_LINES.slice(0, 3), ...filler, ...print, ...print, ...SLEEP_LINES.slice(3)];
+  const path = join(DIRECTORY, 'bounded.btprof');
+  const { warnings } = writeCapture(path, lines, 2 ** 18);
+  expect(warnings).toEqual(['the capture has reached 0.25 MiB: 2 prints at intervals are not in it']);
+  const { ebpf } = profileOf(await readCapture(path));
+  expect(ebpf).toEqual(sleepProfile().ebpf);
+});
+
+test('a disk that is full ends the capture and not the run', () => {
+  const { failure } = writeCapture('/dev/full');
+  expect(failure).toMatchObject({ message: 'cannot write to "/dev/full": ENOSPC.' });
+});
+
+describe('what cannot be read has a sentence', () => {
+  const other = (name: string, content: string | Uint8Array) => {
+    const path = join(DIRECTORY, name);
+    writeFileSync(path, content);
+    return path;
+  };
+  test.each([
+    [
+      'a file that is not there',
+      () => join(DIRECTORY, 'none'),
+      /none" cannot be read: there is no such file\./,
+    ],
+    ['a directory', () => DIRECTORY, /it is a directory/],
+    ['an empty file', () => other('empty', ''), /empty" breaks off before its collection began/],
+    ['a JSON result', () => other('json', '{"kind":"profile"}'), /no gzip file, or damaged/],
+    ['another gzip file', () => other('gz', gzipSync('hello\n')), /begins with "hello", which is no capture/],
+    [
+      'a damaged one',
+      () =>
+        other(
+          'damaged',
+          readFileSync(FILE).map((byte, i) => (i === 900 ? byte ^ 1 : byte)),
+        ),
+      /damaged/,
+    ],
+  ])('%s', async (_, path, words) => {
+    const error = await readCapture(path()).catch((problem: Error) => problem);
+    expect(error).toBeInstanceOf(BtprofError);
+    expect(error).toMatchObject({ message: expect.stringMatching(words) });
+  });
+});
+
+test('one that breaks off anywhere is read up to there', { timeout: 60_000 }, async () => {
+  const whole = readFileSync(FILE);
+  const path = join(DIRECTORY, 'cut');
+  let read = 0;
+  for (let length = 0; length < whole.length; length += 23) {
+    writeFileSync(path, whole.subarray(0, length));
+    const capture = await readCapture(path).catch((problem: Error) => problem);
+    if (capture instanceof Error) {
+      expect(capture.message).toMatch(/breaks off before its collection began|it begins with/);
+      continue;
+    }
+    read++;
+    const profile = profileSchema.parse(profileOf(capture));
+    if (!profile.metadata.incomplete) expect(profile).toEqual(sleepProfile());
+  }
+  expect(read).toBeGreaterThan(20);
+});
+
+test('1,000 mutated captures are read, or refused with a sentence', { timeout: 120_000 }, async () => {
+  const text = gunzipSync(readFileSync(FILE));
+  const path = join(DIRECTORY, 'mutated');
+  const edit = fc.record({
+    at: fc.noBias(fc.nat(1_000_000)),
+    removed: fc.oneof(fc.constantFrom(0, 1), fc.nat(500)),
+    scrap: fc.oneof(
+      fc.constantFrom(
+        '"',
+        '{',
+        '}',
+        '\n',
+        ',',
+        '-1',
+        '1e400',
+        'null',
+        'true',
+        '>',
+        '__proto__',
+        'facts {}\n',
+      ),
+      fc.string({ maxLength: 9 }),
+    ),
+  });
+  const apply = (bytes: Buffer, { at, removed, scrap }: { at: number; removed: number; scrap: string }) => {
+    const start = Math.floor((at / 1e6) * bytes.length);
+    return Buffer.concat([bytes.subarray(0, start), Buffer.from(scrap), bytes.subarray(start + removed)]);
+  };
+  let refused = 0;
+  await fc.assert(
+    fc.asyncProperty(fc.boolean(), fc.array(edit, { minLength: 1, maxLength: 4 }), async (packed, edits) => {
+      // Of the text, and of the bytes that it is packed in.
+      const bytes = packed ? edits.reduce(apply, readFileSync(FILE)) : gzipSync(edits.reduce(apply, text));
+      writeFileSync(path, bytes);
+      try {
+        profileSchema.parse(profileOf(await readCapture(path)));
+      } catch (error) {
+        if (!(error instanceof BtprofError)) throw error;
+        refused++;
+      }
+    }),
+    { numRuns: 1000 },
+  );
+  expect(refused).toBeGreaterThan(100);
+  expect(refused).toBeLessThan(1000);
+});

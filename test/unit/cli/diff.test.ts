@@ -1,0 +1,159 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import { UsageError } from '../../../bt/errors.ts';
+import { diffCommand } from '../../../cli/diff.ts';
+import type { DiffOptions } from '../../../cli/diff-options.ts';
+import { stderr, stdout } from '../../../cli/output.ts';
+import { type DiffLook, diffView } from '../../../cli/views/diff.ts';
+import { diffOf } from '../../../metrics/diff.ts';
+import type { Profile } from '../../../metrics/schema.ts';
+import { recorded, runOf } from '../metrics/recorded-profiles.ts';
+import { expectValid } from '../published-schema.ts';
+
+const OLD = recorded('0.17', 'sleepers');
+const NEW = recorded('0.27', 'sleepers');
+const DEMO = recorded('0.23', 'demo');
+const LOOK: DiffLook = { columns: 100, colours: false, ascii: false, verbose: false };
+
+let directory = '';
+let [out, err] = ['', ''];
+beforeAll(() => {
+  directory = mkdtempSync(join(tmpdir(), 'btprof-diff-'));
+  for (const [name, profile] of Object.entries({ old: OLD, new: NEW, demo: DEMO }))
+    writeFileSync(join(directory, name), JSON.stringify(profile));
+  vi.spyOn(stdout, 'write').mockImplementation((text) => {
+    out += text;
+  });
+  vi.spyOn(stderr, 'write').mockImplementation((text) => {
+    err += text;
+  });
+});
+beforeEach(() => {
+  [out, err] = ['', ''];
+});
+afterAll(() => {
+  vi.restoreAllMocks();
+  rmSync(directory, { recursive: true });
+});
+
+function diff(names: string, options: Partial<DiffOptions> = {}): Promise<number> {
+  const files = names.split(' ').map((name) => (name === '-' ? name : join(directory, name)));
+  return diffCommand(files, { format: 'summary', ...options });
+}
+
+describe('exit status', () => {
+  test.each([
+    [undefined, 0],
+    [['sleep>+50%'], 0],
+    [['sleep>+50%', 'lock>1ms'], 1],
+    [['syscalls.total<+100'], 1],
+  ])('of the gates %j is %d', async (failIf, status) => {
+    expect(await diff('old new', failIf ? { failIf } : {})).toBe(status);
+  });
+
+  test.each<[string, Partial<DiffOptions>, RegExp]>([
+    ['old', {}, /two files, and got 1/],
+    ['old new old', {}, /two files, and got 3/],
+    ['old new', { runs: 2 }, /of 2 files none is left for AFTER/],
+    ['- -', {}, /once only/],
+    ['old new', { failIf: ['lock'] }, /is not METRIC/],
+    ['old new', { failIf: ['lock.x>1'] }, /which no result has/],
+  ])('%s with %j is a usage error, and prints nothing', async (names, options, message) => {
+    const error = await diff(names, options).catch((thrown) => thrown);
+    expect(error).toBeInstanceOf(UsageError);
+    expect(error).toMatchObject({ status: 2, message: expect.stringMatching(message) });
+    expect(out).toBe('');
+  });
+});
+
+describe('formats', () => {
+  test('json is one document of the published schema, with the gates', async () => {
+    expect(await diff('old new', { json: true, failIf: ['lock>1ms', 'disk>+1%'] })).toBe(1);
+    expectValid(JSON.parse(out));
+    expect(JSON.parse(out).gates).toMatchObject([
+      { gate: 'lock>1ms', crossed: true },
+      { gate: 'disk>+1%', crossed: false, relative: null },
+    ]);
+    expect(err.split('\n')).toHaveLength(3);
+  });
+
+  test('json of several runs', async () => {
+    await diff('old new old demo demo', { runs: 3, json: true });
+    expectValid(JSON.parse(out));
+    expect(JSON.parse(out)).toMatchObject({ kind: 'diff', before: [{}, {}, {}], after: [{}, {}] });
+  });
+
+  test('folded: a stack, and its ns before and after', async () => {
+    await diff('old new', { format: 'folded' });
+    const lines = out.split('\n').slice(0, -1);
+    expect(lines.filter((line) => !/^\S.* \d+ \d+$/.test(line))).toEqual([]);
+    expect(out).toMatch(/do_nanosleep_\[k\].* 2769782204 2769560361$/m);
+    const total = (column: number) =>
+      lines.reduce((sum, line) => sum + Number(line.split(' ').at(column)), 0);
+    expect(total(-2)).toBe(OLD.ebpf.offcpu?.total_time_ns);
+    expect(total(-1)).toBe(NEW.ebpf.offcpu?.total_time_ns);
+  });
+
+  test('-o leaves stdout alone, and gates stay on stderr', async () => {
+    const output = join(directory, 'out.txt');
+    await diff('old new', { output, failIf: ['lock>1ms'] });
+    expect(out).toBe('');
+    expect(readFileSync(output, 'utf8')).toMatch(/^btprof diff: /);
+    expect(err).toBe('gate lock>1ms: crossed: 924.8 ms -> 924.4 ms (0.0 %)\n');
+  });
+});
+
+describe('the page', () => {
+  const page = (before: Profile, after: Profile, look: Partial<DiffLook> = {}) =>
+    diffView(diffOf({ before: [runOf(before)], after: [runOf(after)] }), { ...LOOK, ...look });
+
+  test.each([80, 100, 140])('of %d columns has no line that is longer', (columns) => {
+    const several = diffOf({ before: [runOf(OLD), runOf(NEW)], after: [runOf(DEMO), runOf(DEMO)] });
+    const pages = [
+      page(OLD, DEMO, { columns }),
+      ...(columns >= 100 ? [diffView(several, { ...LOOK, columns })] : []),
+    ];
+    for (const line of pages.join('').split('\n')) expect(line.length).toBeLessThanOrEqual(columns);
+  });
+
+  test('has a row for each change, marked where it may be chance', () => {
+    const text = page(OLD, NEW);
+    expect(text).toMatch(/^ *925\.8 ms +927\.9 ms +\+2\.0 ms +\+0\.2 % +\? {2}wall time$/m);
+    expect(text).toMatch(/^ *549\.7 µs +3\.4 ms +\+2\.8 ms +\+510\.2 % +~ +6 -> 7 {2}preempted$/m);
+    expect(text).toContain('Note: another version of bpftrace: 0.17.0 before, 0.27.1 after');
+  });
+
+  test('says what is new and what is gone', () => {
+    expect(page(OLD, DEMO)).toMatch(/^ *0 +\S+ s +\+\S+ s +new +0 -> 13 {2}node$/m);
+    expect(page(DEMO, OLD)).toMatch(/^ *\S+ s +0 +-\S+ s +gone +13 -> 0 {2}node$/m);
+  });
+
+  test('of a result with itself has totals only, and all rows with -v', () => {
+    expect(page(OLD, OLD)).not.toMatch(/waits by reason|clock_nanosleep/);
+    expect(page(OLD, OLD, { verbose: true })).toMatch(/69 +69 +0 += {2}clock_nanosleep/);
+  });
+
+  test('dims what may be chance', () => {
+    expect(page(OLD, NEW, { colours: true })).toContain('\u001b[2m  549.7 µs');
+  });
+
+  test('in ASCII has nothing else', () => {
+    expect(page(OLD, DEMO, { ascii: true })).toMatch(/^[\x20-\x7e\n]*$/);
+  });
+
+  test('lets nothing through that steers a terminal', () => {
+    const hostile = structuredClone(NEW);
+    const bad = '\u001b[2J\u202e\n';
+    hostile.metadata.cmd = [bad];
+    hostile.metadata.host.hostname = bad;
+    for (const thread of Object.values(hostile.ebpf.offcpu?.thread_stats ?? {})) thread.comm = bad;
+    for (const frame of hostile.ebpf.offcpu?.frames ?? []) frame.symbol = bad;
+    if (hostile.ebpf.syscalls) hostile.ebpf.syscalls.by_syscall = { [bad]: { count: 7 } };
+    const text = page(OLD, hostile, { verbose: true });
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: that is what is looked for.
+    expect(text).not.toMatch(/[\x00-\x09\x0b-\x1f\u202e]/);
+    expect(text).toContain('?[2J?');
+  });
+});

@@ -1,0 +1,110 @@
+import { describe, expect, test } from 'vitest';
+import {
+  type CapturedTick,
+  captureHead,
+  captureLine,
+  captureRecord,
+  newCaptureReader,
+} from '../../../metrics/capture.ts';
+import { assembleProfile } from '../../../metrics/profile.ts';
+import { keepingSymbols, keptSymbols } from '../../../metrics/symbols.ts';
+import {
+  recordingOf,
+  SLEEP_ENDING,
+  SLEEP_FACTS,
+  SLEEP_LINES,
+  SLEEP_MAPS,
+  SLEEP_SYMBOLS,
+  sleepProfile,
+} from '../sleep-recording.ts';
+
+const { symbols, take } = keepingSymbols(SLEEP_SYMBOLS);
+assembleProfile(recordingOf(SLEEP_LINES), SLEEP_FACTS, SLEEP_ENDING, symbols);
+
+const HEAD = captureHead('0.1.0');
+const BEGUN = [HEAD, captureRecord('facts', SLEEP_FACTS)];
+const LINES = SLEEP_LINES.map(captureLine);
+const END = [captureRecord('symbols', take()), captureRecord('ending', SLEEP_ENDING)];
+const WHOLE = [...BEGUN, ...LINES, ...END];
+
+function read(texts: readonly string[]) {
+  const ticks: CapturedTick[] = [];
+  const reader = newCaptureReader((tick) => ticks.push(tick));
+  const lines = texts.join('').split('\n').slice(0, -1);
+  const problems = lines.map(reader.line).filter((problem) => problem !== undefined);
+  return { problems, ticks, capture: reader.capture() };
+}
+
+function profileOf(texts: readonly string[]) {
+  const { problems, capture } = read(texts);
+  expect(problems).toEqual([]);
+  if (!capture) throw new Error('nothing was read');
+  const { recording, facts, ending, symbols } = capture;
+  return assembleProfile(recording, facts, ending, keptSymbols(symbols), capture.idle);
+}
+
+describe('a capture', () => {
+  test('gives the profile of its run', () => {
+    expect(profileOf(WHOLE)).toEqual(sleepProfile());
+  });
+
+  test('has what the user said of idle waits', () => {
+    const rule = captureRecord('idle', [{ pattern: 'do_nanosleep', idle: true }]);
+    const { ebpf } = profileOf([HEAD, rule, ...WHOLE.slice(1)]);
+    expect(ebpf.offcpu?.idle.by_kind).toEqual({ matched: { time_ns: 100_093_609, count: 1 } });
+  });
+
+  test('has the facts that came last', () => {
+    const facts = captureRecord('facts', { ...SLEEP_FACTS, cmd: ['nap'] });
+    expect(profileOf([...WHOLE, facts]).metadata.cmd).toEqual(['nap']);
+  });
+
+  test('of a run that was killed has what it had come to', () => {
+    const profile = profileOf([...BEGUN, ...LINES.slice(0, 4)]);
+    expect(profile.metadata).toMatchObject({ incomplete: true, exit: null, cmd: ['sleep', '0.1'] });
+    expect(profile.metadata.wall_time_ns).toBe(3945662807838 - 3945559760474);
+    expect(profile.quality.warnings.join()).toMatch(/breaks off before the first print.*--interval/);
+  });
+
+  test('of a run that was killed between two prints has the last one, with its names', () => {
+    const at = (type: string) => captureLine(`{"type": "value", "data": ["${type}",3945662000000]}`);
+    const print = [at('tick'), ...LINES.slice(5, 9), at('tock')];
+    const learnt = [captureRecord('mappings', { '26857:1': SLEEP_MAPS }), END[0] as string];
+    const killed = [...BEGUN, ...LINES.slice(0, 3), ...print, ...learnt];
+    const { quality, ebpf } = profileOf(killed);
+    expect(quality.warnings).toEqual(['the capture breaks off: the figures are those of its last print']);
+    expect(ebpf.offcpu?.frames).toEqual(sleepProfile().ebpf.offcpu?.frames);
+    expect(ebpf.syscalls?.total).toBe(26);
+    const { ticks } = read([...killed, at('tick')]);
+    expect(ticks.map(({ mappings }) => Object.keys(mappings))).toEqual([['26857:1']]);
+  });
+
+  test('in which nothing had begun is none', () => {
+    expect(read([HEAD, ...LINES]).capture).toBeUndefined();
+    expect(read([]).capture).toBeUndefined();
+  });
+});
+
+describe('what is no capture', () => {
+  test.each([
+    ['a JSON result', '{"kind":"profile","schema":"btprof/1"}', /begins with .*no capture of btprof/],
+    ['other text', 'PERFILE2\x1b[31m', /begins with "PERFILE2\\u001b\[31m"/],
+    [
+      'that of a newer btprof',
+      HEAD.replace('"version":1', '"version":2').trim(),
+      /version 2.*version 1 only/,
+    ],
+  ])('%s', (_, text, words) => {
+    expect(read([`${text}\n`]).problems).toEqual([expect.stringMatching(words)]);
+  });
+
+  test.each([
+    ['facts', captureRecord('facts', SLEEP_FACTS).replace('"run"', '"walk"'), /'facts'.*"mode"/],
+    ['symbols', 'symbols {"kernel":{"1":7}}', /'symbols'.*"kernel\.1"/],
+    ['JSON', 'ending {', /'ending'.*JSON/],
+    ['pattern', 'idle [{"pattern":"(","idle":true}]', /'idle'/],
+    ['record', 'constructor {}', /no known kind, "constructor \{\}"/],
+  ])('a record with a wrong %s', (_, text, words) => {
+    expect(read([HEAD, `${text.trim()}\n`]).problems).toEqual([expect.stringMatching(words)]);
+  });
+});

@@ -1,4 +1,0 @@
-import { test } from 'vitest';
-import { checkStreams } from './streams.ts';
-
-test('33,334 mutated streams of bpftrace 0.27', { timeout: 600_000 }, () => checkStreams('0.27', 33_334));
