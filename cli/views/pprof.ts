@@ -56,7 +56,8 @@ const MEASURES: readonly Measure[] = [
 function labelsOf({ pid, tid, comm, kind, idle }: TimedStack, text: Text): Label[] {
   const named = (key: string, value: string) => new Label({ key: text(key), str: text(value) });
   return [
-    ...(comm === null ? [] : [named('thread', comm)]),
+    named('thread', `${pid}:${tid}`),
+    ...(comm === null ? [] : [named('comm', comm)]),
     new Label({ key: text('pid'), num: pid }),
     new Label({ key: text('tid'), num: tid }),
     named('reason', kind),

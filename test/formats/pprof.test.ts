@@ -69,7 +69,7 @@ describe('go tool pprof', () => {
 
   it('tells threads, processes and reasons apart by their labels', async () => {
     const tags = await goPprof(profile, '-tags');
-    for (const key of ['thread', 'pid', 'tid', 'reason', 'idle'])
+    for (const key of ['thread', 'comm', 'pid', 'tid', 'reason', 'idle'])
       expect(tags).toMatch(new RegExp(`^ ${key}: Total`, 'm'));
     const disk = await goPprof(profile, '-top', '-unit=ns', '-tagfocus=reason=disk');
     expect(topTotals(disk).flat).toBe(1_000_003);

@@ -154,20 +154,22 @@ describe('a pprof file', () => {
   it('has labels for thread, process and reason', () => {
     expect(labels(file.sample[0])).toEqual([
       ...[
-        ['thread', 'main?;?[0m'],
+        ['thread', '5:5'],
+        ['comm', 'main?;?[0m'],
         ['pid', 5],
         ['tid', 5],
         ['reason', 'lock'],
       ],
     ]);
     expect(labels(file.sample[2])).toEqual([
+      ['thread', '6:6'],
       ['pid', 6],
       ['tid', 6],
       ['reason', 'lock'],
       ['idle', 'true'],
     ]);
     const open = file.sample.find(({ value }) => value[2]);
-    expect(labels(open)).toContainEqual(['thread', 'open;one']);
+    expect(labels(open)).toContainEqual(['comm', 'open;one']);
     expect(labels(file.sample.at(-1))).toContainEqual(['reason', 'on_cpu']);
   });
 
