@@ -35,8 +35,8 @@ export async function demoCommand(
       descriptors,
       duration === undefined ? options : { ...options, duration },
     );
-    if (status > 0 && status < 128)
-      throw new BtprofError(`the demo program failed, with status ${status}.`, HINT);
+    if (ENDED_BY_USER.includes(status)) return status;
+    if (status > 0) throw new BtprofError(`the demo program failed, with status ${status}.`, HINT);
     if (!options.quiet)
       stderr.write(`\nHow to read it\n${workload.reading.map((line) => `  ${line}\n`).join('')}`);
     return 0;
@@ -44,6 +44,9 @@ export async function demoCommand(
     remove();
   }
 }
+
+/** Ctrl-C and its like: 128+N for SIGHUP, SIGINT, SIGQUIT and SIGTERM. */
+const ENDED_BY_USER: readonly number[] = [1, 2, 3, 15].map((signal) => 128 + signal);
 
 const HINT =
   'It needs a directory that it may write to and run programs from: TMPDIR=DIRECTORY btprof demo ...';

@@ -149,7 +149,13 @@ function areSame(a: Frame, b: Frame): boolean {
 }
 
 function areSameMapping(a: MappingRow, b: MappingRow): boolean {
-  return a.start === b.start && a.end === b.end && a.path === b.path && a.build_id === b.build_id;
+  return (
+    a.start === b.start &&
+    a.end === b.end &&
+    a.file_offset === b.file_offset &&
+    a.path === b.path &&
+    a.build_id === b.build_id
+  );
 }
 
 function mappingRow(mapping: Mapping, buildId: Symbols['buildId']): MappingRow {

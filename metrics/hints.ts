@@ -52,10 +52,22 @@ export function hintsFor(offcpu: Offcpu, facts: DwarfFacts, ending: Ending): str
 /** A share of the account that needs an explanation. */
 const OFF_BALANCE = 0.01;
 
-/** Why the account does not add up, when it does not. */
-export function accountHints(account: Account | undefined, { total_events: waits }: Offcpu): string[] {
+/**
+ * Why the account does not add up, when it does not.
+ *
+ * @param isWhole whether all waits were seen and kept
+ */
+export function accountHints(
+  account: Account | undefined,
+  { total_events: waits }: Offcpu,
+  isWhole: boolean,
+): string[] {
   if (!account || Math.abs(account.unaccounted_ns) <= OFF_BALANCE * account.thread_time_ns) return [];
   const { unaccounted_ns: ns } = account;
+  if (ns > 0 && !isWhole)
+    return [
+      `${formatNs(ns)} is neither off the CPU nor counted by the scheduler: part of the waits was lost`,
+    ];
   return ns < 0
     ? [
         `the scheduler counts ${formatNs(-ns)} as on the CPU in which threads still waited, ${formatNs(-ns / Math.max(1, waits))} a wait: it counts them from their waking on`,

@@ -82,7 +82,7 @@ export function assembleProfile(
       problems: symbols.problems(),
       hints: [
         ...(named && facts.stacks ? hintsFor(named, facts, ending) : []),
-        ...(named ? accountHints(account, named) : []),
+        ...(named ? accountHints(account, named, isWhole(recording, facts)) : []),
         ...untimedHints(ending),
       ],
       wall: span.wall,
@@ -112,6 +112,12 @@ function judged(offcpu: Offcpu, idle: readonly IdleMatch[]): Offcpu {
   markIdle(offcpu, idle);
   offcpu.bottlenecks = bottlenecks(offcpu);
   return offcpu;
+}
+
+/** Whether no wait is known to be lost. */
+function isWhole({ maps, earlier, quality }: Recording, { room }: Facts): boolean {
+  const { lostEvents, linesDropped, faults } = quality;
+  return lostEvents + linesDropped + faults === 0 && fullMaps({ maps, earlier }, room).length === 0;
 }
 
 /** A collection that was cut short has no moment at which all is known; without BTF nothing tells of the CPU. */
@@ -253,7 +259,7 @@ function untimedHints({ untimed }: Ending): string[] {
 }
 
 /** Maps that only grow are full when they hold all that they can; of the others the program counts what had no room. */
-function fullMaps({ maps, earlier }: Recording, room: Facts['room']): string[] {
+function fullMaps({ maps, earlier }: Pick<Recording, 'maps' | 'earlier'>, room: Facts['room']): string[] {
   const noticed = (maps.get('@full') ?? []).filter((entry) => readInteger(entry.value) !== 0);
   const grown = [...maps].filter(
     ([name, entries]) =>

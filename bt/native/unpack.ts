@@ -37,8 +37,12 @@ export function unpackProgram(
 
 function unpackInto(place: string, name: string, program: Buffer): Unpacked {
   const directory = mkdtempSync(join(place, 'btprof-'));
-  const remove = () => rmSync(directory, { recursive: true, force: true });
-  process.once('exit', remove);
+  // Once only: the name is anybody's as soon as it is free.
+  const remove = () => {
+    if (process.listeners('exit').includes(remove)) rmSync(directory, { recursive: true, force: true });
+    process.off('exit', remove);
+  };
+  process.on('exit', remove);
   const file = join(directory, name);
   try {
     writeFileSync(file, program, { mode: 0o700 });

@@ -163,6 +163,7 @@ NOINLINE void pipe_stall(void) {
   int ends[2];
   check(SYSCALL(pipe2, ends, 0));
   if (check(SYSCALL(clone, 17 /* SIGCHLD: a process of its own */)) == 0) {
+    SYSCALL(close, ends[0]); /* so that it ends when nobody reads any more */
     produce(ends[1]);
     quit(0);
   }

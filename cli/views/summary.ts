@@ -32,7 +32,7 @@ const BRIEF: readonly [Rows, ...Rows[]] = [
   { waits: 3, threads: 2, calls: 2, stacks: 0, hints: 0 },
   { waits: 2, threads: 1, calls: 2, stacks: 0, hints: 0 },
 ];
-const VERBOSE: Rows = { waits: 20, threads: 20, calls: 20, stacks: 5, hints: 3 };
+const VERBOSE: Rows = { waits: 20, threads: 20, calls: 20, stacks: 5, hints: Infinity };
 /** Lines of a screen. */
 const SCREEN = 40;
 

@@ -177,7 +177,7 @@ describe('an account that does not add up by more than 1 %', () => {
     run_delay_ns: 0,
     by_thread: {},
   });
-  const of = (ns: number) => accountHints(account(ns), { ...OFFCPU, total_events: 20_000 });
+  const of = (ns: number) => accountHints(account(ns), { ...OFFCPU, total_events: 20_000 }, true);
 
   test('is explained, by what it is for each wait where waits are counted as running', () => {
     expect(of(-100_000_000)).toEqual([
@@ -186,11 +186,16 @@ describe('an account that does not add up by more than 1 %', () => {
     expect(of(60_000_000)).toEqual([expect.stringMatching(/^60\.0 ms is neither off the CPU nor counted/)]);
   });
 
+  test('has no other cause where waits are known to be lost', () => {
+    const [hint] = accountHints(account(60_000_000), OFFCPU, false);
+    expect(hint).toMatch(/^60\.0 ms is neither .*: part of the waits was lost$/);
+  });
+
   test.each([20_000_000, -20_000_000, 0])('%d ns of 2 s is not worth a word', (ns) => {
     expect(of(ns)).toEqual([]);
   });
 
   test('nor is there a word without one', () => {
-    expect(accountHints(undefined, OFFCPU)).toEqual([]);
+    expect(accountHints(undefined, OFFCPU, true)).toEqual([]);
   });
 });

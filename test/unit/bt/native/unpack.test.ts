@@ -1,0 +1,50 @@
+import { existsSync, mkdirSync, mkdtempSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { execa } from 'execa';
+import { expect, test } from 'vitest';
+import { unpackProgram } from '../../../../bt/native/unpack.ts';
+
+const PLACE = mkdtempSync(join(tmpdir(), 'btprof-unpack-'));
+const BINARIES = { [process.arch]: Buffer.from('#!/bin/sh\n').toString('base64') };
+
+test('a program is in a directory that nobody else can look into, and can be run', () => {
+  const program = unpackProgram(BINARIES, 'p', ['/proc/none', PLACE]);
+  if ('problem' in program) throw new Error(program.problem);
+  expect([program.directory, program.file].map((path) => statSync(path).mode & 0o777)).toEqual([
+    0o700, 0o700,
+  ]);
+  program.remove();
+  expect(existsSync(program.directory)).toBe(false);
+});
+
+test('it is removed once: what has its name afterwards is not ours', () => {
+  const program = unpackProgram(BINARIES, 'p', [PLACE]);
+  if ('problem' in program) throw new Error(program.problem);
+  program.remove();
+  mkdirSync(program.directory);
+  writeFileSync(join(program.directory, 'theirs'), '');
+  program.remove();
+  expect(existsSync(join(program.directory, 'theirs'))).toBe(true);
+});
+
+test('it is gone when we exit, and what has its name by then is not', async () => {
+  const script = `
+    import { mkdirSync } from 'node:fs';
+    import { unpackProgram } from './bt/native/unpack.ts';
+    const unpack = () => unpackProgram(${JSON.stringify(BINARIES)}, 'p', [${JSON.stringify(PLACE)}]);
+    const [kept, removed] = [unpack(), unpack()];
+    removed.remove();
+    mkdirSync(removed.directory);
+    console.log(kept.directory, removed.directory);`;
+  const { stdout } = await execa('npx', ['tsx', '--input-type=module', '-e', script]);
+  const [kept = '', removed = ''] = stdout.split(' ');
+  expect([existsSync(kept), existsSync(removed)]).toEqual([false, true]);
+});
+
+test('without a place, or a binary for this machine, there is a reason', () => {
+  expect(unpackProgram(BINARIES, 'p', ['/proc/none'])).toEqual({
+    problem: expect.stringContaining('/proc/none'),
+  });
+  expect(unpackProgram({}, 'p', [PLACE])).toEqual({ problem: expect.stringContaining(process.arch) });
+});
