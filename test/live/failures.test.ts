@@ -38,7 +38,7 @@ describe('a failure is a sentence with the value seen, the next thing to type, a
       'an unknown profiler',
       ['run', '-p', 'offcpu,cpu', 'true'],
       125,
-      /unknown profiler "cpu"\n.*offcpu, syscalls/,
+      /unknown profiler "cpu"\n.*offcpu, oncpu, syscalls/,
     ],
     ['an unknown profiler elsewhere', ['system', '-p', 'cpu'], 2, /unknown profiler "cpu"/],
     ['a time that is none', ['system', '-d', '10x'], 2, /'10x'.*such as 10s, 500ms or 2m/],
@@ -230,7 +230,7 @@ test('script prints a program that bpftrace alone runs', async () => {
   const sleeper = execa('sh', ['-c', 'while :; do sleep 0.05; done'], { reject: false });
   const done = await execa(
     'timeout',
-    ['-s', 'INT', '2', 'bpftrace', '-f', 'json', '-', String(sleeper.pid)],
+    ['-s', 'INT', '5', 'bpftrace', '-f', 'json', '-', String(sleeper.pid)],
     {
       reject: false,
       input: stdout,
