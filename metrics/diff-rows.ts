@@ -2,7 +2,14 @@ import { callChains } from './call-chain.ts';
 import { countOf, type Measured, single, sumOf, timeOf } from './noise.ts';
 import type { Offcpu, Oncpu, Profile } from './schema.ts';
 import { COMPAT_PREFIX } from './syscall-name.ts';
-import { frameName, type StackFrame, stacksOf, type TimedStack, waitingStacks } from './timed-stacks.ts';
+import {
+  frameMark,
+  frameName,
+  type StackFrame,
+  stacksOf,
+  type TimedStack,
+  waitingStacks,
+} from './timed-stacks.ts';
 
 /** A row of a table of one profile: what it is about, and its figures. */
 export interface Row<Label, Field extends string> {
@@ -82,8 +89,7 @@ function eventsOf({ count, open }: TimedStack): number {
 
 /** Name of a frame, marked as stackcollapse-perf.pl does: `_[k]` for a function of the kernel, `_[i]` for an inlined one. */
 export function markedName(frame: StackFrame): string {
-  const mark = frame.kind === 'kernel' ? '_[k]' : frame.frame.inlined ? '_[i]' : '';
-  return frameName(frame) + mark;
+  return frameName(frame) + frameMark(frame);
 }
 
 export interface ChainLabel {

@@ -141,3 +141,8 @@ export function frameName({ frame: { symbol, module } }: StackFrame): string {
     }]`
   );
 }
+
+/** What stackcollapse-perf.pl puts behind names: `_[k]` for a function of the kernel, `_[i]` for an inlined one. */
+export function frameMark({ kind, frame }: StackFrame): string {
+  return kind === 'kernel' ? '_[k]' : frame.inlined ? '_[i]' : '';
+}

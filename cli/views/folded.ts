@@ -1,4 +1,4 @@
-import { frameName, type StackFrame, type TimedStack } from '../../metrics/timed-stacks.ts';
+import { frameMark, frameName, type StackFrame, type TimedStack } from '../../metrics/timed-stacks.ts';
 
 /** What may stand before the frames of a stack. */
 export const ROOTS = ['process', 'thread', 'reason'] as const;
@@ -47,8 +47,7 @@ const ROOT_FRAMES: Readonly<Record<Root, (stack: TimedStack) => string>> = {
 };
 
 function foldedFrame(frame: StackFrame): string {
-  const mark = frame.kind === 'kernel' ? '_[k]' : frame.frame.inlined ? '_[i]' : '';
-  return plain(frameName(frame)) + mark;
+  return plain(frameName(frame)) + frameMark(frame);
 }
 
 /** Without what divides frames and lines. */

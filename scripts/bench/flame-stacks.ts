@@ -1,6 +1,7 @@
 import type { FlameStack } from '../../cli/views/flamegraph.ts';
 import type { Reason } from '../../metrics/reasons.ts';
 import type { StackFrame } from '../../metrics/timed-stacks.ts';
+import { generator } from './random.ts';
 
 const FUNCTIONS = 3000;
 const THREADS = 64;
@@ -81,16 +82,5 @@ function kernelFrame(symbol: string): StackFrame {
   return {
     frame: { address: '0xffffffff81000000', symbol, module: '[kernel]', offset: 16 },
     ...{ kind: 'kernel', mapping: undefined },
-  };
-}
-
-/** mulberry32: the same numbers every time. */
-function generator(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
   };
 }

@@ -8,10 +8,10 @@ import { createWriteStream, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-
 import { build } from 'esbuild';
 import { execa } from 'execa';
 import { type Result, readRecording } from './parse-reader.ts';
+import { generator } from './random.ts';
 
 const FRAMES = 60;
 const KERNEL_FRAMES = 12;
@@ -137,17 +137,6 @@ async function writeStream(version: Version, stacks: number, file: string): Prom
 
 function recordingOf(version: Version): string {
   return fileURLToPath(new URL(`../../fixtures/recordings/${version}/sleepers.json.gz`, import.meta.url));
-}
-
-/** mulberry32: the same numbers every time. */
-function generator(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
 }
 
 /** The code as it is shipped: in one file, without types. */
