@@ -59,11 +59,11 @@ describe('attach', () => {
   });
 
   test('knows the lifetime also of a thread that exits while the maps are printed', async () => {
-    const slowly = 'case $line in *\\"end\\"*) sleep 4 ;; esac; printf "%s\\n" "$line"';
+    const pid = await start('sleep', '60');
+    const ending = `case $line in *\\"end\\"*) kill ${pid}; sleep 0.5 ;; esac; printf "%s\\n" "$line"`;
     const slow = bpftraceThat(
-      `[ "$1" = --version ] && exec bpftrace "$@"\nbpftrace "$@" | while IFS= read -r line; do ${slowly}; done`,
+      `[ "$1" = --version ] && exec bpftrace "$@"\nbpftrace "$@" | while IFS= read -r line; do ${ending}; done`,
     );
-    const pid = await start('sleep', '6');
     const { account, ebpf } = await profile(['attach', '-d', '1s', '--bpftrace', slow, String(pid)]);
     expect(() => process.kill(pid, 0)).toThrow('ESRCH');
     expect(account).toMatchObject({ threads: 1, threads_unknown: 0 });
