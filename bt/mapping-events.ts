@@ -37,8 +37,9 @@ export function mappingEvents(): Fragment {
         comment: 'Where it was mapped; an error is no address of a user.',
         body: [
           '$m = @mapping[(uint64)tid];',
-          'if (args->ret > 0) {',
-          '  print(("mapping", nsecs, pid, @gen[(uint64)pid], (uint64)args->ret, $m.0, $m.1, $m.2, $m.3));',
+          '$start = args->ret;',
+          'if ($start > 0) {',
+          '  print(("mapping", nsecs, pid, @gen[(uint64)pid], (uint64)$start, $m.0, $m.1, $m.2, $m.3));',
           '}',
           'delete(@mapping[(uint64)tid]);',
         ],

@@ -96,8 +96,8 @@ function named(maps: readonly KernelMap[], role: KernelMap['role']): string[] {
   return maps.filter((map) => map.role === role).map((map) => map.name);
 }
 
-/** How often each map had no room. */
-const FULL_MAP: KernelMap = { name: '@full', role: 'result', key: 8, value: 1, perCpu: true };
+/** Which maps had no room. */
+const FULL_MAP: KernelMap = { name: '@full', role: 'result', key: 8, value: 1 };
 
 /**
  * The statement that notices that an entry just made is not there. bpftrace up to 0.22 says nothing when a map is
@@ -106,7 +106,7 @@ const FULL_MAP: KernelMap = { name: '@full', role: 'result', key: 8, value: 1, p
  * @param missing the condition that holds when it is not
  */
 export function noteFull(map: string, missing: string): string {
-  return `if (${missing}) { @full["${map}"] = count(); }`;
+  return `if (${missing}) { @full["${map}"] = 1; }`;
 }
 
 /**

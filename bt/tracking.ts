@@ -45,7 +45,7 @@ interface TrackingOptions {
   readonly follow: Follow;
   /** Whether the kernel has BTF, and with it a thread's start time. */
   readonly btf: boolean;
-  /** Statements that a profiler wants run for each thread named to the program; `args->pid` is its tid. */
+  /** Statements that a profiler wants run for each thread named to the program; `$named` is its tid. */
   readonly onNamed: readonly string[];
   /** Statements for the exec by which the held process becomes the command. */
   readonly onCommand: readonly string[];
@@ -92,13 +92,14 @@ function namedProbe(follow: Extract<Follow, { kind: 'named' }>, onNamed: readonl
       'The profiler names itself, and then each thread to follow, by kill(tid, 0), which does nothing else.\n' +
       'A thread id that is no process id never equals `pid`, so it may stand in @gen.',
     body: [
-      `if (args->pid == ${by}) {`,
+      '$named = (uint64)args->pid;',
+      `if ($named == ${by}) {`,
       '  print(("start", nsecs));',
       '} else {',
       ...[
         ...(stopped ? [] : onNamed),
-        `@gen[(uint64)args->pid] = (uint64)${namedGeneration(follow)};`,
-        noteFull('@gen', '@gen[(uint64)args->pid] == 0'),
+        `@gen[$named] = (uint64)${namedGeneration(follow)};`,
+        noteFull('@gen', '@gen[$named] == 0'),
       ].map((line) => `  ${line}`),
       '}',
     ],
@@ -151,12 +152,13 @@ function newTaskProbe(): Probe {
     predicate: `!(args->clone_flags & ${CLONE_THREAD})`,
     comment: 'A new process is followed when its parent is; a pid used again is not.',
     body: [
+      '$child = (uint64)args->pid;',
       'if (@gen[(uint64)pid]) {',
-      '  @gen[(uint64)args->pid] = @gen[(uint64)pid];',
-      `  ${noteFull('@gen', '@gen[(uint64)args->pid] == 0')}`,
-      '  print(("fork", nsecs, pid, args->pid, @gen[(uint64)pid]));',
-      '} else if (@gen[(uint64)args->pid]) {',
-      '  delete(@gen[(uint64)args->pid]);',
+      '  @gen[$child] = @gen[(uint64)pid];',
+      `  ${noteFull('@gen', '@gen[$child] == 0')}`,
+      '  print(("fork", nsecs, pid, $child, @gen[(uint64)pid]));',
+      '} else if (@gen[$child]) {',
+      '  delete(@gen[$child]);',
       '}',
     ],
   };
@@ -165,10 +167,9 @@ function newTaskProbe(): Probe {
 function freeProbe(): Probe {
   return {
     attach: 'tracepoint:sched:sched_process_free',
-    predicate: '@gen[(uint64)args->pid]',
     comment:
       'Forgotten only when reaped: a leader may exit before its threads, and an exiting thread still waits.',
-    body: ['delete(@gen[(uint64)args->pid]);'],
+    body: ['$gone = (uint64)args->pid;', 'if (@gen[$gone]) {', '  delete(@gen[$gone]);', '}'],
   };
 }
 

@@ -107,9 +107,12 @@ function tryParse(
 
 function notJson(content: string, message: string): string {
   if (!content.startsWith('{')) return `is no JSON: it begins with ${excerpt(content)}`;
-  if (/Unexpected end|Unterminated|end of data/.test(message)) return 'is cut short: its JSON does not end';
-  const [position] = /position \d+/.exec(message) ?? [];
-  return `is damaged: it is no JSON${position ? ` at ${position}` : ''}`;
+  const position = /position (\d+)/.exec(message)?.[1];
+  const atEnd = Number(position) >= content.length;
+  if (atEnd || /Unexpected end|Unterminated|end of data/.test(message)) {
+    return 'is cut short: its JSON does not end';
+  }
+  return `is damaged: it is no JSON${position ? ` at position ${position}` : ''}`;
 }
 
 function kindOf(value: unknown): unknown {

@@ -1,6 +1,7 @@
 import {
+  type Extremes,
   type OpenWait,
-  readExtreme,
+  readExtremes,
   readOpenWait,
   readWait,
   TASK_STATES,
@@ -18,8 +19,7 @@ import type { Frame, Offcpu } from './schema.ts';
 
 export interface OffcpuInput {
   readonly waits: readonly Entry[];
-  readonly longest: readonly Entry[];
-  readonly shortest: readonly Entry[];
+  readonly extremes: readonly Entry[];
   readonly off: readonly Entry[];
   /** Whether the maps are of one moment, as at the end; waits go on while they are printed at an interval. */
   readonly atOnce: boolean;
@@ -80,11 +80,9 @@ export function offcpuMetrics(
   metrics.undecided = undecided(metrics);
   return {
     metrics,
-    unreadable: [
-      ...read,
-      ...[...input.longest, ...input.shortest].map(readExtreme),
-      ...input.off.map(readOpenWait),
-    ].filter((row) => row === undefined).length,
+    unreadable: [...read, ...input.extremes.map(readExtremes), ...input.off.map(readOpenWait)].filter(
+      (row) => row === undefined,
+    ).length,
     incomplete: sum(metrics.stacks.map((row) => (row.user_incomplete && !row.since_start ? row.count : 0))),
     framesCut: sum([...metrics.stacks, ...metrics.still_blocked].map((row) => row.user_cut)),
     stacksMissing: input.stacks ? missing : 0,
@@ -154,8 +152,7 @@ function topThreads(threads: Record<string, ThreadStats>, total: number): Offcpu
 }
 
 function threadStats(waits: readonly WaitRow[], input: OffcpuInput): Record<string, ThreadStats> {
-  const longest = extremes(input.longest, input.named, Math.max);
-  const shortest = extremes(input.shortest, input.named, Math.min);
+  const extremes = extremesOf(input);
   const threads = new Map<string, ThreadStats>();
   for (const wait of waits) {
     const key = threadKey(wait.pid, wait.tid);
@@ -165,8 +162,8 @@ function threadStats(waits: readonly WaitRow[], input: OffcpuInput): Record<stri
       total_time_ns: 0,
       count: 0,
       avg_time_ns: 0,
-      max_time_ns: longest.get(key) ?? 0,
-      min_time_ns: shortest.get(key) ?? 0,
+      max_time_ns: extremes.get(key)?.longestNs ?? 0,
+      min_time_ns: extremes.get(key)?.shortestNs ?? 0,
       lifetime_ns: input.lifetimes.get(key) ?? null,
     };
     t.total_time_ns += wait.totalNs;
@@ -185,17 +182,19 @@ function boundExtremes(thread: ThreadStats): void {
   thread.min_time_ns = Math.min(thread.min_time_ns, avg_time_ns);
 }
 
-function extremes(
-  entries: readonly Entry[],
-  named: OffcpuInput['named'],
-  pick: (a: number, b: number) => number,
-): Map<string, number> {
-  const found = new Map<string, number>();
-  for (const entry of entries) {
-    const row = readExtreme(entry);
+/** By thread; a thread that was named has two rows when it was named before its process was known. */
+function extremesOf({ extremes, named }: OffcpuInput): Map<string, Extremes> {
+  const found = new Map<string, Extremes>();
+  for (const entry of extremes) {
+    const row = readExtremes(entry);
     if (!row) continue;
     const key = threadKey(ownerOf(row, named), row.tid);
-    found.set(key, found.has(key) ? pick(found.get(key) as number, row.ns) : row.ns);
+    const other = found.get(key) ?? row;
+    found.set(key, {
+      ...row,
+      longestNs: Math.max(row.longestNs, other.longestNs),
+      shortestNs: Math.min(row.shortestNs, other.shortestNs),
+    });
   }
   return found;
 }

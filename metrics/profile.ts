@@ -176,8 +176,7 @@ function offcpuInput(recording: Recording, facts: Facts, ending: Ending, span: S
   const map = (name: string): readonly Entry[] => recording.maps.get(name) ?? [];
   return {
     waits: map('@waits'),
-    longest: map('@longest'),
-    shortest: map('@shortest'),
+    extremes: map('@extremes'),
     off: map('@off'),
     atOnce: recording.end !== undefined,
     callName: callNames(facts),

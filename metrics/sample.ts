@@ -93,8 +93,7 @@ export function assembleSample(
 
 /** The kernel keeps extremes, and what is still blocked is asked for, for the whole collection only. */
 const NO_EXTREMES = {
-  longest: [],
-  shortest: [],
+  extremes: [],
   off: [],
   atOnce: false,
   running: new Set<number>(),

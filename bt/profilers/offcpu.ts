@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { Entry } from '../../parsers/entries.ts';
 import { readInteger } from '../../parsers/integer.ts';
-import { CLONE_THREAD, countInto, type KernelMap, noteFull, type Probe } from '../program.ts';
+import { CLONE_THREAD, type KernelMap, noteFull, type Probe } from '../program.ts';
 import { exitEvent } from '../tracking.ts';
 import type { FragmentOptions, Profiler } from './profiler.ts';
 import { byEitherUnwinder, indent, splitStacks, stackFields, unlessStopped } from './stacks.ts';
@@ -30,7 +30,7 @@ export const offcpu: Profiler = {
   ],
   fragment: (options) => ({
     begin: [
-      ...declareOff(options),
+      ...declareMaps(options),
       ...(seesArrival(options) ? ['@arrived = (uint64)0;', '@used = (uint64)0;'] : []),
     ],
     probes: [
@@ -51,10 +51,10 @@ export const offcpu: Profiler = {
   onCommand: (options) => (seesArrival(options) ? [BEGAN] : []),
   onNamed: (options) => [
     '$now = nsecs;',
-    '$w = @off[(uint64)args->pid];',
+    '$w = @off[$named];',
     'if ($w.0 == 0) {',
-    `  @off[(uint64)args->pid] = (${['$now', '(uint64)args->pid', '(uint64)1', `(uint64)${SEEDED}`, ...stackFields(options)].join(', ')});`,
-    `  ${noteFull('@off', '@off[(uint64)args->pid].0 == 0')}`,
+    `  @off[$named] = (${['$now', '$named', '(uint64)1', `(uint64)${SEEDED}`, ...stackFields(options)].join(', ')});`,
+    `  ${noteFull('@off', '@off[$named].0 == 0')}`,
     '}',
   ],
 };
@@ -69,7 +69,7 @@ const BEGAN =
 function arrival(options: FragmentOptions): string[] {
   if (!seesArrival(options)) return [];
   return [
-    `if (args->next_pid == ${options.held}) { @arrived = $now; }`,
+    `if ($next == ${options.held}) { @arrived = $now; }`,
     `if (tid == ${options.held}) { @used = curtask->se.sum_exec_runtime; }`,
   ];
 }
@@ -94,11 +94,12 @@ function newThread(options: FragmentOptions): Probe {
     comment: 'A new thread waits for its first CPU.',
     body: [
       '$now = nsecs;',
-      '$pid = (uint64)args->pid;',
+      '$tid = (uint64)args->pid;',
+      '$pid = $tid;',
       `if (${isThread}) { $pid = (uint64)pid; }`,
-      `@off[(uint64)args->pid] = (${fields.join(', ')});`,
-      noteFull('@off', '@off[(uint64)args->pid].0 == 0'),
-      'print(("thread", $now, $pid, args->pid));',
+      `@off[$tid] = (${fields.join(', ')});`,
+      noteFull('@off', '@off[$tid].0 == 0'),
+      'print(("thread", $now, $pid, $tid));',
     ],
   };
 }
@@ -109,29 +110,34 @@ function helper(name: KernelMap['name']): KernelMap {
 
 function maps(stacks: number): KernelMap[] {
   return [
-    { name: '@unseen', role: 'result', key: 1, value: 1, perCpu: true },
-    { name: '@shortest', role: 'result', key: 2, value: 2, perCpu: true },
-    { name: '@longest', role: 'result', key: 2, value: 2, perCpu: true },
+    { name: '@unseen', role: 'result', key: 1, value: 1 },
+    { name: '@extremes', role: 'result', key: 2, value: 2 },
     { name: '@waits', role: 'result', key: 4, value: 2, perCpu: true, stats: true, stacksInKey: stacks },
     { name: '@off', role: 'leftover', key: 1, value: 4, stacksInValue: stacks, noticed: true },
   ];
 }
 
-/** bpftrace 0.23 has to know what a map holds before its parts are used as keys of another. */
-function declareOff(options: FragmentOptions): string[] {
+/** bpftrace 0.23 has to know what a map holds before its parts are used. */
+function declareMaps(options: FragmentOptions): string[] {
   const nothing = [...Array(4).fill('(uint64)0'), ...stackFields(options)];
-  return [`@off[(uint64)0] = (${nothing.join(', ')});`, 'delete(@off[(uint64)0]);'];
+  return [
+    `@off[(uint64)0] = (${nothing.join(', ')});`,
+    'delete(@off[(uint64)0]);',
+    '@extremes[(uint64)0, (uint64)0] = ((uint64)0, (uint64)0);',
+    'delete(@extremes[(uint64)0, (uint64)0]);',
+  ];
 }
 
 /** `@off[tid]`: (since, tgid, exec generation, state, kernel stack, user stack) of the wait in progress. */
 function startOfWait(options: FragmentOptions): string[] {
-  const state = withCall('(uint64)args->prev_state', options);
-  const fields = ['$now', '(uint64)pid', '@gen[(uint64)pid]', state];
+  const fields = ['$now', '(uint64)pid', '$gen', withCall('$state', options)];
   const save = (stacks: readonly string[]) => `@off[(uint64)tid] = (${[...fields, ...stacks].join(', ')});`;
   return [
-    `if (@gen[(uint64)pid]${unlessStopped(options)}) {`,
+    '$gen = @gen[(uint64)pid];',
+    `if ($gen${unlessStopped(options)}) {`,
     ...indent(unseenEnd(options)),
-    `  if (args->prev_state & ${LEAVING}) {`,
+    '  $state = (uint64)args->prev_state;',
+    `  if ($state & ${LEAVING}) {`,
     `    ${lastEvent(options.btf)}`,
     '  } else {',
     ...indent(indent(byEitherUnwinder(options, save))),
@@ -144,11 +150,12 @@ function startOfWait(options: FragmentOptions): string[] {
 function endOfWait(options: FragmentOptions): string[] {
   return [
     '$now = nsecs;',
-    '$w = @off[(uint64)args->next_pid];',
+    '$next = (uint64)args->next_pid;',
+    '$w = @off[$next];',
     `if ($w.0${unlessStopped(options)}) {`,
-    '  $wait = $now - $w.0;',
-    ...indent(addWait('$w', '(uint64)args->next_pid', options)),
-    '  delete(@off[(uint64)args->next_pid]);',
+    '  $wait = (uint64)($now - $w.0);',
+    ...indent(addWait('$w', '$next', options)),
+    '  delete(@off[$next]);',
     '}',
   ];
 }
@@ -160,11 +167,11 @@ function endOfWait(options: FragmentOptions): string[] {
  */
 function unseenEnd(options: FragmentOptions): string[] {
   const onCpu = 'curtask->se.sum_exec_runtime - curtask->se.prev_sum_exec_runtime';
-  const unseen = indent(countInto('@unseen[(uint64)pid]', options.losesFirstCounts));
+  const unseen = ['  @unseen[(uint64)tid] = @unseen[(uint64)tid] + 1;'];
   const mend = [
     `$in = $now - (uint64)(${onCpu});`,
     'if ($in > $p.0) {',
-    '  $wait = $in - $p.0;',
+    '  $wait = (uint64)($in - $p.0);',
     ...indent(addWait('$p', '(uint64)tid', options)),
     ...unseen,
     '}',
@@ -179,13 +186,22 @@ function unseenEnd(options: FragmentOptions): string[] {
   ];
 }
 
-/** Adds `$wait`, ns, of a thread to its sums; `wait` names the variable that holds its entry of `@off`. */
+/**
+ * Adds `$wait`, ns, of a thread to its sums; `wait` names the variable that holds its entry of `@off`. A thread is on one CPU
+ * at a time, so that its longest and shortest wait need no value for each of them.
+ */
 function addWait(wait: '$w' | '$p', tid: string, { stacks, minBlockNs }: FragmentOptions): string[] {
   const fields = stacks ? [1, 2, 3, 4, 5] : [1, 2, 3];
   const sums = [
     `@waits[${[tid, ...fields.map((i) => `${wait}.${i}`)].join(', ')}] = stats($wait);`,
-    `@longest[${tid}, ${wait}.1] = max($wait);`,
-    `@shortest[${tid}, ${wait}.1] = min($wait);`,
+    `$x = @extremes[${tid}, ${wait}.1];`,
+    'if ($x.1 == 0) {',
+    `  @extremes[${tid}, ${wait}.1] = ($wait, $wait);`,
+    '} else if ($wait > $x.0) {',
+    `  @extremes[${tid}, ${wait}.1] = ($wait, $x.1);`,
+    '} else if ($wait < $x.1) {',
+    `  @extremes[${tid}, ${wait}.1] = ($x.0, $wait);`,
+    '}',
   ];
   return minBlockNs > 0 ? [`if ($wait >= ${minBlockNs}) {`, ...indent(sums), '}'] : sums;
 }
@@ -251,14 +267,26 @@ export function readOpenWait(entry: Entry): OpenWait | undefined {
   return { tid: Number(entry.key), pid, generation, ...readState(state, kernel, user), sinceNs };
 }
 
-/** One entry of `@longest` or `@shortest`: key `tid,tgid`, value ns. */
-export function readExtreme(entry: Entry): { tid: number; pid: number; ns: number } | undefined {
-  const key = /^(\d{1,10}),(\d{1,10})$/.exec(entry.key);
-  const ns = readInteger(entry.value);
-  return key && ns !== undefined ? { tid: Number(key[1]), pid: Number(key[2]), ns } : undefined;
+const extremes = z.tuple([integer, integer]);
+
+/** The longest and the shortest wait of a thread, ns. */
+export interface Extremes {
+  readonly tid: number;
+  readonly pid: number;
+  readonly longestNs: number;
+  readonly shortestNs: number;
 }
 
-/** One entry of `@unseen`: key tgid, value how many of its threads' switches were not seen. */
+/** One entry of `@extremes`: key `tid,tgid`, value `[longest, shortest]` in ns. */
+export function readExtremes(entry: Entry): Extremes | undefined {
+  const key = /^(\d{1,10}),(\d{1,10})$/.exec(entry.key);
+  const value = extremes.safeParse(entry.value);
+  if (!key || !value.success) return undefined;
+  const [longestNs, shortestNs] = value.data;
+  return { tid: Number(key[1]), pid: Number(key[2]), longestNs, shortestNs };
+}
+
+/** One entry of `@unseen`: key tid, value how many of its switches were not seen. */
 export function readUnseen(entry: Entry): number | undefined {
   return /^\d{1,10}$/.test(entry.key) ? readInteger(entry.value) : undefined;
 }

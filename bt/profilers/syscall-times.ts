@@ -74,10 +74,9 @@ export function callTimes({ losesFirstCounts, stops }: FragmentOptions): Fragmen
           '  $took = nsecs - $c.0;',
           '  @times[$c.1, (uint64)cpu] = stats($took);',
           '  @slowest[$c.1, (uint64)cpu] = max($took);',
-          `  if (args->ret < 0 && args->ret >= -${MAX_ERRNO}) {`,
-          ...countInto('@errors[$c.1, (uint64)(0 - args->ret)]', losesFirstCounts).map(
-            (line) => `    ${line}`,
-          ),
+          '  $ret = args->ret;',
+          `  if ($ret < 0 && $ret >= -${MAX_ERRNO}) {`,
+          ...countInto('@errors[$c.1, (uint64)(0 - $ret)]', losesFirstCounts).map((line) => `    ${line}`),
           '  }',
           '  delete(@call[(uint64)tid]);',
           '}',

@@ -50,16 +50,17 @@ function enterProbe(options: FragmentOptions): Probe {
         options.losesFirstCounts ? `\n${WHY_SUMS}` : ''
       }`,
     body: [
-      ...countInto(`@calls[(uint64)pid, ${number}]`, options.losesFirstCounts),
-      ...(options.callTimes ? timed(options, number) : []),
+      `$id = ${number};`,
+      ...countInto('@calls[(uint64)pid, $id]', options.losesFirstCounts),
+      ...(options.callTimes ? timed(options) : []),
     ],
   };
 }
 
 /** A number below 0 is no call: a tracer or a seccomp filter took it out. */
-function timed({ stops }: FragmentOptions, number: string): string[] {
+function timed({ stops }: FragmentOptions): string[] {
   const running = stops ? ` && ${STOPPED} == 0` : '';
-  return [`if (args->id >= 0${running}) {`, ...beginCall(number).map((line) => `  ${line}`), '}'];
+  return [`if ($id >= 0${running}) {`, ...beginCall('$id').map((line) => `  ${line}`), '}'];
 }
 
 function callNumber({ btf, arch }: FragmentOptions): string {

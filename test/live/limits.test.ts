@@ -35,13 +35,7 @@ describe('a kernel map that fills up is told, with the option that makes room', 
   test.each([
     ['@gen, by 37 children alive at once', 16, [37, 0], 'syscalls', ['@calls', '@gen']],
     ['@calls, by calls of 37 children', 64, [37, 0], 'syscalls', ['@calls']],
-    [
-      '@off, by 101 threads blocked at once',
-      64,
-      [0, 101],
-      'offcpu',
-      ['@longest', '@off', '@shortest', '@waits'],
-    ],
+    ['@off, by 101 threads blocked at once', 64, [0, 101], 'offcpu', ['@extremes', '@off', '@waits']],
   ])('%s', async (_, entries, crowd, profilers, expected) => {
     const result = await crowded(entries, [workload('crowd'), ...crowd.map(String)], ['-p', profilers]);
     expect(fullMaps(result)).toEqual(expected);

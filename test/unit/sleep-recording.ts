@@ -16,8 +16,7 @@ export const SLEEP_LINES = [
   '{"type": "value", "data": ["exit",3945662807838,26857,26857,3944517799552,"sleep"]}',
   '{"type": "value", "data": ["stop",3945670370177]}',
   String.raw`{"type": "stats", "data": {"@waits": {"26857,26857,1,0,\n\tffffffff821f8b58 __schedule+1560\n\tffffffff821f94c3 schedule+35\n\tffffffff81415441 exit_to_user_mode_loop+81\n\tffffffff821ed6db do_syscall_64+571\n\tffffffff81000130 entry_SYSCALL_64_after_hwframe+118\n,\n\t7f195c6c5ca3 0x7f195c6c5ca3 ([unknown])\n": {"count": 1, "average": 54311, "total": 54311}, "26857,26857,1,1,\n\tffffffff821f8b58 __schedule+1560\n\tffffffff821f94c3 schedule+35\n\tffffffff8220043e do_nanosleep+94\n\tffffffff8141fcd4 hrtimer_nanosleep+116\n\tffffffff814288d0 common_nsleep+48\n\tffffffff8142bbde __x64_sys_clock_nanosleep+206\n\tffffffff821ed511 do_syscall_64+113\n\tffffffff81000130 entry_SYSCALL_64_after_hwframe+118\n,\n\t7f195c57f503 0x7f195c57f503 ([unknown])\n\t5f5e100 0x5f5e100 ([unknown])\n": {"count": 1, "average": 100093609, "total": 100093609}}}}`,
-  '{"type": "map", "data": {"@longest": {"26857,26857": 100093609}}}',
-  '{"type": "map", "data": {"@shortest": {"26857,26857": 54311}}}',
+  '{"type": "map", "data": {"@extremes": {"26857,26857": [100093609,54311]}}}',
   '{"type": "map", "data": {"@calls": {"26857,230": 1, "26857,231": 1, "26857,0": 3, "26857,9": 21}}}',
   '{"type": "value", "data": ["end",3945670417788]}',
 ];
@@ -74,7 +73,7 @@ export const SLEEP_FACTS: Facts = {
   dwarfPids: [],
   dwarfGeneration: 1,
   unwindsDwarf: 'too old',
-  room: { '@waits': 32_768, '@longest': 65_536, '@shortest': 65_536, '@calls': 65_536 },
+  room: { '@waits': 32_768, '@extremes': 65_536, '@calls': 65_536 },
   named: [],
 };
 

@@ -15,14 +15,14 @@ function choiceIn(plan: Plan, context: ProgramContext): string[] {
 
 describe('a program that unwinds by DWARF', () => {
   test('does so for the processes that were asked for, as long as they run the same program', () => {
-    const wait = '@off[(uint64)tid] = ($now, (uint64)pid, @gen[(uint64)pid], (uint64)args->prev_state';
+    const wait = '@off[(uint64)tid] = ($now, (uint64)pid, $gen, $state';
     expect(choiceIn(PLAN, DWARF)).toEqual([
       'if (@gen[(uint64)pid] == 1 && (pid == 23 || pid == 101)) {',
       `${wait}, kstack(raw, 127), dw_ustack(raw, 127));`,
       '} else {',
       `${wait}, kstack(raw, 127), ustack(raw, 127));`,
       '}',
-      'if (@off[(uint64)tid].0 == 0) { @full["@off"] = count(); }',
+      'if (@off[(uint64)tid].0 == 0) { @full["@off"] = 1; }',
     ]);
   });
 

@@ -36,7 +36,7 @@ describe('a mapping', () => {
 
   test('is told with the address that mmap returned, which no error is, and forgotten then', () => {
     expect(exit?.predicate).toBe('@mapping[(uint64)tid].0');
-    expect(exit?.body).toContain('if (args->ret > 0) {');
+    expect(exit?.body).toContain('if ($start > 0) {');
     expect(exit?.body.at(-1)).toBe('delete(@mapping[(uint64)tid]);');
   });
 
@@ -48,7 +48,7 @@ describe('a mapping', () => {
       'nsecs',
       'pid',
       '@gen[pid]',
-      'args->ret',
+      '$start',
       '$m.0',
       '$m.1',
       '$m.2',

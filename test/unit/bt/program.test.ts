@@ -135,7 +135,7 @@ describe('the maps of a program', () => {
 
   test('are those of its fragments, and one that says which were full', () => {
     expect(names(false)).toEqual(['@gen', '@count', '@a', '@off', '@b', '@full']);
-    expect(mapsOf([A], false).at(-1)).toMatchObject({ name: '@full', role: 'result', perCpu: true });
+    expect(mapsOf([A], false).at(-1)).toMatchObject({ name: '@full', role: 'result' });
     expect(mapsOf([B], false).map((map) => map.name)).toEqual(['@b']);
   });
 
@@ -146,5 +146,5 @@ describe('the maps of a program', () => {
 });
 
 test('a map without room is noted by its name', () => {
-  expect(noteFull('@gen', '@gen[tid] == 0')).toBe('if (@gen[tid] == 0) { @full["@gen"] = count(); }');
+  expect(noteFull('@gen', '@gen[tid] == 0')).toBe('if (@gen[tid] == 0) { @full["@gen"] = 1; }');
 });

@@ -61,14 +61,11 @@ describe('processes named by the profiler', () => {
   });
 
   test('what profilers want is done before the thread is followed', () => {
-    expect(named?.body.slice(-4, -2)).toEqual(['  named();', '  @gen[(uint64)args->pid] = (uint64)1;']);
+    expect(named?.body.slice(-4, -2)).toEqual(['  named();', '  @gen[$named] = (uint64)1;']);
   });
 
   test('a thread for which there is no room is noted', () => {
-    expect(named?.body.slice(-2)).toEqual([
-      '  if (@gen[(uint64)args->pid] == 0) { @full["@gen"] = count(); }',
-      '}',
-    ]);
+    expect(named?.body.slice(-2)).toEqual(['  if (@gen[$named] == 0) { @full["@gen"] = 1; }', '}']);
   });
 });
 
@@ -107,14 +104,14 @@ describe('each new program', () => {
 describe('children', () => {
   test('are followed with the generation of their parent', () => {
     expect(probesOf(NAMED).get('tracepoint:task:task_newtask')?.body).toContain(
-      '  @gen[(uint64)args->pid] = @gen[(uint64)pid];',
+      '  @gen[$child] = @gen[(uint64)pid];',
     );
   });
 
   test('for which there is no room are noted', () => {
     const body = probesOf(NAMED).get('tracepoint:task:task_newtask')?.body ?? [];
-    const made = body.indexOf('  @gen[(uint64)args->pid] = @gen[(uint64)pid];');
-    expect(body[made + 1]).toBe('  if (@gen[(uint64)args->pid] == 0) { @full["@gen"] = count(); }');
+    const made = body.indexOf('  @gen[$child] = @gen[(uint64)pid];');
+    expect(body[made + 1]).toBe('  if (@gen[$child] == 0) { @full["@gen"] = 1; }');
   });
 
   test('are processes, not threads', () => {
@@ -130,7 +127,10 @@ describe('children', () => {
 test('a process is forgotten when it is reaped, not when its leader exits', () => {
   const probes = probesOf(HELD);
   expect(probes.get('tracepoint:sched:sched_process_free')?.body).toEqual([
-    'delete(@gen[(uint64)args->pid]);',
+    '$gone = (uint64)args->pid;',
+    'if (@gen[$gone]) {',
+    '  delete(@gen[$gone]);',
+    '}',
   ]);
   expect(probes.get('tracepoint:sched:sched_process_exit')?.body.join()).not.toContain('delete');
 });

@@ -66,8 +66,8 @@ test.each([
     expect(others.get(key)?.change).toBe(change === 0 ? 0 : -change);
     expect(others.get(key)?.noise).toBe(noise);
   }
-  expect(there.account.wall_time_ns.change).toBe(-back.account.wall_time_ns.change);
-  expect(there.syscalls?.total.change).toBe(-(back.syscalls?.total.change ?? Number.NaN));
+  expect(there.account.wall_time_ns.change).toBe(0 - back.account.wall_time_ns.change);
+  expect(there.syscalls?.total.change).toBe(0 - (back.syscalls?.total.change ?? Number.NaN));
 });
 
 test.each([

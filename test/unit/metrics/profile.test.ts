@@ -200,7 +200,7 @@ describe('what was lost', () => {
     expectValid(profile);
   });
 
-  const room = { '@waits': 4, '@longest': 8, '@shortest': 8, '@calls': 4, '@off': 8, '@gen': 8 };
+  const room = { '@waits': 4, '@extremes': 8, '@calls': 4, '@off': 8, '@gen': 8 };
   const sentence = (map: string, keys: number) =>
     `the kernel map ${map} was full at ${keys} keys, and what came after was not counted; --map-entries 32 makes more room`;
   const withFull = (counts: string) => [

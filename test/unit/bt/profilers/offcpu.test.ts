@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import {
   offcpu,
-  readExtreme,
+  readExtremes,
   readOpenWait,
   readUnseen,
   readWait,
@@ -57,7 +57,7 @@ describe('the fragment', () => {
     (stacks) => {
       const { begin = [] } = offcpu.fragment({ ...OPTIONS, stacks });
       const wait = bodyOf({ stacks }).find((line) => line.includes('@off[(uint64)tid] = ')) ?? '';
-      expect(begin).toHaveLength(2);
+      expect(begin).toHaveLength(4);
       expect(begin[0]?.startsWith('@off[(uint64)0] = (')).toBe(true);
       expect(begin[0]?.split(',')).toHaveLength(wait.split(',').length);
       expect(begin[1]).toBe('delete(@off[(uint64)0]);');
@@ -68,11 +68,11 @@ describe('the fragment', () => {
     const seeds = offcpu.onNamed(OPTIONS).map((line) => line.trim());
     const starts = bodyOf().map((line) => line.trim());
     for (const [lines, key] of [
-      [seeds, '(uint64)args->pid'],
+      [seeds, '$named'],
       [starts, '(uint64)tid'],
     ] as const) {
       const begun = lines.findIndex((line) => line.startsWith(`@off[${key}] = (`));
-      expect(lines[begun + 1]).toBe(`if (@off[${key}].0 == 0) { @full["@off"] = count(); }`);
+      expect(lines[begun + 1]).toBe(`if (@off[${key}].0 == 0) { @full["@off"] = 1; }`);
     }
   });
 
@@ -80,8 +80,7 @@ describe('the fragment', () => {
     const roles = offcpu.fragment(OPTIONS).maps.map(({ name, role }) => [name, role]);
     expect(roles).toEqual([
       ['@unseen', 'result'],
-      ['@shortest', 'result'],
-      ['@longest', 'result'],
+      ['@extremes', 'result'],
       ['@waits', 'result'],
       ['@off', 'leftover'],
     ]);
@@ -93,21 +92,24 @@ describe('the fragment', () => {
   ])('with stacks (%s) its maps hold %i in an entry', (stacks, count) => {
     const { maps } = offcpu.fragment({ ...OPTIONS, stacks });
     const held = maps.map((map) => (map.stacksInKey ?? 0) + (map.stacksInValue ?? 0));
-    expect(held).toEqual([0, 0, 0, count, count]);
+    expect(held).toEqual([0, 0, count, count]);
   });
 
   test('without stacks none are read, and the keys have none', () => {
     const body = bodyOf({ stacks: false }).join('\n');
     expect(body).not.toContain('stack');
-    expect(body).toContain('@waits[(uint64)args->next_pid, $w.1, $w.2, $w.3] = stats($wait);');
+    expect(body).toContain('@waits[$next, $w.1, $w.2, $w.3] = stats($wait);');
   });
 
   test('short waits are left out of all maps, but end', () => {
     const body = bodyOf({ minBlockNs: 1_000_000 });
     const from = body.indexOf('  if ($wait >= 1000000) {');
     const inside = body.slice(from + 1, body.indexOf('  }', from));
-    expect(inside.map((line) => /@\w+/.exec(line)?.[0])).toEqual(['@waits', '@longest', '@shortest']);
-    expect(body).toContain('  delete(@off[(uint64)args->next_pid]);');
+    expect(inside.flatMap((line) => /@\w+/.exec(line)?.[0] ?? [])).toEqual([
+      '@waits',
+      ...Array(4).fill('@extremes'),
+    ]);
+    expect(body).toContain('  delete(@off[$next]);');
   });
 
   test('a threshold of 0 tests nothing', () => {
@@ -116,9 +118,9 @@ describe('the fragment', () => {
 
   test('a thread that leaves for ever begins no wait', () => {
     const body = bodyOf();
-    const at = body.indexOf('  if (args->prev_state & 0x30) {');
+    const at = body.indexOf('  if ($state & 0x30) {');
     expect(body.slice(at, at + 3)).toEqual([
-      '  if (args->prev_state & 0x30) {',
+      '  if ($state & 0x30) {',
       '    print(("exit", $now, pid, tid, curtask->start_boottime, comm, curtask->se.sum_exec_runtime, curtask->sched_info.run_delay));',
       '  } else {',
     ]);
@@ -135,15 +137,18 @@ describe('a thread that goes out while its wait is on', () => {
     expect(body.slice(at + 2, at + 5)).toEqual([
       '$in = $now - (uint64)(curtask->se.sum_exec_runtime - curtask->se.prev_sum_exec_runtime);',
       'if ($in > $p.0) {',
-      '$wait = $in - $p.0;',
+      '$wait = (uint64)($in - $p.0);',
     ]);
-    expect(body).toContain('@unseen[(uint64)pid] = count();');
+    expect(body).toContain('@unseen[(uint64)tid] = @unseen[(uint64)tid] + 1;');
   });
 
   test('is counted without BTF, unless it was named while it ran', () => {
     const body = bodyOf(false);
     const at = body.indexOf('$p = @off[(uint64)tid];');
-    expect(body.slice(at + 2, at + 4)).toEqual(['if ($p.3 != 4096) {', '@unseen[(uint64)pid] = count();']);
+    expect(body.slice(at + 2, at + 4)).toEqual([
+      'if ($p.3 != 4096) {',
+      '@unseen[(uint64)tid] = @unseen[(uint64)tid] + 1;',
+    ]);
     expect(body.join()).not.toMatch(/curtask/);
   });
 });
@@ -157,7 +162,7 @@ describe('a new thread', () => {
   test('waits for its first CPU from the moment on at which it is made', () => {
     expect(probeOf()?.predicate).toBe('@gen[(uint64)pid]');
     expect(probeOf({ stacks: false })?.body).toContain(
-      '@off[(uint64)args->pid] = ($now, $pid, @gen[(uint64)pid], (uint64)8192);',
+      '@off[$tid] = ($now, $pid, @gen[(uint64)pid], (uint64)8192);',
     );
   });
 
@@ -183,7 +188,7 @@ describe('the held process', () => {
     offcpu.fragment({ ...OPTIONS, ...options }).probes.flatMap((probe) => probe.body);
 
   test('is seen to come in, so that what it used before it became the command is known', () => {
-    expect(bodyOf({ held: 4711 })).toContain('if (args->next_pid == 4711) { @arrived = $now; }');
+    expect(bodyOf({ held: 4711 })).toContain('if ($next == 4711) { @arrived = $now; }');
     expect(offcpu.onCommand({ ...OPTIONS, held: 4711 }).join()).toContain('"began"');
   });
 
@@ -210,7 +215,7 @@ describe('once the profiler has asked for the maps', () => {
 
   test('no wait ends or begins any more', () => {
     const conditions = bodyOf(true).filter((line) => line.startsWith('if ') && line.endsWith('== 0) {'));
-    expect(conditions).toEqual(['if ($w.0 && @stopped == 0) {', 'if (@gen[(uint64)pid] && @stopped == 0) {']);
+    expect(conditions).toEqual(['if ($w.0 && @stopped == 0) {', 'if ($gen && @stopped == 0) {']);
   });
 
   test('a program without a profiler does not ask', () => {
@@ -382,30 +387,34 @@ describe('an entry of @off', () => {
   });
 });
 
-describe('an entry of @longest or @shortest', () => {
-  test('thread, process and time', () => {
-    expect(readExtreme({ key: '21098,21008', value: 20065187 })).toEqual({
+describe('an entry of @extremes', () => {
+  test('thread, process, longest and shortest', () => {
+    expect(readExtremes({ key: '21098,21008', value: [20065187, 4] })).toEqual({
       tid: 21098,
       pid: 21008,
-      ns: 20065187,
+      longestNs: 20065187,
+      shortestNs: 4,
     });
   });
 
   test('past 2^53 in quotes', () => {
-    expect(readExtreme({ key: '21098,21008', value: '9007199254740993' })?.ns).toBe(2 ** 53);
+    expect(readExtremes({ key: '21098,21008', value: ['9007199254740993', 1] })?.longestNs).toBe(2 ** 53);
   });
 
   test.each([
-    ['21098', 5],
-    ['21098,21008,7', 5],
-    ['-1,21008', 5],
-    ['21098,12345678901', 5],
-    ['21098,21008', '5f'],
-    ['21098,21008', -5],
+    ['21098', [5, 5]],
+    ['21098,21008,7', [5, 5]],
+    ['-1,21008', [5, 5]],
+    ['21098,12345678901', [5, 5]],
+    ['21098,21008', ['5f', 5]],
+    ['21098,21008', [5, -5]],
+    ['21098,21008', [5]],
+    ['21098,21008', [5, 5, 5]],
+    ['21098,21008', 5],
     ['21098,21008', undefined],
     ['21098,21008', null],
   ])('%j: %j cannot be read', (key, value) => {
-    expect(readExtreme({ key, value })).toBeUndefined();
+    expect(readExtremes({ key, value })).toBeUndefined();
   });
 });
 

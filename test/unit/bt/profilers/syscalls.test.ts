@@ -24,13 +24,16 @@ describe('the fragment', () => {
   const bodyOf = (options: Changes) => fragmentOf(options).probes.flatMap((probe) => probe.body);
 
   test('without BTF the number is taken as it is', () => {
-    expect(bodyOf({ btf: false, arch: 'x86_64' })).toEqual(['@calls[(uint64)pid, args->id] = count();']);
+    expect(bodyOf({ btf: false, arch: 'x86_64' })).toEqual([
+      '$id = args->id;',
+      '@calls[(uint64)pid, $id] = count();',
+    ]);
   });
 
   test('where two first counts can be one, a 0 is added first', () => {
     const body = bodyOf({ btf: false, arch: 'x86_64', losesFirstCounts: true });
-    const place = '@calls[(uint64)pid, args->id]';
-    expect(body).toEqual([`${place} = sum(0);`, `${place} = sum(1);`]);
+    const place = '@calls[(uint64)pid, $id]';
+    expect(body).toEqual(['$id = args->id;', `${place} = sum(0);`, `${place} = sum(1);`]);
   });
 
   test.each([
