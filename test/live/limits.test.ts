@@ -31,7 +31,7 @@ function fullMaps({ quality }: Profile): string[] {
     .sort();
 }
 
-describe('a kernel map that fills up is told, with the option that makes room', () => {
+describe.concurrent('a kernel map that fills up is told, with the option that makes room', () => {
   test.each([
     ['@gen, by 37 children alive at once', 16, [37, 0], 'syscalls', ['@calls', '@gen']],
     ['@calls, by calls of 37 children', 64, [37, 0], 'syscalls', ['@calls']],
@@ -64,7 +64,7 @@ test('more room than there is memory is refused at once', async () => {
   );
 });
 
-describe('a flood of updates that fail', () => {
+describe.concurrent('a flood of updates that fail', () => {
   const PING_PONG = ['20011'];
 
   test('makes no flood of lines', async () => {
@@ -87,7 +87,7 @@ describe('a flood of updates that fail', () => {
   });
 });
 
-describe('settings are obeyed', () => {
+describe.concurrent('settings are obeyed', () => {
   test('maps have the entries asked for, and all memory together is within the share and our arithmetic', async () => {
     const { maps: inKernel, limits } = await whileAttached([]);
     const plan = {

@@ -7,7 +7,7 @@ import { btprof, profile, sum, symbols, temporaryFile, validProfile, workload } 
 const SLEEPS = 23;
 const SLEEP_NS = 40e6;
 
-describe('a program that sleeps 23 times 40 ms in each of 3 threads', () => {
+describe.concurrent('a program that sleeps 23 times 40 ms in each of 3 threads', () => {
   test('has exactly 23 sleeps a thread, of 920 ms and what scheduling adds', async () => {
     const file = temporaryFile('p.json');
     const { stdout } = await btprof(['run', '--json', '-o', file, workload('sleepers')]);
@@ -46,7 +46,7 @@ describe('a program that sleeps 23 times 40 ms in each of 3 threads', () => {
   });
 });
 
-test('stacks are those of the thread that waits, taken when it stops', async () => {
+test.concurrent('stacks are those of the thread that waits, taken when it stops', async () => {
   const { metadata, ebpf } = await profile(['run', workload('two-waits')]);
   const of = (site: RegExp) =>
     ebpf.offcpu?.stacks.filter((s) => s.state === 'S' && site.test(siteOf(ebpf.offcpu, s) ?? '')) ?? [];
@@ -64,7 +64,7 @@ test('stacks are those of the thread that waits, taken when it stops', async () 
   expect(leaves(sleeps)).not.toEqual(leaves(reads));
 });
 
-test('user frames have their module and its offset, also when the process is gone', async () => {
+test.concurrent('user frames have their module and its offset, also when the process is gone', async () => {
   const { ebpf } = await profile(['run', workload('two-waits')]);
   const sleep = ebpf.offcpu?.stacks.find((s) => s.state === 'S' && siteOf(ebpf.offcpu, s) === 'do_nanosleep');
   const frames = sleep?.user.map((i) => ebpf.offcpu?.frames[i]) ?? [];
@@ -76,13 +76,13 @@ test('user frames have their module and its offset, also when the process is gon
   expect(frames[0]?.offset).toBeGreaterThan(0);
 });
 
-test('--stack-depth bounds both stacks', async () => {
+test.concurrent('--stack-depth bounds both stacks', async () => {
   const { ebpf } = await profile(['run', '--stack-depth', '2', workload('two-waits')]);
   const depths = ebpf.offcpu?.stacks.flatMap((s) => [s.user.length, s.kernel.length]) ?? [];
   expect(Math.max(...depths)).toBe(2);
 });
 
-test('what is still blocked when the command is left is told, with its stack, and is not in the totals', async () => {
+test.concurrent('what is still blocked when the command is left is told, with its stack, and is not in the totals', async () => {
   const file = temporaryFile('p.json');
   const { status } = await btprof([
     'run',
