@@ -9,6 +9,7 @@ import { stderr, stdout } from '../../../cli/output.ts';
 import { type DiffLook, diffView } from '../../../cli/views/diff.ts';
 import { diffOf } from '../../../metrics/diff.ts';
 import type { Profile } from '../../../metrics/schema.ts';
+import { formatNs } from '../../../metrics/units.ts';
 import { recorded, runOf } from '../metrics/recorded-profiles.ts';
 import { expectValid } from '../published-schema.ts';
 
@@ -104,9 +105,23 @@ describe('formats', () => {
     await diff('old new', { output, failIf: ['lock>1ms'] });
     expect(out).toBe('');
     expect(readFileSync(output, 'utf8')).toMatch(/^btprof diff: /);
-    expect(err).toMatch(/^gate lock>1ms: crossed: 9\d\d\.\d ms -> 9\d\d\.\d ms \(\S+ %\)\n$/);
+    const [before, after] = [OLD, NEW].map((profile) => profile.ebpf.offcpu?.by_reason.lock?.time_ns ?? 0);
+    const [from, to, , relative] = timeCells(before as number, after as number);
+    expect(err).toBe(`gate lock>1ms: crossed: ${from} -> ${to} (${relative})\n`);
   });
 });
+
+/** Time before and after, the change, and the change in per cent, as a page has them. */
+function timeCells(before: number, after: number): string[] {
+  const [change, percent] = [after - before, ((after / before - 1) * 100).toFixed(1)];
+  const sign = change < 0 ? '-' : '+';
+  return [
+    formatNs(before),
+    formatNs(after),
+    `${sign}${formatNs(Math.abs(change))}`,
+    Number(percent) === 0 ? '0.0 %' : `${change < 0 ? '' : '+'}${percent} %`,
+  ];
+}
 
 describe('the page', () => {
   const page = (before: Profile, after: Profile, look: Partial<DiffLook> = {}) =>
@@ -123,8 +138,15 @@ describe('the page', () => {
 
   test('has a row for each change, marked where it may be chance', () => {
     const text = page(OLD, NEW);
-    expect(text).toMatch(/^ *9\d\d\.\d ms +9\d\d\.\d ms +[-+]\S+ .s +[-+]\d\.\d % +\? {2}wall time$/m);
-    expect(text).toMatch(/^ *\S+ [µm]s +\S+ [µm]s +[-+]\S+ [µm]s +[-+]\S+ % +~ +\d+ -> \d+ {2}preempted$/m);
+    const rows = text.split('\n').map((line) => line.trim().split(/ {2,}/));
+    const [wall, wallAfter] = [OLD.metadata.wall_time_ns, NEW.metadata.wall_time_ns];
+    expect(rows).toContainEqual([...timeCells(wall, wallAfter), '?', 'wall time']);
+    const [was, is] = [OLD, NEW].map(
+      ({ ebpf }) => ebpf.offcpu?.by_reason.preempted ?? { time_ns: 0, count: 0 },
+    );
+    if (!was || !is) throw new Error('no thread was preempted');
+    const counts = `${was.count} -> ${is.count}`;
+    expect(rows).toContainEqual([...timeCells(was.time_ns, is.time_ns), '~', counts, 'preempted']);
     expect(text).toContain('Note: another version of bpftrace: 0.17.0 before, 0.27.1 after');
   });
 
@@ -139,8 +161,8 @@ describe('the page', () => {
   });
 
   test('dims what may be chance', () => {
-    const lines = page(OLD, NEW, { colours: true }).split('\n');
-    expect(lines.find((line) => line.includes('preempted'))).toMatch(/^.\[2m .* ~ /);
+    const [time] = timeCells(OLD.ebpf.offcpu?.by_reason.preempted?.time_ns ?? 0, 0);
+    expect(page(OLD, NEW, { colours: true })).toMatch(new RegExp(`^\u001b\\[2m +${time} `, 'm'));
   });
 
   test('in ASCII has nothing else', () => {

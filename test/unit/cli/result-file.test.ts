@@ -103,7 +103,7 @@ describe('what is no result is told in one sentence, with what to type', () => {
     [
       'an index beyond its table',
       edited((p) => p.ebpf.offcpu?.stacks[0]?.kernel.push(999)),
-      new RegExp(`a frame beyond the ${PROFILE.ebpf.offcpu?.frames.length}`),
+      new RegExp(`a frame beyond the ${PROFILE.ebpf.offcpu?.frames.length}\\b`),
     ],
   ])('%s', async (_, content, message) => {
     const error = await readResult(file(content)).catch((thrown) => thrown);
