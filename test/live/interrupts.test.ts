@@ -105,6 +105,7 @@ describe('Ctrl-C on a terminal', () => {
     const steps: Step[] = [INTERRUPT, ['', 0.3, 'interrupt']];
     const { status, screen } = await onTerminal(steps, ['run', ...readyThen('trap "" INT; sleep 61.06')]);
     expect(status).toBe(130);
+    expect(screen).toMatch(/stopped at once, without a result/);
     expect(screen).not.toMatch(/Off-CPU/);
     await expectNothingLeft('61.06');
   });
@@ -178,7 +179,7 @@ test('timeout, whose signal comes twice, leaves the result', async () => {
   });
   while (!processesWith('sleep 61.05').some((line) => line.startsWith('sleep'))) await sleep(50);
   timeout.kill('SIGTERM'); // which it passes on as it does its own: to btprof, and to its process group
-  await timeout;
+  expect((await timeout).exitCode).toBe(143);
   for (let i = 0; i < 300 && !read(file).endsWith('}\n'); i++) await sleep(100);
   expect(validProfile(read(file)).metadata.exit).toEqual({ code: null, signal: 'SIGTERM' });
 });
