@@ -257,7 +257,7 @@ function untimedHints({ untimed }: Ending): string[] {
     : [`what our own programs cost is unknown, for the kernel could not be asked: ${untimed}`];
 }
 
-/** Maps that only grow are full when they hold all that they can; of the others the program counts what had no room. */
+/** Maps that only grow are full when they hold all that they can; of the others the program notes which had no room. */
 function fullMaps({ maps, earlier }: Pick<Recording, 'maps' | 'earlier'>, room: Facts['room']): string[] {
   const noticed = (maps.get('@full') ?? []).filter((entry) => readInteger(entry.value) !== 0);
   const grown = [...maps].filter(

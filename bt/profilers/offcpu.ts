@@ -167,7 +167,7 @@ function endOfWait(options: FragmentOptions): string[] {
  */
 function unseenEnd(options: FragmentOptions): string[] {
   const onCpu = 'curtask->se.sum_exec_runtime - curtask->se.prev_sum_exec_runtime';
-  const unseen = ['  @unseen[(uint64)tid] = @unseen[(uint64)tid] + 1;'];
+  const unseen = indent(['@unseen[(uint64)tid] = @unseen[(uint64)tid] + 1;']);
   const mend = [
     `$in = $now - (uint64)(${onCpu});`,
     'if ($in > $p.0) {',
@@ -195,7 +195,7 @@ function addWait(wait: '$w' | '$p', tid: string, { stacks, minBlockNs }: Fragmen
   const sums = [
     `@waits[${[tid, ...fields.map((i) => `${wait}.${i}`)].join(', ')}] = stats($wait);`,
     `$x = @extremes[${tid}, ${wait}.1];`,
-    'if ($x.1 == 0) {',
+    'if ($x.0 == 0) {',
     `  @extremes[${tid}, ${wait}.1] = ($wait, $wait);`,
     '} else if ($wait > $x.0) {',
     `  @extremes[${tid}, ${wait}.1] = ($wait, $x.1);`,
