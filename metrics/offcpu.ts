@@ -1,12 +1,10 @@
 import {
-  type Extremes,
   type OpenWait,
   readExtremes,
   readOpenWait,
   readWait,
   TASK_STATES,
   type TaskState,
-  threadKey,
   type WaitRow,
 } from '../bt/profilers/offcpu.ts';
 import type { CallId } from '../bt/profilers/syscall-times.ts';
@@ -16,13 +14,12 @@ import type { FrameTable } from './frames.ts';
 import { distinct, hashOf, sameNumbers } from './hash.ts';
 import { type Reason, whyWaited } from './reasons.ts';
 import type { Frame, Offcpu } from './schema.ts';
+import { type Threads, threadStats, topThreads } from './thread-stats.ts';
 
-export interface OffcpuInput {
+export interface OffcpuInput extends Threads {
   readonly waits: readonly Entry[];
   readonly extremes: readonly Entry[];
   readonly off: readonly Entry[];
-  /** Whether the maps are of one moment, as at the end; waits go on while they are printed at an interval. */
-  readonly atOnce: boolean;
   /** The name of a system call; undefined when calls were not timed, and waits do not have theirs. */
   readonly callName: ((call: CallId) => string) | undefined;
   /** Whether stacks were asked for. */
@@ -32,17 +29,11 @@ export interface OffcpuInput {
    * tid in place of its process, too.
    */
   readonly named: ReadonlyMap<number, LiveThread>;
-  /** Names of threads by tid. */
-  readonly comms: ReadonlyMap<number, string>;
-  /** How long each thread lived within the collection, ns, by `PID:TID`. */
-  readonly lifetimes: ReadonlyMap<string, number>;
   /** End of the collection, ns of the kernel's clock. */
   readonly end: number;
   /** Threads that were on a CPU, or ready for one, when the collection ended. */
   readonly running: ReadonlySet<number>;
 }
-
-type ThreadStats = Offcpu['thread_stats'][string];
 
 /**
  * Off-CPU metrics out of the kernel's sums; `frames` grows by the frames of their stacks. What rests on names is left
@@ -52,13 +43,14 @@ export function offcpuMetrics(
   input: OffcpuInput,
   frames: FrameTable,
 ): { metrics: Offcpu; unreadable: number; stacksMissing: number; framesCut: number; incomplete: number } {
-  const read = input.waits.map(readWait);
-  const waits = read.filter((wait) => wait !== undefined).map((wait) => withOwner(wait, input.named));
-  const threads = threadStats(waits, input);
+  const waits = readRows(input.waits, readWait, input.named);
+  const extremes = readRows(input.extremes, readExtremes, input.named);
+  const open = readRows(input.off, readOpenWait, input.named);
+  const threads = threadStats(waits.rows, extremes.rows, input);
   const stats = Object.values(threads);
   const total = sum(stats.map((t) => t.total_time_ns));
   const events = sum(stats.map((t) => t.count));
-  const { rows: stacks, missing } = stackRows(waits, input, frames);
+  const { rows: stacks, missing } = stackRows(waits.rows, input, frames);
   const metrics: Offcpu = {
     total_time_ns: total,
     total_events: events,
@@ -71,7 +63,7 @@ export function offcpuMetrics(
     by_reason: {},
     undecided: {},
     idle: { time_ns: 0, count: 0, by_kind: {} },
-    still_blocked: stillBlocked(input, frames),
+    still_blocked: stillBlocked(open.rows, input, frames),
     stacks,
     frames: [...frames.frames],
     mappings: [...frames.mappings],
@@ -80,13 +72,26 @@ export function offcpuMetrics(
   metrics.undecided = undecided(metrics);
   return {
     metrics,
-    unreadable: [...read, ...input.extremes.map(readExtremes), ...input.off.map(readOpenWait)].filter(
-      (row) => row === undefined,
-    ).length,
+    unreadable: waits.unreadable + extremes.unreadable + open.unreadable,
     incomplete: sum(metrics.stacks.map((row) => (row.user_incomplete && !row.since_start ? row.count : 0))),
     framesCut: sum([...metrics.stacks, ...metrics.still_blocked].map((row) => row.user_cut)),
     stacksMissing: input.stacks ? missing : 0,
   };
+}
+
+/** Rows of threads with their process, and how many entries cannot be read. */
+function readRows<T extends { pid: number; tid: number }>(
+  entries: readonly Entry[],
+  read: (entry: Entry) => T | undefined,
+  named: OffcpuInput['named'],
+): { rows: T[]; unreadable: number } {
+  const rows = entries.map(read).filter((row) => row !== undefined);
+  return { rows: rows.map((row) => withOwner(row, named)), unreadable: entries.length - rows.length };
+}
+
+function withOwner<T extends { pid: number; tid: number }>(row: T, named: OffcpuInput['named']): T {
+  const pid = row.pid === row.tid ? (named.get(row.tid)?.pid ?? row.pid) : row.pid;
+  return pid === row.pid ? row : { ...row, pid };
 }
 
 /** Waits added up by their reasons, most of the time first. */
@@ -136,67 +141,6 @@ function sumByKey(entries: readonly Entry[]): Map<string, { count: number; total
     sums.set(entry.key, { count: count + wait.count, total: total + wait.totalNs });
   }
   return sums;
-}
-
-/** The ten threads that were off the CPU longest; percentages are of all threads' off-CPU time together. */
-function topThreads(threads: Record<string, ThreadStats>, total: number): Offcpu['top_blocking_threads'] {
-  return Object.entries(threads)
-    .sort(([, a], [, b]) => b.total_time_ns - a.total_time_ns)
-    .slice(0, 10)
-    .map(([key, t]) => ({
-      pid: Number(key.split(':')[0]),
-      tid: t.tid,
-      time_ms: t.total_time_ns / 1e6,
-      percentage: total ? Math.round((t.total_time_ns / total) * 10_000) / 100 : 0,
-    }));
-}
-
-function threadStats(waits: readonly WaitRow[], input: OffcpuInput): Record<string, ThreadStats> {
-  const extremes = extremesOf(input);
-  const threads = new Map<string, ThreadStats>();
-  for (const wait of waits) {
-    const key = threadKey(wait.pid, wait.tid);
-    const t = threads.get(key) ?? {
-      tid: wait.tid,
-      comm: input.comms.get(wait.tid) ?? null,
-      total_time_ns: 0,
-      count: 0,
-      avg_time_ns: 0,
-      max_time_ns: extremes.get(key)?.longestNs ?? 0,
-      min_time_ns: extremes.get(key)?.shortestNs ?? 0,
-      lifetime_ns: input.lifetimes.get(key) ?? null,
-    };
-    t.total_time_ns += wait.totalNs;
-    t.count += wait.count;
-    t.avg_time_ns = Math.round(t.total_time_ns / t.count);
-    threads.set(key, t);
-  }
-  if (!input.atOnce) for (const t of threads.values()) boundExtremes(t);
-  return Object.fromEntries(threads);
-}
-
-/** Brings extremes that are of later waits, too, within what the sum and the count allow. */
-function boundExtremes(thread: ThreadStats): void {
-  const { avg_time_ns, total_time_ns } = thread;
-  thread.max_time_ns = Math.min(Math.max(thread.max_time_ns, avg_time_ns), total_time_ns);
-  thread.min_time_ns = Math.min(thread.min_time_ns, avg_time_ns);
-}
-
-/** By thread; a thread that was named has two rows when it was named before its process was known. */
-function extremesOf({ extremes, named }: OffcpuInput): Map<string, Extremes> {
-  const found = new Map<string, Extremes>();
-  for (const entry of extremes) {
-    const row = readExtremes(entry);
-    if (!row) continue;
-    const key = threadKey(ownerOf(row, named), row.tid);
-    const other = found.get(key) ?? row;
-    found.set(key, {
-      ...row,
-      longestNs: Math.max(row.longestNs, other.longestNs),
-      shortestNs: Math.min(row.shortestNs, other.shortestNs),
-    });
-  }
-  return found;
 }
 
 /**
@@ -292,34 +236,24 @@ function stateOf({ state }: LiveThread): TaskState {
  * Waits that had not ended. A thread that was named to the program as perhaps blocked, and never was off the CPU
  * after all, is no wait.
  */
-function stillBlocked(input: OffcpuInput, frames: FrameTable): Offcpu['still_blocked'] {
-  return input.off
-    .map(readOpenWait)
-    .filter((wait): wait is OpenWait => wait !== undefined && wait.sinceNs <= input.end)
-    .filter((wait) => !(wait.sinceStart && input.running.has(wait.tid)))
-    .map((open) => {
-      const wait = withOwner(open, input.named);
-      return {
-        pid: wait.pid,
-        tid: wait.tid,
-        comm: input.comms.get(wait.tid) ?? null,
-        blocked_ns: input.end - wait.sinceNs,
-        since_start: wait.sinceStart,
-        idle: null,
-        ...(input.callName ? { syscall: wait.call ? input.callName(wait.call) : null } : {}),
-        ...whereWaited(wait, input, frames),
-      };
-    })
+function stillBlocked(
+  waits: readonly OpenWait[],
+  input: OffcpuInput,
+  frames: FrameTable,
+): Offcpu['still_blocked'] {
+  return waits
+    .filter((wait) => wait.sinceNs <= input.end && !(wait.sinceStart && input.running.has(wait.tid)))
+    .map((wait) => ({
+      pid: wait.pid,
+      tid: wait.tid,
+      comm: input.comms.get(wait.tid) ?? null,
+      blocked_ns: input.end - wait.sinceNs,
+      since_start: wait.sinceStart,
+      idle: null,
+      ...(input.callName ? { syscall: wait.call ? input.callName(wait.call) : null } : {}),
+      ...whereWaited(wait, input, frames),
+    }))
     .sort((a, b) => b.blocked_ns - a.blocked_ns);
-}
-
-function withOwner<T extends { pid: number; tid: number }>(wait: T, named: OffcpuInput['named']): T {
-  const pid = ownerOf(wait, named);
-  return pid === wait.pid ? wait : { ...wait, pid };
-}
-
-function ownerOf(row: { pid: number; tid: number }, named: OffcpuInput['named']): number {
-  return row.pid === row.tid ? (named.get(row.tid)?.pid ?? row.pid) : row.pid;
 }
 
 /** Kernel functions of a process's threads that have no user code: exiting ones, and io_uring's. */
