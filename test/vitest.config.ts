@@ -16,7 +16,6 @@ export default defineConfig({
           name: 'browser',
           root: '.',
           include: ['test/browser/**/*.test.ts'],
-          fileParallelism: false,
           testTimeout: 120_000,
           hookTimeout: 120_000,
         },

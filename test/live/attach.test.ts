@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { execa } from 'execa';
-import { afterEach, describe, expect, test } from 'vitest';
+import { test as base, describe, expect } from 'vitest';
 import { waitSite } from '../../metrics/wait-site.ts';
 import {
   BTPROF,
@@ -17,21 +17,27 @@ import {
 } from './btprof.ts';
 import { asStraceCounts, straceCounting } from './strace.ts';
 
-const started: { kill: (signal: NodeJS.Signals) => boolean }[] = [];
-afterEach(() => {
-  for (const child of started.splice(0)) child.kill('SIGKILL');
+/** Starts a program and waits until it does what it does; it is killed when the test has ended. */
+type Start = (file: string, ...args: string[]) => Promise<number>;
+
+const test = base.extend<{ start: Start }>({
+  // biome-ignore lint/correctness/noEmptyPattern: vitest reads from it what a fixture needs.
+  start: async ({}, use) => {
+    const started: { kill: (signal: NodeJS.Signals) => boolean }[] = [];
+    await use(async (file, ...args) => {
+      const child = execa(file, args, { stdin: 'ignore', reject: false });
+      started.push(child);
+      await new Promise((resolve) => setTimeout(resolve, 300));
+      return child.pid as number;
+    });
+    for (const child of started) child.kill('SIGKILL');
+  },
 });
 
-/** Starts a program and waits until it does what it does. */
-async function start(file: string, ...args: string[]): Promise<number> {
-  const child = execa(file, args, { stdin: 'ignore', reject: false });
-  started.push(child);
-  await new Promise((resolve) => setTimeout(resolve, 300));
-  return child.pid as number;
-}
-
-describe('attach', () => {
-  test('counts the waits that were on already from the start of the collection, and marks them', async () => {
+describe.concurrent('attach', () => {
+  test('counts the waits that were on already from the start of the collection, and marks them', async ({
+    start,
+  }) => {
     const pid = await start('sh', '-c', 'sleep 6; sleep 0.2; sleep 60');
     const { metadata, ebpf } = await profile(['attach', '-d', '7s', String(pid)]);
     const [marked, ...others] = ebpf.offcpu?.stacks.filter((s) => s.since_start) ?? [];
@@ -42,7 +48,9 @@ describe('attach', () => {
     expect(metadata).toMatchObject({ mode: 'attach', pid, exit: null });
   });
 
-  test('tells what was blocked from before the start to the end, where it is, and that the figures are of the span', async () => {
+  test('tells what was blocked from before the start to the end, where it is, and that the figures are of the span', async ({
+    start,
+  }) => {
     const pid = await start(workload('deadlock'));
     const { metadata, ebpf } = await profile(['attach', '-d', '500ms', String(pid)]);
     const stuck = ebpf.offcpu?.still_blocked ?? [];
@@ -58,7 +66,7 @@ describe('attach', () => {
     expect(metadata.wall_time_ns).toBeLessThan(4e9);
   });
 
-  test('knows the lifetime also of a thread that exits while the maps are printed', async () => {
+  test('knows the lifetime also of a thread that exits while the maps are printed', async ({ start }) => {
     const pid = await start('sleep', '60');
     const ending = `case $line in *\\"end\\"*) kill ${pid}; sleep 0.5 ;; esac; printf "%s\\n" "$line"`;
     const slow = bpftraceThat(
@@ -70,13 +78,13 @@ describe('attach', () => {
     expect(ebpf.offcpu?.still_blocked).toMatchObject([{ pid, reason: 'sleep' }]);
   });
 
-  test('never calls a thread blocked that was on the CPU all the time', async () => {
+  test('never calls a thread blocked that was on the CPU all the time', async ({ start }) => {
     const pid = await start('sh', '-c', 'while :; do :; done');
     const { ebpf } = await profile(['attach', '-d', '500ms', String(pid)]);
     expect(ebpf.offcpu?.still_blocked.filter((wait) => wait.since_start)).toEqual([]);
   });
 
-  test('counts what strace counts that is attached to the same process', async () => {
+  test('counts what strace counts that is attached to the same process', async ({ start }) => {
     const pid = await start('sh', '-c', 'kill -STOP $$; exec git log --stat --no-color');
     const { args, read } = straceCounting();
     const strace = execa('strace', [...args, '-p', String(pid)], { reject: false });
@@ -91,7 +99,7 @@ describe('attach', () => {
     expect(asStraceCounts(countsOf(ebpf.syscalls), { firstExecve: 0 })).toEqual(read());
   });
 
-  test('follows the children that are started, or leaves them alone', async () => {
+  test('follows the children that are started, or leaves them alone', async ({ start }) => {
     const pid = await start('sh', '-c', 'while :; do sleep 0.3; done');
     const followed = await profile(['attach', '-d', '1s', String(pid)]);
     expect(Object.values(followed.ebpf.syscalls?.by_process ?? {}).map((p) => p.comm)).toContain('sleep');
@@ -99,14 +107,14 @@ describe('attach', () => {
     expect(Object.keys(alone.ebpf.syscalls?.by_process ?? {})).toEqual([String(pid)]);
   });
 
-  test('ends with the last of its processes', async () => {
+  test('ends with the last of its processes', async ({ start }) => {
     const pids = [await start('sleep', '7'), await start('sleep', '6.5')];
     const { metadata } = await profile(['attach', ...pids.map(String)]);
     expect(metadata.wall_time_ns).toBeLessThan(7e9);
     expect(metadata.processes).toBe(2);
   });
 
-  test('says of which process a thread is', async () => {
+  test('says of which process a thread is', async ({ start }) => {
     const pid = await start(workload('deadlock'));
     const thread = readdirSync(`/proc/${pid}/task`).find((tid) => tid !== String(pid)) ?? '';
     const { status, stderr } = await btprof(['attach', thread]);
@@ -126,7 +134,7 @@ describe('attach', () => {
 });
 
 describe('system', () => {
-  test('sees processes that run already and new ones, and not itself', async () => {
+  test('sees processes that run already and new ones, and not itself', async ({ start }) => {
     const pid = await start('sh', '-c', 'while :; do sleep 0.05; done');
     const { metadata, ebpf } = await profile(['system', '-d', '1s']);
     const processes = ebpf.syscalls?.by_process ?? {};

@@ -8,7 +8,7 @@ import { BTPROF, bpftraceThat, btprof, temporaryFile, valid, validProfile } from
 const NOT_ROOT = 'ERROR: bpftrace currently only supports running as the root user.';
 const VERSION = 'case $1 in --version) exec bpftrace --version;; esac';
 
-describe('a failure is a sentence with the value seen, the next thing to type, and the status of the contract', () => {
+describe.concurrent('a failure is a sentence with the value seen, the next thing to type, and the status of the contract', () => {
   test.each([
     ['a command that is not there', ['run', 'no-such-command'], 127, /command not found: "no-such-command"/],
     [

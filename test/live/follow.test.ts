@@ -69,7 +69,7 @@ describe.concurrent('followed in the kernel', () => {
   });
 });
 
-test.each([['offcpu'], ['syscalls']])('-p %s measures that alone', async (name) => {
+test.concurrent.each([['offcpu'], ['syscalls']])('-p %s measures that alone', async (name) => {
   const { metadata, ebpf } = await profile(['run', '-p', name, workload('two-waits')]);
   expect(metadata.profilers).toEqual([name]);
   expect(Object.keys(ebpf)).toEqual([name]);

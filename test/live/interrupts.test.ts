@@ -4,7 +4,7 @@ import { resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { stripVTControlCharacters as plainOf } from 'node:util';
 import { execa } from 'execa';
-import { describe, expect, test } from 'vitest';
+import { afterAll, describe, expect, test } from 'vitest';
 import type { MetadataLine, Profile, Sample } from '../../metrics/schema.ts';
 import {
   BTPROF,
@@ -61,6 +61,12 @@ function read(file: string): string {
   }
 }
 
+/** Waits until a process has that command line. */
+async function untilRuns(command: readonly string[]): Promise<void> {
+  const line = command.join(' ');
+  while (!processesWith(line).some((other) => other.startsWith(line))) await sleep(50);
+}
+
 /** Names of processes by pid, also of those that are on their way out and have no command line any more. */
 function comms(): string[] {
   return readdirSync('/proc')
@@ -71,20 +77,30 @@ function comms(): string[] {
 /** What btprof starts besides the command; the kernel cuts names at 15 bytes. */
 const OURS = ['bpftrace', 'btprof-bpf-stat'];
 
+/** No process with that mark in its command line; of what btprof starts itself, see the end of all. */
+function expectNoneWith(mark: string): Promise<void> {
+  return expectNone(() => processesWith(mark));
+}
+
 /** The kernel takes a while to let go of a killed bpftrace's probes. */
-async function expectNothingLeft(mark: string): Promise<void> {
-  const left = () => [...processesWith(mark), ...comms().filter((comm) => OURS.includes(comm))];
+async function expectNone(left: () => string[]): Promise<void> {
   for (let i = 0; i < 300 && left().length > 0; i++) await sleep(100);
   expect(left()).toEqual([]);
 }
 
-describe('Ctrl-C on a terminal', () => {
+/** Nothing of ours is left on this machine; no test may run meanwhile. */
+function expectNothingLeft(): Promise<void> {
+  return expectNone(() => comms().filter((comm) => OURS.includes(comm)));
+}
+afterAll(expectNothingLeft);
+
+describe.concurrent('Ctrl-C on a terminal', () => {
   test('reaches the command, and gives the result', async () => {
     const { status, screen } = await onTerminal([INTERRUPT], ['run', ...readyThen('exec sleep 61.01')]);
     expect(status).toBe(130);
     expect(screen).toMatch(/btprof: sh -c .* sleep 61.01\S*\n.*killed by SIGINT/);
     expect(screen).toMatch(/do_nanosleep/);
-    await expectNothingLeft('61.01');
+    await expectNoneWith('61.01');
   });
 
   test('is handled by a command that handles it, whose status is ours', async () => {
@@ -107,7 +123,7 @@ describe('Ctrl-C on a terminal', () => {
     expect(status).toBe(130);
     expect(screen).toMatch(/stopped at once, without a result/);
     expect(screen).not.toMatch(/Off-CPU/);
-    await expectNothingLeft('61.06');
+    await expectNoneWith('61.06');
   });
 
   test.each([[0.02], [0.2], [0.5]])(
@@ -119,7 +135,7 @@ describe('Ctrl-C on a terminal', () => {
       );
       expect(status).toBe(130);
       expect(screen).not.toMatch(/started|Off-CPU/);
-      await expectNothingLeft('61.02');
+      await expectNoneWith('61.02');
     },
   );
 
@@ -130,7 +146,7 @@ describe('Ctrl-C on a terminal', () => {
   });
 });
 
-describe('without a terminal', () => {
+describe.concurrent('without a terminal', () => {
   test.each([
     ['SIGINT', 130],
     ['SIGTERM', 143],
@@ -138,10 +154,9 @@ describe('without a terminal', () => {
     ['SIGUSR1', 138],
   ] as const)('%s to btprof reaches the command', async (signal, status) => {
     const file = temporaryFile('p.json');
-    const child = execa('setsid', ['-w', BTPROF, 'run', '--json', '-o', file, 'sleep', '61.03'], {
-      reject: false,
-    });
-    while (!processesWith('sleep 61.03').some((line) => line.startsWith('sleep'))) await sleep(50);
+    const command = ['sleep', `61.${status}`];
+    const child = execa('setsid', ['-w', BTPROF, 'run', '--json', '-o', file, ...command], { reject: false });
+    await untilRuns(command);
     const line = readdirSync('/proc').find((pid) =>
       read(`/proc/${pid}/cmdline`).includes(`btprof.mjs\0run\0--json\0-o\0${file}`),
     );
@@ -151,13 +166,13 @@ describe('without a terminal', () => {
   });
 });
 
-describe('a terminal that hangs up', () => {
+describe.concurrent('a terminal that hangs up', () => {
   test.each([
     ['run', READY, ['run', '-q', ...readyThen('sleep 61.04')]],
     ['system', 'collecting', ['system']],
   ])('ends %s, and leaves nothing', async (_, shown, args) => {
     await onTerminal([[shown, 0.5, 'hang up']], args);
-    await expectNothingLeft('61.04');
+    await expectNoneWith('61.04');
   });
 });
 
@@ -169,15 +184,16 @@ test('success and failure leave no process, file or mount', async () => {
   await btprof(['attach', '4194303']);
   await btprof(['run', '--bpftrace', '/bin/false', 'true']);
   expect(traces()).toEqual(before);
-  await expectNothingLeft('sleep 0.01');
+  await expectNoneWith('sleep 0.01');
+  await expectNothingLeft();
 });
 
-test('timeout, whose signal comes twice, leaves the result', async () => {
+test.concurrent('timeout, whose signal comes twice, leaves the result', async () => {
   const file = temporaryFile('p.json');
   const timeout = execa('timeout', ['60', BTPROF, 'run', '--json', '-o', file, 'sleep', '61.05'], {
     reject: false,
   });
-  while (!processesWith('sleep 61.05').some((line) => line.startsWith('sleep'))) await sleep(50);
+  await untilRuns(['sleep', '61.05']);
   timeout.kill('SIGTERM'); // which it passes on as it does its own: to btprof, and to its process group
   expect((await timeout).exitCode).toBe(143);
   for (let i = 0; i < 300 && !read(file).endsWith('}\n'); i++) await sleep(100);
@@ -197,7 +213,8 @@ describe('kill -9 of btprof', () => {
     for (let i = 0; i < 200 && comms().includes('bpftrace'); i++) await sleep(100);
     expect(comms()).not.toContain('bpftrace');
     expect(processesWith('exec /usr/bin/env -i')).toEqual([]);
-    await expectNothingLeft('sleep 5.07'); // the command itself is the user's, and runs to its end
+    await expectNothingLeft();
+    await expectNoneWith('sleep 5.07'); // the command itself is the user's, and runs to its end
   });
 });
 
@@ -212,7 +229,7 @@ test('two at once do not disturb each other', async () => {
   expect(system.ebpf.syscalls?.total).toBeGreaterThan(0);
 });
 
-test('jsonl: metadata, a sample an interval, and the profile, which is the sum of the samples', async () => {
+test.concurrent('jsonl: metadata, a sample an interval, and the profile, which is the sum of the samples', async () => {
   const file = temporaryFile('p.jsonl');
   const script = 'for i in 1 2 3 4 5 6 7; do sleep 0.1; done';
   await btprof(['run', '-f', 'jsonl', '-i', '200ms', '-o', file, 'sh', '-c', script]);
@@ -232,7 +249,7 @@ test('jsonl: metadata, a sample an interval, and the profile, which is the sum o
     );
 });
 
-test('--duration ends the collection and not the command', async () => {
+test.concurrent('--duration ends the collection and not the command', async () => {
   const file = temporaryFile('p.json');
   const { status, stdout } = await btprof([
     'run',
@@ -251,7 +268,7 @@ test('--duration ends the collection and not the command', async () => {
   expect(metadata.wall_time_ns).toBeLessThan(2e9);
 });
 
-test('a result that goes to stdout waits for the end of a command that outlives the duration', async () => {
+test.concurrent('a result that goes to stdout waits for the end of a command that outlives the duration', async () => {
   const script = 'echo first; sleep 2; echo last; exit 5';
   const { status, stdout } = await btprof(['run', '--json', '-d', '500ms', 'sh', '-c', script]);
   expect(status).toBe(5);

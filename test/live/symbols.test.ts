@@ -95,7 +95,7 @@ describe.concurrent('the functions that call each other are named in order, leaf
   });
 });
 
-test('programs that live for a millisecond have module and function, too', async () => {
+test.concurrent('programs that live for a millisecond have module and function, too', async () => {
   const program = await built('fixtures/workloads/chain.c');
   const script = 'i=0; while [ $i -lt 101 ]; do "$0" 1 1; i=$((i+1)); done';
   const { ebpf, quality } = await profile(['run', 'sh', '-c', script, program]);
@@ -107,7 +107,7 @@ test('programs that live for a millisecond have module and function, too', async
   for (const { chain } of rows) expect(chain.slice(0, 4)).toEqual(CHAIN);
 });
 
-test('attached processes have names', async () => {
+test.concurrent('attached processes have names', async () => {
   const program = await built('fixtures/workloads/chain.c');
   const running = execa(program, ['30000', '10'], { reject: false });
   const { ebpf } = await profile(['attach', '-d', '1s', String(running.pid)]);
@@ -117,7 +117,7 @@ test('attached processes have names', async () => {
   for (const { chain } of whole) expect(chain.slice(0, 4)).toEqual(CHAIN);
 });
 
-test('words that were never return addresses end a stack, and are counted', async () => {
+test.concurrent('words that were never return addresses end a stack, and are counted', async () => {
   const { ebpf, quality } = await profile(['run', workload('sleepers')]);
   const offcpu = ebpf.offcpu as Offcpu;
   const cut = offcpu.stacks.reduce((sum, stack) => sum + stack.user_cut, 0);

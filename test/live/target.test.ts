@@ -84,7 +84,7 @@ describe.concurrent('a command under btprof', () => {
   });
 });
 
-test('without -o the summary goes to stderr, and JSON to stdout after what the command wrote', async () => {
+test.concurrent('without -o the summary goes to stderr, and JSON to stdout after what the command wrote', async () => {
   const summary = await btprof(['run', 'echo', 'hello']);
   expect(summary.stdout).toBe('hello\n');
   expect(summary.stderr).toMatch(/^btprof: echo hello\n/);
@@ -95,7 +95,7 @@ test('without -o the summary goes to stderr, and JSON to stdout after what the c
   expect(valid<Profile>(rest.join('\n')).metadata.cmd).toEqual(['echo', 'hello']);
 });
 
-test('a name with commas, quotes, spaces, a newline and other letters is kept', async () => {
+test.concurrent('a name with commas, quotes, spaces, a newline and other letters is kept', async () => {
   const name = 'a,"é \'x\n\\';
   const script = `import ctypes; ctypes.CDLL(None).prctl(15, ${JSON.stringify(name)}.encode(), 0, 0, 0)`;
   const { ebpf, metadata } = await profile(['run', 'python3', '-c', script]);
@@ -120,7 +120,7 @@ test('process ids above 65,535 are whole', async () => {
   }
 });
 
-test('32-bit calls of a 64-bit kernel are counted apart, by their own names', async () => {
+test.concurrent('32-bit calls of a 64-bit kernel are counted apart, by their own names', async () => {
   const { ebpf } = await profile(['run', workload('compat')]);
   expect(ebpf.syscalls?.compat_32bit).toEqual({ total: 7, by_syscall: { getpid: { count: 7 } } });
   expect(ebpf.syscalls?.by_syscall.getpid).toEqual({ count: 7 });

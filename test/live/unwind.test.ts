@@ -74,7 +74,7 @@ test('by frame pointers callers are missing, which is said', async () => {
   expect(quality.hints.join()).toMatch(able ? /--unwind dwarf finds them/ : /stacks that lack callers/);
 });
 
-describe.runIf(able)('where bpftrace unwinds by DWARF', () => {
+describe.runIf(able)('where bpftrace unwinds by DWARF', { concurrent: true }, () => {
   test.each(['dwarf', 'auto'])('--unwind %s finds them all', async (unwinder) => {
     const { ebpf, quality } = await attach('--unwind', unwinder);
     const { chain, incomplete } = longest(ebpf.offcpu);

@@ -22,12 +22,12 @@ function expectAlike<T>(values: readonly T[]): void {
   for (const value of values) expect(value).toEqual(values[0]);
 }
 
-test('the results say which version they come from', async () => {
+test.concurrent('the results say which version they come from', async () => {
   const results = await profiles(['run'], ['true']);
   expect(results.map((p) => p.metadata.bpftrace.replace(/\.\d+$/, ''))).toEqual(['0.17', '0.23', '0.27']);
 });
 
-describe('the same command has the same counts', () => {
+describe.concurrent('the same command has the same counts', () => {
   test.each([
     ['200 short children', () => [workload('forks')]],
     ['8 threads', () => [workload('threads')]],
