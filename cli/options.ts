@@ -39,7 +39,7 @@ export function addPlanOptions(command: Command): Command {
     .option('--min-block <time>', 'leave out waits shorter than TIME', parseTimeNs, 0)
     .option(
       '--syscall-times',
-      'also errors, times and waits of each system call, for 1.7 µs a call in place of 0.5',
+      'also errors, times and waits of each system call, for 3 to 4 times the cost of a call',
     )
     .option('--no-follow', 'leave children alone')
     .option('--no-stacks', 'times and counts only')

@@ -22,7 +22,7 @@ export const offcpu: Profiler = {
   name: 'offcpu',
   summary: 'how long each thread was off the CPU, and in which user and kernel stack',
   tracepoints: ['sched:sched_switch', 'task:task_newtask'],
-  cost: 'about 2.8 µs per context switch of a followed thread, 0.9 µs with --no-stacks, 0.3 µs of any other',
+  cost: '3 to 5 µs per context switch of a followed thread, 1 to 1.7 µs with --no-stacks, 0.3 to 0.4 µs of any other',
   caveats: [
     'a thread that is ready but has no CPU is off-CPU too (state R)',
     'code without frame pointers gives one right user frame and then words that were never code',

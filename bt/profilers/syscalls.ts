@@ -21,7 +21,7 @@ export const syscalls: Profiler = {
   name: 'syscalls',
   summary: 'every system call by name, category and process: exact counts',
   tracepoints: ['raw_syscalls:sys_enter'],
-  cost: 'about 0.45 µs per system call of a followed process, 0.14 µs of any other; see also --syscall-times',
+  cost: '0.4 to 0.7 µs per system call of a followed process, 0.1 to 0.2 µs of any other; see also --syscall-times',
   caveats: [
     'a call is counted when it is entered, whether or not it succeeds',
     'calls answered by the vDSO (clock_gettime, getcpu) never enter the kernel and are not counted',
