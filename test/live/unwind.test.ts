@@ -1,7 +1,7 @@
 import { chmodSync, copyFileSync, readFileSync, writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { execa } from 'execa';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { dialectFor } from '../../bt/dialect.ts';
 import type { Offcpu, Profile } from '../../metrics/schema.ts';
 import { BTPROF, bpftraceThat, btprof, profile, symbols, temporaryFile, valid } from './btprof.ts';
@@ -14,13 +14,13 @@ const CHAIN = ['inner', 'middle', 'outer', 'main'];
 let running: { pid: number; kill: () => void };
 let program: string;
 
-beforeEach(async () => {
+beforeAll(async () => {
   program = temporaryFile('program');
   await execa('gcc', ['-O2', '-fomit-frame-pointer', '-o', program, 'fixtures/workloads/chain.c']);
-  const child = execa(program, ['30000', '10'], { reject: false });
+  const child = execa(program, ['300000', '10'], { reject: false });
   running = { pid: child.pid as number, kill: () => child.kill('SIGKILL') };
 });
-afterEach(() => running.kill());
+afterAll(() => running.kill());
 
 function attach(...options: string[]): Promise<Profile> {
   return profile(['attach', '-d', '1s', ...options, String(running.pid)]);
