@@ -104,7 +104,7 @@ function waitSentence(offcpu: Offcpu): string | undefined {
   const rows = withinWork(offcpu.stacks, offcpu);
   const total = timeOf(rows) + blockedTime(withinWork(offcpu.still_blocked, offcpu));
   if (total < NEGLIGIBLE * threadTime(offcpu)) return undefined;
-  const [hottest] = hottestWaits(rows, chains);
+  const [hottest] = hottestWaits(longTogether(rows, chains, NOTABLE * total), chains);
   if (!hottest || hottest.timeNs < NOTABLE * total) return undefined;
   const { timeNs, reason } = hottest;
   const chain = chains.textOf(hottest.rows[0] as StackRow);
@@ -113,6 +113,17 @@ function waitSentence(offcpu: Offcpu): string | undefined {
   const share = formatShare(timeNs, total);
   const figures = `${formatNs(timeNs)} in ${plural(waits, 'wait')} of ${plural(threads, 'thread')}`;
   return `${share} of the off-CPU time within work was ${reason}: ${chain} (${figures}).`;
+}
+
+/** Without the waits of functions that have less than `leastNs`: no way into such a one has more. */
+function longTogether(
+  rows: readonly StackRow[],
+  { leafOf }: CallChains,
+  leastNs: number,
+): readonly StackRow[] {
+  return groupBy(rows, leafOf)
+    .filter((group) => timeOf(group) >= leastNs)
+    .flat();
 }
 
 /** How long all threads were watched together; without that, how long they were off the CPU. */

@@ -36,6 +36,8 @@ export interface CallChains {
   readonly textOf: (place: Place) => string;
   /** One number for all waits that have one reason and one text; it comes sooner than the text. */
   readonly groupOf: (place: Place) => number;
+  /** One number for all waits of one reason in one function of the application: those of a group share it. It comes soonest. */
+  readonly leafOf: (place: Place) => number;
 }
 
 /** @param frames with names for people */
@@ -62,6 +64,11 @@ export function callChains(frames: readonly Frame[]): CallChains {
       const ids = [reason, called?.id ?? 0, site?.id ?? 0];
       for (const { id } of application) ids.push(id);
       return groups.indexOf(ids);
+    },
+    leafOf: ({ reason, user }) => {
+      const leaf =
+        reason === 'preempted' ? undefined : user.find((index) => wordOf(index).kind === 'application');
+      return (leaf === undefined ? 0 : wordOf(leaf).id) * REASONS.length + REASONS.indexOf(reason);
     },
   };
 }

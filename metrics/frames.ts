@@ -69,14 +69,18 @@ export function newFrameTable(
     ({ address }) => hashOfText(address),
     areSame,
   );
-  const { items: mappingRows, indexOf: mappingIndex } = distinct<MappingRow>(
+  const { items: mappingRows, indexOf: rowIndex } = distinct<MappingRow>(
     ({ start }) => hashOfText(start),
     areSameMapping,
   );
+  const mappingIndexes = new Map<Mapping, number>();
+  const mappingIndex = (mapping: Mapping): number => {
+    const index = mappingIndexes.get(mapping) ?? rowIndex(mappingRow(mapping, symbols.buildId));
+    mappingIndexes.set(mapping, index);
+    return index;
+  };
   const indexOf = (frame: Frame, place?: FilePlace): number => {
-    const mapping = place?.mapping.path
-      ? mappingIndex(mappingRow(place.mapping, symbols.buildId))
-      : undefined;
+    const mapping = place?.mapping.path ? mappingIndex(place.mapping) : undefined;
     const index = frameIndex(mapping === undefined ? frame : { ...frame, mapping });
     places[index] = place;
     return index;

@@ -36,23 +36,25 @@ export function readStack(
   look: (address: string, leaf: boolean) => number,
 ): number[] {
   const end = encode(text);
-  const stack = scratch;
+  const [line, digits, ends, stack] = [bytes, HEX_DIGITS, ENDS_LINE, scratch]; // at hand: this is the hottest loop
   let length = 0;
   let half = NO_HALF;
   for (let at = 0; at < end; ) {
-    while (at < end && hexDigit(at) < 0) at++;
+    while (at < end && (digits[line[at] as number] as number) < 0) at++;
     const start = at;
     let high = 0;
     let low = 0;
-    for (let digit = hexDigit(at); digit >= 0; digit = hexDigit(++at)) {
+    let digit = digits[line[at] as number] as number;
+    while (digit >= 0) {
       high = (high << 4) | (low >>> 28);
       low = (low << 4) | digit;
+      digit = digits[line[++at] as number] as number;
     }
     if (high === 0 && low === 0) break;
     const leaf = length === 0;
     if (length < 2 || high !== half.high) half = halfOf(leaf ? known.leaf : known.callers, high);
-    stack[length++] = half.low.get(low) ?? keep(half, low, look(bytes.toString('latin1', start, at), leaf));
-    while (ENDS_LINE[bytes[at] as number] === 0) at++;
+    stack[length++] = half.low.get(low) ?? keep(half, low, look(line.toString('latin1', start, at), leaf));
+    while (ends[line[at] as number] === 0) at++;
   }
   return stack.slice(0, length);
 }
@@ -98,7 +100,3 @@ function encode(text: string): number {
 const HEX_DIGITS = Int8Array.from({ length: 256 }, (_, byte) =>
   '0123456789abcdef'.indexOf(String.fromCharCode(byte)),
 );
-
-function hexDigit(at: number): number {
-  return HEX_DIGITS[bytes[at] as number] as number;
-}
