@@ -36,6 +36,8 @@ function explain(error: unknown, argv: readonly string[]): number {
   return 125;
 }
 
+const commands = () => import('./commands.ts');
+
 type SetStatus = (status: number) => void;
 
 function commandLine(exit: SetStatus): Command {
@@ -76,7 +78,7 @@ function addRun(program: Command, exit: SetStatus): void {
     .argument('[args...]')
     .passThroughOptions()
     .action(async (_command: string, args: string[], options: ProfileOptions) => {
-      const { runCommand } = await import('./profile.ts');
+      const { runCommand } = await (await commands()).profile();
       exit(await runCommand(rawArguments(1 + args.length), DESCRIPTORS, options));
     });
 }
@@ -89,7 +91,7 @@ function addAttach(program: Command, exit: SetStatus): void {
     )
     .argument('<pid...>', 'process ids', parsePid)
     .action(async (pids: number[], options: ProfileOptions) => {
-      const { attachCommand } = await import('./profile.ts');
+      const { attachCommand } = await (await commands()).profile();
       exit(await attachCommand(pids, options));
     });
 }
@@ -99,7 +101,7 @@ function addSystem(program: Command, exit: SetStatus): void {
     .summary('profile the whole machine')
     .description('Profile every process of the machine but btprof itself, until Ctrl-C or --duration.')
     .action(async (options: ProfileOptions) => {
-      const { systemCommand } = await import('./profile.ts');
+      const { systemCommand } = await (await commands()).profile();
       exit(await systemCommand(options));
     });
 }
@@ -112,7 +114,7 @@ function addReport(program: Command, exit: SetStatus): void {
     )
     .argument('<capture>', 'its file; - for standard input')
     .action(async (path: string, options: ResultOptions) => {
-      const { reportCommand } = await import('./report.ts');
+      const { reportCommand } = await (await commands()).report();
       exit(await reportCommand(path, options));
     });
 }
@@ -125,7 +127,7 @@ function addDiff(program: Command, exit: SetStatus): void {
     )
     .argument('<file...>')
     .action(async (files: string[], options: DiffOptions) => {
-      const { diffCommand } = await import('./diff.ts');
+      const { diffCommand } = await (await commands()).diff();
       exit(await diffCommand(files, options));
     });
 }
@@ -136,7 +138,7 @@ function addScript(program: Command, exit: SetStatus): void {
     .description('Print the bpftrace program that would run, commented; bpftrace alone can run it: FILE PID.')
     .argument('[profiler...]')
     .action(async (names: string[], options: ProfileOptions) => {
-      const { scriptCommand } = await import('./script.ts');
+      const { scriptCommand } = await (await commands()).script();
       exit(await scriptCommand(names, options));
     });
 }
@@ -147,7 +149,7 @@ function addProfilers(program: Command, exit: SetStatus): void {
     .summary('list the profilers, what each attaches to and what it costs')
     .description('List the profilers, what each attaches to and what it costs.')
     .action(async () => {
-      const { profilersCommand } = await import('./script.ts');
+      const { profilersCommand } = await (await commands()).script();
       exit(profilersCommand());
     });
 }
@@ -160,7 +162,7 @@ function addDoctor(program: Command, exit: SetStatus): void {
     .option('--json', 'the same for scripts')
     .option('--bpftrace <path>', 'which bpftrace', parseCommand, 'bpftrace')
     .action(async (options: { json?: boolean; bpftrace: string }) => {
-      const { doctorCommand } = await import('./doctor.ts');
+      const { doctorCommand } = await (await commands()).doctor();
       exit(await doctorCommand(options));
     });
 }
@@ -173,7 +175,7 @@ function addDemo(program: Command, exit: SetStatus): void {
     )
     .argument('[name]')
     .action(async (name: string | undefined, options: ProfileOptions) => {
-      const { demoCommand } = await import('./demo.ts');
+      const { demoCommand } = await (await commands()).demo();
       exit(await demoCommand(name, DESCRIPTORS, options));
     });
 }

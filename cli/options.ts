@@ -1,9 +1,8 @@
 import { resolve } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import type { Plan } from '../bt/compose.ts';
-import { UNWINDERS, type Unwinder } from '../bt/driver/unwind.ts';
 import { MOST_ENTRIES } from '../bt/limits.ts';
-import { DEFAULT_PROFILERS, PROFILERS, selectProfilers } from '../bt/profilers/registry.ts';
+import { DEFAULT_PROFILERS, PROFILER_NAMES } from '../bt/profilers/names.ts';
+import { UNWINDERS, type Unwinder } from '../bt/unwinder.ts';
 import { addResultOptions, type ResultOptions } from './result-options.ts';
 
 /** The options of run, attach and system, as commander leaves them. */
@@ -50,12 +49,11 @@ export function addPlanOptions(command: Command): Command {
 
 /** Adds all options of run, attach and system. */
 export function addProfileOptions(command: Command): Command {
-  const names = PROFILERS.map((p) => p.name);
   addPlanOptions(
     command
       .option(
         '-p, --profilers <list>',
-        `comma-separated, of ${names.join(', ')} (default: ${DEFAULT_PROFILERS.join(',')})`,
+        `comma-separated, of ${PROFILER_NAMES.join(', ')} (default: ${DEFAULT_PROFILERS.join(',')})`,
         parseList,
       )
       .option('-d, --duration <time>', 'stop after TIME, such as 10s, 500ms, 2m', atLeast(1, 'ms')),
@@ -77,26 +75,6 @@ export function addProfileOptions(command: Command): Command {
   command.option('--map-entries <n>', 'room of each kernel map (default: by memory)', parseMapEntries);
   command.option('--capture <file>', "also keep all that 'btprof report' and 'btprof diff' need");
   return addResultOptions(command).option('-q, --quiet', 'say nothing but the result and errors');
-}
-
-/**
- * @throws UsageError on an unknown profiler
- */
-export function planOf(
-  options: ProfileOptions,
-  profilers: readonly string[] = options.profilers ?? DEFAULT_PROFILERS,
-): Plan {
-  return {
-    profilers: selectProfilers(profilers),
-    minBlockNs: options.minBlock,
-    stacks: options.stacks,
-    stackDepth: options.stackDepth,
-    syscallTimes: options.syscallTimes,
-    children: options.follow,
-    intervalMs: options.interval,
-    durationMs: options.duration,
-    mapEntries: options.mapEntries,
-  };
 }
 
 const UNITS_NS = { ns: 1, us: 1e3, µs: 1e3, ms: 1e6, s: 1e9, m: 60e9, h: 3600e9 } as const;

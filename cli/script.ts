@@ -2,8 +2,9 @@ import { composeProgram } from '../bt/compose.ts';
 import { dialectFor } from '../bt/dialect.ts';
 import { askDialect, readHost } from '../bt/driver/host.ts';
 import { PROFILERS } from '../bt/profilers/registry.ts';
-import { type ProfileOptions, planOf } from './options.ts';
+import type { ProfileOptions } from './options.ts';
 import { stderr, stdout } from './output.ts';
+import { planOf } from './plan.ts';
 
 /** `btprof script`: for the bpftrace at hand, or for the oldest one when there is none. */
 export async function scriptCommand(names: readonly string[], options: ProfileOptions): Promise<number> {

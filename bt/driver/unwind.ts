@@ -5,13 +5,10 @@ import { parseMaps } from '../../parsers/proc.ts';
 import type { Dialect } from '../dialect.ts';
 import { BtprofError } from '../errors.ts';
 import type { Entry } from '../tracking.ts';
+import type { Unwinder } from '../unwinder.ts';
 import { entryOf } from './entry.ts';
 import { newObjectFiles } from './object-files.ts';
 import { tryRead } from './procfs.ts';
-
-/** How user stacks are unwound: by frame pointers, by DWARF, or by DWARF where frame pointers are missing. */
-export const UNWINDERS = ['fp', 'dwarf', 'auto'] as const;
-export type Unwinder = (typeof UNWINDERS)[number];
 
 /** Whether user stacks can be unwound by DWARF. */
 export function unwindsDwarf(dialect: Dialect, arch: string): Facts['unwindsDwarf'] {

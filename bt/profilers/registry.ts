@@ -1,14 +1,14 @@
 import { UsageError } from '../errors.ts';
+import { PROFILER_NAMES, type ProfilerName } from './names.ts';
 import { offcpu } from './offcpu.ts';
 import { oncpu } from './oncpu.ts';
 import type { Profiler } from './profiler.ts';
 import { syscalls } from './syscalls.ts';
 
-/** Every profiler there is, in the order in which they are listed and written into a program. */
-export const PROFILERS: readonly Profiler[] = [offcpu, oncpu, syscalls];
+const BY_NAME: Record<ProfilerName, Profiler> = { offcpu, oncpu, syscalls };
 
-/** Those of a profile when none are named. */
-export const DEFAULT_PROFILERS: readonly string[] = ['offcpu', 'syscalls'];
+/** In the order of their names. */
+export const PROFILERS: readonly Profiler[] = PROFILER_NAMES.map((name) => BY_NAME[name]);
 
 /**
  * `offcpu,syscalls` → the profilers, in registry order.
@@ -16,7 +16,7 @@ export const DEFAULT_PROFILERS: readonly string[] = ['offcpu', 'syscalls'];
  * @throws UsageError on a name that is none
  */
 export function selectProfilers(names: readonly string[]): Profiler[] {
-  const known = PROFILERS.map((p) => p.name);
+  const known: readonly string[] = PROFILER_NAMES;
   const unknown = names.find((name) => !known.includes(name));
   if (unknown !== undefined || names.length === 0) {
     throw new UsageError(

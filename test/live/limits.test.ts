@@ -5,7 +5,8 @@ import { describe, expect, test } from 'vitest';
 import { composeMaps } from '../../bt/compose.ts';
 import { dialectFor } from '../../bt/dialect.ts';
 import { kernelBytes, limitsFor, MEMORY_SHARE } from '../../bt/limits.ts';
-import { DEFAULT_PROFILERS, selectProfilers } from '../../bt/profilers/registry.ts';
+import { DEFAULT_PROFILERS } from '../../bt/profilers/names.ts';
+import { selectProfilers } from '../../bt/profilers/registry.ts';
 import type { Profile } from '../../metrics/schema.ts';
 import { BTPROF, bpftraceThat, btprof, profile, said, temporaryFile, valid, workload } from './btprof.ts';
 

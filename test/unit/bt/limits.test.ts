@@ -2,7 +2,8 @@ import { describe, expect, test } from 'vitest';
 import { composeMaps, type Plan } from '../../../bt/compose.ts';
 import { dialectFor } from '../../../bt/dialect.ts';
 import { kernelBytes, type Limits, limitsFor, type Means, roomOf } from '../../../bt/limits.ts';
-import { DEFAULT_PROFILERS, selectProfilers } from '../../../bt/profilers/registry.ts';
+import { DEFAULT_PROFILERS } from '../../../bt/profilers/names.ts';
+import { selectProfilers } from '../../../bt/profilers/registry.ts';
 import type { KernelMap } from '../../../bt/program.ts';
 
 const MiB = 2 ** 20;

@@ -1,6 +1,7 @@
 import type { Plan, ProgramContext } from '../../../bt/compose.ts';
 import { dialectFor } from '../../../bt/dialect.ts';
-import { DEFAULT_PROFILERS, PROFILERS, selectProfilers } from '../../../bt/profilers/registry.ts';
+import { DEFAULT_PROFILERS } from '../../../bt/profilers/names.ts';
+import { PROFILERS, selectProfilers } from '../../../bt/profilers/registry.ts';
 
 /** A version of each dialect that is tested on the kernel. */
 export const VERSIONS = ['0.17', '0.23', '0.27'] as const;

@@ -1,13 +1,8 @@
 import { Command, InvalidArgumentError } from 'commander';
 import { describe, expect, test } from 'vitest';
 import { UsageError } from '../../../bt/errors.ts';
-import {
-  addProfileOptions,
-  type ProfileOptions,
-  parsePid,
-  parseTimeNs,
-  planOf,
-} from '../../../cli/options.ts';
+import { addProfileOptions, type ProfileOptions, parsePid, parseTimeNs } from '../../../cli/options.ts';
+import { planOf } from '../../../cli/plan.ts';
 import { parseIdleMatch } from '../../../cli/result-options.ts';
 
 function parse(...words: string[]): ProfileOptions {

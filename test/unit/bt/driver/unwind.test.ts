@@ -2,14 +2,9 @@ import { spawn } from 'node:child_process';
 import { existsSync, readlinkSync } from 'node:fs';
 import { afterAll, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { dialectFor } from '../../../../bt/dialect.ts';
-import {
-  dwarfHold,
-  dwarfPids,
-  lacksFramePointers,
-  type Unwinder,
-  unwindsDwarf,
-} from '../../../../bt/driver/unwind.ts';
+import { dwarfHold, dwarfPids, lacksFramePointers, unwindsDwarf } from '../../../../bt/driver/unwind.ts';
 import { BtprofError } from '../../../../bt/errors.ts';
+import type { Unwinder } from '../../../../bt/unwinder.ts';
 import { manyFunctions, newWorkshop } from './real-programs.ts';
 
 const [OLD, NEW] = [dialectFor('bpftrace v0.17.0'), dialectFor('bpftrace v0.27.1')];
