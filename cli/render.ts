@@ -5,7 +5,7 @@ import { stacksOf } from '../metrics/timed-stacks.ts';
 import { type Format, formatOf, type ResultOptions } from './result-options.ts';
 import { lookOf } from './terminal.ts';
 import { jsonLine, jsonView } from './views/json.ts';
-import { type SummaryLook, summaryView } from './views/summary.ts';
+import type { SummaryLook } from './views/summary.ts';
 
 /** Makes the bytes of a result. */
 export type Renderer = (profile: Profile, look: SummaryLook) => Promise<string | Uint8Array>;
@@ -34,9 +34,12 @@ type Render = (
   look: SummaryLook,
 ) => string | Promise<string | Uint8Array>;
 
-/** Those that few ask for are loaded when they are. */
+/** What is asked for is loaded then: the target waits for what is loaded before. */
 const RENDERERS: Readonly<Record<Format, Render>> = {
-  summary: (profile, _, look) => summaryView(profile, look),
+  summary: async (profile, _, look) => {
+    const { summaryView } = await import('./views/summary.ts');
+    return summaryView(profile, look);
+  },
   json: jsonView,
   jsonl: jsonLine,
   folded: async (profile, { root = [] }) => {

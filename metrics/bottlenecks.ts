@@ -121,9 +121,9 @@ function longTogether(
   { leafOf }: CallChains,
   leastNs: number,
 ): readonly StackRow[] {
-  return groupBy(rows, leafOf)
-    .filter((group) => timeOf(group) >= leastNs)
-    .flat();
+  const sums = new Map<number, number>();
+  for (const row of rows) sums.set(leafOf(row), (sums.get(leafOf(row)) ?? 0) + row.time_ns);
+  return rows.filter((row) => (sums.get(leafOf(row)) as number) >= leastNs);
 }
 
 /** How long all threads were watched together; without that, how long they were off the CPU. */

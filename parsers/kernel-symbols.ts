@@ -31,31 +31,49 @@ const LONGEST_FUNCTION = 2 ** 20;
  * @param text rows in any order; a kernel that hides its addresses (kptr_restrict) prints zeros, which name nothing
  */
 export function parseKernelSymbols(text: string): KernelSymbols {
-  const rowAt = new Map<number, number>();
-  for (let at = 0; at < text.length; ) {
-    const space = text.indexOf(' ', at);
-    if (space < 0) break;
-    if (isCode(text[space + 1])) {
-      const start = addressNumber(text.slice(at, space));
-      if (start > 0 && !rowAt.has(start)) rowAt.set(start, at);
-    }
-    const end = text.indexOf('\n', space);
-    at = end < 0 ? text.length : end + 1;
-  }
-  const starts = Float64Array.from(rowAt.keys()).sort();
-  const startOf = (address: string): number | undefined => {
-    const wanted = addressNumber(address);
-    const start = starts[lastAtOrBelow(starts, wanted)];
-    return start !== undefined && wanted - start < LONGEST_FUNCTION ? start : undefined;
-  };
+  const { starts, rows } = inOrder(functionsOf(text));
   const row = (address: string): string | undefined => {
-    const start = startOf(address);
-    if (start === undefined) return undefined;
-    const at = rowAt.get(start) as number;
+    const wanted = addressNumber(address);
+    const index = lastAtOrBelow(starts, wanted);
+    const [start, at] = [starts[index], rows[index]];
+    if (start === undefined || at === undefined || wanted - start >= LONGEST_FUNCTION) return undefined;
     const end = text.indexOf('\n', at);
     return `${text.slice(at, end < 0 ? text.length : end)}\n`;
   };
   return { row, find: (address) => placeOf(row(address), address) };
+}
+
+/** Where functions start, and where in the text their rows do: two columns, for objects would be as much garbage. */
+interface Functions {
+  readonly starts: number[];
+  readonly rows: number[];
+}
+
+function functionsOf(text: string): Functions {
+  const functions: Functions = { starts: [], rows: [] };
+  for (let at = 0; at < text.length; ) {
+    const space = text.indexOf(' ', at);
+    if (space < 0) break;
+    const start = isCode(text[space + 1]) ? numberAt(text, Math.max(at, space - DIGITS), space) : 0;
+    if (start > 0 && start !== functions.starts.at(-1)) {
+      functions.starts.push(start);
+      functions.rows.push(at);
+    }
+    const end = text.indexOf('\n', space);
+    at = end < 0 ? text.length : end + 1;
+  }
+  return functions;
+}
+
+/** By their starts, each once: the first of several. All but modules are in order already, and sorting would take longest. */
+function inOrder({ starts, rows }: Functions): Functions {
+  const at = (index: number) => starts[index] as number;
+  if (starts.every((start, i) => i === 0 || start > at(i - 1))) return { starts, rows };
+  const order = starts
+    .map((_, i) => i)
+    .sort((a, b) => at(a) - at(b))
+    .filter((index, i, all) => i === 0 || at(index) > at(all[i - 1] as number));
+  return { starts: order.map(at), rows: order.map((index) => rows[index] as number) };
 }
 
 /** Functions, also weak ones. */
@@ -64,8 +82,23 @@ function isCode(type: string | undefined): boolean {
 }
 
 /** The low 48 bits: a double holds them, and all kernel addresses have the same bits above. */
+const DIGITS = 12;
+
 function addressNumber(address: string): number {
-  return Number.parseInt(address.slice(-12), 16);
+  return Number.parseInt(address.slice(-DIGITS), 16);
+}
+
+/** Of hexadecimal digits in the middle of a text; NaN when they are none. */
+function numberAt(text: string, from: number, to: number): number {
+  let number = 0;
+  for (let at = from; at < to; at++) number = number * 16 + digitOf(text.charCodeAt(at));
+  return number;
+}
+
+/** `0` to `9` and `a` to `f`, which begin at 48 and 97. */
+function digitOf(unit: number): number {
+  if (unit >= 48 && unit < 58) return unit - 48;
+  return unit >= 97 && unit < 103 ? unit - 87 : NaN;
 }
 
 function placeOf(row: string | undefined, address: string): KernelPlace | undefined {

@@ -1,5 +1,5 @@
 /** Index of the last number that is not above `wanted`; −1 when all are. */
-export function lastAtOrBelow(sorted: Float64Array, wanted: number): number {
+export function lastAtOrBelow(sorted: ArrayLike<number>, wanted: number): number {
   let [low, high] = [0, sorted.length];
   while (low < high) {
     const middle = (low + high) >>> 1;

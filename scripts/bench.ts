@@ -1,9 +1,15 @@
 /** `npm run bench -- NAME...`: measures, prints a table, and fails when a result misses its aim. */
 import { benchFlamegraph } from './bench/flamegraph.ts';
 import { benchParse } from './bench/parse.ts';
+import { benchStart } from './bench/start.ts';
 import { benchSymbols } from './bench/symbols.ts';
 
-const BENCHMARKS = { flamegraph: benchFlamegraph, parse: benchParse, symbols: benchSymbols };
+const BENCHMARKS = {
+  flamegraph: benchFlamegraph,
+  parse: benchParse,
+  start: benchStart,
+  symbols: benchSymbols,
+};
 
 const names = process.argv.slice(2);
 const known = Object.keys(BENCHMARKS);
