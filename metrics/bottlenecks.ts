@@ -122,8 +122,10 @@ function longTogether(
   leastNs: number,
 ): readonly StackRow[] {
   const sums = new Map<number, number>();
-  for (const row of rows) sums.set(leafOf(row), (sums.get(leafOf(row)) ?? 0) + row.time_ns);
-  return rows.filter((row) => (sums.get(leafOf(row)) as number) >= leastNs);
+  const leaves = rows.map(leafOf);
+  for (const [i, leaf] of leaves.entries())
+    sums.set(leaf, (sums.get(leaf) ?? 0) + (rows[i] as StackRow).time_ns);
+  return rows.filter((_, i) => (sums.get(leaves[i] as number) as number) >= leastNs);
 }
 
 /** How long all threads were watched together; without that, how long they were off the CPU. */
@@ -137,16 +139,13 @@ function threadTime({ thread_stats, total_time_ns }: Offcpu): number {
 
 /** The thread that waited most within work. */
 function threadSentence(offcpu: Offcpu): string | undefined {
-  const sums = groupBy(withinWork(offcpu.stacks, offcpu), ({ pid, tid }) => pid * 2 ** 22 + tid).map(
-    (rows) => ({
-      row: rows[0],
-      ns: timeOf(rows),
-    }),
-  );
+  const rows = withinWork(offcpu.stacks, offcpu);
+  const threads = groupBy(rows, ({ tid }) => tid).flatMap((of) => groupBy(of, ({ pid }) => pid)); // a tid may come again
+  const sums = threads.map((of) => ({ row: of[0] as StackRow, ns: timeOf(of) }));
   const [top] = sums.sort((a, b) => b.ns - a.ns);
-  if (!top?.row) return undefined;
-  const { ns } = top;
-  const key = `${top.row.pid}:${top.row.tid}`;
+  if (!top) return undefined;
+  const { ns, row } = top;
+  const key = `${row.pid}:${row.tid}`;
   const { comm, lifetime_ns: lifetime } = offcpu.thread_stats[key] ?? {};
   if (!lifetime || ns < NOTABLE * lifetime) return undefined;
   return `Thread ${key}${comm ? ` (${comm})` : ''} was off the CPU for ${formatShare(ns, lifetime)} of the ${formatNs(lifetime)} it was watched.`;
