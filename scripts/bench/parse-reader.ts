@@ -22,16 +22,13 @@ export function readRecording(file: string): KeptRun {
   return JSON.parse(gunzipSync(readFileSync(file)).toString());
 }
 
-/** The lines come through a pipe, as bpftrace's do, from a process that may use the other cores. Timed from the first byte on. */
+/** The lines come through a pipe, as bpftrace's do, from a process that may use the other cores. */
 async function measure(recordingFile: string, stream: string): Promise<Result> {
   const { facts, ending, symbols } = readRecording(recordingFile);
   const mappings = { '4711:1': '7f0000000000-7f0010000000 r-xp 00000000 fe:00 1   /opt/large/program\n' };
+  const began = performance.now();
   const recording = newRecording();
   const { stdout } = execa('taskset', ['-c', '0-1023', 'cat', stream], { buffer: false });
-  let began = 0;
-  stdout.once('data', () => {
-    began = performance.now();
-  });
   await readLines(stdout, (line) => recordLine(recording, line));
   const profile = assembleProfile(recording, facts, { ...ending, mappings }, keptSymbols(symbols));
   return {
