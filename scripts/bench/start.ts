@@ -4,8 +4,8 @@
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { composeMaps, composeProgram, type Plan } from '../../bt/compose.ts';
@@ -174,13 +174,12 @@ async function bareProgram(path: string, pid: number) {
     stackDepth: 127,
     children: true,
   };
-  const memoryKb = Number(/^MemTotal:\s+(\d+)/.exec(readFileSync('/proc/meminfo', 'utf8'))?.[1]);
   const limits = limitsFor({
     maps: composeMaps(plan, context),
     stackStore: dialect.stackStore,
     statsSlots: dialect.statsSlots,
     stackDepth: plan.stackDepth,
-    memoryBytes: memoryKb * 1024,
+    memoryBytes: totalmem(),
     cpus: host.possibleCpus,
     threads: 0,
   });
