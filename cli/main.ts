@@ -1,6 +1,7 @@
 import './standard-streams.ts';
 import { Command, CommanderError } from 'commander';
 import { inheritedDescriptors, rawArguments } from '../bt/driver/inherited.ts';
+import { askVersion } from '../bt/driver/version-question.ts';
 import { BtprofError } from '../bt/errors.ts';
 import { addDiffOptions, type DiffOptions } from './diff-options.ts';
 import { addPlanOptions, addProfileOptions, type ProfileOptions, parseCommand, parsePid } from './options.ts';
@@ -37,6 +38,12 @@ function explain(error: unknown, argv: readonly string[]): number {
 }
 
 const commands = () => import('./commands.ts');
+
+/** bpftrace answers while the code is loaded. */
+async function profileCommands({ bpftrace }: ProfileOptions) {
+  void askVersion(bpftrace);
+  return (await commands()).profile();
+}
 
 type SetStatus = (status: number) => void;
 
@@ -78,7 +85,7 @@ function addRun(program: Command, exit: SetStatus): void {
     .argument('[args...]')
     .passThroughOptions()
     .action(async (_command: string, args: string[], options: ProfileOptions) => {
-      const { runCommand } = await (await commands()).profile();
+      const { runCommand } = await profileCommands(options);
       exit(await runCommand(rawArguments(1 + args.length), DESCRIPTORS, options));
     });
 }
@@ -91,7 +98,7 @@ function addAttach(program: Command, exit: SetStatus): void {
     )
     .argument('<pid...>', 'process ids', parsePid)
     .action(async (pids: number[], options: ProfileOptions) => {
-      const { attachCommand } = await (await commands()).profile();
+      const { attachCommand } = await profileCommands(options);
       exit(await attachCommand(pids, options));
     });
 }
@@ -101,7 +108,7 @@ function addSystem(program: Command, exit: SetStatus): void {
     .summary('profile the whole machine')
     .description('Profile every process of the machine but btprof itself, until Ctrl-C or --duration.')
     .action(async (options: ProfileOptions) => {
-      const { systemCommand } = await (await commands()).profile();
+      const { systemCommand } = await profileCommands(options);
       exit(await systemCommand(options));
     });
 }
@@ -175,6 +182,7 @@ function addDemo(program: Command, exit: SetStatus): void {
     )
     .argument('[name]')
     .action(async (name: string | undefined, options: ProfileOptions) => {
+      if (name !== undefined) void askVersion(options.bpftrace);
       const { demoCommand } = await (await commands()).demo();
       exit(await demoCommand(name, DESCRIPTORS, options));
     });

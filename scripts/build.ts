@@ -1,5 +1,6 @@
 /** Bundles the command into dist/btprof.mjs: one file, no node_modules needed. */
 import { chmodSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { brotliCompressSync } from 'node:zlib';
 import { type BuildOptions, build, type Plugin } from 'esbuild';
@@ -15,9 +16,10 @@ const COMMON = {
   alias: { 'node:process': './cli/node-process.cjs' },
 } satisfies BuildOptions;
 
-/** What both pieces have to share: errors are told apart by their classes. */
-const SHARED = 'btprof:errors';
-const ERRORS = fileURLToPath(new URL('../bt/errors.ts', import.meta.url));
+/** What both pieces have to share: errors are told apart by their classes, and bpftrace is asked for its version once. */
+const SHARED = ['bt/errors.ts', 'bt/driver/version-question.ts'].map((path) =>
+  fileURLToPath(new URL(`../${path}`, import.meta.url)),
+);
 
 const outfile = 'dist/btprof.mjs';
 await build({
@@ -56,29 +58,36 @@ async function bundledCommands(): Promise<string> {
     entryPoints: ['cli/commands.ts'],
     write: false,
     format: 'cjs',
-    plugins: [sharedErrorsPlugin(), englishOnlyPlugin(), flamegraphClientPlugin()],
+    plugins: [sharedPlugin(), englishOnlyPlugin(), flamegraphClientPlugin()],
   });
   return outputFiles[0]?.text ?? '';
 }
 
 function unpacker(code: string): string {
   const packed = brotliCompressSync(Buffer.from(code)).toString('base64');
+  const imports = SHARED.map((path, i) => `import * as shared${i} from ${JSON.stringify(path)};`);
+  const shared = SHARED.map((_, i) => `shared${i}`);
   return `
-    import * as errors from ${JSON.stringify(ERRORS)};
+    ${imports.join('\n')}
     import { compileFunction } from 'node:vm';
     import { brotliDecompressSync } from 'node:zlib';
     const code = brotliDecompressSync(Buffer.from('${packed}', 'base64')).toString();
     const module = { exports: {} };
-    const load = (name) => (name === '${SHARED}' ? errors : require(name));
+    const shared = [${shared}];
+    const load = (name) => (name.startsWith('shared:') ? shared[name.slice(7)] : require(name));
     compileFunction(code, ['module', 'require'], { filename: 'btprof' })(module, load);
     export const { profile, report, diff, script, doctor, demo } = module.exports;`;
 }
 
-function sharedErrorsPlugin(): Plugin {
+/** Leaves the shared modules out of a piece, which asks for them by number. */
+function sharedPlugin(): Plugin {
   return {
-    name: 'shared-errors',
+    name: 'shared',
     setup({ onResolve }) {
-      onResolve({ filter: /\/errors\.ts$/ }, () => ({ path: SHARED, external: true }));
+      onResolve({ filter: /^\./ }, ({ path, resolveDir }) => {
+        const index = SHARED.indexOf(resolve(resolveDir, path));
+        return index < 0 ? undefined : { path: `shared:${index}`, external: true };
+      });
     },
   };
 }

@@ -92,8 +92,14 @@ export async function collect(options: CollectOptions): Promise<Collection> {
   // Before there is a program: to start a process asks it for its maps.
   const held = hold && subject.kind === 'run' ? subject.target : undefined;
   const dismiss = held && resumeShouldWeDie(held.pid);
-  const timing = options.selfMeasure ? timePrograms() : undefined;
-  const first = await openSession(sessionOptions);
+  let timing: Promise<ProgramTiming> | undefined;
+  const first = await openSession({
+    ...sessionOptions,
+    onTracer: (tracer) => {
+      options.onTracer(tracer);
+      if (options.selfMeasure) timing = timePrograms();
+    },
+  });
   const timed = await timing;
   const runs = first.programRuns();
   const began = performance.now();

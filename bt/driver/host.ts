@@ -1,11 +1,11 @@
 import { existsSync, readFileSync, readlinkSync } from 'node:fs';
 import { cpus, hostname, machine, release } from 'node:os';
-import { execa } from 'execa';
 import type { HostInfo } from '../../metrics/schema.ts';
 import type { Arch } from '../../metrics/syscall-name.ts';
 import { type Dialect, dialectFor } from '../dialect.ts';
 import { BtprofError, interrupted } from '../errors.ts';
 import { tryRead } from './procfs.ts';
+import { askVersion } from './version-question.ts';
 
 /** What the programs need to know of this machine. */
 export interface Host {
@@ -67,27 +67,14 @@ export function tracefs(): string | undefined {
   return mounted ?? (existsSync(`${below}/events`) ? below : undefined);
 }
 
-/** Where bpftrace runs: our own directory may be gone, and PATH empty. */
-export const TRACER_PLACE = {
-  cwd: '/',
-  env: { PATH: process.env.PATH || '/usr/sbin:/usr/bin:/sbin:/bin' },
-} as const;
-
 /**
  * Asks bpftrace for its version and chooses the dialect.
  *
  * @throws BtprofError when it is missing, does not answer or is too old
  */
 export async function askDialect(bpftrace: string): Promise<Dialect> {
-  const answer = await execa(bpftrace, ['--version'], {
-    ...TRACER_PLACE,
-    reject: false,
-    stdin: 'ignore',
-    timeout: 30_000,
-    // Its own handlers of signals would swallow a Ctrl-C that comes while they are taken away again.
-    cleanup: false,
-  });
-  if (answer.code === 'ENOENT') {
+  const { stdout, failure } = await askVersion(bpftrace);
+  if (failure?.missing) {
     throw new BtprofError(
       `bpftrace is missing: there is no command ${JSON.stringify(bpftrace)}.`,
       bpftrace === 'bpftrace'
@@ -96,13 +83,9 @@ export async function askDialect(bpftrace: string): Promise<Dialect> {
     );
   }
   // Ctrl-C reaches it as it reaches us.
-  if (answer.signal === 'SIGINT') throw interrupted();
-  if (answer.failed) {
-    throw new BtprofError(
-      `${JSON.stringify(bpftrace)} --version failed: ${(answer.shortMessage ?? '').split('\n')[0]}.`,
-    );
-  }
-  return dialectFor(answer.stdout);
+  if (failure?.interrupted) throw interrupted();
+  if (failure) throw new BtprofError(`${JSON.stringify(bpftrace)} --version failed: ${failure.how}.`);
+  return dialectFor(stdout);
 }
 
 /**

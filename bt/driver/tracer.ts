@@ -1,9 +1,9 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { execa } from 'execa';
 import { BtprofError } from '../errors.ts';
-import { TRACER_PLACE } from './host.ts';
 import { readLines } from './lines.ts';
 import { tryRead } from './procfs.ts';
+import { TRACER_PLACE } from './version-question.ts';
 
 /** Remarks of bpftrace that mean nothing for the result. Stacks that it could not read are counted where they are missing. */
 const HARMLESS = [/RLIMIT_MEMLOCK/, /^Attaching \d+ probes?/, /failed to look up stack id/, /^\s*$/];

@@ -1,0 +1,49 @@
+import { type ExecFileException, execFile } from 'node:child_process';
+
+/** Where bpftrace runs: our own directory may be gone, and PATH empty. */
+export const TRACER_PLACE = {
+  cwd: '/',
+  env: { PATH: process.env.PATH || '/usr/sbin:/usr/bin:/sbin:/bin' },
+} as const;
+
+const PATIENCE_MS = 30_000;
+
+export interface Answer {
+  readonly stdout: string;
+  /** Why it is none. */
+  readonly failure?: { readonly missing: boolean; readonly interrupted: boolean; readonly how: string };
+}
+
+const asked = new Map<string, Promise<Answer>>();
+
+/**
+ * What `bpftrace --version` says. It is asked once: the command line asks as soon as it knows which bpftrace, and whoever
+ * wants to know later finds the answer there.
+ */
+export function askVersion(bpftrace: string): Promise<Answer> {
+  const answer = asked.get(bpftrace) ?? ask(bpftrace);
+  asked.set(bpftrace, answer);
+  return answer;
+}
+
+function ask(bpftrace: string): Promise<Answer> {
+  const { cwd, env } = TRACER_PLACE;
+  const options = { cwd, env: { ...process.env, ...env }, timeout: PATIENCE_MS };
+  return new Promise((resolve) => {
+    const child = execFile(bpftrace, ['--version'], options, (error, stdout) =>
+      resolve(error ? { stdout, failure: failureOf(error) } : { stdout }),
+    );
+    child.stdin?.end();
+  });
+}
+
+function failureOf({ code, signal, killed }: ExecFileException): NonNullable<Answer['failure']> {
+  const how = killed
+    ? `it did not answer within ${PATIENCE_MS / 1000} s`
+    : signal
+      ? `it ended by ${signal}`
+      : typeof code === 'number'
+        ? `it ended with status ${code}`
+        : `${code}`;
+  return { missing: code === 'ENOENT', interrupted: signal === 'SIGINT', how };
+}
