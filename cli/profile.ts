@@ -14,7 +14,7 @@ import type { Unwinder } from '../bt/unwinder.ts';
 import type { IdleMatch } from '../metrics/idle.ts';
 import { assembleProfile } from '../metrics/profile.ts';
 import { formatBytes } from '../metrics/units.ts';
-import { type CaptureFile, openCapture } from './capture-file.ts';
+import type { CaptureFile } from './capture-file.ts';
 import { takeInterrupts } from './interrupts.ts';
 import type { ProfileOptions } from './options.ts';
 import { openOutput, type Sink, stderr, stdout } from './output.ts';
@@ -188,7 +188,7 @@ async function prepare(kind: Subject['kind'], options: ProfileOptions): Promise<
     look: (fd) => summaryLook(options, fd),
     host,
     file: output === undefined ? undefined : openOutput(output),
-    capture: capture === undefined ? undefined : openCapture(capture),
+    capture: capture === undefined ? undefined : (await import('./capture-file.ts')).openCapture(capture),
     progress: !options.quiet && !options.debug && (format !== 'jsonl' || options.output !== undefined),
     say: (text) => options.quiet || stderr.write(`btprof: ${text}\n`),
     debug: (text) => options.debug && stderr.write(`btprof: ${text}\n`),
