@@ -31,7 +31,7 @@ function ask(bpftrace: string): Promise<Answer> {
   const options = { cwd, env: { ...process.env, ...env }, timeout: PATIENCE_MS };
   return new Promise((resolve) => {
     const child = execFile(bpftrace, ['--version'], options, (error, stdout) =>
-      resolve(error ? { stdout, failure: failureOf(error) } : { stdout }),
+      resolve(error ? { stdout, failure: failureOf(error) } : { stdout: stdout.trimEnd() }),
     );
     child.stdin?.end();
   });
