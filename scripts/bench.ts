@@ -1,23 +1,27 @@
-/** `npm run bench -- NAME...`: measures, prints a table, and fails when a result misses its aim. */
+/**
+ * `npm run bench`: btprof beside its peers, in turn, a table of ratios; writes docs/benchmarks.md. `--check` compares with the
+ * committed ratios instead. `npm run bench -- NAME...` measures one thing, prints it, and fails when an aim is missed.
+ */
 import { benchFlamegraph } from './bench/flamegraph.ts';
 import { benchParse } from './bench/parse.ts';
-import { benchStart } from './bench/start.ts';
+import { benchPeers, PEER_BENCHMARKS } from './bench/peers.ts';
 import { benchSymbols } from './bench/symbols.ts';
 
 const BENCHMARKS = {
   flamegraph: benchFlamegraph,
   parse: benchParse,
-  start: benchStart,
   symbols: benchSymbols,
+  ...PEER_BENCHMARKS,
 };
 
-const names = process.argv.slice(2);
+const args = process.argv.slice(2);
+const check = args.includes('--check');
+const names = args.filter((arg) => arg !== '--check');
 const known = Object.keys(BENCHMARKS);
-const unknown = names.find((name) => !known.includes(name));
-if (names.length === 0 || unknown !== undefined) {
-  console.error(`usage: npm run bench -- NAME...   NAME is one of: ${known.join(', ')}`);
+if (names.some((name) => !known.includes(name)) || (check && names.length > 0)) {
+  console.error(`usage: npm run bench [-- --check | NAME...]   NAME is one of: ${known.join(', ')}`);
   process.exit(2);
 }
-let missed = false;
+let missed = names.length === 0 && !(await benchPeers(check));
 for (const name of names) missed = !(await BENCHMARKS[name as keyof typeof BENCHMARKS]()) || missed;
 process.exit(missed ? 1 : 0);

@@ -1,0 +1,125 @@
+/**
+ * What one event costs in the kernel: all programs are attached at once, see the same events, and the kernel times each of
+ * them (kernel.bpf_stats_enabled).
+ */
+import { timePrograms } from '../../bt/driver/program-time.ts';
+import type { Bpftrace } from '../versions.ts';
+import { ourProgram, plainOffcpu, plainSyscalls } from './programs.ts';
+import { type Result, rowOf } from './rows.ts';
+import { hold, isThere, programsOf, startAttached, startProgram, type Tool } from './tools.ts';
+
+const TURNS = 5;
+const ROUNDS = 100_000;
+const BYTES = 300_000;
+
+const SWITCH = {
+  stacks: 'ns per context switch, both stacks',
+  none: 'ns per context switch, --no-stacks',
+};
+const CALL = 'ns per system call, per process and call';
+const AIM = { offcputime: 0.6, plain: 0.8, syscount: { '0.17': 2, '0.23': 1.2, '0.27': 1.2 } };
+
+type Starts = Record<string, () => Promise<Tool>>;
+
+export async function benchEvents(versions: readonly Bpftrace[], pingPong: string): Promise<Result[]> {
+  const timing = await timePrograms();
+  if (timing.problem) throw new Error(`the kernel does not time programs: ${timing.problem}`);
+  try {
+    const rows: Result[] = [];
+    for (const bpftrace of versions)
+      rows.push(...(await benchSwitches(bpftrace, pingPong)), ...(await benchCalls(bpftrace)));
+    return rows;
+  } finally {
+    timing.stop();
+  }
+}
+
+async function benchSwitches({ path, version }: Bpftrace, pingPong: string): Promise<Result[]> {
+  const peer = await isThere('offcputime');
+  const costs = await costsOf(['taskset', '-c', '0', pingPong, `${ROUNDS}`], 2 * ROUNDS, (pid) => ({
+    stacks: async () => startProgram(path, await ourProgram(path, pid, ['offcpu'])),
+    none: async () => startProgram(path, await ourProgram(path, pid, ['offcpu'], false)),
+    plainStacks: () => startProgram(path, plainOffcpu(pid, true)),
+    plainNone: () => startProgram(path, plainOffcpu(pid, false)),
+    ...(peer ? { offcputime: () => startAttached('offcputime', []) } : {}),
+  }));
+  const row = (measure: string, peer: string, ours: string, theirs: string, aim?: number) =>
+    rowOf({ measure, bpftrace: version, peer, aim }, costs[ours] ?? [], costs[theirs] ?? [], ns);
+  return [
+    peer
+      ? row(SWITCH.stacks, 'offcputime (libbpf-tools)', 'stacks', 'offcputime', AIM.offcputime)
+      : missing(SWITCH.stacks, version, 'offcputime (libbpf-tools)'),
+    row(SWITCH.stacks, 'plain bpftrace, a map a field', 'stacks', 'plainStacks'),
+    row(SWITCH.none, 'plain bpftrace, a map a field', 'none', 'plainNone', AIM.plain),
+  ];
+}
+
+async function benchCalls({ path, version }: Bpftrace): Promise<Result[]> {
+  const peer = await isThere('syscount');
+  const dd = ['dd', 'if=/dev/zero', 'of=/dev/null', 'bs=1', `count=${BYTES}`, 'status=none'];
+  const costs = await costsOf(dd, 2 * BYTES, (pid) => ({
+    ours: async () => startProgram(path, await ourProgram(path, pid, ['syscalls'])),
+    plain: () => startProgram(path, plainSyscalls(pid)),
+    ...(peer ? { syscount: () => startAttached('syscount', ['-p', `${pid}`]) } : {}),
+  }));
+  const row = (peer: string, theirs: string, aim?: number) =>
+    rowOf({ measure: CALL, bpftrace: version, peer, aim }, costs.ours ?? [], costs[theirs] ?? [], ns);
+  return [
+    peer
+      ? row('syscount -p (libbpf-tools)', 'syscount', AIM.syscount[version])
+      : missing(CALL, version, 'syscount -p (libbpf-tools)'),
+    row('the least bpftrace can do: one count()', 'plain'),
+  ];
+}
+
+const ns = (n: number) => `${n.toFixed(0)} ns`;
+
+const missing = (measure: string, bpftrace: string, peer: string) => ({
+  measure,
+  bpftrace,
+  peer,
+  reason: 'it is not installed (apt-get install libbpf-tools)',
+});
+
+/** ns per event of each tool, of each turn. */
+async function costsOf(
+  command: readonly string[],
+  events: number,
+  tools: (pid: number) => Starts,
+): Promise<Record<string, number[]>> {
+  const costs: Record<string, number[]> = {};
+  for (let turn = 0; turn < TURNS; turn++) {
+    const target = hold(command);
+    const started: [string, Tool][] = [];
+    try {
+      for (const [name, start] of Object.entries(tools(target.pid))) started.push([name, await start()]);
+      const before = started.map(([, tool]) => programsOf(tool.pid));
+      await target.run();
+      for (const [i, [name, tool]] of started.entries())
+        costs[name] = [
+          ...(costs[name] ?? []),
+          costOf(name, before[i] ?? new Map(), programsOf(tool.pid), events),
+        ];
+    } finally {
+      for (const [, tool] of started) await tool.kill();
+    }
+  }
+  return costs;
+}
+
+/** Of the program that ran at each of the events. */
+function costOf(
+  name: string,
+  before: ReturnType<typeof programsOf>,
+  after: ReturnType<typeof programsOf>,
+  events: number,
+): number {
+  const runs = [...after].map(([id, { count, ns }]) => ({
+    count: count - (before.get(id)?.count ?? 0),
+    ns: ns - (before.get(id)?.ns ?? 0),
+  }));
+  const most = runs.toSorted((a, b) => b.count - a.count)[0];
+  if (!most || most.count < 0.98 * events)
+    throw new Error(`${name} saw ${most?.count ?? 0} of ${events} events`);
+  return most.ns / most.count;
+}

@@ -1,0 +1,82 @@
+import { totalmem } from 'node:os';
+import { composeMaps, composeProgram, type Plan } from '../../bt/compose.ts';
+import { requireHost } from '../../bt/driver/host.ts';
+import { limitsFor } from '../../bt/limits.ts';
+import type { ProfilerName } from '../../bt/profilers/names.ts';
+import { selectProfilers } from '../../bt/profilers/registry.ts';
+
+export interface Program {
+  readonly program: string;
+  readonly environment: Record<string, string | undefined>;
+}
+
+/**
+ * The program of `btprof run`, but for what only the profiler can tell it: it follows a process from its next exec on.
+ *
+ * @param path of the bpftrace
+ */
+export async function ourProgram(
+  path: string,
+  pid: number,
+  profilers: readonly ProfilerName[],
+  stacks = true,
+): Promise<Program> {
+  const { host, dialect } = await requireHost(path);
+  const follow = { kind: 'held', pid, execs: 1, children: true } as const;
+  const context = { dialect, arch: host.info.arch, btf: host.btf, follow };
+  const plan: Plan = {
+    profilers: selectProfilers(profilers),
+    minBlockNs: 0,
+    stacks,
+    stackDepth: 127,
+    children: true,
+  };
+  const limits = limitsFor({
+    maps: composeMaps(plan, context),
+    stackStore: dialect.stackStore,
+    statsSlots: dialect.statsSlots,
+    stackDepth: plan.stackDepth,
+    memoryBytes: totalmem(),
+    cpus: host.possibleCpus,
+    threads: 0,
+  });
+  return { program: composeProgram(plan, context), environment: dialect.environment(limits) };
+}
+
+const FOLLOWING = (pid: number) => `
+BEGIN { print("ready"); }
+tracepoint:sched:sched_process_exec /pid == ${pid}/ { @follow[(uint64)pid] = 1; }
+tracepoint:task:task_newtask /@follow[(uint64)pid]/ { @follow[(uint64)args->pid] = 1; }`;
+
+/** Off-CPU time as one writes it first: one map for each thing to remember. */
+export function plainOffcpu(pid: number, stacks: boolean): Program {
+  const fields = { start: 'nsecs', tgid: 'pid', state: 'args->prev_state' };
+  const both = { ...fields, ...(stacks ? { kernel: 'kstack(127)', user: 'ustack(127)' } : {}) };
+  const names = Object.keys(both);
+  const key = names.slice(1).map((name) => `@${name}[$next]`);
+  return {
+    program: `${FOLLOWING(pid)}
+tracepoint:sched:sched_switch {
+  if (@follow[(uint64)pid]) {
+    ${Object.entries(both)
+      .map(([name, value]) => `@${name}[(uint64)tid] = ${value};`)
+      .join(' ')}
+  }
+  $next = (uint64)args->next_pid;
+  if (@start[$next]) {
+    @waits[$next, ${key.join(', ')}] = stats(nsecs - @start[$next]);
+    ${names.map((name) => `delete(@${name}[$next]);`).join(' ')}
+  }
+}`,
+    environment: {},
+  };
+}
+
+/** The least that bpftrace can count system calls of a process with. */
+export function plainSyscalls(pid: number): Program {
+  return {
+    program: `BEGIN { print("ready"); }
+tracepoint:raw_syscalls:sys_enter /pid == ${pid}/ { @calls[pid, args->id] = count(); }`,
+    environment: {},
+  };
+}

@@ -1,0 +1,112 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+
+/** One measure of btprof beside one of its peers, from runs taken in turn. */
+export interface Row {
+  readonly measure: string;
+  /** With which bpftrace; none where it does not matter. */
+  readonly bpftrace: string | null;
+  readonly peer: string;
+  /** Ours of theirs, of each turn. */
+  readonly ratios: readonly number[];
+  /** The ratio that is wanted, or less. */
+  readonly aim?: number | undefined;
+  /** Medians, with their unit. */
+  readonly ours: string;
+  readonly theirs: string;
+}
+
+/** A peer that cannot run here. */
+export interface Missing {
+  readonly measure: string;
+  readonly bpftrace: string | null;
+  readonly peer: string;
+  readonly reason: string;
+}
+
+export type Result = Row | Missing;
+
+/** A committed ratio. */
+interface Kept {
+  readonly row: string;
+  readonly ratio: number;
+}
+
+export function median(numbers: readonly number[]): number {
+  return numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)] ?? Number.NaN;
+}
+
+/** Each of them once, then each of them again: what the machine does besides is the same for all. */
+export async function inTurn<T>(turns: number, measures: readonly (() => Promise<T>)[]): Promise<T[][]> {
+  const results: T[][] = measures.map(() => []);
+  for (let turn = 0; turn < turns; turn++)
+    for (const [i, measure] of measures.entries()) results[i]?.push(await measure());
+  return results;
+}
+
+/**
+ * @param ours of each turn
+ * @param theirs of the same turns
+ */
+export function rowOf(
+  { measure, bpftrace, peer, aim }: Pick<Row, 'measure' | 'bpftrace' | 'peer' | 'aim'>,
+  ours: readonly number[],
+  theirs: readonly number[],
+  show: (n: number) => string,
+): Row {
+  const ratios = ours.map((n, turn) => n / (theirs[turn] ?? Number.NaN));
+  return { measure, bpftrace, peer, aim, ratios, ours: show(median(ours)), theirs: show(median(theirs)) };
+}
+
+export const reached = (row: Result): boolean =>
+  'reason' in row || row.aim === undefined || median(row.ratios) <= row.aim;
+
+const cellsOf = (row: Result): string[] => {
+  const first = [row.measure, row.bpftrace ?? '', row.peer];
+  if ('reason' in row) return [...first, '', '', `cannot run here: ${row.reason}`, '', ''];
+  const ratio = median(row.ratios);
+  const range = [Math.min(...row.ratios), Math.max(...row.ratios)].map(figure).join(' to ');
+  const aim = row.aim === undefined ? '' : `${figure(row.aim)}${reached(row) ? '' : ' (missed)'}`;
+  return [...first, row.ours, row.theirs, figure(ratio), range, aim];
+};
+
+const figure = (n: number) => (Math.abs(n) < 0.1 ? n.toPrecision(2) : n.toFixed(2));
+
+const HEAD = ['measure', 'bpftrace', 'beside', 'btprof', 'that', 'ratio', 'of the turns', 'aim'];
+
+/** A table of Markdown, which is one for the eye, too. */
+export function tableOf(rows: readonly Result[]): string {
+  const cells = [HEAD, ...rows.map(cellsOf)];
+  const widths = HEAD.map((_, column) => Math.max(3, ...cells.map((row) => row[column]?.length ?? 0)));
+  const line = (row: readonly string[]) =>
+    `| ${row.map((cell, i) => cell.padEnd(widths[i] ?? 0)).join(' | ')} |`;
+  const [head = [], ...body] = cells;
+  return [line(head), line(widths.map((width) => '-'.repeat(width))), ...body.map(line)].join('\n');
+}
+
+const nameOf = ({ measure, bpftrace, peer }: Result) => [measure, bpftrace ?? '-', peer].join('; ');
+
+/** Keeps the ratios for `judgeChange`. */
+export function keep(rows: readonly Result[], file: string): void {
+  const kept = rows.flatMap((row): Kept[] =>
+    'reason' in row ? [] : [{ row: nameOf(row), ratio: Number(median(row.ratios).toPrecision(4)) }],
+  );
+  writeFileSync(file, `${JSON.stringify(kept, null, 2)}\n`);
+}
+
+/**
+ * The rows that have become worse than the committed ones by more than the turns of this run differ among themselves.
+ *
+ * @returns a sentence each
+ */
+export function judgeChange(rows: readonly Result[], file: string): string[] {
+  const kept = new Map((JSON.parse(readFileSync(file, 'utf8')) as Kept[]).map((k) => [k.row, k.ratio]));
+  return rows.flatMap((row) => {
+    const before = kept.get(nameOf(row));
+    if (before === undefined || 'reason' in row) return [];
+    const now = median(row.ratios);
+    const noise = Math.max(...row.ratios) - Math.min(...row.ratios);
+    return now > before + noise
+      ? [`${nameOf(row)}: ${figure(now)}, and was ${figure(before)}; the turns differ by ${figure(noise)}`]
+      : [];
+  });
+}

@@ -1,0 +1,184 @@
+/** How much longer a program takes under btprof and under its peers, and what they write meanwhile. Runs in turn. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Bpftrace } from '../versions.ts';
+import { inTurn, median, type Result, rowOf } from './rows.ts';
+import { heard, isThere, startAttached } from './tools.ts';
+
+const TURNS = 5;
+
+/** Something to run a command under, or beside it. */
+interface Peer {
+  readonly name: string;
+  readonly command: string;
+  readonly package: string;
+  /** In front of the command; what it writes goes to the working directory. */
+  readonly before?: readonly string[];
+  /** Arguments of one that traces the whole machine. */
+  readonly beside?: readonly string[];
+  /** How many times fewer events it gets: it is slow. */
+  readonly fewer?: number;
+  readonly aim?: number;
+}
+
+interface Bound {
+  readonly measure: string;
+  readonly workload: (events: number) => readonly string[];
+  readonly events: number;
+  readonly profiler: string;
+  readonly peers: readonly Peer[];
+}
+
+/** Two calls a byte. */
+const SYSCALLS: Bound = {
+  measure: 'time added to each system call of dd bs=1',
+  workload: (n) => ['dd', 'if=/dev/zero', 'of=/dev/null', 'bs=1', `count=${n / 2}`, 'status=none'],
+  events: 2_000_000,
+  profiler: 'syscalls',
+  peers: [
+    {
+      name: 'strace -c -f',
+      command: 'strace',
+      package: 'strace',
+      before: ['strace', '-c', '-f', '-o', 'out'],
+      fewer: 50,
+      aim: 1 / 30,
+    },
+    {
+      name: 'perf trace -s',
+      command: 'perf',
+      package: 'linux-perf',
+      before: ['perf', 'trace', '-s', '-o', 'out', '--'],
+      fewer: 5,
+      aim: 1,
+    },
+    { name: 'syscount (libbpf-tools)', command: 'syscount', package: 'libbpf-tools', beside: [], aim: 1 },
+  ],
+};
+
+/** Two switches a round. */
+const switches = (pingPong: string): Bound => ({
+  measure: 'time added to each switch of a pipe ping-pong, both stacks',
+  workload: (n) => ['taskset', '-c', '0', pingPong, `${n / 2}`],
+  events: 200_000,
+  profiler: 'offcpu',
+  peers: [
+    {
+      name: 'offcputime (libbpf-tools)',
+      command: 'offcputime',
+      package: 'libbpf-tools',
+      beside: [],
+      aim: 1,
+    },
+    {
+      name: 'perf record -e sched:sched_switch -g',
+      command: 'perf',
+      package: 'linux-perf',
+      before: ['perf', 'record', '-q', '-e', 'sched:sched_switch', '-g', '-o', 'out', '--'],
+      aim: 1,
+    },
+    {
+      name: 'perf sched record',
+      command: 'perf',
+      package: 'linux-perf',
+      before: ['perf', 'sched', 'record', '-o', 'out', '--'],
+      aim: 1,
+    },
+  ],
+});
+
+/** Of one run. */
+interface Outcome {
+  readonly nsPerEvent: number;
+  readonly bytes: number;
+}
+
+/**
+ * @param pingPong the workload
+ * @param dir for what the tools write
+ */
+export async function benchSlowdown(
+  versions: readonly Bpftrace[],
+  pingPong: string,
+  dir: string,
+): Promise<Result[]> {
+  const rows: Result[] = [];
+  for (const bound of [SYSCALLS, switches(pingPong)]) rows.push(...(await benchBound(versions, bound, dir)));
+  return rows;
+}
+
+async function benchBound(versions: readonly Bpftrace[], bound: Bound, dir: string): Promise<Result[]> {
+  const there = new Map<Peer, boolean>();
+  for (const peer of bound.peers) there.set(peer, await isThere(peer.command));
+  const peers = bound.peers.filter((peer) => there.get(peer));
+  const [bare = [], ...others] = await inTurn(TURNS, [
+    () => runUnder(bound, undefined, dir),
+    ...versions.map((bpftrace) => () => runUnder(bound, btprof(bpftrace, bound.profiler), dir)),
+    ...peers.map((peer) => () => runUnder(bound, peer, dir)),
+  ]);
+  const floor = median(bare.map((run) => run.nsPerEvent));
+  console.log(`${bound.measure}: ${floor.toFixed(0)} ns without any`);
+  const [ours, theirs] = [others.slice(0, versions.length), others.slice(versions.length)];
+  return versions.flatMap(({ version }, v) =>
+    bound.peers.flatMap((peer): Result[] => {
+      const of = { measure: bound.measure, bpftrace: version, peer: peer.name, aim: peer.aim };
+      const other = theirs[peers.indexOf(peer)];
+      if (!other) return [{ ...of, reason: `it is not installed (apt-get install ${peer.package})` }];
+      const added = (runs: readonly Outcome[] = []) => runs.map((run) => run.nsPerEvent - floor);
+      const row = rowOf(of, added(ours[v]), added(other), (n) => `${n.toFixed(0)} ns`);
+      return peer.name === 'perf sched record' ? [row, bytesRow(version, ours[v] ?? [], other)] : [row];
+    }),
+  );
+}
+
+const bytesRow = (bpftrace: string, ours: readonly Outcome[], theirs: readonly Outcome[]): Result =>
+  rowOf(
+    { measure: 'bytes written for the same ping-pong', bpftrace, peer: 'perf sched record', aim: 0.01 },
+    ours.map((run) => run.bytes),
+    theirs.map((run) => run.bytes),
+    (n) => `${(n / 1e6).toFixed(3)} MB`,
+  );
+
+const btprof = ({ path, version }: Bpftrace, profiler: string): Peer => ({
+  name: `btprof ${version}`,
+  command: 'btprof',
+  package: '',
+  before: [
+    join(import.meta.dirname, '../../dist/btprof.mjs'),
+    ...['run', '--bpftrace', path, '-p', profiler, '--no-symbol-cache', '--json', '-o', 'out', '--'],
+  ],
+});
+
+/** The command says when it is there, waits for a line, and says when it is done. */
+const SCRIPT = 'echo runs; read _; "$@"; echo ends';
+
+async function runUnder(bound: Bound, peer: Peer | undefined, dir: string): Promise<Outcome> {
+  const events = bound.events / (peer?.fewer ?? 1);
+  const words = [...(peer?.before ?? []), 'sh', '-c', SCRIPT, 'sh', ...bound.workload(events)];
+  mkdirSync(dir, { recursive: true });
+  const cwd = mkdtempSync(join(dir, 'run-'));
+  const child = spawn(words[0] as string, words.slice(1), { stdio: ['pipe', 'pipe', 'ignore'], cwd });
+  const closed = once(child, 'close');
+  await heard(child, 'runs');
+  const tool = peer?.beside ? await startAttached(peer.command, peer.beside) : undefined;
+  try {
+    const ns = await timeOf(child);
+    await closed;
+    return { nsPerEvent: ns / events, bytes: sizeOf(cwd) };
+  } finally {
+    await tool?.kill();
+    rmSync(cwd, { recursive: true });
+  }
+}
+
+async function timeOf(child: ChildProcess): Promise<number> {
+  const ends = heard(child, 'ends');
+  const began = performance.now();
+  child.stdin?.end('\n');
+  return ((await ends) - began) * 1e6;
+}
+
+const sizeOf = (dir: string): number =>
+  readdirSync(dir).reduce((sum, file) => sum + statSync(join(dir, file)).size, 0);

@@ -1,0 +1,111 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readdirSync, readFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { which } from 'zx';
+import { tryRead } from '../../bt/driver/procfs.ts';
+import type { Program } from './programs.ts';
+
+/** What the kernel tells of one BPF program. */
+export interface Runs {
+  readonly count: number;
+  readonly ns: number;
+}
+
+/** The programs that a process holds, by their number. */
+export function programsOf(pid: number): Map<string, Runs> {
+  const number = (info: string, key: string) => Number(new RegExp(`^${key}:\\s+(\\d+)`, 'm').exec(info)?.[1]);
+  const runs = infosOf(pid)
+    .filter((info) => info.includes('prog_id:') && info.includes('run_cnt:'))
+    .map((info): [string, Runs] => [
+      /^prog_id:\s+(\d+)/m.exec(info)?.[1] ?? '',
+      { count: number(info, 'run_cnt'), ns: number(info, 'run_time_ns') },
+    ]);
+  return new Map(runs);
+}
+
+const infosOf = (pid: number): string[] =>
+  (tryRead(() => readdirSync(`/proc/${pid}/fdinfo`)) ?? []).map(
+    (fd) => tryRead(() => readFileSync(`/proc/${pid}/fdinfo/${fd}`, 'utf8')) ?? '',
+  );
+
+/** Peak of resident memory of a process, bytes. */
+export function peakOf(pid: number | undefined): number {
+  const status = tryRead(() => readFileSync(`/proc/${pid}/status`, 'utf8')) ?? '';
+  return Number(/^VmHWM:\s+(\d+)/m.exec(status)?.[1] ?? 0) * 1024;
+}
+
+export function childrenOf(pid: number): number[] {
+  const text = tryRead(() => readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8')) ?? '';
+  return text.trim().split(' ').filter(Boolean).map(Number);
+}
+
+export const commandOf = (pid: number): string =>
+  tryRead(() => readFileSync(`/proc/${pid}/comm`, 'utf8')) ?? '';
+
+export async function isThere(command: string): Promise<boolean> {
+  return (await which(command, { nothrow: true })) !== null;
+}
+
+/** A process that collects until it is killed. */
+export interface Tool {
+  readonly pid: number;
+  readonly kill: () => Promise<void>;
+}
+
+/** Starts a bpftrace on a program whose first word is `ready`, and waits for that. */
+export async function startProgram(path: string, { program, environment }: Program): Promise<Tool> {
+  const child = spawn(path, ['-f', 'json', '-e', program], {
+    stdio: ['ignore', 'pipe', 'ignore'],
+    env: { ...process.env, ...environment },
+  });
+  await heard(child, 'ready');
+  child.stdout?.resume();
+  return toolOf(child);
+}
+
+/** Starts a tool built on libbpf and waits until its programs are attached: each is a link then. */
+export async function startAttached(command: string, args: readonly string[]): Promise<Tool> {
+  const child = spawn(command, args, { stdio: 'ignore' });
+  const isAttached = () => infosOf(child.pid as number).some((info) => info.includes('link_type:'));
+  while (!isAttached() && child.exitCode === null) await sleep(20);
+  if (child.exitCode !== null) throw new Error(`${command} ended with status ${child.exitCode}`);
+  await sleep(200);
+  return toolOf(child);
+}
+
+function toolOf(child: ChildProcess): Tool {
+  const kill = async () => {
+    const closed = once(child, 'exit');
+    child.kill('SIGKILL');
+    await closed;
+  };
+  return { pid: child.pid as number, kill };
+}
+
+/** Resolves when a process has written a text; with the time. */
+export function heard(child: ChildProcess, text: string): Promise<number> {
+  return new Promise((resolve, reject) => {
+    let said = '';
+    child.stdout?.on('data', (chunk: Buffer) => {
+      said += chunk;
+      if (said.includes(text)) resolve(performance.now());
+    });
+    child.once('error', reject);
+    child.once('close', () => reject(new Error(`${child.spawnargs.join(' ').slice(0, 200)} ended: ${said}`)));
+  });
+}
+
+/** A process that becomes a command when it is let go. */
+export function hold(command: readonly string[]) {
+  const child = spawn('sh', ['-c', 'read _; exec "$@"', 'sh', ...command], {
+    stdio: ['pipe', 'ignore', 'inherit'],
+  });
+  const run = async () => {
+    const exited = once(child, 'exit');
+    child.stdin?.end('\n');
+    const [code] = await exited;
+    if (code !== 0) throw new Error(`${command.join(' ')} ended with status ${code}`);
+  };
+  return { pid: child.pid as number, run };
+}
