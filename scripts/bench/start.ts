@@ -56,21 +56,36 @@ async function benchHelp(): Promise<Result[]> {
   return [row('btprof --help', help), row('btprof --version', version)];
 }
 
-/** Other tools that start a command, or say when they trace. */
+/** Other tools that start a command, or say when they trace; and a short run that shows whether they can. */
 const PEERS = [
-  { name: 'perf trace -s', command: 'perf', package: 'linux-perf', times: perfTimes },
+  {
+    name: 'perf trace -s',
+    trial: ['perf', 'trace', '-s', '--', 'true'],
+    package: 'linux-perf',
+    times: perfTimes,
+  },
   {
     name: 'offcputime-bpfcc',
-    command: 'offcputime-bpfcc',
+    trial: ['offcputime-bpfcc', '1'],
     package: 'bpfcc-tools',
     times: bccTimes,
   },
-];
+] as const;
+
+/** Why a peer cannot run here; undefined when it can. */
+async function obstacle({ trial, package: name }: (typeof PEERS)[number]): Promise<string | undefined> {
+  const [command, ...args] = trial;
+  if (!(await isThere(command))) return `it is not installed (apt-get install ${name})`;
+  const { failed, stderr } = await execa(command, args, { reject: false });
+  const lines = stderr.split('\n').filter((line) => line.trim());
+  return failed ? (lines.find((line) => /^unable/i.test(line)) ?? lines.at(-1) ?? 'it failed') : undefined;
+}
 
 async function benchVersion(bpftrace: Bpftrace, workload: string): Promise<Result[]> {
   const { version } = bpftrace;
-  const there = await Promise.all(PEERS.map(({ command }) => isThere(command)));
-  const peers = PEERS.filter((_, i) => there[i]);
+  const obstacles = new Map<string, string | undefined>();
+  for (const peer of PEERS) obstacles.set(peer.name, await obstacle(peer));
+  const peers = PEERS.filter(({ name }) => obstacles.get(name) === undefined);
   const [ours = [], bare = [], ...others] = await inTurn(TURNS, [
     () => btprofTimes(bpftrace, workload),
     () => bareTimes(bpftrace, workload),
@@ -93,9 +108,9 @@ async function benchVersion(bpftrace: Bpftrace, workload: string): Promise<Resul
   };
   return [
     ...rows('bare bpftrace, the same program', bare, AIM),
-    ...PEERS.flatMap((peer, i): Result[] => {
-      if (there[i]) return rows(peer.name, others[peers.indexOf(peer)] ?? [], {});
-      const reason = `it is not installed (apt-get install ${peer.package})`;
+    ...PEERS.flatMap((peer): Result[] => {
+      const reason = obstacles.get(peer.name);
+      if (reason === undefined) return rows(peer.name, others[peers.indexOf(peer)] ?? [], {});
       return [{ measure: 'to the command running', bpftrace: version, peer: peer.name, reason }];
     }),
   ];
@@ -110,26 +125,27 @@ async function btprofTimes({ path }: Bpftrace, workload: string): Promise<Times>
 }
 
 async function perfTimes(workload: string): Promise<Times> {
-  const { text, ...times } = await wrappedTimes('perf', ['trace', '-s', '-o', '/dev/stdout', '--'], workload);
+  const { text, ...times } = await wrappedTimes('perf', ['trace', '-s', '--'], workload);
   if (!text.includes('Summary of events')) throw new Error(`perf trace said: ${text}`);
   return times;
 }
 
-/** Of a tool that starts the command, and writes its result to the same standard output. */
+/** Of a tool that starts the command, and writes its result to standard output or error. */
 async function wrappedTimes(command: string, args: readonly string[], workload: string) {
   const script = 'echo runs; "$0"; echo ends';
   const began = performance.now();
   const child = spawn(command, [...args, 'sh', '-c', script, workload], {
-    stdio: ['ignore', 'pipe', 'inherit'],
+    stdio: ['ignore', 'pipe', 'pipe'],
   });
   let [runs, ends, last, memory, text] = [0, 0, 0, 0, ''];
-  child.stdout.on('data', (chunk: Buffer) => {
-    last = performance.now();
-    memory = Math.max(memory, peakOfTool(child.pid as number));
-    text += chunk;
-    runs ||= text.includes('runs\n') ? last : 0;
-    ends ||= text.includes('\nends\n') ? last : 0;
-  });
+  for (const stream of [child.stdout, child.stderr])
+    stream.on('data', (chunk: Buffer) => {
+      last = performance.now();
+      memory = Math.max(memory, peakOfTool(child.pid as number));
+      text += chunk;
+      runs ||= text.includes('runs\n') ? last : 0;
+      ends ||= text.includes('ends\n') ? last : 0;
+    });
   await once(child, 'close');
   return { armed: runs - began, end: last - ends, memory, text };
 }

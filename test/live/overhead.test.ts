@@ -1,6 +1,7 @@
 import { mkdirSync } from 'node:fs';
 import { execa } from 'execa';
 import { describe, expect, test } from 'vitest';
+import { startTracer } from '../../bt/driver/tracer.ts';
 import { BTPROF, bpftraceThat, profile, temporaryFile, validProfile } from './btprof.ts';
 
 /** 3,000 system calls, and as many runs of our program at least. */
@@ -34,3 +35,30 @@ describe.concurrent('what our own programs take', () => {
     expect(quality.hints).toContainEqual(expect.stringMatching(/programs cost is unknown.*EACCES/));
   });
 });
+
+test('is told to two at once, and after them the kernel times no more', async () => {
+  const short = profile(['run', '--', 'sleep', '0.2']);
+  const long = await profile(['run', '--', 'sh', '-c', 'sleep 3; exec "$@"', 'sh', ...CALLS]);
+  expect((await short).quality.overhead?.bpf_events).toBeGreaterThan(0);
+  expect(long.quality.overhead?.bpf_events).toBeGreaterThan(long.ebpf.syscalls?.total ?? Infinity);
+  expect(await runsTimed()).toBe(0);
+});
+
+/** How many runs of a program the kernel times, of some thousand. */
+async function runsTimed(): Promise<number> {
+  const program = 'BEGIN { print("ready"); } tracepoint:raw_syscalls:sys_enter { @ = count(); }';
+  let ready = () => {};
+  const isReady = new Promise<void>((resolve) => {
+    ready = resolve;
+  });
+  const options = { dwarfPids: [], signals: false };
+  const tracer = await startTracer('bpftrace', program, {}, options, (line) => {
+    if (line.includes('ready')) ready();
+  });
+  await isReady;
+  await execa('dd', CALLS.slice(1));
+  const { timed } = tracer.programRuns();
+  tracer.kill();
+  await tracer.ended;
+  return timed;
+}
