@@ -28,22 +28,27 @@ export function askVersion(bpftrace: string): Promise<Answer> {
 
 function ask(bpftrace: string): Promise<Answer> {
   const { cwd, env } = TRACER_PLACE;
-  const options = { cwd, env: { ...process.env, ...env }, timeout: PATIENCE_MS };
-  return new Promise((resolve) => {
+  const environment = { ...process.env, ...env };
+  const options = { cwd, env: environment, timeout: PATIENCE_MS, killSignal: 'SIGKILL' } as const;
+  return new Promise<Answer>((resolve) => {
     const child = execFile(bpftrace, ['--version'], options, (error, stdout) =>
       resolve(error ? { stdout, failure: failureOf(error) } : { stdout: stdout.trimEnd() }),
     );
     child.stdin?.end();
-  });
+  }).catch((error: ExecFileException) => ({ stdout: '', failure: failureOf(error) })); // Node throws some errors
 }
 
-function failureOf({ code, signal, killed }: ExecFileException): NonNullable<Answer['failure']> {
-  const how = killed
-    ? `it did not answer within ${PATIENCE_MS / 1000} s`
-    : signal
-      ? `it ended by ${signal}`
-      : typeof code === 'number'
-        ? `it ended with status ${code}`
-        : `${code}`;
-  return { missing: code === 'ENOENT', interrupted: signal === 'SIGINT', how };
+function failureOf(error: ExecFileException): NonNullable<Answer['failure']> {
+  return {
+    missing: error.code === 'ENOENT',
+    interrupted: error.signal === 'SIGINT',
+    how: explain(error),
+  };
+}
+
+/** A status is a number, and the name of an error a string. */
+function explain({ code, signal, killed }: ExecFileException): string {
+  if (typeof code === 'string') return code;
+  if (typeof code === 'number') return `it ended with status ${code}`;
+  return killed ? `it did not answer within ${PATIENCE_MS / 1000} s` : `it ended by ${signal}`;
 }

@@ -75,10 +75,17 @@ describe.concurrent('a failure is a sentence with the value seen, the next thing
     expect(outcome.stderr).not.toMatch(/ at .*\.mjs/);
   });
 
+  test('a path of bpftrace that leads through a file', async () => {
+    const stderr = '"/etc/passwd/bpftrace" --version failed: ENOTDIR.';
+    const outcome = await btprof(['run', '--bpftrace', '/etc/passwd/bpftrace', 'true']);
+    expect(outcome).toMatchObject({ status: 125, stdout: '', stderr: expect.stringContaining(stderr) });
+  });
+
   test.each([
     ['too old', 'echo bpftrace v0.15.0', /bpftrace 0\.15\.0 is too old: btprof needs 0\.16\.0 or newer/],
     ['no bpftrace at all', 'echo hello', /printed no version number, but "hello"/],
-    ['failing', 'echo broken >&2; exit 9', /--version failed/],
+    ['failing', 'echo broken >&2; exit 9', /--version failed: it ended with status 9/],
+    ['answering without end', 'exec yes', /--version failed: ERR_CHILD_PROCESS_STDIO_MAXBUFFER/],
     [
       'not permitted',
       `${VERSION}; echo "failed to create  map: Operation not permitted" >&2; exit 1`,
