@@ -1,3 +1,5 @@
+import { readdirSync, readFileSync } from 'node:fs';
+
 /** Entries of /proc vanish while they are read: undefined then, and on any other failure to read. */
 export function tryRead<T>(read: () => T): T | undefined {
   try {
@@ -5,4 +7,16 @@ export function tryRead<T>(read: () => T): T | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** What the kernel tells of each descriptor of a process; nothing when it is gone. */
+export function fdInfos(pid: number): string[] {
+  const fds = tryRead(() => readdirSync(`/proc/${pid}/fdinfo`)) ?? [];
+  return fds.map((fd) => tryRead(() => readFileSync(`/proc/${pid}/fdinfo/${fd}`, 'utf8')) ?? '');
+}
+
+/** Processes that the main thread of a process has started, and that are there. */
+export function childrenOf(pid: number): number[] {
+  const text = tryRead(() => readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8')) ?? '';
+  return text.trim().split(' ').filter(Boolean).map(Number);
 }

@@ -1,8 +1,7 @@
-import { readdirSync, readFileSync } from 'node:fs';
 import { execa } from 'execa';
 import { BtprofError } from '../errors.ts';
 import { readLines } from './lines.ts';
-import { tryRead } from './procfs.ts';
+import { childrenOf, fdInfos } from './procfs.ts';
 import { TRACER_PLACE } from './version-question.ts';
 
 /** Remarks of bpftrace that mean nothing for the result. Stacks that it could not read are counted where they are missing. */
@@ -117,13 +116,8 @@ function mapEntries(pid: number): number | undefined {
 
 /** What the kernel tells of the programs and maps of a process, each a descriptor; those of a wrapper are its child's. */
 function numbersOf(pid: number, pattern: RegExp): number[] {
-  const infos = (tryRead(() => readdirSync(`/proc/${pid}/fdinfo`)) ?? []).map(
-    (fd) => tryRead(() => readFileSync(`/proc/${pid}/fdinfo/${fd}`, 'utf8')) ?? '',
-  );
-  const own = infos.flatMap((info) => pattern.exec(info)?.[1] ?? []).map(Number);
-  const children = tryRead(() => readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8')) ?? '';
-  const theirs = children.trim().split(' ').filter(Boolean);
-  return [...own, ...theirs.flatMap((child) => numbersOf(Number(child), pattern))];
+  const own = fdInfos(pid).flatMap((info) => pattern.exec(info)?.[1] ?? []);
+  return [...own.map(Number), ...childrenOf(pid).flatMap((child) => numbersOf(child, pattern))];
 }
 
 /** The whole session: `--bpftrace` may name a wrapper that runs the real one as its child. */

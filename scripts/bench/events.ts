@@ -6,7 +6,7 @@ import { timePrograms } from '../../bt/driver/program-time.ts';
 import type { Bpftrace } from '../versions.ts';
 import { ourProgram, plainOffcpu, plainSyscalls } from './programs.ts';
 import { type Result, rowOf } from './rows.ts';
-import { hold, isThere, programsOf, startAttached, startProgram, type Tool } from './tools.ts';
+import { hold, isThere, notInstalled, programsOf, startAttached, startProgram, type Tool } from './tools.ts';
 
 const TURNS = 5;
 const ROUNDS = 100_000;
@@ -78,7 +78,7 @@ const missing = (measure: string, bpftrace: string, peer: string) => ({
   measure,
   bpftrace,
   peer,
-  reason: 'it is not installed (apt-get install libbpf-tools)',
+  reason: notInstalled('libbpf-tools'),
 });
 
 /** ns per event of each tool, of each turn. */

@@ -13,6 +13,7 @@ import { frameName } from '../../metrics/timed-stacks.ts';
 import { launchChromium } from '../chromium.ts';
 import { loadFlamegraphView } from '../flamegraph-client.ts';
 import { manyStacks } from './flame-stacks.ts';
+import { median } from './rows.ts';
 
 const STACKS = 10_000;
 const MOST_BYTES = 1e6;
@@ -189,8 +190,4 @@ function judge(pages: readonly Contestant[], times: readonly Times[]): boolean {
   ];
   console.log(`\n${aims.map(([text, reached]) => `${reached ? 'reached' : 'MISSED '}  ${text}`).join('\n')}`);
   return aims.every(([, reached]) => reached);
-}
-
-function median(numbers: readonly number[]): number {
-  return [...numbers].sort((a, b) => a - b)[numbers.length >> 1] ?? NaN;
 }

@@ -5,7 +5,7 @@ import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Bpftrace } from '../versions.ts';
 import { inTurn, median, type Result, rowOf } from './rows.ts';
-import { heard, isThere, startAttached } from './tools.ts';
+import { heard, isThere, notInstalled, startAttached } from './tools.ts';
 
 const TURNS = 5;
 
@@ -125,7 +125,7 @@ async function benchBound(versions: readonly Bpftrace[], bound: Bound, dir: stri
     bound.peers.flatMap((peer): Result[] => {
       const of = { measure: bound.measure, bpftrace: version, peer: peer.name, aim: peer.aim };
       const other = theirs[peers.indexOf(peer)];
-      if (!other) return [{ ...of, reason: `it is not installed (apt-get install ${peer.package})` }];
+      if (!other) return [{ ...of, reason: notInstalled(peer.package) }];
       const added = (runs: readonly Outcome[] = []) => runs.map((run) => run.nsPerEvent - floor);
       const row = rowOf(of, added(ours[v]), added(other), (n) => `${n.toFixed(0)} ns`);
       return peer.name === 'perf sched record' ? [row, bytesRow(version, ours[v] ?? [], other)] : [row];
@@ -152,7 +152,7 @@ const btprof = ({ path, version }: Bpftrace, profiler: string): Peer => ({
 });
 
 /** The command says when it is there, waits for a line, and says when it is done. */
-const SCRIPT = 'echo runs; read _; "$@"; echo ends';
+const SCRIPT = 'echo runs; read _ && "$@"; echo ends';
 
 async function runUnder(bound: Bound, peer: Peer | undefined, dir: string): Promise<Outcome> {
   const events = bound.events / (peer?.fewer ?? 1);

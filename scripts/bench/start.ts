@@ -6,11 +6,12 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { execa } from 'execa';
+import { childrenOf } from '../../bt/driver/procfs.ts';
 import { DEFAULT_PROFILERS } from '../../bt/profilers/names.ts';
 import type { Bpftrace } from '../versions.ts';
 import { ourProgram } from './programs.ts';
 import { inTurn, type Result, rowOf } from './rows.ts';
-import { childrenOf, commandOf, heard, isThere, peakOf } from './tools.ts';
+import { commandOf, heard, isThere, notInstalled, peakOf } from './tools.ts';
 
 const BTPROF = 'dist/btprof.mjs';
 const STACKS = 1009;
@@ -75,7 +76,7 @@ const PEERS = [
 /** Why a peer cannot run here; undefined when it can. */
 async function obstacle({ trial, package: name }: (typeof PEERS)[number]): Promise<string | undefined> {
   const [command, ...args] = trial;
-  if (!(await isThere(command))) return `it is not installed (apt-get install ${name})`;
+  if (!(await isThere(command))) return notInstalled(name);
   const { failed, stderr } = await execa(command, args, { reject: false });
   const lines = stderr.split('\n').filter((line) => line.trim());
   return failed ? (lines.find((line) => /^unable/i.test(line)) ?? lines.at(-1) ?? 'it failed') : undefined;

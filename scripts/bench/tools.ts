@@ -1,9 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { which } from 'zx';
-import { tryRead } from '../../bt/driver/procfs.ts';
+import { fdInfos, tryRead } from '../../bt/driver/procfs.ts';
 import type { Program } from './programs.ts';
 
 /** What the kernel tells of one BPF program. */
@@ -15,7 +15,7 @@ export interface Runs {
 /** The programs that a process holds, by their number. */
 export function programsOf(pid: number): Map<string, Runs> {
   const number = (info: string, key: string) => Number(new RegExp(`^${key}:\\s+(\\d+)`, 'm').exec(info)?.[1]);
-  const runs = infosOf(pid)
+  const runs = fdInfos(pid)
     .filter((info) => info.includes('prog_id:') && info.includes('run_cnt:'))
     .map((info): [string, Runs] => [
       /^prog_id:\s+(\d+)/m.exec(info)?.[1] ?? '',
@@ -24,24 +24,16 @@ export function programsOf(pid: number): Map<string, Runs> {
   return new Map(runs);
 }
 
-const infosOf = (pid: number): string[] =>
-  (tryRead(() => readdirSync(`/proc/${pid}/fdinfo`)) ?? []).map(
-    (fd) => tryRead(() => readFileSync(`/proc/${pid}/fdinfo/${fd}`, 'utf8')) ?? '',
-  );
-
 /** Peak of resident memory of a process, bytes. */
 export function peakOf(pid: number | undefined): number {
   const status = tryRead(() => readFileSync(`/proc/${pid}/status`, 'utf8')) ?? '';
   return Number(/^VmHWM:\s+(\d+)/m.exec(status)?.[1] ?? 0) * 1024;
 }
 
-export function childrenOf(pid: number): number[] {
-  const text = tryRead(() => readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8')) ?? '';
-  return text.trim().split(' ').filter(Boolean).map(Number);
-}
-
 export const commandOf = (pid: number): string =>
   tryRead(() => readFileSync(`/proc/${pid}/comm`, 'utf8')) ?? '';
+
+export const notInstalled = (name: string): string => `it is not installed (apt-get install ${name})`;
 
 export async function isThere(command: string): Promise<boolean> {
   return (await which(command, { nothrow: true })) !== null;
@@ -67,7 +59,7 @@ export async function startProgram(path: string, { program, environment }: Progr
 /** Starts a tool built on libbpf and waits until its programs are attached: each is a link then. */
 export async function startAttached(command: string, args: readonly string[]): Promise<Tool> {
   const child = spawn(command, args, { stdio: 'ignore' });
-  const isAttached = () => infosOf(child.pid as number).some((info) => info.includes('link_type:'));
+  const isAttached = () => fdInfos(child.pid as number).some((info) => info.includes('link_type:'));
   while (!isAttached() && child.exitCode === null) await sleep(20);
   if (child.exitCode !== null) throw new Error(`${command} ended with status ${child.exitCode}`);
   await sleep(200);
@@ -98,7 +90,7 @@ export function heard(child: ChildProcess, text: string): Promise<number> {
 
 /** A process that becomes a command when it is let go. */
 export function hold(command: readonly string[]) {
-  const child = spawn('sh', ['-c', 'read _; exec "$@"', 'sh', ...command], {
+  const child = spawn('sh', ['-c', 'read _ && exec "$@"', 'sh', ...command], {
     stdio: ['pipe', 'ignore', 'inherit'],
   });
   const run = async () => {
