@@ -1,6 +1,7 @@
 import type { Dialect } from './dialect.ts';
 import { announceProgram, mappingEvents } from './mapping-events.ts';
 import type { Profiler } from './profilers/profiler.ts';
+import { numberedStacks } from './profilers/stacks.ts';
 import { syscalls } from './profilers/syscalls.ts';
 import { type Fragment, type KernelMap, mapsOf, writeProgram } from './program.ts';
 import { type Follow, namedGeneration, tracking } from './tracking.ts';
@@ -60,6 +61,7 @@ function fragmentsOf(plan: Plan, context: ProgramContext): Fragment[] {
   const { dialect, arch, btf, follow, self, dwarfPids = [] } = context;
   // Without btprof people read the stacks, and want names.
   const stackMode = follow.kind === 'argument' ? 'perf' : dialect.stackMode;
+  const numberStacks = dialect.stackStore === 'inline' && follow.kind !== 'argument';
   const stops = self !== undefined;
   const dwarf = { dwarfPids, dwarfGeneration: namedGeneration(follow) };
   const { losesFirstCounts } = dialect;
@@ -71,6 +73,7 @@ function fragmentsOf(plan: Plan, context: ProgramContext): Fragment[] {
     btf,
     minBlockNs,
     stacks,
+    numberStacks,
     stackDepth,
     children,
     held,
@@ -82,10 +85,12 @@ function fragmentsOf(plan: Plan, context: ProgramContext): Fragment[] {
   const onNamed = profilers.flatMap((profiler) => profiler.onNamed(options));
   const onCommand = profilers.flatMap((profiler) => profiler.onCommand(options));
   const exitsSeen = fragments.some((fragment) => fragment.exitsSeen);
-  const mappings = btf && stacks && follow.kind !== 'argument' && fragments.some(hasStacks);
+  const takesStacks = stacks && profilers.some((profiler) => profiler.takesStacks);
+  const mappings = btf && takesStacks && follow.kind !== 'argument';
   return [
     tracking({ follow, btf, onNamed, onCommand, onProgram: mappings ? announceProgram() : [], exitsSeen }),
     ...(mappings ? [mappingEvents()] : []),
+    ...(takesStacks && numberStacks ? [numberedStacks()] : []),
     ...fragments,
   ];
 }
@@ -99,8 +104,4 @@ function headLines({ profilers }: Plan, { dialect, follow }: ProgramContext): st
     '',
     ...profilers.map((p) => `${p.name}: ${p.summary}`),
   ];
-}
-
-function hasStacks(fragment: Fragment): boolean {
-  return fragment.maps.some((map) => map.stacksInKey || map.stacksInValue);
 }

@@ -88,7 +88,7 @@ export function kernelBytes(
   { mapEntries, stackDepth, cpus, bufferPages }: Limits,
 ): number {
   const stack = (stackStore === 'inline' ? stackDepth + 2 : 3) * WORD;
-  const hashed = maps.map((map) => mapEntries * entryBytes(map, stack, cpus));
+  const hashed = maps.map((map) => (isVariable(map) ? 1 : mapEntries) * entryBytes(map, stack, cpus));
   const stacks = maps.some((map) => map.stacksInKey || map.stacksInValue);
   const shared =
     stacks && stackStore === 'shared' ? SHARED_STACKS * (stackDepth * WORD + SHARED_STACK_EXTRA) : 0;
@@ -103,8 +103,14 @@ const SHARED_STACKS = 131_072;
 /** Key and fields of one of them. */
 const SHARED_STACK_EXTRA = 80;
 
+/** One that has no key. */
+function isVariable({ key, stacksInKey }: KernelMap): boolean {
+  return key === 0 && !stacksInKey;
+}
+
 function entryBytes(map: KernelMap, stack: number, cpus: number): number {
-  const key = Math.max(1, map.key) * WORD + (map.stacksInKey ?? 0) * stack;
+  const words = isVariable(map) ? 1 : map.key;
+  const key = words * WORD + (map.stacksInKey ?? 0) * stack;
   const value = map.value * WORD + (map.stacksInValue ?? 0) * stack;
   return ENTRY_EXTRA + key + (map.perCpu ? WORD + value * cpus : value);
 }

@@ -12,7 +12,7 @@ export interface KernelMap {
   readonly name: `@${string}`;
   /** A result is printed at every interval and at the end, a leftover at the end only, a helper never. */
   readonly role: 'result' | 'leftover' | 'helper';
-  /** Words of a key; 0 for a map that is one variable. */
+  /** Words of a key; 0 for a map that is one variable, or whose key is stacks only. */
   readonly key: number;
   /** Words of a value. */
   readonly value: number;

@@ -7,6 +7,7 @@ import {
   type TaskState,
   type WaitRow,
 } from '../bt/profilers/offcpu.ts';
+import type { NumberedStacks } from '../bt/profilers/stacks.ts';
 import type { CallId } from '../bt/profilers/syscall-times.ts';
 import type { Entry } from '../parsers/entries.ts';
 import type { LiveThread } from './facts.ts';
@@ -20,6 +21,7 @@ export interface OffcpuInput extends Threads {
   readonly waits: readonly Entry[];
   readonly extremes: readonly Entry[];
   readonly off: readonly Entry[];
+  readonly numbered: NumberedStacks;
   /** The name of a system call; undefined when calls were not timed, and waits do not have theirs. */
   readonly callName: ((call: CallId) => string) | undefined;
   /** Whether stacks were asked for. */
@@ -43,9 +45,9 @@ export function offcpuMetrics(
   input: OffcpuInput,
   frames: FrameTable,
 ): { metrics: Offcpu; unreadable: number; stacksMissing: number; framesCut: number; incomplete: number } {
-  const waits = readRows(input.waits, readWait, input.named);
+  const waits = readRows(input.waits, (entry) => readWait(entry, input.numbered), input.named);
   const extremes = readRows(input.extremes, readExtremes, input.named);
-  const open = readRows(input.off, readOpenWait, input.named);
+  const open = readRows(input.off, (entry) => readOpenWait(entry, input.numbered), input.named);
   const threads = threadStats(waits.rows, extremes.rows, input);
   const stats = Object.values(threads);
   const total = sum(stats.map((t) => t.total_time_ns));

@@ -1,5 +1,6 @@
 import { threadKey } from '../bt/profilers/offcpu.ts';
 import { FREQUENCY_HZ, readSample, type SampleRow } from '../bt/profilers/oncpu.ts';
+import type { NumberedStacks } from '../bt/profilers/stacks.ts';
 import type { Entry } from '../parsers/entries.ts';
 import { readInteger } from '../parsers/integer.ts';
 import type { FrameTable } from './frames.ts';
@@ -9,18 +10,22 @@ import type { Oncpu } from './schema.ts';
 /** What each sample stands for, ns. */
 const PERIOD_NS = Math.round(1e9 / FREQUENCY_HZ);
 
+interface OncpuInput {
+  /** Names of threads by tid. */
+  readonly comms: ReadonlyMap<number, string>;
+  /** Whether stacks were asked for. */
+  readonly stacks: boolean;
+  readonly numbered: NumberedStacks;
+}
+
 /**
- * On-CPU metrics out of the kernel's counts of samples; `frames` grows by the frames of their stacks.
- *
- * @param comms names of threads by tid
- * @param stacks whether stacks were asked for
- */
+ * On-CPU metrics out of the kernel's counts of samples; `frames` grows by the frames of their stacks. */
 export function oncpuMetrics(
   entries: readonly Entry[],
   frames: FrameTable,
-  { comms, stacks }: { readonly comms: ReadonlyMap<number, string>; readonly stacks: boolean },
+  { comms, stacks, numbered }: OncpuInput,
 ): { metrics: Oncpu; unreadable: number; stacksMissing: number; framesCut: number } {
-  const read = entries.map(readSample);
+  const read = entries.map((entry) => readSample(entry, numbered));
   const samples = read.filter((sample) => sample !== undefined);
   const rows = stackRows(samples, frames);
   const total = sum(rows.map(({ count }) => count));

@@ -1,5 +1,6 @@
 import { MOST_ENTRIES } from '../bt/limits.ts';
 import { readUnseen } from '../bt/profilers/offcpu.ts';
+import { readStacks, STACK_MAPS } from '../bt/profilers/stacks.ts';
 import type { Entry } from '../parsers/entries.ts';
 import { readInteger } from '../parsers/integer.ts';
 import type { Recording } from '../parsers/recording.ts';
@@ -43,6 +44,7 @@ export function assembleProfile(
     ? oncpuMetrics(recording.maps.get('@oncpu') ?? [], runFrames, {
         comms: names.threads,
         stacks: facts.stacks,
+        numbered: input.numbered,
       })
     : undefined;
   const ran = oncpu && namedMetrics(oncpu.metrics, runFrames, symbols);
@@ -178,6 +180,7 @@ function offcpuInput(recording: Recording, facts: Facts, ending: Ending, span: S
     waits: map('@waits'),
     extremes: map('@extremes'),
     off: map('@off'),
+    numbered: readStacks(map),
     atOnce: recording.end !== undefined,
     callName: callNames(facts),
     stacks: facts.stacks,
@@ -269,5 +272,8 @@ function fullMaps({ maps, earlier }: Pick<Recording, 'maps' | 'earlier'>, room: 
 
 function fullSentence(map: string, room: Facts['room']): string {
   const more = Math.min(4 * Math.max(...Object.values(room)), MOST_ENTRIES);
-  return `the kernel map ${map} was full at ${room[map]} keys, and what came after was not counted; --map-entries ${more} makes more room`;
+  const lost = STACK_MAPS.includes(map)
+    ? 'and what has other stacks is counted without them'
+    : 'and what came after was not counted';
+  return `the kernel map ${map} was full at ${room[map]} keys, ${lost}; --map-entries ${more} makes more room`;
 }

@@ -1,3 +1,4 @@
+import { readStacks } from '../bt/profilers/stacks.ts';
 import type { Entry } from '../parsers/entries.ts';
 import type { Recording } from '../parsers/recording.ts';
 import type { Facts, MappingTexts } from './facts.ts';
@@ -53,6 +54,7 @@ export function assembleSample(
   const names = namesOf(recording, facts, []);
   const now = (name: string): readonly Entry[] => recording.maps.get(name) ?? [];
   const before = (name: string): readonly Entry[] => earlier.maps.get(name) ?? [];
+  const numbered = readStacks(now);
   const offcpu = () => {
     const waits = waitsBetween(now('@waits'), before('@waits'));
     const identity = { named: namedByTid(facts), comms: names.threads, lifetimes: new Map() };
@@ -61,6 +63,7 @@ export function assembleSample(
       ...identity,
       callName: callNames(facts),
       waits,
+      numbered,
       stacks: facts.stacks,
       end: at,
     };
@@ -73,7 +76,11 @@ export function assembleSample(
   const oncpu = () => {
     const samples = samplesBetween(now('@oncpu'), before('@oncpu'));
     const frames = newFrameTable(addressSpaces(mappings), symbols, facts);
-    const { metrics } = oncpuMetrics(samples, frames, { comms: names.threads, stacks: facts.stacks });
+    const { metrics } = oncpuMetrics(samples, frames, {
+      comms: names.threads,
+      stacks: facts.stacks,
+      numbered,
+    });
     return { ...metrics, frames: readable(metrics.frames, symbols.demangle) };
   };
   const syscalls = () =>

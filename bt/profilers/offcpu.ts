@@ -1,10 +1,18 @@
 import { z } from 'zod';
 import type { Entry } from '../../parsers/entries.ts';
 import { readInteger } from '../../parsers/integer.ts';
-import { CLONE_THREAD, type KernelMap, noteFull, type Probe } from '../program.ts';
+import { CLONE_THREAD, type KernelMap, noteFull, type Probe, STOPPED } from '../program.ts';
 import { exitEvent } from '../tracking.ts';
 import type { FragmentOptions, Profiler } from './profiler.ts';
-import { byEitherUnwinder, indent, splitStacks, stackFields, unlessStopped } from './stacks.ts';
+import {
+  indent,
+  type NumberedStacks,
+  otherStacks,
+  saveStacks,
+  splitStacks,
+  stackRoom,
+  unlessStopped,
+} from './stacks.ts';
 import { type CallId, splitState, withCall } from './syscall-times.ts';
 
 /** prev_state of a thread that was blocked already when it was named to the program; no kernel state has it. */
@@ -22,7 +30,8 @@ export const offcpu: Profiler = {
   name: 'offcpu',
   summary: 'how long each thread was off the CPU, and in which user and kernel stack',
   tracepoints: ['sched:sched_switch', 'task:task_newtask'],
-  cost: '3 to 5 µs per context switch of a followed thread, 1 to 1.7 µs with --no-stacks, 0.3 to 0.4 µs of any other',
+  takesStacks: true,
+  cost: '2 to 6 µs per context switch of a followed thread, 0.3 to 1.7 µs with --no-stacks, 0.1 to 0.4 µs of any other',
   caveats: [
     'a thread that is ready but has no CPU is off-CPU too (state R)',
     'code without frame pointers gives one right user frame and then words that were never code',
@@ -38,26 +47,38 @@ export const offcpu: Profiler = {
         attach: 'tracepoint:sched:sched_switch',
         comment:
           'The thread going in ends its wait; the one going out begins one, unless it leaves for ever.',
-        body: [...endOfWait(options), ...arrival(options), ...startOfWait(options)],
+        body: switchOf(options),
       },
       newThread(options),
     ],
     exitsSeen: true,
-    maps: [
-      ...maps(options.stacks ? 2 : 0),
-      ...(seesArrival(options) ? [helper('@arrived'), helper('@used')] : []),
-    ],
+    maps: [...maps(options), ...(seesArrival(options) ? [helper('@arrived'), helper('@used')] : [])],
   }),
   onCommand: (options) => (seesArrival(options) ? [BEGAN] : []),
   onNamed: (options) => [
     '$now = nsecs;',
     '$w = @off[$named];',
     'if ($w.0 == 0) {',
-    `  @off[$named] = (${['$now', '$named', '(uint64)1', `(uint64)${SEEDED}`, ...stackFields(options)].join(', ')});`,
+    `  @off[$named] = (${['$now', '$named', '(uint64)1', `(uint64)${SEEDED}`, ...otherStacks(options)].join(', ')});`,
     `  ${noteFull('@off', '@off[$named].0 == 0')}`,
     '}',
   ],
 };
+
+/** Whoever is not followed costs two lookups; a helper is called once, for each call takes as long as half a lookup. */
+function switchOf(options: FragmentOptions): string[] {
+  const both = [...endOfWait(options), ...startOfWait(options)];
+  return [
+    '$now = nsecs;',
+    '$tid = (uint64)args->prev_pid;',
+    '$next = (uint64)args->next_pid;',
+    ...arrival(options),
+    '$pid = (uint64)pid;',
+    '$gen = @gen[$pid];',
+    '$w = @off[$next];',
+    ...(options.stops ? [`if (($gen || $w.0) && ${STOPPED} == 0) {`, ...indent(both), '}'] : both),
+  ];
+}
 
 /**
  * What the held process has used of the CPU when it becomes the command: until it went out last, which may have been before
@@ -70,7 +91,7 @@ function arrival(options: FragmentOptions): string[] {
   if (!seesArrival(options)) return [];
   return [
     `if ($next == ${options.held}) { @arrived = $now; }`,
-    `if (tid == ${options.held}) { @used = curtask->se.sum_exec_runtime; }`,
+    `if ($tid == ${options.held}) { @used = curtask->se.sum_exec_runtime; }`,
   ];
 }
 
@@ -87,7 +108,7 @@ function lastEvent(btf: boolean): string {
 /** A thread waits from the moment on at which it is made. The stacks here are those of the one that makes it. */
 function newThread(options: FragmentOptions): Probe {
   const isThread = `args->clone_flags & ${CLONE_THREAD}`;
-  const fields = ['$now', '$pid', '@gen[(uint64)pid]', `(uint64)${MADE}`, ...stackFields(options)];
+  const fields = ['$now', '$pid', '@gen[(uint64)pid]', `(uint64)${MADE}`, ...otherStacks(options)];
   return {
     attach: 'tracepoint:task:task_newtask',
     predicate: `@gen[(uint64)pid]${unlessStopped(options)}${options.children ? '' : ` && (${isThread})`}`,
@@ -108,18 +129,27 @@ function helper(name: KernelMap['name']): KernelMap {
   return { name, role: 'helper', key: 0, value: 1 };
 }
 
-function maps(stacks: number): KernelMap[] {
+function maps(options: FragmentOptions): KernelMap[] {
+  const { words, stacks } = stackRoom(options);
   return [
     { name: '@unseen', role: 'result', key: 1, value: 1 },
     { name: '@extremes', role: 'result', key: 2, value: 2 },
-    { name: '@waits', role: 'result', key: 4, value: 2, perCpu: true, stats: true, stacksInKey: stacks },
-    { name: '@off', role: 'leftover', key: 1, value: 4, stacksInValue: stacks, noticed: true },
+    {
+      name: '@waits',
+      role: 'result',
+      key: 4 + words,
+      value: 2,
+      perCpu: true,
+      stats: true,
+      stacksInKey: stacks,
+    },
+    { name: '@off', role: 'leftover', key: 1, value: 4 + words, stacksInValue: stacks, noticed: true },
   ];
 }
 
 /** bpftrace 0.23 has to know what a map holds before its parts are used. */
 function declareMaps(options: FragmentOptions): string[] {
-  const nothing = [...Array(4).fill('(uint64)0'), ...stackFields(options)];
+  const nothing = [...Array(4).fill('(uint64)0'), ...otherStacks(options)];
   return [
     `@off[(uint64)0] = (${nothing.join(', ')});`,
     'delete(@off[(uint64)0]);',
@@ -130,18 +160,17 @@ function declareMaps(options: FragmentOptions): string[] {
 
 /** `@off[tid]`: (since, tgid, exec generation, state, kernel stack, user stack) of the wait in progress. */
 function startOfWait(options: FragmentOptions): string[] {
-  const fields = ['$now', '(uint64)pid', '$gen', withCall('$state', options)];
-  const save = (stacks: readonly string[]) => `@off[(uint64)tid] = (${[...fields, ...stacks].join(', ')});`;
+  const fields = ['$now', '$pid', '$gen', withCall('$state', '$tid', options)];
+  const save = (stacks: readonly string[]) => [`@off[$tid] = (${[...fields, ...stacks].join(', ')});`];
   return [
-    '$gen = @gen[(uint64)pid];',
-    `if ($gen${unlessStopped(options)}) {`,
+    'if ($gen) {',
     ...indent(unseenEnd(options)),
     '  $state = (uint64)args->prev_state;',
     `  if ($state & ${LEAVING}) {`,
     `    ${lastEvent(options.btf)}`,
     '  } else {',
-    ...indent(indent(byEitherUnwinder(options, save))),
-    `    ${noteFull('@off', '@off[(uint64)tid].0 == 0')}`,
+    ...indent(indent(saveStacks(options, save))),
+    `    ${noteFull('@off', '@off[$tid].0 == 0')}`,
     '  }',
     '}',
   ];
@@ -149,10 +178,7 @@ function startOfWait(options: FragmentOptions): string[] {
 
 function endOfWait(options: FragmentOptions): string[] {
   return [
-    '$now = nsecs;',
-    '$next = (uint64)args->next_pid;',
-    '$w = @off[$next];',
-    `if ($w.0${unlessStopped(options)}) {`,
+    'if ($w.0) {',
     '  $wait = (uint64)($now - $w.0);',
     ...indent(addWait('$w', '$next', options)),
     '  delete(@off[$next]);',
@@ -167,21 +193,21 @@ function endOfWait(options: FragmentOptions): string[] {
  */
 function unseenEnd(options: FragmentOptions): string[] {
   const onCpu = 'curtask->se.sum_exec_runtime - curtask->se.prev_sum_exec_runtime';
-  const unseen = indent(['@unseen[(uint64)tid] = @unseen[(uint64)tid] + 1;']);
+  const unseen = indent(['@unseen[$tid] = @unseen[$tid] + 1;']);
   const mend = [
     `$in = $now - (uint64)(${onCpu});`,
     'if ($in > $p.0) {',
     '  $wait = (uint64)($in - $p.0);',
-    ...indent(addWait('$p', '(uint64)tid', options)),
+    ...indent(addWait('$p', '$tid', options)),
     ...unseen,
     '}',
   ];
   const admit = [`if ($p.3 != ${SEEDED}) {`, ...unseen, '}'];
   return [
-    '$p = @off[(uint64)tid];',
+    '$p = @off[$tid];',
     'if ($p.0) {',
     ...indent(options.btf ? mend : admit),
-    '  delete(@off[(uint64)tid]);',
+    '  delete(@off[$tid]);',
     '}',
   ];
 }
@@ -190,8 +216,9 @@ function unseenEnd(options: FragmentOptions): string[] {
  * Adds `$wait`, ns, of a thread to its sums; `wait` names the variable that holds its entry of `@off`. A thread is on one CPU
  * at a time, so that its longest and shortest wait need no value for each of them.
  */
-function addWait(wait: '$w' | '$p', tid: string, { stacks, minBlockNs }: FragmentOptions): string[] {
-  const fields = stacks ? [1, 2, 3, 4, 5] : [1, 2, 3];
+function addWait(wait: '$w' | '$p', tid: string, options: FragmentOptions): string[] {
+  const { minBlockNs } = options;
+  const fields = [1, 2, 3, ...otherStacks(options).map((_, i) => 4 + i)];
   const sums = [
     `@waits[${[tid, ...fields.map((i) => `${wait}.${i}`)].join(', ')}] = stats($wait);`,
     `$x = @extremes[${tid}, ${wait}.1];`,
@@ -236,17 +263,19 @@ export type TaskState = (typeof TASK_STATES)[number];
 
 const integer = z.preprocess(readInteger, z.number());
 const id = z.preprocess(readInteger, z.int().max(0xffff_ffff));
-const openWait = z.tuple([integer, id, id, integer]).rest(z.string());
+const waiting = [integer, id, id, integer] as const;
+const openWait = z.union([z.tuple([...waiting, integer, integer]), z.tuple(waiting).rest(z.string())]);
 
 /**
  * One entry of `@waits`; undefined when it cannot be read.
- * Key: `tid,tgid,generation,state[,kernel stack,user stack]`; value: `{"count":5,"average":20,"total":100}`.
+ * Key: `tid,tgid,generation,state[,kernel stack,user stack]`, or the numbers of the stacks in their place; value:
+ * `{"count":5,"average":20,"total":100}`.
  */
-export function readWait(entry: Entry): WaitRow | undefined {
+export function readWait(entry: Entry, numbered?: NumberedStacks): WaitRow | undefined {
   const key = /^(\d{1,10}),(\d{1,10}),(\d{1,10}),(\d{1,16})(?:,|$)/.exec(entry.key);
   const stats = readStats(entry.value);
   if (!key || !stats) return undefined;
-  const [kernel, user] = splitStacks(entry.key.slice(key[0].length));
+  const [kernel, user] = splitStacks(entry.key.slice(key[0].length), numbered);
   return {
     tid: Number(key[1]),
     pid: Number(key[2]),
@@ -266,11 +295,12 @@ function readStats(value: unknown): Pick<WaitRow, 'count' | 'totalNs'> | undefin
   return { count, totalNs };
 }
 
-/** One entry of `@off`: key is the tid, value `[since, tgid, generation, state[, kernel stack, user stack]]`. */
-export function readOpenWait(entry: Entry): OpenWait | undefined {
+/** One entry of `@off`: key is the tid, value `[since, tgid, generation, state[, kernel stack, user stack]]`, or their numbers. */
+export function readOpenWait(entry: Entry, numbered?: NumberedStacks): OpenWait | undefined {
   const value = openWait.safeParse(entry.value);
   if (!value.success || !/^\d{1,10}$/.test(entry.key)) return undefined;
-  const [sinceNs, pid, generation, state, kernel = '', user = ''] = value.data;
+  const [sinceNs, pid, generation, state, ...stacks] = value.data;
+  const [kernel, user] = splitStacks(stacks.join(','), numbered);
   return { tid: Number(entry.key), pid, generation, ...readState(state, kernel, user), sinceNs };
 }
 

@@ -1,8 +1,8 @@
 import type { Entry } from '../../parsers/entries.ts';
 import { readInteger } from '../../parsers/integer.ts';
-import { countInto } from '../program.ts';
+import { countInto, type KernelMap } from '../program.ts';
 import type { FragmentOptions, Profiler } from './profiler.ts';
-import { byEitherUnwinder, splitStacks, unlessStopped } from './stacks.ts';
+import { type NumberedStacks, saveStacks, splitStacks, stackRoom, unlessStopped } from './stacks.ts';
 
 /** Samples a second of each CPU: not 100, which would go in step with timers. */
 export const FREQUENCY_HZ = 99;
@@ -15,6 +15,7 @@ export const oncpu: Profiler = {
   summary: `what each thread ran on the CPU: its stacks, sampled ${FREQUENCY_HZ} times a second`,
   tracepoints: [],
   timer: TIMER,
+  takesStacks: true,
   cost: '28 to 41 µs per sample of a followed thread: 0.3 to 0.4 % of each CPU that is busy with them',
   caveats: [
     'samples are an estimate: what runs for less than 10 ms in all may have none',
@@ -30,23 +31,23 @@ export const oncpu: Profiler = {
         body: sample(options),
       },
     ],
-    maps: [
-      {
-        ...{ name: '@oncpu', role: 'result', key: 3, value: 1, perCpu: true },
-        stacksInKey: options.stacks ? 2 : 0,
-      },
-    ],
+    maps: [map(options)],
   }),
   onCommand: () => [],
   onNamed: () => [],
 };
 
+function map(options: FragmentOptions): KernelMap {
+  const { words, stacks } = stackRoom(options);
+  return { name: '@oncpu', role: 'result', key: 3 + words, value: 1, perCpu: true, stacksInKey: stacks };
+}
+
 function sample(options: FragmentOptions): string[] {
   const count = (stacks: readonly string[]) => {
     const key = ['(uint64)tid', '(uint64)pid', '$generation', ...stacks].join(', ');
-    return countInto(`@oncpu[${key}]`, options.losesFirstCounts).join(' ');
+    return countInto(`@oncpu[${key}]`, options.losesFirstCounts);
   };
-  return ['$generation = @gen[(uint64)pid];', ...byEitherUnwinder(options, count)];
+  return ['$generation = @gen[(uint64)pid];', ...saveStacks(options, count)];
 }
 
 /** How often one thread was sampled in one stack. */
@@ -60,11 +61,14 @@ export interface SampleRow {
   readonly user: string;
 }
 
-/** One entry of `@oncpu`: key `tid,tgid,generation[,kernel stack,user stack]`, value the count; undefined when it cannot be read. */
-export function readSample(entry: Entry): SampleRow | undefined {
+/**
+ * One entry of `@oncpu`: key `tid,tgid,generation[,kernel stack,user stack]`, or the numbers of the stacks in their place;
+ * value the count; undefined when it cannot be read.
+ */
+export function readSample(entry: Entry, numbered?: NumberedStacks): SampleRow | undefined {
   const key = /^(\d{1,10}),(\d{1,10}),(\d{1,10})(?:,|$)/.exec(entry.key);
   const count = readInteger(entry.value);
   if (!key || count === undefined || count < 0) return undefined;
-  const [kernel, user] = splitStacks(entry.key.slice(key[0].length));
+  const [kernel, user] = splitStacks(entry.key.slice(key[0].length), numbered);
   return { tid: Number(key[1]), pid: Number(key[2]), generation: Number(key[3]), count, kernel, user };
 }

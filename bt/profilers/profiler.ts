@@ -8,6 +8,8 @@ export interface FragmentOptions {
   /** Waits shorter than this are left out, ns. */
   readonly minBlockNs: number;
   readonly stacks: boolean;
+  /** Whether each pair of stacks is kept once, and its number elsewhere. */
+  readonly numberStacks: boolean;
   /** Frames per stack, user and kernel each. */
   readonly stackDepth: number;
   /** Processes whose user stacks are unwound by DWARF, as long as they run the program that they run now. */
@@ -36,6 +38,8 @@ export interface Profiler {
   readonly tracepoints: readonly string[];
   /** What it attaches to besides, as bpftrace has it. */
   readonly timer?: string;
+  /** Whether it reads stacks, when they are asked for. */
+  readonly takesStacks: boolean;
   /** What one event costs, and how often events come. */
   readonly cost: string;
   /** What its figures do not say. */

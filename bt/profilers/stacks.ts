@@ -1,29 +1,103 @@
-import { STOPPED } from '../program.ts';
+import type { Entry } from '../../parsers/entries.ts';
+import { type Fragment, STOPPED } from '../program.ts';
 import type { FragmentOptions } from './profiler.ts';
 
 /**
- * The statements that save stacks. Only processes whose unwind tables bpftrace has read, and that still run that program,
- * can be unwound by them.
+ * The statements that save both stacks of the running thread.
  *
- * @param save the statement that saves them, which are words of the program
+ * @param save the statements that save them, which are words of the program
  */
-export function byEitherUnwinder(
+export function saveStacks(
   options: FragmentOptions,
-  save: (stacks: readonly string[]) => string,
-): string[] {
-  if (!options.stacks || options.dwarfPids.length === 0) return [save(stackFields(options))];
+  save: (stacks: readonly string[]) => readonly string[],
+): readonly string[] {
+  if (!isNumbered(options)) return byEitherUnwinder(options, save);
+  const [kernel] = stackFields(options) as [string];
+  return [
+    ...numberOf('kernel', kernel, options),
+    '$user = (uint64)0;', // a variable lives as long as the block that it is first set in
+    ...byEitherUnwinder(options, ([, user]) => numberOf('user', `${user}`, options)),
+    ...save(['$kernel', '$user']),
+  ];
+}
+
+/** Only processes whose unwind tables bpftrace has read, and that still run that program, can be unwound by them. */
+function byEitherUnwinder(
+  options: FragmentOptions,
+  save: (stacks: readonly string[]) => readonly string[],
+): readonly string[] {
+  if (!options.stacks || options.dwarfPids.length === 0) return save(stackFields(options));
   const known = options.dwarfPids.map((pid) => `pid == ${pid}`).join(' || ');
   return [
     `if (@gen[(uint64)pid] == ${options.dwarfGeneration} && (${known})) {`,
-    `  ${save(stackFields(options, 'dw_ustack'))}`,
+    ...indent(save(stackFields(options, 'dw_ustack'))),
     '} else {',
-    `  ${save(stackFields(options))}`,
+    ...indent(save(stackFields(options))),
     '}',
   ];
 }
 
+/** Where bpftrace would keep whole stacks in each key and value, each stack is kept once, and has a number. */
+function isNumbered({ stacks, numberStacks }: FragmentOptions): boolean {
+  return stacks && numberStacks;
+}
+
+/** Bits of a number, from the lowest one on: what a CPU has counted so far, the CPU, the program. */
+const [COUNTED_BITS, CPU_BITS] = [32, 16];
+
+/**
+ * The statements that put the number of a stack into `$kernel` or `$user`; 0 when it found no room. Each CPU gives numbers of its own: two
+ * that meet a new stack at once may give it two, each of which is good. So does a program that takes over from another.
+ */
+function numberOf(kind: 'kernel' | 'user', stack: string, { dwarfGeneration }: FragmentOptions): string[] {
+  const [variable, map] = [`$${kind}`, `@${kind}`];
+  const number = `${map}_numbers[${stack}]`;
+  const program = dwarfGeneration * 2 ** (COUNTED_BITS + CPU_BITS);
+  return [
+    `${variable} = ${number};`,
+    `if (${variable} == 0) {`,
+    '  @serial = count();',
+    `  ${variable} = (uint64)${program} + ((uint64)cpu << ${COUNTED_BITS}) + (uint64)@serial;`,
+    `  ${number} = ${variable};`,
+    `  if (${number}) {`,
+    `    ${map}_stacks[${variable}] = ${stack};`,
+    '  } else {',
+    `    ${variable} = (uint64)0;`,
+    `    @full["${map}_stacks"] = 1;`,
+    '  }',
+    '}',
+  ];
+}
+
+/** What the numbers need. The stacks are printed after all that has their numbers. */
+export function numberedStacks(): Fragment {
+  const stacks = { role: 'result', key: 1, value: 0, stacksInValue: 1, noticed: true } as const;
+  const numbers = { role: 'helper', key: 0, value: 1, stacksInKey: 1 } as const;
+  return {
+    probes: [],
+    maps: [
+      { name: '@kernel_stacks', ...stacks },
+      { name: '@user_stacks', ...stacks },
+      { name: '@kernel_numbers', ...numbers },
+      { name: '@user_numbers', ...numbers },
+      { name: '@serial', role: 'helper', key: 0, value: 1, perCpu: true },
+    ],
+  };
+}
+
+/** What both stacks of an entry take, in its key or in its value. */
+export function stackRoom(options: FragmentOptions): { readonly words: number; readonly stacks: number } {
+  if (!options.stacks) return { words: 0, stacks: 0 };
+  return options.numberStacks ? { words: 2, stacks: 0 } : { words: 0, stacks: 2 };
+}
+
+/** The fields of an entry that is made for another thread, whose stacks nobody can read. */
+export function otherStacks(options: FragmentOptions): string[] {
+  return isNumbered(options) ? ['(uint64)0', '(uint64)0'] : stackFields(options);
+}
+
 /** The fields of a key or value that hold both stacks of the running thread; none without stacks. */
-export function stackFields(
+function stackFields(
   { stacks, stackMode, stackDepth }: FragmentOptions,
   user: 'ustack' | 'dw_ustack' = 'ustack',
 ): string[] {
@@ -39,8 +113,31 @@ export function unlessStopped({ stops }: FragmentOptions): string {
   return stops ? ` && ${STOPPED} == 0` : '';
 }
 
-/** `\nffff..\n,\n7f..\n`: a kernel stack has no comma in it, so the first one divides. */
-export function splitStacks(text: string): [string, string] {
+/** Stacks as bpftrace printed them, by their numbers as they stand in a key. */
+export type NumberedStacks = ReadonlyMap<string, string>;
+const NONE: NumberedStacks = new Map();
+
+/** Key is the number, value the stack. */
+export const STACK_MAPS: readonly string[] = ['@kernel_stacks', '@user_stacks'];
+
+/**
+ * Reads the maps that hold stacks by their numbers.
+ *
+ * @param map the entries of the map of that name
+ */
+export function readStacks(map: (name: string) => readonly Entry[]): NumberedStacks {
+  const entries = STACK_MAPS.flatMap(map);
+  return new Map(
+    entries.flatMap(({ key, value }) => (typeof value === 'string' ? [[key, value] as const] : [])),
+  );
+}
+
+/**
+ * Kernel and user stack of a key, out of what comes last in it: both numbers, or `\nffff..\n,\n7f..\n`. A kernel stack has no
+ * comma in it, so the first one divides.
+ */
+export function splitStacks(text: string, numbered = NONE): readonly [kernel: string, user: string] {
   const comma = text.indexOf(',');
-  return comma < 0 ? [text, ''] : [text.slice(0, comma), text.slice(comma + 1)];
+  const [kernel, user] = comma < 0 ? [text, ''] : [text.slice(0, comma), text.slice(comma + 1)];
+  return /^\d+,\d+$/.test(text) ? [numbered.get(kernel) ?? '', numbered.get(user) ?? ''] : [kernel, user];
 }

@@ -33,8 +33,12 @@ const IN_PROGRESS_OFFSET = 1;
 const STATE_BITS = 16;
 
 /** The expression that adds the call in progress, when calls are timed, to the state of a wait. */
-export function withCall(state: string, { callTimes }: Pick<FragmentOptions, 'callTimes'>): string {
-  return callTimes ? `${state} | (@call[(uint64)tid].1 << ${STATE_BITS})` : state;
+export function withCall(
+  state: string,
+  tid: string,
+  { callTimes }: Pick<FragmentOptions, 'callTimes'>,
+): string {
+  return callTimes ? `${state} | (@call[${tid}].1 << ${STATE_BITS})` : state;
 }
 
 /** The state of a wait, and the call that it was within. */

@@ -11,7 +11,7 @@ export interface Program {
 }
 
 /**
- * The program of `btprof run`, but for what only the profiler can tell it: it follows a process from its next exec on.
+ * The program of `btprof run`, which follows a process from its next exec on. It ends when we do.
  *
  * @param path of the bpftrace
  */
@@ -23,7 +23,7 @@ export async function ourProgram(
 ): Promise<Program> {
   const { host, dialect } = await requireHost(path);
   const follow = { kind: 'held', pid, execs: 1, children: true } as const;
-  const context = { dialect, arch: host.info.arch, btf: host.btf, follow };
+  const context = { dialect, arch: host.info.arch, btf: host.btf, follow, self: process.pid };
   const plan: Plan = {
     profilers: selectProfilers(profilers),
     minBlockNs: 0,

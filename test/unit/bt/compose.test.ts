@@ -47,7 +47,7 @@ describe.each(VARIANTS)('%s', (_, plan, context) => {
   });
 
   test('a map has a value for each CPU when the kernel adds up in it', () => {
-    const summed = namesIn(/(@\w+)\[[^=@\n]*\] = (?:count|stats|min|max)\(/g);
+    const summed = namesIn(/(@\w+)(?:\[[^=@\n]*\])? = (?:count|stats|min|max)\(/g);
     const perCpu = composeMaps(plan, context).filter((map) => map.perCpu);
     expect([...summed].sort()).toEqual(perCpu.map((map) => map.name).sort());
     const stats = composeMaps(plan, context).filter((map) => map.stats);

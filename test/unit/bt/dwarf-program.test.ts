@@ -6,23 +6,20 @@ import { ATTACH, PLAN, RUN } from './programs.ts';
 const NEW: ProgramContext = { ...ATTACH, dialect: dialectFor('bpftrace v0.27.1') };
 const DWARF: ProgramContext = { ...NEW, dwarfPids: [23, 101] };
 
-/** Where waits begin, from the condition that chooses the unwinder on. */
+/** Where waits begin: the condition that chooses the unwinder, and the lines of it that read stacks first. */
 function choiceIn(plan: Plan, context: ProgramContext): string[] {
   const lines = composeProgram(plan, context).split('\n');
   const at = lines.findIndex((line) => /^ *if .*pid == 23/.test(line));
-  return at < 0 ? [] : lines.slice(at, at + 6).map((line) => line.trim());
+  const chosen = at < 0 ? [] : lines.slice(at).map((line) => line.trim());
+  return chosen.filter((line) => /pid == 23|= @user_numbers/.test(line));
 }
 
 describe('a program that unwinds by DWARF', () => {
   test('does so for the processes that were asked for, as long as they run the same program', () => {
-    const wait = '@off[(uint64)tid] = ($now, (uint64)pid, $gen, $state';
     expect(choiceIn(PLAN, DWARF)).toEqual([
       'if (@gen[(uint64)pid] == 1 && (pid == 23 || pid == 101)) {',
-      `${wait}, kstack(raw, 127), dw_ustack(raw, 127));`,
-      '} else {',
-      `${wait}, kstack(raw, 127), ustack(raw, 127));`,
-      '}',
-      'if (@off[(uint64)tid].0 == 0) { @full["@off"] = 1; }',
+      '$user = @user_numbers[dw_ustack(raw, 127)];',
+      '$user = @user_numbers[ustack(raw, 127)];',
     ]);
   });
 
@@ -44,7 +41,8 @@ describe('a program that unwinds by DWARF', () => {
 
   test('unwinds where waits begin only, and as deep as asked', () => {
     const program = composeProgram({ ...PLAN, stackDepth: 17 }, DWARF);
-    expect(program.match(/dw_ustack\(.*?\)/g)).toEqual(['dw_ustack(raw, 17)']);
+    expect(program.match(/= .*dw_ustack\(.*?\)\];/g)).toEqual(['= @user_numbers[dw_ustack(raw, 17)];']);
+    expect(new Set(program.match(/dw_ustack\(.*?\)/g))).toEqual(new Set(['dw_ustack(raw, 17)']));
   });
 });
 

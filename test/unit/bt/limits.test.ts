@@ -114,7 +114,7 @@ test.each([
   ['shared', '0.17.0', 512 * MiB, 2048, 8],
   ['shared', '0.17.0', GiB, 4096, 32],
   ['shared', '0.17.0', 2 * GiB, 16_384, 64],
-  ['inline', '0.27.0', 512 * MiB, 4096, 127],
+  ['inline', '0.27.0', 512 * MiB, 4096, 64],
   ['inline', '0.27.0', 256 * MiB, 4096, 16],
 ])(
   '%s stacks of bpftrace %s on 2 CPUs and %i bytes: %i entries, %i frames',
@@ -201,12 +201,16 @@ describe('the memory of a map, by hand', () => {
     ['one word each', 'shared', {}, 80 + 8 + 8],
     ['a value for each of 2 CPUs, and a pointer to them', 'shared', { perCpu: true }, 80 + 8 + 8 + 2 * 8],
     ['2 words for each CPU', 'inline', { key: 2, value: 2, perCpu: true }, 80 + 16 + 8 + 2 * 16],
-    ['a variable', 'inline', { key: 0 }, 80 + 8 + 8],
     ['a string of 64 bytes', 'inline', { key: 8, perCpu: true }, 80 + 64 + 8 + 2 * 8],
+    ['a stack inline for a key', 'inline', { key: 0, stacksInKey: 1 }, 80 + (127 + 2) * 8 + 8],
     ['2 stacks inline in the key', 'inline', { stacksInKey: 2 }, 80 + 8 + 2 * (127 + 2) * 8 + 8],
     ['2 stacks inline in the value', 'inline', { stacksInValue: 2 }, 80 + 8 + 8 + 2 * (127 + 2) * 8],
   ])('of %s', (_, stackStore, changes, bytes) => {
     expect(kernelBytes({ maps: [map(changes)], stackStore }, LIMITS)).toBe(1000 * bytes);
+  });
+
+  test('of a variable is that of one entry', () => {
+    expect(kernelBytes({ maps: [map({ key: 0 })], stackStore: 'inline' }, LIMITS)).toBe(80 + 8 + 8);
   });
 
   test('of shared stacks has their names in it, and 131,072 of them beside', () => {

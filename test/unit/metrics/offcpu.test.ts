@@ -21,6 +21,7 @@ const NOTHING: OffcpuInput = {
   waits: [],
   extremes: [],
   off: [],
+  numbered: new Map(),
   atOnce: true,
   callName: undefined,
   stacks: true,

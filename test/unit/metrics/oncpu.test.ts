@@ -9,7 +9,7 @@ const SYMBOLS = { ...NOTHING, frameless: () => false, buildId: () => 'ab' };
 function metricsOf(rows: readonly (readonly [string, number])[], stacks = true) {
   const frames = newFrameTable(addressSpaces({ '5:1': CODE }), SYMBOLS);
   const entries = rows.map(([key, value]) => ({ key, value }));
-  return oncpuMetrics(entries, frames, { comms: new Map([[6, 'worker']]), stacks });
+  return oncpuMetrics(entries, frames, { comms: new Map([[6, 'worker']]), stacks, numbered: new Map() });
 }
 
 describe('samples', () => {

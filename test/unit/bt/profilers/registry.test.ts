@@ -40,6 +40,7 @@ describe.each(PROFILERS)('$name', (profiler) => {
     dwarfGeneration: 1,
     minBlockNs: 0,
     stacks: true,
+    numberStacks: false,
     stackDepth: 127,
     btf: true,
     arch: 'x86_64',

@@ -16,23 +16,29 @@ describe('the fragment', () => {
         dwarfGeneration: 1,
         minBlockNs: 0,
         stacks: true,
+        numberStacks: false,
         stackDepth: 127,
         stops: false,
       },
       ...options,
     });
-  const bodyOf = (options: Changes) => fragmentOf(options).probes.flatMap((probe) => probe.body);
+  /** What is done for a followed process. */
+  const bodyOf = (options: Changes) => {
+    const [pid, followed, ...body] = fragmentOf(options).probes.flatMap((probe) => probe.body);
+    expect([pid, followed, body.pop()]).toEqual(['$pid = (uint64)pid;', 'if (@gen[$pid]) {', '}']);
+    return body.map((line) => line.trim());
+  };
 
   test('without BTF the number is taken as it is', () => {
     expect(bodyOf({ btf: false, arch: 'x86_64' })).toEqual([
       '$id = args->id;',
-      '@calls[(uint64)pid, $id] = count();',
+      '@calls[$pid, $id] = count();',
     ]);
   });
 
   test('where two first counts can be one, a 0 is added first', () => {
     const body = bodyOf({ btf: false, arch: 'x86_64', losesFirstCounts: true });
-    const place = '@calls[(uint64)pid, $id]';
+    const place = '@calls[$pid, $id]';
     expect(body).toEqual(['$id = args->id;', `${place} = sum(0);`, `${place} = sum(1);`]);
   });
 
@@ -41,11 +47,6 @@ describe('the fragment', () => {
     ['aarch64', 'thread_info.flags'],
   ] as const)('with BTF a 32-bit call is told on %s by %s', (arch, field) => {
     expect(bodyOf({ btf: true, arch })[0]).toContain(`curtask->${field}`);
-  });
-
-  test('only calls of followed processes are counted', () => {
-    const [probe] = fragmentOf({ btf: true, arch: 'x86_64' }).probes;
-    expect(probe?.predicate).toBe('@gen[(uint64)pid]');
   });
 });
 
