@@ -5,11 +5,13 @@
 import { benchFlamegraph } from './bench/flamegraph.ts';
 import { benchParse } from './bench/parse.ts';
 import { benchPeers, PEER_BENCHMARKS } from './bench/peers.ts';
+import { benchScale } from './bench/scale.ts';
 import { benchSymbols } from './bench/symbols.ts';
 
 const BENCHMARKS = {
   flamegraph: benchFlamegraph,
   parse: benchParse,
+  scale: benchScale,
   symbols: benchSymbols,
   ...PEER_BENCHMARKS,
 };

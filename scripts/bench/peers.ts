@@ -7,9 +7,11 @@ import { benchEvents } from './events.ts';
 import { judgeChange, keep, type Result, reached, tableOf } from './rows.ts';
 import { benchSlowdown } from './slowdown.ts';
 import { benchStart } from './start.ts';
+import { compile } from './tools.ts';
 
 const PAGE = 'docs/benchmarks.md';
 const KEPT = 'docs/benchmarks.json';
+const MACHINE = `${cpus()[0]?.model.trim()}, ${cpus().length} CPUs, Linux ${release()}`;
 
 /** What the benchmarks need. */
 interface Bench {
@@ -52,12 +54,12 @@ export async function benchPeers(check: boolean): Promise<boolean> {
   const rows = await measure(Object.keys(MEASURES) as Name[]);
   console.log(tableOf(rows));
   if (!check) {
-    keep(rows, KEPT);
+    keep(rows, MACHINE, KEPT);
     writeFileSync(PAGE, await pageOf(rows));
     return true;
   }
-  const worse = judgeChange(rows, KEPT);
-  for (const sentence of worse) console.error(`worse than before: ${sentence}`);
+  const worse = judgeChange(rows, MACHINE, KEPT);
+  for (const sentence of worse) console.error(`bench: ${sentence}`);
   return worse.length === 0;
 }
 
@@ -73,12 +75,6 @@ async function measure(names: readonly Name[]): Promise<Result[]> {
   }
 }
 
-async function compile(name: string, dir: string): Promise<string> {
-  const file = join(dir, name);
-  await execa('gcc', ['-O0', '-fno-omit-frame-pointer', '-o', file, `fixtures/workloads/${name}.c`]);
-  return file;
-}
-
 async function pageOf(rows: readonly Result[]): Promise<string> {
   const missed = rows.filter((row) => !reached(row)).length;
   return `# Benchmarks
@@ -88,7 +84,7 @@ least and greatest of the turns. Less is better. ${missed === 0 ? 'All aims were
 \`npm run bench -- --check\` measures again and fails where a median has become worse than in [benchmarks.json](benchmarks.json)
 by more than the turns of that run differ among themselves. [overhead.md](overhead.md) says where the cost is.
 
-Machine: ${cpus()[0]?.model.trim()}, ${cpus().length} CPUs, Linux ${release()}; node ${process.version}.
+Machine: ${MACHINE}; node ${process.version}.
 Peers: ${(await versionsOfPeers()).join(', ')}.
 
 ${tableOf(rows)}

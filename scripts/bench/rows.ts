@@ -25,10 +25,10 @@ export interface Missing {
 
 export type Result = Row | Missing;
 
-/** A committed ratio. */
+/** What is committed. */
 interface Kept {
-  readonly row: string;
-  readonly ratio: number;
+  readonly machine: string;
+  readonly ratios: readonly { readonly row: string; readonly ratio: number }[];
 }
 
 export function median(numbers: readonly number[]): number {
@@ -86,27 +86,36 @@ export function tableOf(rows: readonly Result[]): string {
 const nameOf = ({ measure, bpftrace, peer }: Result) => [measure, bpftrace ?? '-', peer].join('; ');
 
 /** Keeps the ratios for `judgeChange`. */
-export function keep(rows: readonly Result[], file: string): void {
-  const kept = rows.flatMap((row): Kept[] =>
+export function keep(rows: readonly Result[], machine: string, file: string): void {
+  const ratios = rows.flatMap((row): Kept['ratios'] =>
     'reason' in row ? [] : [{ row: nameOf(row), ratio: Number(median(row.ratios).toPrecision(4)) }],
   );
-  writeFileSync(file, `${JSON.stringify(kept, null, 2)}\n`);
+  writeFileSync(file, `${JSON.stringify({ machine, ratios } satisfies Kept, null, 2)}\n`);
 }
 
 /**
  * The rows that have become worse than the committed ones by more than the turns of this run differ among themselves.
  *
- * @returns a sentence each
+ * @returns a sentence each, and one more when another machine alone may be why
  */
-export function judgeChange(rows: readonly Result[], file: string): string[] {
-  const kept = new Map((JSON.parse(readFileSync(file, 'utf8')) as Kept[]).map((k) => [k.row, k.ratio]));
+export function judgeChange(rows: readonly Result[], machine: string, file: string): string[] {
+  const { machine: before, ratios } = JSON.parse(readFileSync(file, 'utf8')) as Kept;
+  const worse = worseRows(rows, new Map(ratios.map(({ row, ratio }) => [row, ratio])));
+  return worse.length === 0 || machine === before
+    ? worse
+    : [...worse, `the committed ratios are of another machine, ${before}; this one is ${machine}`];
+}
+
+function worseRows(rows: readonly Result[], kept: ReadonlyMap<string, number>): string[] {
   return rows.flatMap((row) => {
     const before = kept.get(nameOf(row));
     if (before === undefined || 'reason' in row) return [];
     const now = median(row.ratios);
     const noise = Math.max(...row.ratios) - Math.min(...row.ratios);
     return now > before + noise
-      ? [`${nameOf(row)}: ${figure(now)}, and was ${figure(before)}; the turns differ by ${figure(noise)}`]
+      ? [
+          `worse than before: ${nameOf(row)}: ${figure(now)}, and was ${figure(before)}; the turns differ by ${figure(noise)}`,
+        ]
       : [];
   });
 }

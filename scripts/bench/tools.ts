@@ -1,7 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { execa } from 'execa';
 import { which } from 'zx';
 import { fdInfos, tryRead } from '../../bt/driver/procfs.ts';
 import type { Program } from './programs.ts';
@@ -100,4 +102,11 @@ export function hold(command: readonly string[]) {
     if (code !== 0) throw new Error(`${command.join(' ')} ended with status ${code}`);
   };
   return { pid: child.pid as number, run };
+}
+
+/** Builds a program of fixtures/workloads into a directory; returns its path. */
+export async function compile(name: string, dir: string): Promise<string> {
+  const file = join(dir, name);
+  await execa('gcc', ['-O0', '-fno-omit-frame-pointer', '-o', file, `fixtures/workloads/${name}.c`]);
+  return file;
 }

@@ -1,0 +1,171 @@
+/**
+ * What ten times as much of one thing costs: threads, processes, switches, stacks, time. Each is profiled by `btprof run`,
+ * and its own cost read from the result and from /proc.
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { basename, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { childrenOf, fdInfos } from '../../bt/driver/procfs.ts';
+import type { Profile } from '../../metrics/schema.ts';
+import { type Bpftrace, prepareVersions } from '../versions.ts';
+import { commandOf, compile, peakOf } from './tools.ts';
+
+/** One thing that there may be much of. */
+interface Dimension {
+  readonly name: string;
+  readonly workload: string;
+  readonly sizes: readonly [number, number];
+  readonly args: (n: number) => readonly string[];
+  readonly options?: readonly string[];
+}
+
+const DIMENSIONS: readonly Dimension[] = [
+  { name: 'threads at once', workload: 'crowd', sizes: [1000, 10_000], args: (n) => ['0', `${n}`] },
+  {
+    ...{ name: 'processes, one after the other', workload: 'forks', sizes: [5000, 50_000] },
+    args: (n) => [`${n}`],
+    options: ['--map-entries', '262144'],
+  },
+  {
+    ...{ name: 'switches', workload: 'ping-pong', sizes: [100_000, 1_000_000] },
+    args: (n) => [`${n / 2}`],
+    options: ['--profilers', 'offcpu'],
+  },
+  {
+    ...{ name: 'different stacks', workload: 'many-stacks', sizes: [6554, 65_536] },
+    args: (n) => [`${n}`, '16'],
+    options: ['--map-entries', '262144'],
+  },
+  {
+    ...{ name: 'seconds, printed every second', workload: 'steady', sizes: [6, 60] },
+    args: (n) => [`${n}`],
+    options: ['--interval', '1s'],
+  },
+];
+
+/** How often the sizes of processes are looked at, ms. Their peaks are the kernel's own. */
+const LOOK_MS = 20;
+
+interface Cost {
+  readonly n: number;
+  /** In the kernel, of each event. */
+  readonly nsPerEvent: number;
+  readonly eventsPerSecond: number;
+  /** From the command's end to that of btprof, ms. */
+  readonly endMs: number;
+  /** Peaks of resident memory, and what the kernel's maps take, bytes. */
+  readonly btprof: number;
+  readonly bpftrace: number;
+  readonly maps: number;
+  /** Why the counts are not whole; empty when they are. */
+  readonly lost: string;
+}
+
+/** @returns whether nothing was lost anywhere */
+export async function benchScale(): Promise<boolean> {
+  const dir = mkdtempSync(join(tmpdir(), 'btprof-bench-'));
+  let whole = true;
+  try {
+    for (const bpftrace of await prepareVersions()) {
+      console.log(`\nbpftrace ${bpftrace.version}`);
+      console.log(HEAD);
+      for (const dimension of DIMENSIONS) whole = (await benchDimension(bpftrace, dimension, dir)) && whole;
+    }
+    return whole;
+  } finally {
+    rmSync(dir, { recursive: true });
+  }
+}
+
+const HEAD = `| of what | how many | ns an event | events a second | ms to the end | btprof MB | bpftrace MB | kernel's maps MB | lost |
+| --- | --- | --- | --- | --- | --- | --- | --- | --- |`;
+
+async function benchDimension(bpftrace: Bpftrace, dimension: Dimension, dir: string): Promise<boolean> {
+  const file = await compile(dimension.workload, dir);
+  let whole = true;
+  for (const n of dimension.sizes) {
+    const cost = await costOf(bpftrace, dimension, n, file, join(dir, 'result.json'));
+    console.log(`| ${dimension.name} | ${cells(cost).join(' | ')} |`);
+    whole &&= cost.lost === '';
+  }
+  return whole;
+}
+
+function cells({ n, nsPerEvent, eventsPerSecond, endMs, btprof, bpftrace, maps, lost }: Cost): string[] {
+  const whole = (x: number) => Math.round(x).toLocaleString('en-US');
+  const mb = [btprof, bpftrace, maps].map((bytes) => whole(bytes / 1e6));
+  return [whole(n), whole(nsPerEvent), whole(eventsPerSecond), whole(endMs), ...mb, lost || 'nothing'];
+}
+
+async function costOf(
+  { path }: Bpftrace,
+  { args, options = [] }: Dimension,
+  n: number,
+  workload: string,
+  result: string,
+): Promise<Cost> {
+  const words = [
+    'run',
+    '--bpftrace',
+    path,
+    '--format',
+    'jsonl',
+    '-o',
+    result,
+    ...options,
+    '--',
+    workload,
+    ...args(n),
+  ];
+  const child = spawn('node', ['dist/btprof.mjs', ...words], { stdio: ['ignore', 'ignore', 'inherit'] });
+  const seen = await watch(child, basename(workload));
+  if (child.exitCode !== 0) throw new Error(`btprof ${words.join(' ')} ended with ${child.exitCode}`);
+  const lines = readFileSync(result, 'utf8').trimEnd().split('\n');
+  const { metadata, quality } = JSON.parse(lines.at(-1) as string) as Profile;
+  const { bpf_time_ns = Number.NaN, bpf_events = 0 } = quality.overhead ?? {};
+  return {
+    n,
+    nsPerEvent: bpf_time_ns / bpf_events,
+    eventsPerSecond: bpf_events / (metadata.wall_time_ns / 1e9),
+    ...seen,
+    lost: lossOf(quality),
+  };
+}
+
+function lossOf(quality: Profile['quality']): string {
+  const kinds = ['lost_events', 'dropped_lines', 'map_full', 'kernel_errors', 'runs_skipped'] as const;
+  return kinds.flatMap((kind) => (quality[kind] > 0 ? [`${kind} ${quality[kind]}`] : [])).join(', ');
+}
+
+/** Until btprof has ended; `command` is the name of the process that it starts. */
+async function watch(
+  child: ChildProcess,
+  command: string,
+): Promise<Pick<Cost, 'endMs' | 'btprof' | 'bpftrace' | 'maps'>> {
+  const ended = once(child, 'exit');
+  const seen = { btprof: 0, bpftrace: 0, maps: 0 };
+  let [commandRan, commandEnded] = [false, Number.NaN];
+  while (child.exitCode === null && child.signalCode === null) {
+    const pid = child.pid as number;
+    const others = childrenOf(pid).map((other) => ({ pid: other, name: commandOf(other).trim() }));
+    const tracer = others.find(({ name }) => name === 'bpftrace')?.pid;
+    const runs = others.some(({ name }) => name === command);
+    commandRan ||= runs;
+    if (commandRan && !runs && Number.isNaN(commandEnded)) commandEnded = performance.now();
+    seen.btprof = Math.max(seen.btprof, peakOf(pid));
+    seen.bpftrace = Math.max(seen.bpftrace, peakOf(tracer));
+    seen.maps = Math.max(seen.maps, tracer === undefined ? 0 : mapBytes(tracer));
+    await sleep(LOOK_MS);
+  }
+  await ended;
+  return { ...seen, endMs: performance.now() - commandEnded };
+}
+
+/** What the kernel's maps of a process take. */
+function mapBytes(pid: number): number {
+  const infos = fdInfos(pid).filter((info) => info.includes('map_type:'));
+  return infos.reduce((sum, info) => sum + Number(/^memlock:\s+(\d+)/m.exec(info)?.[1] ?? 0), 0);
+}
