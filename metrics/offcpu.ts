@@ -1,3 +1,5 @@
+import type { NumberedStacks } from '../bt/profilers/stacks.ts';
+import type { CallId } from '../bt/profilers/syscall-times.ts';
 import {
   type OpenWait,
   readExtremes,
@@ -6,9 +8,7 @@ import {
   TASK_STATES,
   type TaskState,
   type WaitRow,
-} from '../bt/profilers/offcpu.ts';
-import type { NumberedStacks } from '../bt/profilers/stacks.ts';
-import type { CallId } from '../bt/profilers/syscall-times.ts';
+} from '../bt/profilers/waits.ts';
 import type { Entry } from '../parsers/entries.ts';
 import type { LiveThread } from './facts.ts';
 import type { FrameTable } from './frames.ts';

@@ -1,6 +1,6 @@
-import { threadKey } from '../bt/profilers/offcpu.ts';
 import { FREQUENCY_HZ, readSample, type SampleRow } from '../bt/profilers/oncpu.ts';
 import type { NumberedStacks } from '../bt/profilers/stacks.ts';
+import { threadKey } from '../bt/profilers/waits.ts';
 import type { Entry } from '../parsers/entries.ts';
 import { readInteger } from '../parsers/integer.ts';
 import type { FrameTable } from './frames.ts';

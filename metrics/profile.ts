@@ -1,6 +1,6 @@
 import { MOST_ENTRIES } from '../bt/limits.ts';
-import { readUnseen } from '../bt/profilers/offcpu.ts';
 import { readStacks, STACK_MAPS } from '../bt/profilers/stacks.ts';
+import { readUnseen } from '../bt/profilers/waits.ts';
 import type { Entry } from '../parsers/entries.ts';
 import { readInteger } from '../parsers/integer.ts';
 import type { Recording } from '../parsers/recording.ts';

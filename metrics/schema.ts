@@ -5,7 +5,7 @@
  * and unit (github.com/btraven00/denet, src/ebpf/metrics.rs); the rest is btprof's own.
  */
 import { z } from 'zod';
-import { TASK_STATES } from '../bt/profilers/offcpu.ts';
+import { TASK_STATES } from '../bt/profilers/waits.ts';
 import { diffSchemaOf } from './diff-schema.ts';
 import { IDLE_KINDS } from './idle.ts';
 import { REASONS } from './reasons.ts';

@@ -1,4 +1,4 @@
-import { type Extremes, threadKey, type WaitRow } from '../bt/profilers/offcpu.ts';
+import { type Extremes, threadKey, type WaitRow } from '../bt/profilers/waits.ts';
 import type { Offcpu } from './schema.ts';
 
 type ThreadStats = Offcpu['thread_stats'][string];

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import { readOpenWait, readWait } from '../../../../bt/profilers/offcpu.ts';
 import { readSample } from '../../../../bt/profilers/oncpu.ts';
 import { readStacks, splitStacks } from '../../../../bt/profilers/stacks.ts';
+import { readOpenWait, readWait } from '../../../../bt/profilers/waits.ts';
 import type { Entry } from '../../../../parsers/entries.ts';
 
 const KERNEL = '\nffffffff821f94c3\nffffffff8220043e\n';
