@@ -98,7 +98,7 @@ function perStack(result: Row | undefined): number {
 const VERSIONS = ['0.17', '0.23', '0.27'] as const;
 type Version = (typeof VERSIONS)[number];
 
-/** How each version prints a frame within a key. */
+/** How each version prints a frame of a stack. */
 const FRAME = {
   '0.17': (address: string, kernel: boolean) =>
     String.raw`\t${address} ${kernel ? 'schedule+35' : `0x${address} ([unknown])`}\n`,
@@ -106,33 +106,44 @@ const FRAME = {
   '0.27': (address: string) => String.raw`${address}\n`,
 };
 const NEWLINE = { '0.17': String.raw`\n`, '0.23': String.raw`\\n`, '0.27': String.raw`\n` };
+/** What numbers begin with. */
+const [KERNEL_NUMBERS, USER_NUMBERS] = [2 ** 48, 2 ** 48 + 2 ** 32];
 
-/** The recording's own lines, but with a `@waits` of that many different stacks. */
+/** The recording's own lines, but with waits in that many different stacks. */
 async function writeStream(version: Version, stacks: number, file: string): Promise<void> {
   const out = createWriteStream(file);
-  const random = generator(stacks);
-  const frame = FRAME[version];
+  const maps = mapsOf(version, generator(stacks));
+  for (const line of readRecording(recordingOf(version)).lines) {
+    const [, head = '', name = ''] = /^(\{"type": "\w+", "data": \{"(@\w+)": \{)/.exec(line) ?? [];
+    const entry = maps[name];
+    if (!entry) {
+      out.write(`${line}\n`);
+      continue;
+    }
+    out.write(head);
+    for (let i = 0; i < stacks; i++) if (!out.write(`${i ? ', ' : ''}${entry(i)}`)) await once(out, 'drain');
+    out.write('}}}\n');
+  }
+  out.end();
+  await once(out, 'close');
+}
+
+/** How the i-th entry of the maps is printed that have stacks, or their numbers. */
+function mapsOf(version: Version, random: () => number): Record<string, (i: number) => string> {
   const site = (kernel: boolean) =>
     kernel
       ? (0xffffffff81000000n + BigInt(Math.floor(random() * 4096)) * 64n).toString(16)
       : (0x7f0000001000 + Math.floor(random() * SITES) * 16).toString(16);
   const stack = (length: number, kernel: boolean) =>
-    NEWLINE[version] + Array.from({ length }, () => frame(site(kernel), kernel)).join('');
-  for (const line of readRecording(recordingOf(version)).lines) {
-    if (!line.includes('"@waits"')) {
-      out.write(`${line}\n`);
-      continue;
-    }
-    out.write('{"type": "stats", "data": {"@waits": {');
-    for (let i = 0; i < stacks; i++) {
-      const key = `4711,4711,1,1,${stack(KERNEL_FRAMES, true)},${stack(FRAMES - KERNEL_FRAMES, false)}`;
-      const entry = `${i ? ', ' : ''}"${key}": {"count": 3, "average": 1000, "total": 3000}`;
-      if (!out.write(entry)) await once(out, 'drain');
-    }
-    out.write('}}}\n');
-  }
-  out.end();
-  await once(out, 'close');
+    NEWLINE[version] + Array.from({ length }, () => FRAME[version](site(kernel), kernel)).join('');
+  const [kernel, user] = [() => stack(KERNEL_FRAMES, true), () => stack(FRAMES - KERNEL_FRAMES, false)];
+  const wait = (stacks: string) => `"4711,4711,1,1,${stacks}": {"count": 3, "average": 1000, "total": 3000}`;
+  if (version !== '0.27') return { '@waits': () => wait(`${kernel()},${user()}`) };
+  return {
+    '@waits': (i) => wait(`${KERNEL_NUMBERS + i},${USER_NUMBERS + i}`),
+    '@kernel_stacks': (i) => `"${KERNEL_NUMBERS + i}": "${kernel()}"`,
+    '@user_stacks': (i) => `"${USER_NUMBERS + i}": "${user()}"`,
+  };
 }
 
 function recordingOf(version: Version): string {
