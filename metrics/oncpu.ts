@@ -18,8 +18,7 @@ interface OncpuInput {
   readonly numbered: NumberedStacks;
 }
 
-/**
- * On-CPU metrics out of the kernel's counts of samples; `frames` grows by the frames of their stacks. */
+/** On-CPU metrics out of the kernel's counts of samples; `frames` grows by the frames of their stacks. */
 export function oncpuMetrics(
   entries: readonly Entry[],
   frames: FrameTable,

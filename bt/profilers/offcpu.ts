@@ -91,7 +91,7 @@ function lastEvent(btf: boolean): string {
   return exitEvent('$now', btf, ...cpu);
 }
 
-/** A thread waits from the moment on at which it is made. The stacks here are those of the one that makes it. */
+/** A thread waits from the moment on at which it is made. Stacks that are read here are those of the one that makes it. */
 function newThread(options: FragmentOptions): Probe {
   const isThread = `args->clone_flags & ${CLONE_THREAD}`;
   const fields = ['$now', '$pid', '@gen[(uint64)pid]', `(uint64)${MADE}`, ...otherStacks(options)];
@@ -204,7 +204,8 @@ function unseenEnd(options: FragmentOptions): string[] {
  */
 function addWait(wait: '$w' | '$p', tid: string, options: FragmentOptions): string[] {
   const { minBlockNs } = options;
-  const fields = [1, 2, 3, ...otherStacks(options).map((_, i) => 4 + i)];
+  const { words, stacks } = stackRoom(options);
+  const fields = Array.from({ length: 3 + words + stacks }, (_, i) => 1 + i);
   const sums = [
     `@waits[${[tid, ...fields.map((i) => `${wait}.${i}`)].join(', ')}] = stats($wait);`,
     `$x = @extremes[${tid}, ${wait}.1];`,

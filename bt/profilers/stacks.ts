@@ -46,30 +46,27 @@ function isNumbered({ stacks, numberStacks }: FragmentOptions): boolean {
 const [COUNTED_BITS, CPU_BITS] = [32, 16];
 
 /**
- * The statements that put the number of a stack into `$kernel` or `$user`; 0 when it found no room. Each CPU gives numbers of its own: two
- * that meet a new stack at once may give it two, each of which is good. So does a program that takes over from another.
+ * The statements that put the number of a stack into `$kernel` or `$user`; 0 when it found no room. Each CPU gives numbers of its
+ * own: two that meet a new stack at once may give it two, each of which is good. So does a program that takes over from another.
+ * A new stack is read once more, for the user's may change while it is read: what is written is what is looked for.
  */
 function numberOf(kind: 'kernel' | 'user', stack: string, { dwarfGeneration }: FragmentOptions): string[] {
-  const [variable, map] = [`$${kind}`, `@${kind}`];
-  const number = `${map}_numbers[${stack}]`;
+  const [variable, fresh, map] = [`$${kind}`, `$new_${kind}`, `@${kind}`];
+  const counted = '@serial[(uint64)cpu]';
   const program = dwarfGeneration * 2 ** (COUNTED_BITS + CPU_BITS);
   return [
-    `${variable} = ${number};`,
-    `if (${variable} == 0) {`,
-    '  @serial = count();',
-    `  ${variable} = (uint64)${program} + ((uint64)cpu << ${COUNTED_BITS}) + (uint64)@serial;`,
-    `  ${number} = ${variable};`,
-    `  if (${number}) {`,
-    `    ${map}_stacks[${variable}] = ${stack};`,
-    '  } else {',
-    `    ${variable} = (uint64)0;`,
-    `    @full["${map}_stacks"] = 1;`,
-    '  }',
+    `${variable} = ${map}_numbers[${stack}];`,
+    `if (${variable} == 0 && @full["${map}_stacks"] == 0) {`,
+    `  ${counted} = ${counted} + 1;`,
+    `  ${fresh} = ${stack};`,
+    `  if (${counted}) { ${map}_numbers[${fresh}] = (uint64)${program} + ((uint64)cpu << ${COUNTED_BITS}) + ${counted}; }`,
+    `  ${variable} = ${map}_numbers[${fresh}];`,
+    `  if (${variable}) { ${map}_stacks[${variable}] = ${fresh}; } else { @full["${map}_stacks"] = 1; }`,
     '}',
   ];
 }
 
-/** What the numbers need. The stacks are printed after all that has their numbers. */
+/** What the numbers need. The stacks are printed after the sums that have their numbers; `@off` comes when nothing is added any more. */
 export function numberedStacks(): Fragment {
   const stacks = { role: 'result', key: 1, value: 0, stacksInValue: 1, noticed: true } as const;
   const numbers = { role: 'helper', key: 0, value: 1, stacksInKey: 1 } as const;
@@ -80,7 +77,7 @@ export function numberedStacks(): Fragment {
       { name: '@user_stacks', ...stacks },
       { name: '@kernel_numbers', ...numbers },
       { name: '@user_numbers', ...numbers },
-      { name: '@serial', role: 'helper', key: 0, value: 1, perCpu: true },
+      { name: '@serial', role: 'helper', key: 1, value: 1 },
     ],
   };
 }

@@ -8,6 +8,7 @@ import { type CallId, splitState } from './syscall-times.ts';
 export const SEEDED = 0x1000;
 /** prev_state of a thread that was made and has not run yet. */
 export const MADE = 0x2000;
+
 /** What one thread waited in one state and one stack, as the kernel added it up. */
 export interface WaitRow {
   readonly pid: number;
@@ -108,7 +109,7 @@ export function threadKey(pid: number, tid: number): string {
   return `${pid}:${tid}`;
 }
 
-/** A wait that another thread began, by a name or by making the thread, carries the stacks of that one: they are dropped. */
+/** A wait that another thread began, by a name or by making the thread, carries the stacks of that one where whole stacks are kept: they are dropped. */
 function readState(word: number, kernel: string, user: string) {
   const { state, call } = splitState(word);
   const [sinceStart, made] = [state === SEEDED, state === MADE];

@@ -60,8 +60,10 @@ interface Cost {
   readonly btprof: number;
   readonly bpftrace: number;
   readonly maps: number;
-  /** Why the counts are not whole; empty when they are. */
+  /** What was lost or skipped; empty when nothing was. */
   readonly lost: string;
+  /** Whether all was counted; what the kernel skips does not tell. */
+  readonly isWhole: boolean;
 }
 
 /** @returns whether nothing was lost anywhere */
@@ -89,7 +91,7 @@ async function benchDimension(bpftrace: Bpftrace, dimension: Dimension, dir: str
   for (const n of dimension.sizes) {
     const cost = await costOf(bpftrace, dimension, n, file, join(dir, 'result.json'));
     console.log(`| ${dimension.name} | ${cells(cost).join(' | ')} |`);
-    whole &&= cost.lost === '';
+    whole &&= cost.isWhole;
   }
   return whole;
 }
@@ -131,12 +133,15 @@ async function costOf(
     nsPerEvent: bpf_time_ns / bpf_events,
     eventsPerSecond: bpf_events / (metadata.wall_time_ns / 1e9),
     ...seen,
-    lost: lossOf(quality),
+    lost: lossOf(quality, [...LOSSES, 'runs_skipped']),
+    isWhole: lossOf(quality, LOSSES) === '',
   };
 }
 
-function lossOf(quality: Profile['quality']): string {
-  const kinds = ['lost_events', 'dropped_lines', 'map_full', 'kernel_errors', 'runs_skipped'] as const;
+type Loss = 'lost_events' | 'dropped_lines' | 'map_full' | 'kernel_errors' | 'runs_skipped';
+const LOSSES: readonly Loss[] = ['lost_events', 'dropped_lines', 'map_full', 'kernel_errors'];
+
+function lossOf(quality: Profile['quality'], kinds: readonly Loss[]): string {
   return kinds.flatMap((kind) => (quality[kind] > 0 ? [`${kind} ${quality[kind]}`] : [])).join(', ');
 }
 
@@ -161,6 +166,7 @@ async function watch(
     await sleep(LOOK_MS);
   }
   await ended;
+  if (Number.isNaN(commandEnded)) throw new Error(`${command} was never seen to end`);
   return { ...seen, endMs: performance.now() - commandEnded };
 }
 

@@ -11,7 +11,7 @@ function choiceIn(plan: Plan, context: ProgramContext): string[] {
   const lines = composeProgram(plan, context).split('\n');
   const at = lines.findIndex((line) => /^ *if .*pid == 23/.test(line));
   const chosen = at < 0 ? [] : lines.slice(at).map((line) => line.trim());
-  return chosen.filter((line) => /pid == 23|= @user_numbers/.test(line));
+  return chosen.filter((line) => /pid == 23|= @user_numbers\[(dw_)?ustack/.test(line));
 }
 
 describe('a program that unwinds by DWARF', () => {
