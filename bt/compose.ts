@@ -62,7 +62,8 @@ function fragmentsOf(plan: Plan, context: ProgramContext): Fragment[] {
   // Without btprof people read the stacks, and want names.
   const stackMode = follow.kind === 'argument' ? 'perf' : dialect.stackMode;
   // Short waits that are left out would leave their stacks behind.
-  const numberStacks = dialect.stackStore === 'inline' && follow.kind !== 'argument' && minBlockNs === 0;
+  const numberStacks =
+    stacks && dialect.stackStore === 'inline' && follow.kind !== 'argument' && minBlockNs === 0;
   const stops = self !== undefined;
   const dwarf = { dwarfPids, dwarfGeneration: namedGeneration(follow) };
   const { losesFirstCounts } = dialect;

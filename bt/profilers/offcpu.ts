@@ -51,7 +51,7 @@ export const offcpu: Profiler = {
   ],
 };
 
-/** Whoever is not followed costs two lookups; a helper is called once, for each call takes as long as half a lookup. */
+/** Whoever is not followed costs two lookups. What asks the kernel, such as `pid`, is asked once. */
 function switchOf(options: FragmentOptions): string[] {
   const both = [...endOfWait(options), ...startOfWait(options)];
   return [

@@ -8,7 +8,7 @@ export interface FragmentOptions {
   /** Waits shorter than this are left out, ns. */
   readonly minBlockNs: number;
   readonly stacks: boolean;
-  /** Whether the program keeps each stack once, and its number elsewhere. */
+  /** Whether the program keeps each stack once, where bpftrace would keep it in each key and value, and its number there. */
   readonly numberStacks: boolean;
   /** Frames per stack, user and kernel each. */
   readonly stackDepth: number;

@@ -11,7 +11,7 @@ export function saveStacks(
   options: FragmentOptions,
   save: (stacks: readonly string[]) => readonly string[],
 ): readonly string[] {
-  if (!isNumbered(options)) return byEitherUnwinder(options, save);
+  if (!options.numberStacks) return byEitherUnwinder(options, save);
   const [kernel] = stackFields(options) as [string];
   return [
     ...numberOf('kernel', kernel, options),
@@ -35,11 +35,6 @@ function byEitherUnwinder(
     ...indent(save(stackFields(options))),
     '}',
   ];
-}
-
-/** Where bpftrace would keep whole stacks in each key and value, each stack is kept once, and has a number. */
-function isNumbered({ stacks, numberStacks }: FragmentOptions): boolean {
-  return stacks && numberStacks;
 }
 
 /** Bits of a number, from the lowest one on: what a CPU has counted so far, the CPU, the program. */
@@ -66,7 +61,7 @@ function numberOf(kind: 'kernel' | 'user', stack: string, { dwarfGeneration }: F
   ];
 }
 
-/** What the numbers need. The stacks are printed after the sums that have their numbers; `@off` comes when nothing is added any more. */
+/** What the numbers need. Stacks are printed after the sums that have their numbers; `@off`, when no more are added. */
 export function numberedStacks(): Fragment {
   const stacks = { role: 'result', key: 1, value: 0, stacksInValue: 1, noticed: true } as const;
   const numbers = { role: 'helper', key: 0, value: 1, stacksInKey: 1 } as const;
@@ -83,14 +78,13 @@ export function numberedStacks(): Fragment {
 }
 
 /** What both stacks of an entry take, in its key or in its value. */
-export function stackRoom(options: FragmentOptions): { readonly words: number; readonly stacks: number } {
-  if (!options.stacks) return { words: 0, stacks: 0 };
-  return options.numberStacks ? { words: 2, stacks: 0 } : { words: 0, stacks: 2 };
+export function stackRoom({ stacks, numberStacks }: FragmentOptions): { words: number; stacks: number } {
+  return numberStacks ? { words: 2, stacks: 0 } : { words: 0, stacks: stacks ? 2 : 0 };
 }
 
 /** The fields of an entry that is made for another thread, whose stacks nobody can read. */
 export function otherStacks(options: FragmentOptions): string[] {
-  return isNumbered(options) ? ['(uint64)0', '(uint64)0'] : stackFields(options);
+  return options.numberStacks ? ['(uint64)0', '(uint64)0'] : stackFields(options);
 }
 
 /** The fields of a key or value that hold both stacks of the running thread; none without stacks. */

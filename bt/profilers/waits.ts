@@ -109,7 +109,10 @@ export function threadKey(pid: number, tid: number): string {
   return `${pid}:${tid}`;
 }
 
-/** A wait that another thread began, by a name or by making the thread, carries the stacks of that one where whole stacks are kept: they are dropped. */
+/**
+ * A wait that another thread began, by a name or by making the thread, carries the stacks of that one where whole stacks are
+ * kept: they are dropped.
+ */
 function readState(word: number, kernel: string, user: string) {
   const { state, call } = splitState(word);
   const [sinceStart, made] = [state === SEEDED, state === MADE];
