@@ -133,6 +133,19 @@ export const CLONE_THREAD = '0x10000';
 /** Set when the profiler has asked for the maps, which takes a while to print: waits no longer end then. */
 export const STOPPED = '@stopped';
 
+/**
+ * What a condition ends in, when its program is told of the end: what is printed after that has to be what was true then.
+ *
+ * @param options `stops`: whether it is told
+ */
+export function unlessStopped({ stops }: { readonly stops: boolean }): string {
+  return stops ? ` && ${STOPPED} == 0` : '';
+}
+
+export function indent(lines: readonly string[]): string[] {
+  return lines.map((line) => `  ${line}`);
+}
+
 /** The name under which the profiler asks for the maps: it starts processes for other ends, too. */
 export const ASKING = 'btprof-asks';
 

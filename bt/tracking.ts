@@ -1,4 +1,4 @@
-import { CLONE_THREAD, type Fragment, noteFull, type Probe } from './program.ts';
+import { CLONE_THREAD, type Fragment, indent, noteFull, type Probe } from './program.ts';
 
 /** The first instruction of a program. */
 export interface Entry {
@@ -96,11 +96,11 @@ function namedProbe(follow: Extract<Follow, { kind: 'named' }>, onNamed: readonl
       `if ($named == ${by}) {`,
       '  print(("start", nsecs));',
       '} else {',
-      ...[
+      ...indent([
         ...(stopped ? [] : onNamed),
         `@gen[$named] = (uint64)${namedGeneration(follow)};`,
         noteFull('@gen', '@gen[$named] == 0'),
-      ].map((line) => `  ${line}`),
+      ]),
       '}',
     ],
   };
@@ -127,11 +127,11 @@ function execProbe({ follow, onCommand, onProgram }: TrackingOptions): Probe {
       '  @execs = @execs + 1;',
       `  if (@execs == ${follow.execs}) {`,
       '    @gen[(uint64)pid] = (uint64)1;',
-      ...onCommand.map((line) => `    ${line}`),
+      ...indent(indent(onCommand)),
       '  }',
       '}',
       'if (@gen[(uint64)pid]) {',
-      ...told.map((line) => `  ${line}`),
+      ...indent(told),
       '}',
     ],
   };

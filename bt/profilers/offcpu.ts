@@ -1,7 +1,7 @@
-import { CLONE_THREAD, type KernelMap, noteFull, type Probe, STOPPED } from '../program.ts';
+import { CLONE_THREAD, indent, type KernelMap, noteFull, type Probe, unlessStopped } from '../program.ts';
 import { exitEvent } from '../tracking.ts';
 import type { FragmentOptions, Profiler } from './profiler.ts';
-import { indent, otherStacks, saveStacks, stackRoom, unlessStopped } from './stacks.ts';
+import { otherStacks, saveStacks, stackRoom } from './stacks.ts';
 import { withCall } from './syscall-times.ts';
 import { MADE, SEEDED } from './waits.ts';
 
@@ -62,7 +62,7 @@ function switchOf(options: FragmentOptions): string[] {
     '$pid = (uint64)pid;',
     '$gen = @gen[$pid];',
     '$w = @off[$next];',
-    ...(options.stops ? [`if (($gen || $w.0) && ${STOPPED} == 0) {`, ...indent(both), '}'] : both),
+    ...(options.stops ? [`if (($gen || $w.0)${unlessStopped(options)}) {`, ...indent(both), '}'] : both),
   ];
 }
 

@@ -1,8 +1,8 @@
 import type { Entry } from '../../parsers/entries.ts';
 import { readInteger } from '../../parsers/integer.ts';
-import { countInto, type KernelMap } from '../program.ts';
+import { countInto, type KernelMap, unlessStopped } from '../program.ts';
 import type { FragmentOptions, Profiler } from './profiler.ts';
-import { type NumberedStacks, saveStacks, splitStacks, stackRoom, unlessStopped } from './stacks.ts';
+import { type NumberedStacks, saveStacks, splitStacks, stackRoom } from './stacks.ts';
 
 /** Samples a second of each CPU: not 100, which would go in step with timers. */
 export const FREQUENCY_HZ = 99;

@@ -1,5 +1,5 @@
 import type { Entry } from '../../parsers/entries.ts';
-import { type Fragment, STOPPED } from '../program.ts';
+import { type Fragment, indent } from '../program.ts';
 import type { FragmentOptions } from './profiler.ts';
 
 /**
@@ -93,15 +93,6 @@ function stackFields(
   user: 'ustack' | 'dw_ustack' = 'ustack',
 ): string[] {
   return stacks ? ['kstack', user].map((f) => `${f}(${stackMode}, ${stackDepth})`) : [];
-}
-
-export function indent(lines: readonly string[]): string[] {
-  return lines.map((line) => `  ${line}`);
-}
-
-/** What is printed after the end has to be what was true at the end. */
-export function unlessStopped({ stops }: FragmentOptions): string {
-  return stops ? ` && ${STOPPED} == 0` : '';
 }
 
 /** Stacks as bpftrace printed them, by their numbers as they stand in a key. */

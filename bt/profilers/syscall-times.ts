@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { Entry } from '../../parsers/entries.ts';
 import { readInteger } from '../../parsers/integer.ts';
-import { countInto, type Fragment, noteFull, STOPPED } from '../program.ts';
+import { countInto, type Fragment, indent, noteFull, unlessStopped } from '../program.ts';
 import type { FragmentOptions } from './profiler.ts';
 
 /**
@@ -63,7 +63,7 @@ export function beginCall(number: string): string[] {
  * so none is lost that two make at once.
  */
 export function callTimes({ losesFirstCounts, stops }: FragmentOptions): Fragment {
-  const running = stops ? ` && ${STOPPED} == 0` : '';
+  const running = unlessStopped({ stops });
   return {
     begin: ['@call[(uint64)0] = ((uint64)0, (uint64)0);', 'delete(@call[(uint64)0]);'],
     probes: [
@@ -80,7 +80,7 @@ export function callTimes({ losesFirstCounts, stops }: FragmentOptions): Fragmen
           '  @slowest[$c.1, (uint64)cpu] = max($took);',
           '  $ret = args->ret;',
           `  if ($ret < 0 && $ret >= -${MAX_ERRNO}) {`,
-          ...countInto('@errors[$c.1, (uint64)(0 - $ret)]', losesFirstCounts).map((line) => `    ${line}`),
+          ...indent(indent(countInto('@errors[$c.1, (uint64)(0 - $ret)]', losesFirstCounts))),
           '  }',
           '  delete(@call[(uint64)tid]);',
           '}',

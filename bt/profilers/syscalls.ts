@@ -1,8 +1,7 @@
 import type { Entry } from '../../parsers/entries.ts';
 import { readInteger } from '../../parsers/integer.ts';
-import { countInto, type Probe, STOPPED } from '../program.ts';
+import { countInto, indent, type Probe, unlessStopped } from '../program.ts';
 import type { FragmentOptions, Profiler } from './profiler.ts';
-import { indent } from './stacks.ts';
 import { beginCall, type CallId, COMPAT_BIT, callOf, callTimes } from './syscall-times.ts';
 
 /**
@@ -59,9 +58,8 @@ function enterProbe(options: FragmentOptions): Probe {
 }
 
 /** A number below 0 is no call: a tracer or a seccomp filter took it out. */
-function timed({ stops }: FragmentOptions): string[] {
-  const running = stops ? ` && ${STOPPED} == 0` : '';
-  return [`if ($id >= 0${running}) {`, ...beginCall('$id').map((line) => `  ${line}`), '}'];
+function timed(options: FragmentOptions): string[] {
+  return [`if ($id >= 0${unlessStopped(options)}) {`, ...indent(beginCall('$id')), '}'];
 }
 
 function callNumber({ btf, arch }: FragmentOptions): string {
