@@ -1,7 +1,8 @@
 import type { Recording } from '../parsers/recording.ts';
+import type { Offcpu } from './ebpf-schema.ts';
 import type { CpuTime, Ending, Facts } from './facts.ts';
 import type { Reason } from './reasons.ts';
-import type { Account, Offcpu } from './schema.ts';
+import type { Account } from './schema.ts';
 import { type Names, namedByTid } from './threads.ts';
 
 /**

@@ -1,6 +1,6 @@
 import { type CallChains, callChains } from './call-chain.ts';
+import type { Offcpu } from './ebpf-schema.ts';
 import type { Reason } from './reasons.ts';
-import type { Offcpu } from './schema.ts';
 import { formatCount, formatNs, formatShare, plural } from './units.ts';
 
 type StackRow = Offcpu['stacks'][number];

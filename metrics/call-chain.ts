@@ -1,6 +1,6 @@
+import type { Frame, Offcpu } from './ebpf-schema.ts';
 import { distinct, hashOf, sameNumbers } from './hash.ts';
 import { REASONS } from './reasons.ts';
-import type { Frame, Offcpu } from './schema.ts';
 import { waitSite } from './wait-site.ts';
 
 /** What every program goes through on its way to the kernel: the C library, the threads, the loader, the vDSO. */

@@ -1,6 +1,7 @@
 import { callChains } from './call-chain.ts';
+import type { Offcpu, Oncpu } from './ebpf-schema.ts';
 import { countOf, type Measured, single, sumOf, timeOf } from './noise.ts';
-import type { Offcpu, Oncpu, Profile } from './schema.ts';
+import type { Profile } from './schema.ts';
 import { COMPAT_PREFIX } from './syscall-name.ts';
 import {
   frameMark,

@@ -1,9 +1,9 @@
 import type { KernelPlace } from '../parsers/kernel-symbols.ts';
 import { isMemory, type Mapping, parseMaps } from '../parsers/proc.ts';
 import { type KnownPlaces, readStack } from '../parsers/stack.ts';
+import type { Frame, MappingRow } from './ebpf-schema.ts';
 import type { Facts, MappingTexts } from './facts.ts';
 import { distinct, hashOfText } from './hash.ts';
-import type { Frame, MappingRow } from './schema.ts';
 import type { FilePlace, JitPlace, Symbols } from './symbols.ts';
 
 /** The executable mappings of one exec generation of a process. */

@@ -1,5 +1,6 @@
+import type { Offcpu } from './ebpf-schema.ts';
 import type { Ending, Facts, MappingTexts } from './facts.ts';
-import type { Account, Offcpu } from './schema.ts';
+import type { Account } from './schema.ts';
 import { formatNs, formatShare, plural } from './units.ts';
 
 /** As many as are told at once. */

@@ -1,4 +1,4 @@
-import type { Frame, Offcpu } from './schema.ts';
+import type { Frame, Offcpu } from './ebpf-schema.ts';
 
 /** What a thread waits for that has no work to do. */
 export const IDLE_KINDS = ['events', 'connections', 'work', 'timer', 'input', 'signals', 'matched'] as const;

@@ -10,11 +10,11 @@ import {
   type WaitRow,
 } from '../bt/profilers/waits.ts';
 import type { Entry } from '../parsers/entries.ts';
+import type { Frame, Offcpu } from './ebpf-schema.ts';
 import type { LiveThread } from './facts.ts';
 import type { FrameTable } from './frames.ts';
 import { distinct, hashOf, sameNumbers } from './hash.ts';
 import { type Reason, whyWaited } from './reasons.ts';
-import type { Frame, Offcpu } from './schema.ts';
 import { type Threads, threadStats, topThreads } from './thread-stats.ts';
 
 export interface OffcpuInput extends Threads {

@@ -3,9 +3,9 @@ import type { NumberedStacks } from '../bt/profilers/stacks.ts';
 import { threadKey } from '../bt/profilers/waits.ts';
 import type { Entry } from '../parsers/entries.ts';
 import { readInteger } from '../parsers/integer.ts';
+import type { Oncpu } from './ebpf-schema.ts';
 import type { FrameTable } from './frames.ts';
 import { distinct, hashOf, sameNumbers } from './hash.ts';
-import type { Oncpu } from './schema.ts';
 
 /** What each sample stands for, ns. */
 const PERIOD_NS = Math.round(1e9 / FREQUENCY_HZ);

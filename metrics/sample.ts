@@ -1,12 +1,13 @@
 import { readStacks } from '../bt/profilers/stacks.ts';
 import type { Entry } from '../parsers/entries.ts';
 import type { Recording } from '../parsers/recording.ts';
+import type { Offcpu } from './ebpf-schema.ts';
 import type { Facts, MappingTexts } from './facts.ts';
 import { addressSpaces, newFrameTable, readable } from './frames.ts';
 import { type IdleMatch, markIdle } from './idle.ts';
 import { offcpuMetrics, waitsBetween } from './offcpu.ts';
 import { oncpuMetrics, samplesBetween } from './oncpu.ts';
-import type { Offcpu, Sample } from './schema.ts';
+import type { Sample } from './schema.ts';
 import type { Symbols } from './symbols.ts';
 import { callNames } from './syscall-name.ts';
 import { syscallMetrics } from './syscalls.ts';

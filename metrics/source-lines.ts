@@ -1,5 +1,5 @@
+import type { Frame } from './ebpf-schema.ts';
 import type { FrameTable } from './frames.ts';
-import type { Frame } from './schema.ts';
 import type { SourceLine, Symbols } from './symbols.ts';
 
 /** Frames with their lines. */

@@ -6,8 +6,8 @@ import {
   readSlowest,
 } from '../bt/profilers/syscall-times.ts';
 import type { Entry } from '../parsers/entries.ts';
+import type { CallTimes, Offcpu, Syscalls } from './ebpf-schema.ts';
 import { errnoName } from './errno.ts';
-import type { CallTimes, Offcpu, Syscalls } from './schema.ts';
 import { type Arch, COMPAT_PREFIX, callName } from './syscall-name.ts';
 
 export interface CallTimesInput {

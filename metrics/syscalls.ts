@@ -1,6 +1,6 @@
 import { type CallRow, readCall } from '../bt/profilers/syscalls.ts';
 import type { Entry } from '../parsers/entries.ts';
-import type { Behavior, Syscalls } from './schema.ts';
+import type { Behavior, Syscalls } from './ebpf-schema.ts';
 import { categoryOf, type SyscallCategory } from './syscall-category.ts';
 import { type Arch, compatSyscallName, syscallName } from './syscall-name.ts';
 

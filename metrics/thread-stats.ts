@@ -1,5 +1,5 @@
 import { type Extremes, threadKey, type WaitRow } from '../bt/profilers/waits.ts';
-import type { Offcpu } from './schema.ts';
+import type { Offcpu } from './ebpf-schema.ts';
 
 type ThreadStats = Offcpu['thread_stats'][string];
 

@@ -1,5 +1,6 @@
+import type { Frame, MappingRow, Offcpu } from './ebpf-schema.ts';
 import type { Reason } from './reasons.ts';
-import type { Frame, MappingRow, Offcpu, Profile } from './schema.ts';
+import type { Profile } from './schema.ts';
 
 /** What a thread did with its time: run, wait for a reason, or what neither the scheduler nor our waits have. */
 export type TimeKind = Reason | 'on_cpu' | 'unaccounted';

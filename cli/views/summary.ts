@@ -1,7 +1,8 @@
 import { busy, countsOf, groupBy, hottestWaits, timeOf } from '../../metrics/bottlenecks.ts';
 import { callChains } from '../../metrics/call-chain.ts';
+import type { Frame, Offcpu, Syscalls } from '../../metrics/ebpf-schema.ts';
 import { REASONS } from '../../metrics/reasons.ts';
-import type { Account, Frame, Offcpu, Profile, Syscalls } from '../../metrics/schema.ts';
+import type { Account, Profile } from '../../metrics/schema.ts';
 import { formatCount, formatNs, formatShare, plural } from '../../metrics/units.ts';
 import type { IdleView } from '../result-options.ts';
 import { bar, clip, coloursOf, type Look, padEnd, printable, printPage, table, wrap } from './page.ts';

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Offcpu } from '../../metrics/schema.ts';
+import type { Offcpu } from '../../metrics/ebpf-schema.ts';
 import { constructedProfile } from '../unit/cli/views/constructed-profile.ts';
 import { expectedTotals } from '../unit/cli/views/pprof-totals.ts';
 import { recorded } from '../unit/metrics/recorded-profiles.ts';

@@ -1,7 +1,8 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { execa } from 'execa';
-import type { Frame, Offcpu, Profile } from '../../metrics/schema.ts';
+import type { Frame, Offcpu } from '../../metrics/ebpf-schema.ts';
+import type { Profile } from '../../metrics/schema.ts';
 import { constructedProfile } from '../unit/cli/views/constructed-profile.ts';
 
 /** The label is where `take` returns to: on the line after its call. */

@@ -3,7 +3,8 @@ import { join, resolve } from 'node:path';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { execa, type Options } from 'execa';
 import { expect, inject } from 'vitest';
-import type { Offcpu, Profile, Syscalls } from '../../metrics/schema.ts';
+import type { Offcpu, Syscalls } from '../../metrics/ebpf-schema.ts';
+import type { Profile } from '../../metrics/schema.ts';
 
 /** The command as it is shipped. */
 export const BTPROF = resolve('dist/btprof.mjs');

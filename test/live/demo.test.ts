@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, readdirSync } from 'node:fs';
 import { execa } from 'execa';
 import { describe, expect, test } from 'vitest';
 import { WORKLOADS } from '../../cli/demo/workloads.ts';
-import type { Offcpu } from '../../metrics/schema.ts';
+import type { Offcpu } from '../../metrics/ebpf-schema.ts';
 import { BTPROF, btprof, profile, said, temporaryFile } from './btprof.ts';
 
 /** A waiting thread is in the totals when its wait ends, and among those still blocked before. */

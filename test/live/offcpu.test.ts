@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import type { Offcpu, Profile } from '../../metrics/schema.ts';
+import type { Offcpu } from '../../metrics/ebpf-schema.ts';
+import type { Profile } from '../../metrics/schema.ts';
 import { waitSite } from '../../metrics/wait-site.ts';
 import { btprof, profile, sum, symbols, temporaryFile, validProfile, workload } from './btprof.ts';
 

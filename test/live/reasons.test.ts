@@ -1,7 +1,7 @@
 import { dirname } from 'node:path';
 import { expect, test } from 'vitest';
+import type { Offcpu } from '../../metrics/ebpf-schema.ts';
 import { REASONS } from '../../metrics/reasons.ts';
-import type { Offcpu } from '../../metrics/schema.ts';
 import { KINDS } from '../kinds-of-waits.ts';
 import { profile, sum, temporaryFile, workload } from './btprof.ts';
 

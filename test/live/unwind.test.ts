@@ -3,7 +3,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { execa } from 'execa';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { dialectFor } from '../../bt/dialect.ts';
-import type { Offcpu, Profile } from '../../metrics/schema.ts';
+import type { Offcpu } from '../../metrics/ebpf-schema.ts';
+import type { Profile } from '../../metrics/schema.ts';
 import { BTPROF, bpftraceThat, btprof, profile, symbols, temporaryFile, valid } from './btprof.ts';
 
 const dialect = dialectFor((await execa('bpftrace', ['--version'])).stdout);

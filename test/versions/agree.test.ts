@@ -1,6 +1,7 @@
 import { execa } from 'execa';
 import { describe, expect, test } from 'vitest';
-import type { Offcpu, Profile } from '../../metrics/schema.ts';
+import type { Offcpu } from '../../metrics/ebpf-schema.ts';
+import type { Profile } from '../../metrics/schema.ts';
 import { countsOf, profile, workload } from '../live/btprof.ts';
 import { BPFTRACES } from './bpftraces.ts';
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { accountOf, cpuTimes } from '../../../metrics/account.ts';
+import type { Offcpu } from '../../../metrics/ebpf-schema.ts';
 import type { CpuTime, Ending, Facts } from '../../../metrics/facts.ts';
-import type { Offcpu } from '../../../metrics/schema.ts';
 import { recordingOf, SLEEP_ENDING, SLEEP_FACTS, sleepProfile } from '../sleep-recording.ts';
 
 const SLEEP = sleepProfile().ebpf.offcpu as Offcpu;

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { bottlenecks, countsOf, hottestWaits } from '../../../metrics/bottlenecks.ts';
 import { callChains } from '../../../metrics/call-chain.ts';
-import type { Offcpu } from '../../../metrics/schema.ts';
+import type { Offcpu } from '../../../metrics/ebpf-schema.ts';
 import { sleepProfile } from '../sleep-recording.ts';
 
 const SLEEP = sleepProfile().ebpf.offcpu as Offcpu;

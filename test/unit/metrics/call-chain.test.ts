@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { callChains } from '../../../metrics/call-chain.ts';
-import type { Frame } from '../../../metrics/schema.ts';
+import type { Frame } from '../../../metrics/ebpf-schema.ts';
 
 const LIBC = '/usr/lib/x86_64-linux-gnu/libc.so.6';
 const APP = '/usr/bin/app';

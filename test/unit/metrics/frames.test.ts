@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
+import type { Frame } from '../../../metrics/ebpf-schema.ts';
 import type { MappingTexts } from '../../../metrics/facts.ts';
 import { addressSpaces, newFrameTable, readable } from '../../../metrics/frames.ts';
-import type { Frame } from '../../../metrics/schema.ts';
 import type { Symbols } from '../../../metrics/symbols.ts';
 import { parseKernelSymbols } from '../../../parsers/kernel-symbols.ts';
 import { SLEEP_MAPS, SLEEP_SYMBOLS } from '../sleep-recording.ts';

@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
+import type { Frame, Offcpu } from '../../../metrics/ebpf-schema.ts';
 import type { Ending, Facts } from '../../../metrics/facts.ts';
 import { accountHints, hintsFor } from '../../../metrics/hints.ts';
-import type { Account, Frame, Offcpu } from '../../../metrics/schema.ts';
+import type { Account } from '../../../metrics/schema.ts';
 import { SLEEP_ENDING, SLEEP_FACTS, sleepProfile } from '../sleep-recording.ts';
 
 const OFFCPU = sleepProfile().ebpf.offcpu as Offcpu;

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
+import type { Frame, Offcpu } from '../../../metrics/ebpf-schema.ts';
 import { IDLE_KINDS, IDLE_RULES, type IdleMatch, markIdle } from '../../../metrics/idle.ts';
-import type { Frame, Offcpu } from '../../../metrics/schema.ts';
 import { sleepProfile } from '../sleep-recording.ts';
 
 const SLEEP = sleepProfile().ebpf.offcpu as Offcpu;

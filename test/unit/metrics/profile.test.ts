@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
+import type { Offcpu } from '../../../metrics/ebpf-schema.ts';
 import { assembleProfile, metadataOf } from '../../../metrics/profile.ts';
-import type { Offcpu } from '../../../metrics/schema.ts';
 import type { Symbols } from '../../../metrics/symbols.ts';
 import { expectValid, fitsPublishedSchema } from '../published-schema.ts';
 import {

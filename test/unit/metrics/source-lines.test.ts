@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import type { Frame } from '../../../metrics/schema.ts';
+import type { Frame } from '../../../metrics/ebpf-schema.ts';
 import { withLines } from '../../../metrics/source-lines.ts';
 import type { FilePlace, SourceLine } from '../../../metrics/symbols.ts';
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
+import type { Offcpu, Syscalls } from '../../../metrics/ebpf-schema.ts';
 import { errnoName } from '../../../metrics/errno.ts';
-import type { Offcpu, Syscalls } from '../../../metrics/schema.ts';
 import { addCallTimes, type CallTimesInput } from '../../../metrics/syscall-times.ts';
 import { sleepProfile } from '../sleep-recording.ts';
 

@@ -1,4 +1,5 @@
-import type { Frame, MappingRow, Offcpu, Oncpu, Profile } from '../../../../metrics/schema.ts';
+import type { Frame, MappingRow, Offcpu, Oncpu } from '../../../../metrics/ebpf-schema.ts';
+import type { Profile } from '../../../../metrics/schema.ts';
 import { recorded } from '../../metrics/recorded-profiles.ts';
 
 type Waits = Offcpu['stacks'];

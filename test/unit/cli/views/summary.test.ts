@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { type SummaryLook, summaryView as view } from '../../../../cli/views/summary.ts';
-import type { Offcpu, Profile, Syscalls } from '../../../../metrics/schema.ts';
+import type { Offcpu, Syscalls } from '../../../../metrics/ebpf-schema.ts';
+import type { Profile } from '../../../../metrics/schema.ts';
 import { sleepProfile } from '../../sleep-recording.ts';
 
 const SLEEP = sleepProfile();
