@@ -39,10 +39,9 @@ describe.concurrent('a kernel map that fills up is told, with the option that ma
     ['@off, by 101 threads blocked at once', 64, [0, 101], 'offcpu', ['@extremes', '@off', '@waits']],
   ])('%s', async (_, entries, crowd, profilers, expected) => {
     const result = await crowded(entries, [workload('crowd'), ...crowd.map(String)], ['-p', profilers]);
-    // Code without frame pointers leaves each thread a user stack of its own.
-    const ownStacks = profilers === 'offcpu' && dialect.stackStore === 'inline' ? ['@user_stacks'] : [];
-    const full = [...expected, ...ownStacks].sort();
-    expect(fullMaps(result)).toEqual(full);
+    const full = fullMaps(result);
+    // Whether 101 threads have more than 64 user stacks is up to words that a library without frame pointers leaves.
+    expect(full.filter((map) => map !== '@user_stacks')).toEqual(expected);
     expect(result.quality.map_full).toBe(full.length);
     expect(result.quality.warnings.join('\n')).toContain(`--map-entries ${4 * entries} makes more room`);
   });
