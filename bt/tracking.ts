@@ -47,7 +47,7 @@ interface TrackingOptions {
   readonly btf: boolean;
   /** Statements that a profiler wants run for each thread named to the program; `$named` is its tid. */
   readonly onNamed: readonly string[];
-  /** Statements for the exec by which the held process becomes the command. */
+  /** Statements for the exec by which the held process becomes the command, at `$now`. */
   readonly onCommand: readonly string[];
   /** Statements for each new program of a followed process. */
   readonly onProgram: readonly string[];
@@ -107,13 +107,13 @@ function namedProbe(follow: Extract<Follow, { kind: 'named' }>, onNamed: readonl
 }
 
 function execProbe({ follow, onCommand, onProgram }: TrackingOptions): Probe {
-  const told = ['print(("exec", nsecs, pid, @gen[(uint64)pid], comm));', ...onProgram];
+  const told = ['print(("exec", $now, pid, @gen[(uint64)pid], comm, args->old_pid));', ...onProgram];
   if (follow.kind !== 'held') {
     return {
       attach: 'tracepoint:sched:sched_process_exec',
       predicate: '@gen[(uint64)pid]',
       comment: 'A new program: a new address space.',
-      body: ['@gen[(uint64)pid] = @gen[(uint64)pid] + 1;', ...told],
+      body: ['$now = nsecs;', '@gen[(uint64)pid] = @gen[(uint64)pid] + 1;', ...told],
     };
   }
   return {
@@ -121,6 +121,7 @@ function execProbe({ follow, onCommand, onProgram }: TrackingOptions): Probe {
     predicate: `@gen[(uint64)pid] || pid == ${follow.pid}`,
     comment: `A new program: a new address space. Exec ${follow.execs} of the held process is the command.`,
     body: [
+      '$now = nsecs;',
       'if (@gen[(uint64)pid]) {',
       '  @gen[(uint64)pid] = @gen[(uint64)pid] + 1;',
       '} else {',

@@ -1,3 +1,4 @@
+import { readOpenWait } from '../bt/profilers/waits.ts';
 import type { Recording } from '../parsers/recording.ts';
 import type { Offcpu } from './ebpf-schema.ts';
 import type { CpuTime, Ending, Facts } from './facts.ts';
@@ -5,15 +6,20 @@ import type { Reason } from './reasons.ts';
 import type { Account } from './schema.ts';
 import { type Names, namedByTid } from './threads.ts';
 
+/** ns, by `PID:TID`. */
+type Times = ReadonlyMap<string, number>;
+
 /**
- * Where the lifetimes of all threads went: on the CPU, by the scheduler's own count, off it for each reason, by our
- * waits, and what neither of the two has. Threads of which one of the figures is missing are left out, and counted.
+ * Where the lifetimes of all threads went: on the CPU, by the scheduler's own count, what that count is wrong by, off it for
+ * each reason, by our waits, and what none of them has. Threads of which one of the figures is missing are left out, and
+ * counted.
  *
- * @param lifetimes ns, by `PID:TID`
+ * @param ran how long they were on a CPU from switch to switch, for those of which that is known
  */
 export function accountOf(
-  lifetimes: ReadonlyMap<string, number>,
+  lifetimes: Times,
   cpu: ReadonlyMap<string, CpuTime>,
+  ran: Times,
   offcpu: Pick<Offcpu, 'stacks' | 'still_blocked'>,
   { threads: comms, threadCount }: Pick<Names, 'threads' | 'threadCount'>,
 ): Account {
@@ -25,6 +31,8 @@ export function accountOf(
   const lived = sum(known.map((key) => lifetimes.get(key) ?? 0));
   const onCpu = sum(known.map((key) => cpu.get(key)?.onCpuNs ?? 0));
   const off = sum(waits.map(({ time_ns }) => time_ns));
+  const rows = byThread(known, waits, { lifetimes, cpu, ran, comms });
+  const miscounted = sum(Object.values(rows).map(({ miscounted_ns }) => miscounted_ns));
   return {
     threads: known.length,
     threads_unknown: Math.max(0, threadCount - known.length),
@@ -32,30 +40,43 @@ export function accountOf(
     on_cpu_ns: onCpu,
     off_cpu_ns: byReason(waits),
     idle_ns: byReason(waits.filter(({ idle }) => idle !== null)),
-    unaccounted_ns: lived - onCpu - off,
+    miscounted_ns: miscounted,
+    unaccounted_ns: lived - onCpu - off - miscounted,
     run_delay_ns: sum(known.map((key) => cpu.get(key)?.runDelayNs ?? 0)),
-    by_thread: byThread(known, waits, lifetimes, cpu, comms),
+    by_thread: rows,
   };
 }
 
 function byThread(
   keys: readonly string[],
   waits: readonly { pid: number; tid: number; time_ns: number }[],
-  lifetimes: ReadonlyMap<string, number>,
-  cpu: ReadonlyMap<string, CpuTime>,
-  comms: Names['threads'],
+  {
+    lifetimes,
+    cpu,
+    ran,
+    comms,
+  }: {
+    lifetimes: Times;
+    cpu: ReadonlyMap<string, CpuTime>;
+    ran: Times;
+    comms: Names['threads'];
+  },
 ): Account['by_thread'] {
   const off = new Map<string, number>();
   for (const { pid, tid, time_ns } of waits) {
     const key = `${pid}:${tid}`;
     off.set(key, (off.get(key) ?? 0) + time_ns);
   }
-  const row = (key: string) => ({
-    comm: comms.get(Number(key.split(':')[1])) ?? null,
-    time_ns: lifetimes.get(key) ?? 0,
-    on_cpu_ns: cpu.get(key)?.onCpuNs ?? 0,
-    off_cpu_ns: off.get(key) ?? 0,
-  });
+  const row = (key: string) => {
+    const counted = cpu.get(key)?.onCpuNs ?? 0;
+    return {
+      comm: comms.get(Number(key.split(':')[1])) ?? null,
+      time_ns: lifetimes.get(key) ?? 0,
+      on_cpu_ns: counted,
+      miscounted_ns: (ran.get(key) ?? counted) - counted,
+      off_cpu_ns: off.get(key) ?? 0,
+    };
+  };
   return Object.fromEntries(keys.map((key) => [key, row(key)]));
 }
 
@@ -91,6 +112,22 @@ export function cpuTimes(recording: Recording, facts: Facts, { alive }: Ending):
   };
   recording.exits.forEach(add);
   alive.forEach(add);
+  return times;
+}
+
+/**
+ * How long each thread was on a CPU from switch to switch: until its exit or the end.
+ *
+ * @param alive that of the threads that are there at the end
+ */
+export function ranTimes({ exits, earlierThreads }: Recording, alive: Times): Map<string, number> {
+  const times = new Map(alive);
+  const add = (pid: number, tid: number, ns: number | undefined) => {
+    if (ns !== undefined) times.set(`${pid}:${tid}`, (times.get(`${pid}:${tid}`) ?? 0) + ns);
+  };
+  for (const { pid, tid, ranNs } of exits) add(pid, tid, ranNs);
+  for (const thread of earlierThreads.map((entry) => readOpenWait(entry)))
+    if (thread) add(thread.pid, thread.tid, thread.ranNs);
   return times;
 }
 

@@ -33,6 +33,7 @@ export function diffSchemaOf<M extends z.ZodType>(metadata: M) {
         wall_time_ns: change,
         on_cpu_ns: change.optional(),
         off_cpu_ns: change.optional(),
+        miscounted_ns: change.optional(),
         unaccounted_ns: change.optional(),
       })
       .describe('all but the wall time when all runs have an account'),

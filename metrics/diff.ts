@@ -85,7 +85,7 @@ function stacksOfBoth(sides: Sides): (StackLabel & Record<'time_ns' | 'waits', C
   return byTime(rowsOf(sides, newStackRows(sampled), WAITS));
 }
 
-const ACCOUNT = ['on_cpu_ns', 'off_cpu_ns', 'unaccounted_ns'] as const;
+const ACCOUNT = ['on_cpu_ns', 'off_cpu_ns', 'miscounted_ns', 'unaccounted_ns'] as const;
 
 function accountOf(sides: Sides): Diff['account'] {
   const of = (measure: (profile: Profile) => Measured) => compareBy(sides, measure);

@@ -54,7 +54,7 @@ export function hintsFor(offcpu: Offcpu, facts: DwarfFacts, ending: Ending): str
 const OFF_BALANCE = 0.01;
 
 /**
- * Why the account does not add up, when it does not.
+ * Why the account does not add up, when it does not, and why the scheduler's count does not, when that is wrong.
  *
  * @param isWhole whether all waits were seen and kept
  */
@@ -63,19 +63,27 @@ export function accountHints(
   { total_events: waits }: Offcpu,
   isWhole: boolean,
 ): string[] {
-  if (!account || Math.abs(account.unaccounted_ns) <= OFF_BALANCE * account.thread_time_ns) return [];
-  const { unaccounted_ns: ns } = account;
-  if (ns > 0 && !isWhole)
-    return [
-      `${formatNs(ns)} is neither off the CPU nor counted by the scheduler: part of the waits was lost`,
-    ];
+  if (!account) return [];
+  const isMuch = (ns: number) => Math.abs(ns) > OFF_BALANCE * account.thread_time_ns;
+  const { unaccounted_ns: lost, miscounted_ns: miscounted } = account;
+  return [
+    ...(isMuch(lost) ? [lossSentence(lost, isWhole)] : []),
+    ...(isMuch(miscounted) ? [miscountSentence(miscounted, waits)] : []),
+  ];
+}
+
+function lossSentence(ns: number, isWhole: boolean): string {
+  if (ns < 0) return `${formatNs(-ns)} is both on a CPU and off it: the ends of some waits were not seen`;
+  const why = isWhole
+    ? 'in waits below --min-block, or after switches that were not seen'
+    : 'part of the waits was lost';
+  return `${formatNs(ns)} is neither on a CPU nor off it: ${why}`;
+}
+
+function miscountSentence(ns: number, waits: number): string {
   return ns < 0
-    ? [
-        `the scheduler counts ${formatNs(-ns)} as on the CPU in which threads still waited, ${formatNs(-ns / Math.max(1, waits))} a wait: it counts them from their waking on`,
-      ]
-    : [
-        `${formatNs(ns)} is neither off the CPU nor counted by the scheduler: it counts for threads that preempted these, or the hypervisor took it`,
-      ];
+    ? `the scheduler counts ${formatNs(-ns)} as on the CPU in which threads still waited, ${formatNs(-ns / Math.max(1, waits))} a wait: it counts them from their waking on`
+    : `the scheduler does not count ${formatNs(ns)} that threads were on a CPU: it counts that for threads which preempted these, or the hypervisor took it`;
 }
 
 /** Processes of a runtime that waited and have written no perf-PID.map. */

@@ -7,6 +7,7 @@ import {
   readWait,
   TASK_STATES,
   type TaskState,
+  threadKey,
   type WaitRow,
 } from '../bt/profilers/waits.ts';
 import type { Entry } from '../parsers/entries.ts';
@@ -44,7 +45,15 @@ export interface OffcpuInput extends Threads {
 export function offcpuMetrics(
   input: OffcpuInput,
   frames: FrameTable,
-): { metrics: Offcpu; unreadable: number; stacksMissing: number; framesCut: number; incomplete: number } {
+): {
+  metrics: Offcpu;
+  unreadable: number;
+  stacksMissing: number;
+  framesCut: number;
+  incomplete: number;
+  /** How long each thread that is there at the end was on a CPU, from switch to switch, ns, by `PID:TID`. */
+  ran: ReadonlyMap<string, number>;
+} {
   const waits = readRows(input.waits, (entry) => readWait(entry, input.numbered), input.named);
   const extremes = readRows(input.extremes, readExtremes, input.named);
   const open = readRows(input.off, (entry) => readOpenWait(entry, input.numbered), input.named);
@@ -78,7 +87,14 @@ export function offcpuMetrics(
     incomplete: sum(metrics.stacks.map((row) => (row.user_incomplete && !row.since_start ? row.count : 0))),
     framesCut: sum([...metrics.stacks, ...metrics.still_blocked].map((row) => row.user_cut)),
     stacksMissing: input.stacks ? missing : 0,
+    ran: new Map(open.rows.map((row) => [threadKey(row.pid, row.tid), ranUntilEnd(row, input)])),
   };
+}
+
+/** How long a thread that is there at the end was on a CPU. Of one that was named and never went out that is all of the time. */
+function ranUntilEnd({ running, sinceStart, tid, ranNs, sinceNs }: OpenWait, input: OffcpuInput): number {
+  const runs = running || (sinceStart && input.running.has(tid));
+  return ranNs + (runs ? Math.max(0, input.end - sinceNs) : 0);
 }
 
 /** Rows of threads with their process, and how many entries cannot be read. */
@@ -244,7 +260,8 @@ function stillBlocked(
   frames: FrameTable,
 ): Offcpu['still_blocked'] {
   return waits
-    .filter((wait) => wait.sinceNs <= input.end && !(wait.sinceStart && input.running.has(wait.tid)))
+    .filter((wait) => !wait.running && wait.sinceNs <= input.end)
+    .filter((wait) => !(wait.sinceStart && input.running.has(wait.tid)))
     .map((wait) => ({
       pid: wait.pid,
       tid: wait.tid,

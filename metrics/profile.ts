@@ -4,7 +4,7 @@ import { readUnseen } from '../bt/profilers/waits.ts';
 import type { Entry } from '../parsers/entries.ts';
 import { readInteger } from '../parsers/integer.ts';
 import type { Recording } from '../parsers/recording.ts';
-import { accountOf, cpuTimes } from './account.ts';
+import { accountOf, cpuTimes, ranTimes } from './account.ts';
 import { bottlenecks } from './bottlenecks.ts';
 import type { Frame, Offcpu, Oncpu, Syscalls } from './ebpf-schema.ts';
 import type { Ending, Facts } from './facts.ts';
@@ -54,7 +54,13 @@ export function assembleProfile(
     : undefined;
   const account =
     named && isAccounted(recording, facts)
-      ? accountOf(input.lifetimes, cpuTimes(recording, facts, ending), named, names)
+      ? accountOf(
+          input.lifetimes,
+          cpuTimes(recording, facts, ending),
+          hasAllThreads(recording, facts) ? ranTimes(recording, offcpu.ran) : new Map(),
+          named,
+          names,
+        )
       : undefined;
   const unreadTimes =
     syscalls && facts.syscallTimes ? addTimes(syscalls.metrics, recording, facts, span, named) : 0;
@@ -120,7 +126,13 @@ function judged(offcpu: Offcpu, idle: readonly IdleMatch[]): Offcpu {
 /** Whether no wait is known to be lost. */
 function isWhole({ maps, earlier, quality }: Recording, { room }: Facts): boolean {
   const { lostEvents, linesDropped, faults } = quality;
-  return lostEvents + linesDropped + faults === 0 && fullMaps({ maps, earlier }, room).length === 0;
+  const missed = maps.get('@missed')?.length ?? 0;
+  return lostEvents + linesDropped + faults + missed === 0 && fullMaps({ maps, earlier }, room).length === 0;
+}
+
+/** Whether `@off` had room for each thread: for how long the others ran is not known. */
+function hasAllThreads(recording: Recording, { room }: Facts): boolean {
+  return !fullMaps(recording, room).includes('@off');
 }
 
 /** A collection that was cut short has no moment at which all is known; without BTF nothing tells of the CPU. */
@@ -215,15 +227,18 @@ function quality(
     wall: number;
   },
 ): Quality {
-  const unseen = (recording.maps.get('@unseen') ?? []).map(readUnseen);
+  const counts = (map: string) => (recording.maps.get(map) ?? []).map(readUnseen);
+  const [unseen, missed] = [counts('@unseen'), counts('@missed')];
   const full = fullMaps(recording, facts.room);
   const { frames, problems } = found;
   const { lostEvents, linesDropped, faults, faultMessages } = recording.quality;
   return {
     lost_events: lostEvents,
-    switches_unseen: unseen.reduce((sum: number, count) => sum + (count ?? 0), 0),
+    switches_unseen: sum(unseen),
+    waits_missed: sum(missed),
     runs_skipped: ending.skippedRuns,
-    dropped_lines: linesDropped + found.unreadable + unseen.filter((count) => count === undefined).length,
+    dropped_lines:
+      linesDropped + found.unreadable + [...unseen, ...missed].filter((count) => count === undefined).length,
     map_full: full.length,
     kernel_errors: faults,
     stacks_missing: found.stacksMissing,
@@ -242,6 +257,10 @@ function quality(
     ],
     hints: found.hints,
   };
+}
+
+function sum(counts: readonly (number | undefined)[]): number {
+  return counts.reduce((total: number, count) => total + (count ?? 0), 0);
 }
 
 function overheadOf({ programTime }: Ending, wall: number): Quality['overhead'] {

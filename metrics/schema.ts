@@ -51,6 +51,7 @@ export const qualitySchema = z.object({
   switches_unseen: count.describe(
     'context switches into followed threads that ran no BPF program; the waits they ended are mended from the times of the scheduler, or missing where there is no BTF',
   ),
+  waits_missed: count.describe('waits that are missing, because the switch that began them ran no program'),
   runs_skipped: count.describe(
     'how often, for any process, the kernel ran no program of ours because another one ran on that CPU: at most so many switches were not seen',
   ),
@@ -89,18 +90,29 @@ export const accountSchema = z
       .partialRecord(reason, ns)
       .describe('by our waits, also those that had not ended; preempted is time in the run queue'),
     idle_ns: z.partialRecord(reason, ns).describe('the part of off_cpu_ns that was waiting for work to come'),
-    unaccounted_ns: signed.describe('what the two do not have; below 0 when they overlap'),
+    miscounted_ns: signed.describe(
+      'what on_cpu_ns is wrong by: time on a CPU, from switch to switch, that the scheduler did not count; below 0 when it counted more than there was',
+    ),
+    unaccounted_ns: signed.describe('what none of them has; below 0 when they overlap'),
     run_delay_ns: signed.describe(
       "how long they were ready and had no CPU, by the scheduler's own count: all of preempted, and the end of other waits",
     ),
     by_thread: z
       .record(
         z.string().regex(/^\d+:\d+$/),
-        z.object({ comm: z.string().nullable(), time_ns: ns, on_cpu_ns: signed, off_cpu_ns: ns }),
+        z.object({
+          comm: z.string().nullable(),
+          time_ns: ns,
+          on_cpu_ns: signed,
+          miscounted_ns: signed,
+          off_cpu_ns: ns,
+        }),
       )
       .describe('each of the threads: what is left of time_ns is unaccounted'),
   })
-  .describe('where the time of all threads went: thread_time = on_cpu + all of off_cpu + unaccounted');
+  .describe(
+    'where the time of all threads went: thread_time = on_cpu + miscounted + all of off_cpu + unaccounted',
+  );
 
 export const profileSchema = z.object({
   kind: z.literal('profile'),

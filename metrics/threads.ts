@@ -100,6 +100,9 @@ export function lifetimes(
   for (const exit of recording.exits)
     add(exit, bornBefore(exit, exit.at) ?? (exit.start > 0 ? exit.start : undefined), exit.at);
   for (const thread of alive) add(thread, bornBefore(thread, span.end), span.end);
+  // A thread that runs another program takes the number of its process, which another had: they cannot be told apart.
+  for (const { pid, oldTid } of recording.execs.filter(({ pid, oldTid }) => oldTid !== pid))
+    for (const tid of [pid, oldTid]) lived.delete(keyOf({ pid, tid }));
   return lived;
 }
 

@@ -64,9 +64,10 @@ export function runningStacks({ ebpf: { oncpu } }: Profile): TimedStack[] {
 }
 
 /**
- * All of the time that threads lived: their waits, and their time on the CPU by the scheduler's own count, which samples
- * only share out; threads that the account does not know have the time of their samples. What no stack has is a stack without frames: time on the CPU between samples, and the unaccounted.
- * The sum for each kind is that of the account, but for unaccounted time below 0, which is no time.
+ * All of the time that threads lived: their waits, and their time on the CPU as the account has it, miscounted or not, which
+ * samples only share out; threads that the account does not know have the time of their samples. What no stack has is a stack
+ * without frames: time on the CPU between samples, and the unaccounted. The sum for each kind is that of the account, but for
+ * unaccounted time below 0, which is no time.
  */
 export function livingStacks(profile: Profile): TimedStack[] {
   const { account } = profile;
@@ -76,9 +77,10 @@ export function livingStacks(profile: Profile): TimedStack[] {
   const rest = Object.entries(account.by_thread).flatMap(([key, thread]) => {
     const [pid, tid] = key.split(':').map(Number) as [number, number];
     const of = { pid, tid, comm: thread.comm, idle: false, open: false, count: 0, frames: [] };
-    const left = thread.time_ns - thread.on_cpu_ns - thread.off_cpu_ns;
+    const ran = thread.on_cpu_ns + thread.miscounted_ns;
+    const left = thread.time_ns - ran - thread.off_cpu_ns;
     return [
-      ...shared(running.get(key) ?? [{ ...of, kind: 'on_cpu', timeNs: 1 }], Math.max(0, thread.on_cpu_ns)),
+      ...shared(running.get(key) ?? [{ ...of, kind: 'on_cpu', timeNs: 1 }], Math.max(0, ran)),
       ...(left > 0 ? [{ ...of, kind: 'unaccounted' as const, timeNs: left }] : []),
     ];
   });

@@ -26,6 +26,8 @@ export interface Recording {
   mangled: boolean;
   /** What each map held when a program took over from an earlier one. */
   readonly earlier: Map<string, readonly Entry[]>;
+  /** What `@off` held then: waits that are over, and how long their threads had been on a CPU. */
+  earlierThreads: readonly Entry[];
   /** Maps of a print at an interval that is not complete yet: should bpftrace die, they do not go with the others. */
   printing: Map<string, readonly Entry[]> | undefined;
   /** The last print of each map, after what it held earlier. */
@@ -66,6 +68,7 @@ export function newRecording(): Recording {
     threads: [],
     began: undefined,
     earlier: new Map(),
+    earlierThreads: [],
     printing: undefined,
     maps: new Map(),
     tick: undefined,
@@ -173,6 +176,7 @@ const IN_PROGRESS = ['@off', '@call'];
 
 /** A second program takes over, while the command is held: it counts on from what the first one counted. */
 function goOn(recording: Recording): void {
+  recording.earlierThreads = recording.maps.get('@off') ?? [];
   for (const map of IN_PROGRESS) recording.maps.delete(map);
   for (const [name, entries] of recording.maps) recording.earlier.set(name, entries);
   recording.end = undefined;

@@ -32,16 +32,16 @@ const eventTuple = z.union([
   z.tuple([z.literal('stop'), ns]).transform(([type, at]) => ({ type, at })),
   z.tuple([z.literal('end'), ns]).transform(([type, at]) => ({ type, at })),
   z
-    .tuple([z.literal('exec'), ns, id, id, comm])
-    .transform(([type, at, pid, generation, comm]) => ({ type, at, pid, generation, comm })),
+    .tuple([z.literal('exec'), ns, id, id, comm, id])
+    .transform(([type, at, pid, generation, comm, oldTid]) => ({ type, at, pid, generation, comm, oldTid })),
   z
     .tuple([z.literal('fork'), ns, id, id, id])
     .transform(([type, at, parent, pid, generation]) => ({ type, at, parent, pid, generation })),
   z
     .tuple([z.literal('exit'), ns, id, id, ns, comm])
     .rest(ns)
-    .transform(([type, at, pid, tid, start, comm, onCpuNs, runDelayNs]) => ({
-      ...{ type, at, pid, tid, start, comm },
+    .transform(([type, at, pid, tid, start, comm, onCpuNs, runDelayNs, ranNs]) => ({
+      ...{ type, at, pid, tid, start, comm, ranNs },
       cpu: onCpuNs === undefined || runDelayNs === undefined ? undefined : { onCpuNs, runDelayNs },
     })),
   z.tuple([z.literal('thread'), ns, id, id]).transform(([type, at, pid, tid]) => ({ type, at, pid, tid })),
@@ -89,7 +89,10 @@ const EVENTS = new Map<unknown, (typeof eventTuple.options)[number]>(
   eventTuple.options.map((option) => [option.in.def.items[0].value, option]),
 );
 
-/** What the program printed by itself. Times are ns of the kernel's clock (CLOCK_BOOTTIME); `start` of an exit is 0 without BTF. */
+/**
+ * What the program printed by itself. Times are ns of the kernel's clock (CLOCK_BOOTTIME); `start` of an exit is 0 without BTF;
+ * `oldTid` is the number of the thread that called exec, which has that of the process from then on.
+ */
 export type StreamEvent = z.infer<typeof eventTuple>;
 
 const envelope = z.object({ type: z.string() }).loose();

@@ -3,14 +3,15 @@ import { exitEvent } from '../tracking.ts';
 import type { FragmentOptions, Profiler } from './profiler.ts';
 import { otherStacks, saveStacks, stackRoom } from './stacks.ts';
 import { withCall } from './syscall-times.ts';
-import { MADE, SEEDED } from './waits.ts';
+import { MADE, RUNNING, SEEDED } from './waits.ts';
 
 /** prev_state bits of a thread that leaves for ever: EXIT_DEAD | EXIT_ZOMBIE (linux/sched.h). */
 const LEAVING = '0x30';
 
 /**
  * Off-CPU time: each wait runs from the switch-out of a thread to its switch-in. In sched_switch both stacks
- * belong to the thread going out, so they are saved with the start of the wait and used at its end.
+ * belong to the thread going out, so they are saved with the start of the wait and used at its end. `@off` has an entry for
+ * each thread, also while it runs, which holds how long it has been on a CPU.
  */
 export const offcpu: Profiler = {
   name: 'offcpu',
@@ -40,12 +41,15 @@ export const offcpu: Profiler = {
     exitsSeen: true,
     maps: [...maps(options), ...(seesArrival(options) ? [helper('@arrived'), helper('@used')] : [])],
   }),
-  onCommand: (options) => (seesArrival(options) ? [BEGAN] : []),
+  onCommand: (options) =>
+    seesArrival(options)
+      ? [BEGAN, `@off[(uint64)pid] = (${entry('$now', '(uint64)pid', '(uint64)1', RUNNING, options)});`]
+      : [],
   onNamed: (options) => [
     '$now = nsecs;',
     '$w = @off[$named];',
     'if ($w.0 == 0) {',
-    `  @off[$named] = (${['$now', '$named', '(uint64)1', `(uint64)${SEEDED}`, ...otherStacks(options)].join(', ')});`,
+    `  @off[$named] = (${entry('$now', '$named', '(uint64)1', SEEDED, options)});`,
     `  ${noteFull('@off', '@off[$named].0 == 0')}`,
     '}',
   ],
@@ -71,7 +75,7 @@ function switchOf(options: FragmentOptions): string[] {
  * the probes were live, and since it came in. The scheduler's own sum is behind by what has passed since its last look.
  */
 const BEGAN =
-  'print(("began", nsecs, pid, @used, curtask->se.prev_sum_exec_runtime, @arrived, curtask->sched_info.run_delay));';
+  'print(("began", $now, pid, @used, curtask->se.prev_sum_exec_runtime, @arrived, curtask->sched_info.run_delay));';
 
 function arrival(options: FragmentOptions): string[] {
   if (!seesArrival(options)) return [];
@@ -85,16 +89,27 @@ function seesArrival({ held, btf }: FragmentOptions): boolean {
   return held !== undefined && btf;
 }
 
-/** The last switch-out of a thread, with what it used of the CPU and how long it was ready without having one. */
+/** The last switch-out of a thread, with what it used of the CPU, how long it was ready without having one, and its runs. */
 function lastEvent(btf: boolean): string {
-  const cpu = btf ? ['curtask->se.sum_exec_runtime', 'curtask->sched_info.run_delay'] : [];
+  const cpu = btf ? ['curtask->se.sum_exec_runtime', 'curtask->sched_info.run_delay', '$ran'] : [];
   return exitEvent('$now', btf, ...cpu);
+}
+
+/** The fields of an entry of `@off` for a thread that has not run yet, or not since it is followed. */
+function entry(
+  since: string,
+  pid: string,
+  generation: string,
+  state: number,
+  options: FragmentOptions,
+): string {
+  return [since, pid, generation, `(uint64)${state}`, '(uint64)0', ...otherStacks(options)].join(', ');
 }
 
 /** A thread waits from the moment on at which it is made. Stacks that are read here are those of the one that makes it. */
 function newThread(options: FragmentOptions): Probe {
   const isThread = `args->clone_flags & ${CLONE_THREAD}`;
-  const fields = ['$now', '$pid', '@gen[(uint64)pid]', `(uint64)${MADE}`, ...otherStacks(options)];
+  const fields = entry('$now', '$pid', '@gen[(uint64)pid]', MADE, options);
   return {
     attach: 'tracepoint:task:task_newtask',
     predicate: `@gen[(uint64)pid]${unlessStopped(options)}${options.children ? '' : ` && (${isThread})`}`,
@@ -104,7 +119,7 @@ function newThread(options: FragmentOptions): Probe {
       '$tid = (uint64)args->pid;',
       '$pid = $tid;',
       `if (${isThread}) { $pid = (uint64)pid; }`,
-      `@off[$tid] = (${fields.join(', ')});`,
+      `@off[$tid] = (${fields});`,
       noteFull('@off', '@off[$tid].0 == 0'),
       'print(("thread", $now, $pid, $tid));',
     ],
@@ -119,6 +134,7 @@ function maps(options: FragmentOptions): KernelMap[] {
   const { words, stacks } = stackRoom(options);
   return [
     { name: '@unseen', role: 'result', key: 1, value: 1 },
+    { name: '@missed', role: 'result', key: 1, value: 1 },
     { name: '@extremes', role: 'result', key: 2, value: 2 },
     {
       name: '@waits',
@@ -129,71 +145,87 @@ function maps(options: FragmentOptions): KernelMap[] {
       stats: true,
       stacksInKey: stacks,
     },
-    { name: '@off', role: 'leftover', key: 1, value: 4 + words, stacksInValue: stacks, noticed: true },
+    { name: '@off', role: 'leftover', key: 1, value: WORDS + words, stacksInValue: stacks, noticed: true },
   ];
 }
 
 /** bpftrace 0.23 has to know what a map holds before its parts are used. */
 function declareMaps(options: FragmentOptions): string[] {
-  const nothing = [...Array(4).fill('(uint64)0'), ...otherStacks(options)];
   return [
-    `@off[(uint64)0] = (${nothing.join(', ')});`,
+    `@off[(uint64)0] = (${entry('(uint64)0', '(uint64)0', '(uint64)0', 0, options)});`,
     'delete(@off[(uint64)0]);',
     '@extremes[(uint64)0, (uint64)0] = ((uint64)0, (uint64)0);',
     'delete(@extremes[(uint64)0, (uint64)0]);',
   ];
 }
 
-/** `@off[tid]`: (since, tgid, exec generation, state, kernel stack, user stack) of the wait in progress. */
+/** Words of an entry of `@off` before its stacks. */
+const WORDS = 5;
+
+/**
+ * `@off[tid]`: (since, tgid, exec generation, state, ran, kernel stack, user stack) of the wait in progress, or of the run; `ran`
+ * is how long the thread was on a CPU before that.
+ */
 function startOfWait(options: FragmentOptions): string[] {
-  const fields = ['$now', '$pid', '$gen', withCall('$state', '$tid', options)];
+  const fields = ['$now', '$pid', '$gen', withCall('$state', '$tid', options), '$ran'];
   const save = (stacks: readonly string[]) => [`@off[$tid] = (${[...fields, ...stacks].join(', ')});`];
   return [
     'if ($gen) {',
-    ...indent(unseenEnd(options)),
+    '  $p = @off[$tid];',
+    ...indent(endOfRun(options)),
     '  $state = (uint64)args->prev_state;',
     `  if ($state & ${LEAVING}) {`,
     `    ${lastEvent(options.btf)}`,
+    '    delete(@off[$tid]);',
     '  } else {',
     ...indent(indent(saveStacks(options, save))),
-    `    ${noteFull('@off', '@off[$tid].0 == 0')}`,
+    `    if ($p.0 == 0) { ${noteFull('@off', '@off[$tid].0 == 0')} }`,
     '  }',
     '}',
   ];
 }
 
+/** A thread that comes in while it runs went out unseen, so that its wait is missing: nobody knows how long it ran before. */
 function endOfWait(options: FragmentOptions): string[] {
+  const { words, stacks } = stackRoom(options);
+  const kept = Array.from({ length: 1 + words + stacks }, (_, i) => `$w.${WORDS - 1 + i}`);
   return [
     'if ($w.0) {',
-    '  $wait = (uint64)($now - $w.0);',
-    ...indent(addWait('$w', '$next', options)),
-    '  delete(@off[$next]);',
+    `  if ($w.3 == ${RUNNING}) {`,
+    '    @missed[$next] = @missed[$next] + 1;',
+    '  } else {',
+    '    $wait = (uint64)($now - $w.0);',
+    ...indent(indent(addWait('$w', '$next', options))),
+    '  }',
+    `  @off[$next] = (${['$now', '$w.1', '$w.2', `(uint64)${RUNNING}`, ...kept].join(', ')});`,
     '}',
   ];
 }
 
 /**
- * A thread that goes out while its wait is still on came in unseen: the kernel does not run BPF programs on every
- * switch (not while another one runs on that CPU, say). The scheduler knows how long the thread has been on the CPU,
- * and so when the wait ended. A thread named while it ran came in before that, and had no wait.
+ * Puts into `$ran` how long the thread that goes out has been on a CPU. One whose wait is still on came in unseen: the kernel
+ * does not run BPF programs on every switch (not while another one runs on that CPU, say). The scheduler knows how long the
+ * thread has been on the CPU, and so when the wait ended. A thread named while it ran came in before that, and had no wait.
  */
-function unseenEnd(options: FragmentOptions): string[] {
+function endOfRun(options: FragmentOptions): string[] {
   const onCpu = 'curtask->se.sum_exec_runtime - curtask->se.prev_sum_exec_runtime';
-  const unseen = indent(['@unseen[$tid] = @unseen[$tid] + 1;']);
+  const unseen = '@unseen[$tid] = @unseen[$tid] + 1;';
   const mend = [
     `$in = $now - (uint64)(${onCpu});`,
-    'if ($in > $p.0) {',
+    'if ($p.0 > $in) { $in = $p.0; }',
+    'if ($p.0 && $in > $p.0) {',
     '  $wait = (uint64)($in - $p.0);',
     ...indent(addWait('$p', '$tid', options)),
-    ...unseen,
+    `  ${unseen}`,
     '}',
+    '$ran = $ran + (uint64)($now - $in);',
   ];
-  const admit = [`if ($p.3 != ${SEEDED}) {`, ...unseen, '}'];
+  const admit = [`} else if ($p.0 && $p.3 != ${SEEDED}) {`, `  ${unseen}`];
   return [
-    '$p = @off[$tid];',
-    'if ($p.0) {',
-    ...indent(options.btf ? mend : admit),
-    '  delete(@off[$tid]);',
+    '$ran = (uint64)$p.4;',
+    `if ($p.3 == ${RUNNING}) {`,
+    '  $ran = $ran + (uint64)($now - $p.0);',
+    ...(options.btf ? ['} else {', ...indent(mend)] : admit),
     '}',
   ];
 }
@@ -205,9 +237,10 @@ function unseenEnd(options: FragmentOptions): string[] {
 function addWait(wait: '$w' | '$p', tid: string, options: FragmentOptions): string[] {
   const { minBlockNs } = options;
   const { words, stacks } = stackRoom(options);
-  const fields = Array.from({ length: 3 + words + stacks }, (_, i) => 1 + i);
+  const ofStacks = Array.from({ length: words + stacks }, (_, i) => WORDS + i);
+  const key = [1, 2, 3, ...ofStacks].map((field) => `${wait}.${field}`);
   const sums = [
-    `@waits[${[tid, ...fields.map((i) => `${wait}.${i}`)].join(', ')}] = stats($wait);`,
+    `@waits[${[tid, ...key].join(', ')}] = stats($wait);`,
     `$x = @extremes[${tid}, ${wait}.1];`,
     'if ($x.0 == 0) {',
     `  @extremes[${tid}, ${wait}.1] = ($wait, $wait);`,

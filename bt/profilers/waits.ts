@@ -8,6 +8,8 @@ import { type CallId, splitState } from './syscall-times.ts';
 export const SEEDED = 0x1000;
 /** prev_state of a thread that was made and has not run yet. */
 export const MADE = 0x2000;
+/** In the place of a prev_state: the thread is on a CPU. */
+export const RUNNING = 0x4000;
 
 /** What one thread waited in one state and one stack, as the kernel added it up. */
 export interface WaitRow {
@@ -28,9 +30,12 @@ export interface WaitRow {
   readonly user: string;
 }
 
-/** A wait that had not ended. */
+/** What a thread was doing when the maps were printed: a wait that had not ended, or, when `running`, a run. */
 export interface OpenWait extends Omit<WaitRow, 'count' | 'totalNs'> {
+  readonly running: boolean;
   readonly sinceNs: number;
+  /** How long it had been on a CPU before that. */
+  readonly ranNs: number;
 }
 
 /** The letters of ps and /proc: running or runnable, sleeping, disk sleep, stopped, traced, dead, idle, parked. */
@@ -39,7 +44,7 @@ export type TaskState = (typeof TASK_STATES)[number];
 
 const integer = z.preprocess(readInteger, z.number());
 const id = z.preprocess(readInteger, z.int().max(0xffff_ffff));
-const waiting = [integer, id, id, integer] as const;
+const waiting = [integer, id, id, integer, integer] as const;
 const openWait = z.union([z.tuple([...waiting, integer, integer]), z.tuple(waiting).rest(z.string())]);
 
 /**
@@ -71,13 +76,25 @@ function readStats(value: unknown): Pick<WaitRow, 'count' | 'totalNs'> | undefin
   return { count, totalNs };
 }
 
-/** One entry of `@off`: key is the tid, value `[since, tgid, generation, state[, kernel stack, user stack]]`, or their numbers. */
+/**
+ * One entry of `@off`: key is the tid, value `[since, tgid, generation, state, ran[, kernel stack, user stack]]`, or their
+ * numbers.
+ */
 export function readOpenWait(entry: Entry, numbered?: NumberedStacks): OpenWait | undefined {
   const value = openWait.safeParse(entry.value);
   if (!value.success || !/^\d{1,10}$/.test(entry.key)) return undefined;
-  const [sinceNs, pid, generation, state, ...stacks] = value.data;
+  const [sinceNs, pid, generation, state, ranNs, ...stacks] = value.data;
   const [kernel, user] = splitStacks(stacks.join(','), numbered);
-  return { tid: Number(entry.key), pid, generation, ...readState(state, kernel, user), sinceNs };
+  const running = state === RUNNING;
+  return {
+    tid: Number(entry.key),
+    pid,
+    generation,
+    ...readState(state, kernel, user),
+    running,
+    sinceNs,
+    ranNs,
+  };
 }
 
 const extremes = z.tuple([integer, integer]);
@@ -99,7 +116,7 @@ export function readExtremes(entry: Entry): Extremes | undefined {
   return { tid: Number(key[1]), pid: Number(key[2]), longestNs, shortestNs };
 }
 
-/** One entry of `@unseen`: key tid, value how many of its switches were not seen. */
+/** One entry of `@unseen` or `@missed`: key tid, value how many of its switches into a CPU, or out of one, were not seen. */
 export function readUnseen(entry: Entry): number | undefined {
   return /^\d{1,10}$/.test(entry.key) ? readInteger(entry.value) : undefined;
 }

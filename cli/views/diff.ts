@@ -110,11 +110,12 @@ function fromTo({ before, after }: Change): string {
 }
 
 function accountRows({ account }: Diff): Row[] {
-  const { wall_time_ns, on_cpu_ns, off_cpu_ns, unaccounted_ns } = account;
+  const { wall_time_ns, on_cpu_ns, off_cpu_ns, miscounted_ns, unaccounted_ns } = account;
   return [
     { change: wall_time_ns, name: 'wall time' },
     ...(on_cpu_ns ? [{ change: on_cpu_ns, name: 'on the CPU' }] : []),
     ...(off_cpu_ns ? [{ change: off_cpu_ns, name: 'off the CPU' }] : []),
+    ...(miscounted_ns ? [{ change: miscounted_ns, name: 'miscounted' }] : []),
     ...(unaccounted_ns ? [{ change: unaccounted_ns, name: 'unaccounted' }] : []),
   ];
 }

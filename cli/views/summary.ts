@@ -52,7 +52,7 @@ function pageOf(profile: Profile, rows: Rows, look: SummaryLook): string {
   const { offcpu, syscalls } = profile.ebpf;
   const blocks = [
     headBlock(profile, look),
-    ...(profile.account?.thread_time_ns ? [accountBlock(profile.account, look)] : []),
+    ...(profile.account ? [accountBlock(profile.account, look)] : []),
     ...(offcpu ? offcpuBlocks(offcpu, rows, look) : []),
     ...(syscalls ? [syscallBlock(syscalls, rows.calls, look)] : []),
     qualityBlock(profile, rows, look),
@@ -92,6 +92,8 @@ const OTHER_COLUMNS = 13;
 /** Where the time of all threads went, most of it first, and last what is not known. */
 function accountBlock(account: Account, look: SummaryLook): string[] {
   const { threads, threads_unknown: unknown } = account;
+  if (threads === 0)
+    return unknown ? [`Where the time of ${plural(unknown, 'thread')} went is not known`] : [];
   const idle = sum(Object.values(account.idle_ns));
   const hidden = look.idle === 'hide' ? idle : 0;
   const total = account.thread_time_ns - hidden;
@@ -117,6 +119,9 @@ function accountBlock(account: Account, look: SummaryLook): string[] {
   ];
 }
 
+/** The least share that is not printed as 0.0 %. */
+const SEEN = 0.0005;
+
 /** A reason without its waits for work, which are a row of their own. */
 function accountRows(account: Account, view: IdleView): [string, number][] {
   const folds = view !== 'show';
@@ -130,7 +135,12 @@ function accountRows(account: Account, view: IdleView): [string, number][] {
   ];
   const parts: [string, number][] = [['on the CPU', account.on_cpu_ns], ...reasons, idle];
   const shown = parts.filter(([, ns]) => ns > 0).sort(([, a], [, b]) => b - a);
-  return [...shown, ['unaccounted', account.unaccounted_ns]];
+  const miscounted = Math.abs(account.miscounted_ns) >= SEEN * account.thread_time_ns;
+  return [
+    ...shown,
+    ...(miscounted ? [['miscounted', account.miscounted_ns] satisfies [string, number]] : []),
+    ['unaccounted', account.unaccounted_ns],
+  ];
 }
 
 function offcpuBlocks(offcpu: Offcpu, rows: Rows, look: SummaryLook): string[][] {
@@ -319,6 +329,7 @@ function qualityBlock({ quality, ebpf }: Profile, rows: Rows, look: SummaryLook)
     [quality.lost_events, 'events lost'],
     [quality.dropped_lines, 'lines unread'],
     [quality.switches_unseen, 'switches unseen and mended'],
+    [quality.waits_missed, 'waits missed'],
     [quality.runs_skipped, 'runs of our programs skipped by the kernel'],
     [quality.map_full, 'kernel maps full'],
     [quality.kernel_errors, 'errors in the kernel'],

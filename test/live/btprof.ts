@@ -101,6 +101,9 @@ function expectSyscallSums(syscalls: Syscalls): void {
   expect(sum(Object.values(syscalls.by_process).map((process) => process.total))).toBe(syscalls.total);
 }
 
+/** The share of all threads' time that may be unaccounted. */
+export const UNACCOUNTED = 0.01;
+
 export function sum(numbers: readonly number[]): number {
   return numbers.reduce((a, b) => a + b, 0);
 }

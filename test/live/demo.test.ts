@@ -3,7 +3,8 @@ import { execa } from 'execa';
 import { describe, expect, test } from 'vitest';
 import { WORKLOADS } from '../../cli/demo/workloads.ts';
 import type { Offcpu } from '../../metrics/ebpf-schema.ts';
-import { BTPROF, btprof, profile, said, temporaryFile } from './btprof.ts';
+import type { Account } from '../../metrics/schema.ts';
+import { BTPROF, btprof, profile, said, temporaryFile, UNACCOUNTED } from './btprof.ts';
 
 /** A waiting thread is in the totals when its wait ends, and among those still blocked before. */
 function waitsOf({
@@ -39,7 +40,9 @@ describe.concurrent('nearly all of the blocked time', () => {
     ['pipe-stall', 'pipe', 'produce', NOTHING],
     ['page-fault-storm', 'page_fault', 'touch_pages', NOTHING],
   ])('of %s is for %s, in %s', async (name, reason, leaf, first) => {
-    const { ebpf, quality } = await profile(['demo', name]);
+    const { account, ebpf, quality } = await profile(['demo', name]);
+    const { unaccounted_ns, thread_time_ns } = account as Account;
+    expect(Math.abs(unaccounted_ns)).toBeLessThan(UNACCOUNTED * thread_time_ns);
     const offcpu = ebpf.offcpu as Offcpu;
     expect(shareOf(reason, offcpu)).toBeGreaterThanOrEqual(0.9);
     const hot = waitsOf(offcpu).filter((wait) => wait.reason === reason);

@@ -78,7 +78,7 @@ test('a program that runs without btprof takes the process from its argument', (
 test('an exec of a followed process begins a new generation', () => {
   const exec = probesOf(NAMED).get('tracepoint:sched:sched_process_exec');
   expect(exec?.predicate).toBe('@gen[(uint64)pid]');
-  expect(exec?.body[0]).toBe('@gen[(uint64)pid] = @gen[(uint64)pid] + 1;');
+  expect(exec?.body[1]).toBe('@gen[(uint64)pid] = @gen[(uint64)pid] + 1;');
 });
 
 describe('each new program', () => {
@@ -87,14 +87,14 @@ describe('each new program', () => {
   test.each([HELD, NAMED, ARGUMENT])('of $kind is told once, and then what is wanted of it', (follow) => {
     const body = exec(follow).map((line) => line.trim());
     expect(body.filter((line) => line.includes('"exec"'))).toHaveLength(1);
-    const told = body.indexOf('print(("exec", nsecs, pid, @gen[(uint64)pid], comm));');
+    const told = body.indexOf('print(("exec", $now, pid, @gen[(uint64)pid], comm, args->old_pid));');
     expect(body[told + 1]).toBe('program();');
   });
 
   test('of a held process is told when it is followed by then', () => {
     expect(exec(HELD).slice(-4)).toEqual([
       'if (@gen[(uint64)pid]) {',
-      '  print(("exec", nsecs, pid, @gen[(uint64)pid], comm));',
+      '  print(("exec", $now, pid, @gen[(uint64)pid], comm, args->old_pid));',
       '  program();',
       '}',
     ]);

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { accountOf, cpuTimes } from '../../../metrics/account.ts';
+import { accountOf, cpuTimes, ranTimes } from '../../../metrics/account.ts';
 import type { Offcpu } from '../../../metrics/ebpf-schema.ts';
 import type { CpuTime, Ending, Facts } from '../../../metrics/facts.ts';
 import { recordingOf, SLEEP_ENDING, SLEEP_FACTS, sleepProfile } from '../sleep-recording.ts';
@@ -31,7 +31,11 @@ describe('the account', () => {
     ['7:8', { onCpuNs: 180, runDelayNs: 5 }],
     ['7:9', { onCpuNs: 1, runDelayNs: 1 }],
   ]);
-  const account = accountOf(lifetimes, cpu, { stacks, still_blocked }, names(4));
+  const ran = new Map([
+    ['7:7', 655],
+    ['7:9', 1],
+  ]);
+  const account = accountOf(lifetimes, cpu, ran, { stacks, still_blocked }, names(4));
 
   test('is of the threads of which all is known, and closes', () => {
     expect(account).toEqual({
@@ -41,11 +45,12 @@ describe('the account', () => {
       on_cpu_ns: 830,
       off_cpu_ns: { lock: 540, sleep: 300, pipe: 200 },
       idle_ns: { pipe: 200 },
-      unaccounted_ns: 30,
+      miscounted_ns: 5,
+      unaccounted_ns: 25,
       run_delay_ns: 25,
       by_thread: {
-        '7:7': { comm: null, time_ns: 1000, on_cpu_ns: 650, off_cpu_ns: 340 },
-        '7:8': { comm: 'worker', time_ns: 900, on_cpu_ns: 180, off_cpu_ns: 700 },
+        '7:7': { comm: null, time_ns: 1000, on_cpu_ns: 650, miscounted_ns: 5, off_cpu_ns: 340 },
+        '7:8': { comm: 'worker', time_ns: 900, on_cpu_ns: 180, miscounted_ns: 0, off_cpu_ns: 700 },
       },
     });
   });
@@ -55,8 +60,8 @@ describe('the account', () => {
   });
 
   test('of no thread is nothing', () => {
-    expect(accountOf(new Map(), new Map(), { stacks, still_blocked }, names(0))).toMatchObject({
-      ...{ threads: 0, thread_time_ns: 0, off_cpu_ns: {}, unaccounted_ns: 0 },
+    expect(accountOf(new Map(), new Map(), new Map(), { stacks, still_blocked }, names(0))).toMatchObject({
+      ...{ threads: 0, thread_time_ns: 0, off_cpu_ns: {}, miscounted_ns: 0, unaccounted_ns: 0 },
     });
   });
 });
@@ -105,6 +110,21 @@ describe('time on the CPU', () => {
     const alive = [{ pid: 7, tid: 8, comm: 'x', state: 'S' }];
     expect(timesOf([['exit', 9000, 7, 9, 5, 'x']], {}, { alive })).toEqual([]);
   });
+});
+
+test('time on a CPU from switch to switch is that of all who had a number, and what came before a program took over', () => {
+  const lines = [
+    ['exit', 9000, 7, 8, 5, 'x', 300, 20, 290],
+    ['exit', 9500, 7, 8, 5, 'x', 4, 0, 3],
+    ['exit', 9600, 7, 9, 5, 'x'],
+  ].map((data) => JSON.stringify({ type: 'value', data }));
+  const earlierThreads = [{ key: '7', value: [5, 7, 1, 4, 1000] }];
+  expect(ranTimes({ ...recordingOf(lines), earlierThreads }, new Map([['7:7', 50]]))).toEqual(
+    new Map([
+      ['7:7', 1050],
+      ['7:8', 293],
+    ]),
+  );
 });
 
 test('a profile without BTF has no account', () => {

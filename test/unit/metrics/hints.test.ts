@@ -166,34 +166,46 @@ test('there are never more than three, those of runtimes first', () => {
   expect(some(4)).toEqual(['Node', 'Java', 'Python']);
 });
 
-describe('an account that does not add up by more than 1 %', () => {
-  const account = (unaccounted_ns: number): Account => ({
+describe('an account that is off by more than 1 %', () => {
+  const account = (unaccounted_ns: number, miscounted_ns = 0): Account => ({
     threads: 1,
     threads_unknown: 0,
     thread_time_ns: 2_000_000_000,
     on_cpu_ns: 0,
     off_cpu_ns: {},
     idle_ns: {},
+    miscounted_ns,
     unaccounted_ns,
     run_delay_ns: 0,
     by_thread: {},
   });
-  const of = (ns: number) => accountHints(account(ns), { ...OFFCPU, total_events: 20_000 }, true);
+  const of = (unaccounted: number, miscounted = 0) =>
+    accountHints(account(unaccounted, miscounted), { ...OFFCPU, total_events: 20_000 }, true);
 
-  test('is explained, by what it is for each wait where waits are counted as running', () => {
-    expect(of(-100_000_000)).toEqual([
+  test('is explained by what the scheduler counts too much for each wait', () => {
+    expect(of(0, -100_000_000)).toEqual([
       expect.stringMatching(/counts 100\.0 ms as on the CPU .* 5\.0 µs a wait/),
     ]);
-    expect(of(60_000_000)).toEqual([expect.stringMatching(/^60\.0 ms is neither off the CPU nor counted/)]);
   });
 
-  test('has no other cause where waits are known to be lost', () => {
+  test('or by what it does not count', () => {
+    expect(of(0, 60_000_000)).toEqual([
+      expect.stringMatching(/does not count 60\.0 ms that threads were on/),
+    ]);
+  });
+
+  test('is said to be what was not seen', () => {
+    expect(of(60_000_000)).toEqual([expect.stringMatching(/^60\.0 ms is neither .* were not seen$/)]);
+    expect(of(-60_000_000)).toEqual([expect.stringMatching(/^60\.0 ms is both .* were not seen$/)]);
+  });
+
+  test('or what is known to be lost', () => {
     const [hint] = accountHints(account(60_000_000), OFFCPU, false);
     expect(hint).toMatch(/^60\.0 ms is neither .*: part of the waits was lost$/);
   });
 
   test.each([20_000_000, -20_000_000, 0])('%d ns of 2 s is not worth a word', (ns) => {
-    expect(of(ns)).toEqual([]);
+    expect(of(ns, ns)).toEqual([]);
   });
 
   test('nor is there a word without one', () => {

@@ -89,7 +89,7 @@ describe('user stacks that go on where there is no code', () => {
   });
 
   test('of what is still blocked are cut and counted, too', () => {
-    const off = [{ key: '7', value: [900_000, 7, 1, 1, NANOSLEEP, user('5f5e100', '42')] }];
+    const off = [{ key: '7', value: [900_000, 7, 1, 1, 0, NANOSLEEP, user('5f5e100', '42')] }];
     const { metrics, framesCut } = metricsOf({ off, waits: [wait(key(user('8')), 1, 1)] }, mappings);
     expect(metrics.still_blocked).toMatchObject([{ user: [0], user_cut: 2 }]);
     expect(framesCut).toBe(3);
@@ -117,8 +117,8 @@ describe('threads named by their id alone', () => {
 
 describe('what is still blocked', () => {
   const off = [
-    { key: '10', value: [900_000, 10, 1, 1, NANOSLEEP, USER] },
-    { key: '11', value: [400_000, 11, 1, 4096, NANOSLEEP, USER] },
+    { key: '10', value: [900_000, 10, 1, 1, 70, NANOSLEEP, USER] },
+    { key: '11', value: [400_000, 11, 1, 4096, 0, NANOSLEEP, USER] },
   ];
 
   test('is listed longest first, and is not in the totals', () => {
@@ -174,6 +174,17 @@ describe('what is still blocked', () => {
   test('is not a thread that was named and ran all the time', () => {
     const { metrics } = metricsOf({ off, running: new Set([10, 11]) });
     expect(metrics.still_blocked.map((wait) => wait.tid)).toEqual([10]);
+  });
+
+  test('is not a thread that is on a CPU, which has run until the end', () => {
+    const running = [{ key: '12', value: [700_000, 12, 1, 16384, 50, NANOSLEEP, USER] }];
+    const { metrics, ran } = metricsOf({ off: [...off, ...running], running: new Set([11]) });
+    expect(metrics.still_blocked.map((wait) => wait.tid)).toEqual([10]);
+    expect([...ran]).toEqual([
+      ['10:10', 70],
+      ['11:11', 600_000],
+      ['12:12', 300_050],
+    ]);
   });
 
   test('is not a wait that began after the end', () => {

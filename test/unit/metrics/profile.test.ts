@@ -35,6 +35,7 @@ describe('the profile of sleep', () => {
     expect(profile.quality).toEqual({
       lost_events: 0,
       switches_unseen: 0,
+      waits_missed: 0,
       runs_skipped: 0,
       dropped_lines: 0,
       map_full: 0,
@@ -75,7 +76,7 @@ describe('the profile of sleep', () => {
   });
 
   test('is the same when 0.24 quotes its numbers', () => {
-    const quoted = SLEEP_LINES.map((line) => line.replaceAll(/(?<=: |["a-z],)(\d+)(?=[,}\]])/g, '"$1"'));
+    const quoted = SLEEP_LINES.map((line) => line.replaceAll(/(?<=: |\["[a-z]+",)(\d+)(?=[,}\]])/g, '"$1"'));
     expect(quoted.join('')).toContain('["ready","3945554148073"]');
     expect(profileOf(quoted)).toEqual(profile);
   });
@@ -84,7 +85,7 @@ describe('the profile of sleep', () => {
 describe('words of a stack that are no code', () => {
   const user = String.raw`\n7f195c57f503\n7f195c62b000\n7f195c62b001\n5f5e100\n`;
   const waits = `{"type": "stats", "data": {"@waits": {"26857,26857,1,1,,${user}": {"count": 7, "average": 5, "total": 35}}}}`;
-  const off = `{"type": "map", "data": {"@off": {"26857": [1,26857,1,1,"","${user}"]}}}`;
+  const off = `{"type": "map", "data": {"@off": {"26857": [1,26857,1,1,0,"","${user}"]}}}`;
   const libc = '/usr/lib/x86_64-linux-gnu/libc.so.6';
 
   test.each([
@@ -247,7 +248,7 @@ describe('what was lost', () => {
 });
 
 test('a thread blocked from before the start to the end has the stack that /proc has', () => {
-  const off = String.raw`{"type": "map", "data": {"@off": {"27000": [3945554148073,27000,1,4096,"\nffffffff821f94c3\n","\n7f195c57f503\n"]}}}`;
+  const off = String.raw`{"type": "map", "data": {"@off": {"27000": [3945554148073,27000,1,4096,0,"\nffffffff821f94c3\n","\n7f195c57f503\n"]}}}`;
   const blocked = {
     kernel: [{ address: '0xffffffff8143f416', symbol: 'futex_do_wait', offset: 70 }],
     user: '7f195c57f503',
@@ -273,11 +274,11 @@ test('a thread blocked from before the start to the end has the stack that /proc
 /** Processes that fork, exec and rename their threads, printed by bpftrace 0.17. */
 describe('names', () => {
   const lines = [
-    '{"type": "value", "data": ["exec",3762415155990,21008,1,"python3"]}',
+    '{"type": "value", "data": ["exec",3762415155990,21008,1,"python3",21008]}',
     String.raw`{"type": "value", "data": ["exit",3762692240739,21008,21097,3762671307537,"caf\uffffffc3\uffffffa9 a,b"]}`,
     '{"type": "value", "data": ["fork",3762755367201,21008,21101,1]}',
     '{"type": "value", "data": ["fork",3762755400000,21101,21102,1]}',
-    '{"type": "value", "data": ["exec",3762755500000,21102,2,"readlink"]}',
+    '{"type": "value", "data": ["exec",3762755500000,21102,2,"readlink",21102]}',
     '{"type": "map", "data": {"@calls": {"21008,0": 1, "21101,0": 1, "21102,0": 1}}}',
     '{"type": "stats", "data": {"@waits": {"21097,21008,1,1,,": {"count": 1, "average": 5, "total": 5}}}}',
   ];

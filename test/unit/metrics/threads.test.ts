@@ -42,7 +42,7 @@ describe('the span', () => {
 });
 
 describe('names', () => {
-  const exec = '{"type": "value", "data": ["exec",3762415155990,21008,1,"python3"]}';
+  const exec = '{"type": "value", "data": ["exec",3762415155990,21008,1,"python3",21008]}';
   const fork = '{"type": "value", "data": ["fork",3762755367201,21008,21101,1]}';
   const named = [{ pid: 21008, tid: 21008, comm: 'before', state: 'S' }];
 
@@ -101,6 +101,12 @@ describe('lifetimes', () => {
 
   test('one whose end comes before the start of the collection lived no time in it', () => {
     expect(lifetimeOf(['{"type": "value", "data": ["exit",900,10,11,500,"x"]}'], [])).toBe(0);
+  });
+
+  test('one that ran another program took the number of its process, so that neither is known', () => {
+    const there = [{ pid: 10, tid: 11, comm: 'x', state: 'S' }];
+    expect(lifetimeOf(['{"type": "value", "data": ["exec",5000,10,2,"y",11]}'], there)).toBeUndefined();
+    expect(lifetimeOf(['{"type": "value", "data": ["exec",5000,10,2,"y",10]}'], there)).toBe(8000);
   });
 
   test('an exit without a start time, as without BTF, tells nothing', () => {

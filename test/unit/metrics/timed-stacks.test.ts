@@ -62,10 +62,12 @@ describe.each(['0.17', '0.23', '0.27'])('of a recording with bpftrace %s', (vers
     const profile = recorded(version, 'oncpu');
     const account = profile.account as Account;
     const stacks = livingStacks(profile);
-    expect(sumOfKind(stacks, 'on_cpu')).toBe(account.on_cpu_ns);
+    expect(sumOfKind(stacks, 'on_cpu')).toBe(account.on_cpu_ns + account.miscounted_ns);
     for (const [kind, ns] of Object.entries(account.off_cpu_ns))
       expect([kind, sumOfKind(stacks, kind as TimedStack['kind'])]).toEqual([kind, ns]);
-    const left = Object.values(account.by_thread).map((t) => t.time_ns - t.on_cpu_ns - t.off_cpu_ns);
+    const left = Object.values(account.by_thread).map(
+      (t) => t.time_ns - t.on_cpu_ns - t.miscounted_ns - t.off_cpu_ns,
+    );
     expect(sumOfKind(stacks, 'unaccounted')).toBe(left.filter((ns) => ns > 0).reduce((a, b) => a + b, 0));
   });
 
@@ -77,7 +79,7 @@ describe.each(['0.17', '0.23', '0.27'])('of a recording with bpftrace %s', (vers
 });
 
 describe('time on the CPU', () => {
-  const thread = { comm: 'a', time_ns: 1000, on_cpu_ns: 1000, off_cpu_ns: 0 };
+  const thread = { comm: 'a', time_ns: 1000, on_cpu_ns: 990, miscounted_ns: 10, off_cpu_ns: 0 };
   const stack = { pid: 5, tid: 5, user: [], user_cut: 0, user_incomplete: false, kernel: [] };
   const oncpu = { total_samples: 3, total_time_ns: 30, thread_stats: {}, frames: [], mappings: [] };
   const living = (counts: number[], by_thread: Account['by_thread']) => {
@@ -91,7 +93,9 @@ describe('time on the CPU', () => {
   });
 
   test('without a sample is a stack without frames', () => {
-    expect(living([3], { '5:5': thread, '5:6': { ...thread, time_ns: 1200, on_cpu_ns: 7 } })).toMatchObject([
+    expect(
+      living([3], { '5:5': thread, '5:6': { ...thread, time_ns: 1200, on_cpu_ns: 7, miscounted_ns: 0 } }),
+    ).toMatchObject([
       { tid: 5, timeNs: 1000, count: 3 },
       { tid: 6, kind: 'on_cpu', timeNs: 7, count: 0, frames: [] },
       { tid: 6, kind: 'unaccounted', timeNs: 1193, frames: [] },

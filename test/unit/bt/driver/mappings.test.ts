@@ -13,9 +13,16 @@ const at = 7;
 const A: RealFile = { file: 'fe:00 11', device: 0xfe00000, inode: 11, names: [] };
 const B: RealFile = { file: 'fe:00 12', device: 0xfe00000, inode: 12, names: [] };
 
-const exec = (pid: number, generation = 1): StreamEvent => ({ type: 'exec', at, pid, generation, comm: 'x' });
+const exec = (pid: number, generation = 1): StreamEvent => ({
+  type: 'exec',
+  at,
+  pid,
+  generation,
+  comm: 'x',
+  oldTid: pid,
+});
 const exit = (pid: number): StreamEvent => ({
-  ...{ type: 'exit', at, pid, tid: pid, start: 0, comm: 'x', cpu: undefined },
+  ...{ type: 'exit', at, pid, tid: pid, start: 0, comm: 'x', cpu: undefined, ranNs: undefined },
 });
 const fork = (parent: number, pid: number, generation = 1): StreamEvent => ({
   ...{ type: 'fork', at, parent, pid, generation },

@@ -50,7 +50,7 @@ describe('the fragment', () => {
       [starts, '$tid'],
     ] as const) {
       const begun = lines.findIndex((line) => line.startsWith(`@off[${key}] = (`));
-      expect(lines[begun + 1]).toBe(`if (@off[${key}].0 == 0) { @full["@off"] = 1; }`);
+      expect(lines[begun + 1]).toContain(`if (@off[${key}].0 == 0) { @full["@off"] = 1; }`);
     }
   });
 
@@ -58,6 +58,7 @@ describe('the fragment', () => {
     const roles = offcpu.fragment(OPTIONS).maps.map(({ name, role }) => [name, role]);
     expect(roles).toEqual([
       ['@unseen', 'result'],
+      ['@missed', 'result'],
       ['@extremes', 'result'],
       ['@waits', 'result'],
       ['@off', 'leftover'],
@@ -70,7 +71,7 @@ describe('the fragment', () => {
   ])('with stacks (%s) its maps hold %i in an entry', (stacks, count) => {
     const { maps } = offcpu.fragment({ ...OPTIONS, stacks });
     const held = maps.map((map) => (map.stacksInKey ?? 0) + (map.stacksInValue ?? 0));
-    expect(held).toEqual([0, 0, count, count]);
+    expect(held).toEqual([0, 0, 0, count, count]);
   });
 
   test('without stacks none are read, and the keys have none', () => {
@@ -81,13 +82,13 @@ describe('the fragment', () => {
 
   test('short waits are left out of all maps, but end', () => {
     const body = bodyOf({ minBlockNs: 1_000_000 });
-    const from = body.indexOf('  if ($wait >= 1000000) {');
-    const inside = body.slice(from + 1, body.indexOf('  }', from));
+    const from = body.indexOf('    if ($wait >= 1000000) {');
+    const inside = body.slice(from + 1, body.indexOf('    }', from));
     expect(inside.flatMap((line) => /@\w+/.exec(line)?.[0] ?? [])).toEqual([
       '@waits',
       ...Array(4).fill('@extremes'),
     ]);
-    expect(body).toContain('  delete(@off[$next]);');
+    expect(body).toContain('  @off[$next] = ($now, $w.1, $w.2, (uint64)16384, $w.4, $w.5, $w.6);');
   });
 
   test('a threshold of 0 tests nothing', () => {
@@ -97,9 +98,10 @@ describe('the fragment', () => {
   test('a thread that leaves for ever begins no wait', () => {
     const body = bodyOf();
     const at = body.indexOf('  if ($state & 0x30) {');
-    expect(body.slice(at, at + 3)).toEqual([
+    expect(body.slice(at, at + 4)).toEqual([
       '  if ($state & 0x30) {',
-      '    print(("exit", $now, pid, tid, curtask->start_boottime, comm, curtask->se.sum_exec_runtime, curtask->sched_info.run_delay));',
+      '    print(("exit", $now, pid, tid, curtask->start_boottime, comm, curtask->se.sum_exec_runtime, curtask->sched_info.run_delay, $ran));',
+      '    delete(@off[$tid]);',
       '  } else {',
     ]);
   });
@@ -112,19 +114,40 @@ describe('a thread that goes out while its wait is on', () => {
   test('came in unseen: with BTF the scheduler says when', () => {
     const body = bodyOf(true);
     const at = body.indexOf('$p = @off[$tid];');
-    expect(body.slice(at + 2, at + 5)).toEqual([
+    expect(body.slice(at + 4, at + 9)).toEqual([
+      '} else {',
       '$in = $now - (uint64)(curtask->se.sum_exec_runtime - curtask->se.prev_sum_exec_runtime);',
-      'if ($in > $p.0) {',
+      'if ($p.0 > $in) { $in = $p.0; }',
+      'if ($p.0 && $in > $p.0) {',
       '$wait = (uint64)($in - $p.0);',
     ]);
     expect(body).toContain('@unseen[$tid] = @unseen[$tid] + 1;');
+    expect(body).toContain('$ran = $ran + (uint64)($now - $in);');
   });
 
   test('is counted without BTF, unless it was named while it ran', () => {
     const body = bodyOf(false);
     const at = body.indexOf('$p = @off[$tid];');
-    expect(body.slice(at + 2, at + 4)).toEqual(['if ($p.3 != 4096) {', '@unseen[$tid] = @unseen[$tid] + 1;']);
+    expect(body.slice(at + 4, at + 6)).toEqual([
+      '} else if ($p.0 && $p.3 != 4096) {',
+      '@unseen[$tid] = @unseen[$tid] + 1;',
+    ]);
     expect(body.join()).not.toMatch(/curtask/);
+  });
+});
+
+describe('a thread that comes in', () => {
+  const body = offcpu.fragment(OPTIONS).probes.flatMap((probe) => probe.body.map((line) => line.trim()));
+
+  test('ends its wait, and runs from then on', () => {
+    const at = body.indexOf('if ($w.3 == 16384) {');
+    expect(body.slice(at + 2, at + 4)).toEqual(['} else {', '$wait = (uint64)($now - $w.0);']);
+    expect(body).toContain('@off[$next] = ($now, $w.1, $w.2, (uint64)16384, $w.4, $w.5, $w.6);');
+  });
+
+  test('while it runs went out unseen, which is told', () => {
+    const at = body.indexOf('if ($w.3 == 16384) {');
+    expect(body[at + 1]).toBe('@missed[$next] = @missed[$next] + 1;');
   });
 });
 
@@ -137,7 +160,7 @@ describe('a new thread', () => {
   test('waits for its first CPU from the moment on at which it is made', () => {
     expect(probeOf()?.predicate).toBe('@gen[(uint64)pid]');
     expect(probeOf({ stacks: false })?.body).toContain(
-      '@off[$tid] = ($now, $pid, @gen[(uint64)pid], (uint64)8192);',
+      '@off[$tid] = ($now, $pid, @gen[(uint64)pid], (uint64)8192, (uint64)0);',
     );
   });
 

@@ -37,7 +37,7 @@ describe('stacks that have numbers', () => {
       stacks,
     );
     const numbers = NUMBERS.split(',').map(Number);
-    expect(readOpenWait({ key: '7', value: [5, 6, 1, 1, ...numbers] }, STACKS)).toMatchObject(stacks);
+    expect(readOpenWait({ key: '7', value: [5, 6, 1, 1, 0, ...numbers] }, STACKS)).toMatchObject(stacks);
     expect(readSample({ key: `7,6,1,${NUMBERS}`, value: 3 }, STACKS)).toMatchObject(stacks);
   });
 });

@@ -105,7 +105,7 @@ describe('one screen', () => {
     const lines = linesOf(busy());
     expect(lines.length).toBeLessThanOrEqual(40);
     expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(100);
-    expect(lines.filter((line) => /\([34] of 30\)/.test(line))).toHaveLength(4);
+    expect(lines.filter((line) => /\([23] of 30\)/.test(line))).toHaveLength(4);
   });
 
   test('of 40 lines holds it also with many hints, which get fewer first', () => {
@@ -222,7 +222,7 @@ describe('waits for work', () => {
   const account = {
     ...{ threads: 1, threads_unknown: 0, thread_time_ns: 103_000_000, on_cpu_ns: 2_000_000 },
     ...{ off_cpu_ns: { sleep: row.time_ns, preempted: 54311 }, idle_ns: { sleep: row.time_ns } },
-    ...{ unaccounted_ns: 0, run_delay_ns: 0, by_thread: {} },
+    ...{ miscounted_ns: 0, unaccounted_ns: 0, run_delay_ns: 0, by_thread: {} },
   };
   const idle: Profile = { ...SLEEP, ebpf: { offcpu }, account };
 
@@ -247,9 +247,44 @@ describe('waits for work', () => {
   });
 });
 
+describe('what the scheduler miscounts', () => {
+  const text = (miscounted_ns: number) =>
+    summaryView({
+      ...SLEEP,
+      account: {
+        ...{ threads: 1, threads_unknown: 0, thread_time_ns: 1e9, on_cpu_ns: 3e8, off_cpu_ns: { disk: 8e8 } },
+        ...{ idle_ns: {}, miscounted_ns, unaccounted_ns: 0, run_delay_ns: 0, by_thread: {} },
+      },
+    });
+
+  test('has a row of its own', () => {
+    expect(text(-1e8)).toMatch(
+      /\n {2}on the CPU +30\.0 % .*\n {2}miscounted +-10\.0 %\n {2}unaccounted +0\.0 %\n/,
+    );
+  });
+
+  test('has none when that would be 0.0 %', () => {
+    expect(text(499_999)).not.toContain('miscounted');
+    expect(text(-500_001)).toContain('miscounted');
+  });
+});
+
+test('an account of no thread says so', () => {
+  const { account } = SLEEP;
+  expect(account).toMatchObject({ threads: 0, threads_unknown: 1 });
+  expect(summaryView(SLEEP)).toContain('\nWhere the time of 1 thread went is not known\n');
+});
+
 test('an account of nothing but hidden waits is a sentence', () => {
   const account = {
-    ...{ threads: 1, threads_unknown: 0, thread_time_ns: 1e9, on_cpu_ns: 0, unaccounted_ns: -5 },
+    ...{
+      threads: 1,
+      threads_unknown: 0,
+      thread_time_ns: 1e9,
+      on_cpu_ns: 0,
+      miscounted_ns: 0,
+      unaccounted_ns: -5,
+    },
     ...{ off_cpu_ns: { poll: 1e9 + 5 }, idle_ns: { poll: 1e9 + 5 }, run_delay_ns: 0, by_thread: {} },
   };
   expect(summaryView({ ...SLEEP, account }, { idle: 'hide' })).toContain(
