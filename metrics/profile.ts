@@ -57,7 +57,7 @@ export function assembleProfile(
       ? accountOf(
           input.lifetimes,
           cpuTimes(recording, facts, ending),
-          hasAllThreads(recording, facts) ? ranTimes(recording, offcpu.ran) : new Map(),
+          knownRuns(recording, facts, offcpu.ran),
           named,
           names,
         )
@@ -130,9 +130,15 @@ function isWhole({ maps, earlier, quality }: Recording, { room }: Facts): boolea
   return lostEvents + linesDropped + faults + missed === 0 && fullMaps({ maps, earlier }, room).length === 0;
 }
 
-/** Whether `@off` had room for each thread: for how long the others ran is not known. */
-function hasAllThreads(recording: Recording, { room }: Facts): boolean {
-  return !fullMaps(recording, room).includes('@off');
+/** How long threads ran: not when `@off` had no room for one, and not of those that went out unseen. */
+function knownRuns(
+  recording: Recording,
+  { room }: Facts,
+  alive: ReadonlyMap<string, number>,
+): Map<string, number> {
+  if (fullMaps(recording, room).includes('@off')) return new Map();
+  const missed = new Set(recording.maps.get('@missed')?.map(({ key }) => key));
+  return new Map([...ranTimes(recording, alive)].filter(([key]) => !missed.has(key.split(':')[1] ?? '')));
 }
 
 /** A collection that was cut short has no moment at which all is known; without BTF nothing tells of the CPU. */

@@ -82,6 +82,30 @@ describe('the profile of sleep', () => {
   });
 });
 
+describe('what the scheduler miscounts', () => {
+  const exit = '"sleep"]}';
+  const lines = (...more: string[]) => [
+    ...SLEEP_LINES.slice(0, 3),
+    (SLEEP_LINES[3] as string).replace(exit, '"sleep",2000000,100,2500000]}'),
+    ...more.map((map) => `{"type": "map", "data": {${map}}}`),
+    ...SLEEP_LINES.slice(4),
+  ];
+
+  test('is the time between its switches that it lacks', () => {
+    expect(profileOf(lines()).account).toMatchObject({ on_cpu_ns: 2_000_000, miscounted_ns: 500_000 });
+  });
+
+  test('is not known of a thread that went out unseen, which is counted', () => {
+    const { account, quality } = profileOf(lines('"@missed": {"26857": 3}'));
+    expect(account).toMatchObject({ on_cpu_ns: 2_000_000, miscounted_ns: 0 });
+    expect(quality).toMatchObject({ waits_missed: 3, switches_unseen: 0 });
+  });
+
+  test('is not known when a thread had no room', () => {
+    expect(profileOf(lines('"@full": {"@off": 1}')).account).toMatchObject({ miscounted_ns: 0 });
+  });
+});
+
 describe('words of a stack that are no code', () => {
   const user = String.raw`\n7f195c57f503\n7f195c62b000\n7f195c62b001\n5f5e100\n`;
   const waits = `{"type": "stats", "data": {"@waits": {"26857,26857,1,1,,${user}": {"count": 7, "average": 5, "total": 35}}}}`;
