@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, readlinkSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readFileSync, readlinkSync, readSync } from 'node:fs';
 import { cpus, hostname, machine, release } from 'node:os';
 import type { HostInfo } from '../../metrics/schema.ts';
 import type { Arch } from '../../metrics/syscall-name.ts';
@@ -42,7 +42,31 @@ export function readHost(): Host {
  * start_boottime, of Linux 5.5; run_delay is there with CONFIG_SCHED_INFO.
  */
 export function hasBtf(): boolean {
-  return tryRead(() => hasFields(readFileSync(BTF), ['start_boottime', 'run_delay'])) ?? false;
+  return tryRead(() => hasFields(btfStrings(), ['start_boottime', 'run_delay'])) ?? false;
+}
+
+/** Bytes of `struct btf_header`, and where it has its own length, and the start behind it and the length of the strings. */
+const BTF_HEADER = { bytes: 24, length: 4, stringsStart: 16, stringsLength: 20 };
+
+/** The types before the strings are two thirds of the file, of which the kernel gives a page with each read. */
+function btfStrings(): Buffer {
+  const file = openSync(BTF, 'r');
+  try {
+    const head = readAt(file, 0, BTF_HEADER.bytes);
+    const start = head.readUInt32LE(BTF_HEADER.length) + head.readUInt32LE(BTF_HEADER.stringsStart);
+    return readAt(file, start, head.readUInt32LE(BTF_HEADER.stringsLength));
+  } finally {
+    closeSync(file);
+  }
+}
+
+/** As many bytes as there are. */
+function readAt(file: number, from: number, length: number): Buffer {
+  const bytes = Buffer.alloc(length);
+  let had = 0;
+  for (let got = 1; got > 0 && had < length; had += got)
+    got = readSync(file, bytes, had, length - had, from + had);
+  return bytes.subarray(0, had);
 }
 
 function hasFields(btf: Buffer, names: readonly string[]): boolean {
