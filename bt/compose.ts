@@ -86,11 +86,16 @@ function fragmentsOf(plan: Plan, context: ProgramContext): Fragment[] {
   const fragments = profilers.map((profiler) => profiler.fragment(options));
   const onNamed = profilers.flatMap((profiler) => profiler.onNamed(options));
   const onCommand = profilers.flatMap((profiler) => profiler.onCommand(options));
+  const onRenamed = profilers.flatMap((profiler) => profiler.onRenamed?.(options) ?? []);
+  const onFreed = profilers.flatMap((profiler) => profiler.onFreed ?? []);
   const exitsSeen = fragments.some((fragment) => fragment.exitsSeen);
   const takesStacks = stacks && profilers.some((profiler) => profiler.takesStacks);
   const mappings = btf && takesStacks && follow.kind !== 'argument';
   return [
-    tracking({ follow, btf, onNamed, onCommand, onProgram: mappings ? announceProgram() : [], exitsSeen }),
+    tracking({
+      ...{ follow, btf, onNamed, onCommand, onRenamed, onFreed, exitsSeen },
+      onProgram: mappings ? announceProgram() : [],
+    }),
     ...(mappings ? [mappingEvents()] : []),
     ...(takesStacks && numberStacks ? [numberedStacks()] : []),
     ...fragments,

@@ -49,6 +49,10 @@ interface TrackingOptions {
   readonly onNamed: readonly string[];
   /** Statements for the exec by which the held process becomes the command, at `$now`. */
   readonly onCommand: readonly string[];
+  /** Statements for a thread, of old `$old`, that takes the number of its process at `$now`, for it runs another program. */
+  readonly onRenamed: readonly string[];
+  /** Statements for any thread of the machine, `$gone`, that is no more. */
+  readonly onFreed: readonly string[];
   /** Statements for each new program of a followed process. */
   readonly onProgram: readonly string[];
   /** Whether a profiler sees every thread leave, and prints its exit itself. */
@@ -68,7 +72,7 @@ export function tracking(options: TrackingOptions): Fragment {
       execProbe(options),
       ...(follow.kind === 'held' && follow.entry ? [entryProbe(follow.pid, follow.entry)] : []),
       ...(follow.children ? [newTaskProbe()] : []),
-      freeProbe(),
+      freeProbe(options.onFreed),
       ...(options.exitsSeen ? [] : [exitProbe(options.btf)]),
     ],
     maps: [
@@ -106,8 +110,12 @@ function namedProbe(follow: Extract<Follow, { kind: 'named' }>, onNamed: readonl
   };
 }
 
-function execProbe({ follow, onCommand, onProgram }: TrackingOptions): Probe {
-  const told = ['print(("exec", $now, pid, @gen[(uint64)pid], comm, args->old_pid));', ...onProgram];
+function execProbe({ follow, onCommand, onRenamed, onProgram }: TrackingOptions): Probe {
+  const told = [
+    'print(("exec", $now, pid, @gen[(uint64)pid], comm));',
+    ...(onRenamed.length > 0 ? renamed(onRenamed) : []),
+    ...onProgram,
+  ];
   if (follow.kind !== 'held') {
     return {
       attach: 'tracepoint:sched:sched_process_exec',
@@ -138,6 +146,11 @@ function execProbe({ follow, onCommand, onProgram }: TrackingOptions): Probe {
   };
 }
 
+/** A thread that is not the first of its process takes the number of that one, which is gone by then. */
+function renamed(onRenamed: readonly string[]): string[] {
+  return ['$old = (uint64)args->old_pid;', 'if ($old != (uint64)pid) {', ...indent(onRenamed), '}'];
+}
+
 function entryProbe(pid: number, { path, address }: Entry): Probe {
   return {
     attach: `uprobe:"${path}":0x${address.toString(16)}`,
@@ -165,12 +178,12 @@ function newTaskProbe(): Probe {
   };
 }
 
-function freeProbe(): Probe {
+function freeProbe(onFreed: readonly string[]): Probe {
   return {
     attach: 'tracepoint:sched:sched_process_free',
     comment:
       'Forgotten only when reaped: a leader may exit before its threads, and an exiting thread still waits.',
-    body: ['$gone = (uint64)args->pid;', 'if (@gen[$gone]) {', '  delete(@gen[$gone]);', '}'],
+    body: ['$gone = (uint64)args->pid;', 'if (@gen[$gone]) {', '  delete(@gen[$gone]);', '}', ...onFreed],
   };
 }
 

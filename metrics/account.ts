@@ -112,7 +112,19 @@ export function cpuTimes(recording: Recording, facts: Facts, { alive }: Ending):
   };
   recording.exits.forEach(add);
   alive.forEach(add);
+  for (const { pid, oldTid, cpu } of recording.renamed) {
+    add({ pid, tid: oldTid, cpu });
+    take(times, `${pid}:${pid}`, cpu);
+  }
   return times;
+}
+
+/** Takes from the time of the number that a thread took what it had used under its old one. */
+function take(times: Map<string, CpuTime>, key: string, cpu: CpuTime | undefined): void {
+  const known = times.get(key);
+  if (!known || !cpu) return;
+  const onCpuNs = known.onCpuNs - cpu.onCpuNs;
+  times.set(key, { onCpuNs, runDelayNs: known.runDelayNs - cpu.runDelayNs });
 }
 
 /**
@@ -120,12 +132,13 @@ export function cpuTimes(recording: Recording, facts: Facts, { alive }: Ending):
  *
  * @param alive that of the threads that are there at the end
  */
-export function ranTimes({ exits, earlierThreads }: Recording, alive: Times): Map<string, number> {
+export function ranTimes({ exits, renamed, earlierThreads }: Recording, alive: Times): Map<string, number> {
   const times = new Map(alive);
   const add = (pid: number, tid: number, ns: number | undefined) => {
     if (ns !== undefined) times.set(`${pid}:${tid}`, (times.get(`${pid}:${tid}`) ?? 0) + ns);
   };
   for (const { pid, tid, ranNs } of exits) add(pid, tid, ranNs);
+  for (const { pid, oldTid, ranNs } of renamed) add(pid, oldTid, ranNs);
   for (const thread of earlierThreads.map((entry) => readOpenWait(entry)))
     if (thread) add(thread.pid, thread.tid, thread.ranNs);
   return times;

@@ -18,6 +18,7 @@ const thread = z.object({
   blocked: z
     .object({ kernel: z.array(kernelPlace.extend({ address: text })), user: text.regex(/^[0-9a-f]*$/) })
     .optional(),
+  namedNs: whole.optional(),
   cpu: cpu.optional(),
 });
 
@@ -49,6 +50,7 @@ export const endingSchema = z.object({
   exit: z.object({ code: z.int().nullable(), signal: text.nullable() }).nullable(),
   incomplete: z.boolean(),
   alive: z.array(thread),
+  aliveAgeNs: whole.optional(),
   mappings: mappingsSchema,
   perfMaps: z.array(whole),
   skippedRuns: whole,

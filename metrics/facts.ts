@@ -46,6 +46,8 @@ export interface LiveThread {
   readonly state: string;
   /** Where it was blocked when it was named. */
   readonly blocked?: BlockedAt | undefined;
+  /** When it was named, ns after the start of the collection. */
+  readonly namedNs?: number | undefined;
   /** What it had used by then. */
   readonly cpu?: CpuTime | undefined;
 }
@@ -73,6 +75,8 @@ export interface Ending {
   readonly incomplete: boolean;
   /** Threads of followed processes that were alive at the end. */
   readonly alive: readonly LiveThread[];
+  /** How long before the end they were looked at, ns, at most. */
+  readonly aliveAgeNs?: number | undefined;
   readonly mappings: MappingTexts;
   /** Processes that told what code they compiled, by a perf-PID.map. */
   readonly perfMaps: readonly number[];

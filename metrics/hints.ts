@@ -75,7 +75,7 @@ export function accountHints(
 function lossSentence(ns: number, isWhole: boolean): string {
   if (ns < 0) return `${formatNs(-ns)} is both on a CPU and off it: the ends of some waits were not seen`;
   const why = isWhole
-    ? 'in waits below --min-block, or after switches that were not seen'
+    ? 'waits are missing, as with --min-block, or switches were not seen'
     : 'part of the waits was lost';
   return `${formatNs(ns)} is neither on a CPU nor off it: ${why}`;
 }
@@ -83,7 +83,7 @@ function lossSentence(ns: number, isWhole: boolean): string {
 function miscountSentence(ns: number, waits: number): string {
   return ns < 0
     ? `the scheduler counts ${formatNs(-ns)} as on the CPU in which threads still waited, ${formatNs(-ns / Math.max(1, waits))} a wait: it counts them from their waking on`
-    : `the scheduler does not count ${formatNs(ns)} that threads were on a CPU: it counts that for threads which preempted these, or the hypervisor took it`;
+    : `the scheduler does not count ${formatNs(ns)} that threads were on a CPU: it counts that for threads which preempted these, the hypervisor took it, or it was asked before the end`;
 }
 
 /** Processes of a runtime that waited and have written no perf-PID.map. */

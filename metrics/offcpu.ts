@@ -7,7 +7,6 @@ import {
   readWait,
   TASK_STATES,
   type TaskState,
-  threadKey,
   type WaitRow,
 } from '../bt/profilers/waits.ts';
 import type { Entry } from '../parsers/entries.ts';
@@ -16,9 +15,10 @@ import type { LiveThread } from './facts.ts';
 import type { FrameTable } from './frames.ts';
 import { distinct, hashOf, sameNumbers } from './hash.ts';
 import { type Reason, whyWaited } from './reasons.ts';
+import { type AtEnd, isRun, runsAtEnd } from './runs.ts';
 import { type Threads, threadStats, topThreads } from './thread-stats.ts';
 
-export interface OffcpuInput extends Threads {
+export interface OffcpuInput extends Threads, AtEnd {
   readonly waits: readonly Entry[];
   readonly extremes: readonly Entry[];
   readonly off: readonly Entry[];
@@ -32,10 +32,6 @@ export interface OffcpuInput extends Threads {
    * tid in place of its process, too.
    */
   readonly named: ReadonlyMap<number, LiveThread>;
-  /** End of the collection, ns of the kernel's clock. */
-  readonly end: number;
-  /** Threads that were on a CPU, or ready for one, when the collection ended. */
-  readonly running: ReadonlySet<number>;
 }
 
 /**
@@ -51,8 +47,7 @@ export function offcpuMetrics(
   stacksMissing: number;
   framesCut: number;
   incomplete: number;
-  /** How long each thread that is there at the end was on a CPU, from switch to switch, ns, by `PID:TID`. */
-  ran: ReadonlyMap<string, number>;
+  runs: ReturnType<typeof runsAtEnd>;
 } {
   const waits = readRows(input.waits, (entry) => readWait(entry, input.numbered), input.named);
   const extremes = readRows(input.extremes, readExtremes, input.named);
@@ -87,14 +82,8 @@ export function offcpuMetrics(
     incomplete: sum(metrics.stacks.map((row) => (row.user_incomplete && !row.since_start ? row.count : 0))),
     framesCut: sum([...metrics.stacks, ...metrics.still_blocked].map((row) => row.user_cut)),
     stacksMissing: input.stacks ? missing : 0,
-    ran: new Map(open.rows.map((row) => [threadKey(row.pid, row.tid), ranUntilEnd(row, input)])),
+    runs: runsAtEnd(open.rows, input),
   };
-}
-
-/** How long a thread that is there at the end was on a CPU. Of one that was named and never went out that is all of the time. */
-function ranUntilEnd({ running, sinceStart, tid, ranNs, sinceNs }: OpenWait, input: OffcpuInput): number {
-  const runs = running || (sinceStart && input.running.has(tid));
-  return ranNs + (runs ? Math.max(0, input.end - sinceNs) : 0);
 }
 
 /** Rows of threads with their process, and how many entries cannot be read. */
@@ -260,8 +249,7 @@ function stillBlocked(
   frames: FrameTable,
 ): Offcpu['still_blocked'] {
   return waits
-    .filter((wait) => !wait.running && wait.sinceNs <= input.end)
-    .filter((wait) => !(wait.sinceStart && input.running.has(wait.tid)))
+    .filter((wait) => wait.sinceNs <= input.end && !isRun(wait, input))
     .map((wait) => ({
       pid: wait.pid,
       tid: wait.tid,

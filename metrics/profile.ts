@@ -13,6 +13,7 @@ import { accountHints, hintsFor } from './hints.ts';
 import { type IdleMatch, markIdle } from './idle.ts';
 import { offcpuMetrics } from './offcpu.ts';
 import { oncpuMetrics } from './oncpu.ts';
+import { atEnd } from './runs.ts';
 import type { Profile, Quality } from './schema.ts';
 import { withLines } from './source-lines.ts';
 import type { Symbols } from './symbols.ts';
@@ -57,7 +58,7 @@ export function assembleProfile(
       ? accountOf(
           input.lifetimes,
           cpuTimes(recording, facts, ending),
-          knownRuns(recording, facts, offcpu.ran),
+          knownRuns(recording, facts, offcpu.runs.ran),
           named,
           names,
         )
@@ -87,6 +88,7 @@ export function assembleProfile(
       stacksMissing: (offcpu?.stacksMissing ?? 0) + (oncpu?.stacksMissing ?? 0),
       framesCut: (offcpu?.framesCut ?? 0) + (oncpu?.framesCut ?? 0),
       incomplete: offcpu?.incomplete ?? 0,
+      wentUnseen: offcpu?.runs.unseen ?? 0,
       frames: [...(named?.frames ?? []), ...(ran?.frames ?? [])],
       problems: symbols.problems(),
       hints: [
@@ -206,8 +208,7 @@ function offcpuInput(recording: Recording, facts: Facts, ending: Ending, span: S
     named: namedByTid(facts),
     comms: names.threads,
     lifetimes: recording.end === undefined ? new Map() : lifetimes(recording, facts, ending, span),
-    end: span.end,
-    running: new Set(ending.alive.filter((t) => t.state === 'R').map((t) => t.tid)),
+    ...atEnd(facts, ending, span),
   };
 }
 
@@ -224,6 +225,8 @@ function quality(
     unreadable: number;
     stacksMissing: number;
     framesCut: number;
+    /** Threads whose last wait nobody saw begin. */
+    wentUnseen: number;
     /** Waits whose user stack lacks callers. */
     incomplete: number;
     frames: readonly Frame[];
@@ -241,7 +244,7 @@ function quality(
   return {
     lost_events: lostEvents,
     switches_unseen: sum(unseen),
-    waits_missed: sum(missed),
+    waits_missed: sum(missed) + found.wentUnseen,
     runs_skipped: ending.skippedRuns,
     dropped_lines:
       linesDropped + found.unreadable + [...unseen, ...missed].filter((count) => count === undefined).length,

@@ -104,7 +104,8 @@ const NO_EXTREMES = {
   extremes: [],
   off: [],
   atOnce: false,
-  running: new Set<number>(),
+  alive: new Map(),
+  lookedAt: 0,
 } as const;
 
 function withoutExtremes(metrics: Offcpu): NonNullable<Sample['ebpf']['offcpu']> {

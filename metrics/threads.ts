@@ -100,9 +100,8 @@ export function lifetimes(
   for (const exit of recording.exits)
     add(exit, bornBefore(exit, exit.at) ?? (exit.start > 0 ? exit.start : undefined), exit.at);
   for (const thread of alive) add(thread, bornBefore(thread, span.end), span.end);
-  // A thread that runs another program takes the number of its process, which another had: they cannot be told apart.
-  for (const { pid, oldTid } of recording.execs.filter(({ pid, oldTid }) => oldTid !== pid))
-    for (const tid of [pid, oldTid]) lived.delete(keyOf({ pid, tid }));
+  for (const { pid, oldTid: tid, at } of recording.renamed)
+    add({ pid, tid }, bornBefore({ pid, tid }, at), at);
   return lived;
 }
 
@@ -114,9 +113,10 @@ function keyOf({ pid, tid }: ThreadId): string {
 
 /** When threads began to be followed, by `PID:TID`. */
 function birthsOf(recording: Recording, facts: Facts, span: Span): Map<string, number[]> {
-  const first = facts.mode === 'run' ? facts.pids.map((pid) => ({ pid, tid: pid })) : facts.named;
-  const births = new Map(first.map((thread) => [keyOf(thread), [span.start]]));
-  for (const thread of recording.threads) {
+  const first = facts.mode === 'run' ? facts.pids.map((pid) => ({ pid, tid: pid, namedNs: 0 })) : facts.named;
+  const births = new Map(first.map((thread) => [keyOf(thread), [span.start + (thread.namedNs ?? 0)]]));
+  const renamed = recording.renamed.map(({ pid, at }) => ({ pid, tid: pid, at }));
+  for (const thread of [...recording.threads, ...renamed]) {
     const known = births.get(keyOf(thread));
     if (known) known.push(thread.at);
     else births.set(keyOf(thread), [thread.at]);

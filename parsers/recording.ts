@@ -18,6 +18,8 @@ export interface Recording {
   readonly execs: Event<'exec'>[];
   readonly forks: Event<'fork'>[];
   readonly exits: Event<'exit'>[];
+  /** Threads that took the number of their process, for they run another program. */
+  readonly renamed: Event<'renamed'>[];
   /** New threads, the first ones of new processes among them. */
   readonly threads: Event<'thread'>[];
   /** The held process became the command. */
@@ -65,6 +67,7 @@ export function newRecording(): Recording {
     execs: [],
     forks: [],
     exits: [],
+    renamed: [],
     threads: [],
     began: undefined,
     earlier: new Map(),
@@ -145,6 +148,9 @@ function recordEvent(recording: Recording, event: StreamEvent): void {
       return;
     case 'thread':
       recording.threads.push(event);
+      return;
+    case 'renamed':
+      recording.renamed.push(event);
       return;
     case 'began':
       recording.began = event;

@@ -32,8 +32,15 @@ const eventTuple = z.union([
   z.tuple([z.literal('stop'), ns]).transform(([type, at]) => ({ type, at })),
   z.tuple([z.literal('end'), ns]).transform(([type, at]) => ({ type, at })),
   z
-    .tuple([z.literal('exec'), ns, id, id, comm, id])
-    .transform(([type, at, pid, generation, comm, oldTid]) => ({ type, at, pid, generation, comm, oldTid })),
+    .tuple([z.literal('exec'), ns, id, id, comm])
+    .transform(([type, at, pid, generation, comm]) => ({ type, at, pid, generation, comm })),
+  z
+    .tuple([z.literal('renamed'), ns, id, id, ns])
+    .rest(ns)
+    .transform(([type, at, pid, oldTid, ranNs, onCpuNs, runDelayNs]) => ({
+      ...{ type, at, pid, oldTid, ranNs },
+      cpu: onCpuNs === undefined || runDelayNs === undefined ? undefined : { onCpuNs, runDelayNs },
+    })),
   z
     .tuple([z.literal('fork'), ns, id, id, id])
     .transform(([type, at, parent, pid, generation]) => ({ type, at, parent, pid, generation })),
@@ -91,7 +98,7 @@ const EVENTS = new Map<unknown, (typeof eventTuple.options)[number]>(
 
 /**
  * What the program printed by itself. Times are ns of the kernel's clock (CLOCK_BOOTTIME); `start` of an exit is 0 without BTF;
- * `oldTid` is the number of the thread that called exec, which has that of the process from then on.
+ * `oldTid` is the number of a thread that called exec, and has that of the process from then on.
  */
 export type StreamEvent = z.infer<typeof eventTuple>;
 

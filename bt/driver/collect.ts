@@ -151,9 +151,11 @@ async function finished(
   const { tracer, recording, symbols } = session;
   if (subject.kind === 'run' && cause === 'subject') await drain(recording, subject.target.pid);
   // Before the maps are printed: that takes its time, and who exits meanwhile is in no event.
+  const looked = performance.now();
   const alive = liveThreads(followed(recording, facts, subject));
   const { length: exitsBefore } = recording.exits;
-  if (cause !== 'tracer') await session.printMaps();
+  const stopped = cause === 'tracer' ? performance.now() : await session.printMaps();
+  const aliveAgeNs = Math.ceil((stopped - looked) * 1e6);
   const failure = broken ?? (recording.end === undefined ? await diedMidway(session) : undefined);
   const elapsedNs = Math.round((performance.now() - began) * 1e6);
   const ending = {
@@ -163,6 +165,7 @@ async function finished(
       alive: without(alive, recording.exits.slice(exitsBefore)),
     })),
     elapsedNs,
+    aliveAgeNs,
   };
   for (const remark of tracer.remarks()) debug(`bpftrace: ${remark}`);
   const close = async () => {

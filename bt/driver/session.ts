@@ -77,8 +77,8 @@ export interface Session extends Knowledge {
   readonly entered: Promise<void>;
   /** What the kernel tells of our programs, also of those of the session that this one continues. */
   readonly programRuns: () => ProgramRuns;
-  /** Has the program print all its maps; resolves when they are read, or when bpftrace has ended. */
-  readonly printMaps: () => Promise<void>;
+  /** Has the program print all its maps; resolves when they are read, or bpftrace has ended, with when it began to, by our clock, ms. */
+  readonly printMaps: () => Promise<number>;
 }
 
 /**
@@ -216,7 +216,7 @@ const STOP_MS = 3000;
  * The program prints its maps when we start a process under the name it knows. Should that event get lost, bpftrace prints them
  * when it ends.
  */
-async function printMaps(tracer: Tracer, marks: Marks, debug: (text: string) => void): Promise<void> {
+async function printMaps(tracer: Tracer, marks: Marks, debug: (text: string) => void): Promise<number> {
   const { title } = process;
   process.title = ASKING;
   spawn('/bin/sh', ['-c', ':'], { stdio: 'ignore' }).on('error', () => undefined);
@@ -226,13 +226,15 @@ async function printMaps(tracer: Tracer, marks: Marks, debug: (text: string) => 
     tracer.ended.then(() => true),
     sleep(STOP_MS, false),
   ]);
+  const stopped = performance.now();
   if (heard) {
     await Promise.race([marks.passed('end'), tracer.ended]);
-    return;
+    return stopped;
   }
   debug('the program did not hear that it should stop; interrupting bpftrace');
   tracer.interrupt();
   await tracer.ended;
+  return stopped;
 }
 
 /** Events of the stream that something waits for. */

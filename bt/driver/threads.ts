@@ -48,6 +48,7 @@ export function isAlive(pid: number): boolean {
  */
 export function nameThreads(list: () => readonly number[]): LiveThread[] {
   process.kill(process.pid, 0); // the collection begins
+  const began = process.hrtime.bigint();
   const named = new Map<number, LiveThread>();
   for (let added = true; added; ) {
     added = false;
@@ -55,8 +56,9 @@ export function nameThreads(list: () => readonly number[]): LiveThread[] {
       for (const tid of threadsOf(pid)) {
         if (named.has(tid)) continue;
         tryRead(() => process.kill(tid, 0));
+        const namedNs = Number(process.hrtime.bigint() - began);
         const state = statOf(pid, tid)?.state ?? '?';
-        named.set(tid, { pid, tid, comm: commOf(pid, tid) ?? '', state, cpu: cpuTimeOf(pid, tid) });
+        named.set(tid, { pid, tid, comm: commOf(pid, tid) ?? '', state, namedNs, cpu: cpuTimeOf(pid, tid) });
         added = true;
       }
     }

@@ -45,6 +45,13 @@ export const offcpu: Profiler = {
     seesArrival(options)
       ? [BEGAN, `@off[(uint64)pid] = (${entry('$now', '(uint64)pid', '(uint64)1', RUNNING, options)});`]
       : [],
+  onRenamed: (options) => [
+    '$r = @off[$old];',
+    `print((${renamedFields(options).join(', ')}));`,
+    `@off[(uint64)pid] = (${entry('$now', '(uint64)pid', '@gen[(uint64)pid]', RUNNING, options)});`,
+    'delete(@off[$old]);',
+  ],
+  onFreed: ['$left = @off[$gone];', 'if ($left.0) {', '  delete(@off[$gone]);', '}'],
   onNamed: (options) => [
     '$now = nsecs;',
     '$w = @off[$named];',
@@ -89,10 +96,18 @@ function seesArrival({ held, btf }: FragmentOptions): boolean {
   return held !== undefined && btf;
 }
 
+/** What the thread had run under its old number, and what it had used. */
+function renamedFields({ btf }: FragmentOptions): string[] {
+  const ran = '(uint64)$r.4 + (uint64)($now - $r.0)';
+  return ['"renamed"', '$now', 'pid', '$old', ran, ...(btf ? USED : [])];
+}
+
+/** What the running thread has used of the CPU, and how long it was ready without having one. */
+const USED = ['curtask->se.sum_exec_runtime', 'curtask->sched_info.run_delay'];
+
 /** The last switch-out of a thread, with what it used of the CPU, how long it was ready without having one, and its runs. */
 function lastEvent(btf: boolean): string {
-  const cpu = btf ? ['curtask->se.sum_exec_runtime', 'curtask->sched_info.run_delay', '$ran'] : [];
-  return exitEvent('$now', btf, ...cpu);
+  return exitEvent('$now', btf, ...(btf ? [...USED, '$ran'] : []));
 }
 
 /** The fields of an entry of `@off` for a thread that has not run yet, or not since it is followed. */
@@ -212,20 +227,22 @@ function endOfRun(options: FragmentOptions): string[] {
   const unseen = '@unseen[$tid] = @unseen[$tid] + 1;';
   const mend = [
     `$in = $now - (uint64)(${onCpu});`,
-    'if ($p.0 > $in) { $in = $p.0; }',
-    'if ($p.0 && $in > $p.0) {',
+    'if ($in > $p.0) {',
     '  $wait = (uint64)($in - $p.0);',
     ...indent(addWait('$p', '$tid', options)),
     `  ${unseen}`,
+    '} else {',
+    '  $in = $p.0;',
     '}',
     '$ran = $ran + (uint64)($now - $in);',
   ];
-  const admit = [`} else if ($p.0 && $p.3 != ${SEEDED}) {`, `  ${unseen}`];
+  const admit = [`if ($p.3 != ${SEEDED}) { ${unseen} }`];
   return [
     '$ran = (uint64)$p.4;',
     `if ($p.3 == ${RUNNING}) {`,
     '  $ran = $ran + (uint64)($now - $p.0);',
-    ...(options.btf ? ['} else {', ...indent(mend)] : admit),
+    '} else if ($p.0) {',
+    ...indent(options.btf ? mend : admit),
     '}',
   ];
 }

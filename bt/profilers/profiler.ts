@@ -50,4 +50,8 @@ export interface Profiler {
   readonly onCommand: (options: FragmentOptions) => readonly string[];
   /** Statements for each thread that is named to the program when it runs already. */
   readonly onNamed: (options: FragmentOptions) => readonly string[];
+  /** Statements for a thread, of old `$old`, that takes the number of its process at `$now`, for it runs another program. */
+  readonly onRenamed?: (options: FragmentOptions) => readonly string[];
+  /** Statements for any thread of the machine, `$gone`, that is no more. */
+  readonly onFreed?: readonly string[];
 }

@@ -18,6 +18,9 @@ function closed({ account }: Profile, most: number): Account {
   return account as Account;
 }
 
+const SLEEPING = `
+import threading, time
+for i in range(503): threading.Thread(target=time.sleep, args=(60,)).start()`;
 const COMPUTING = ['taskset', '-c', '0', 'awk', 'BEGIN { while (i < 1e8) i++ }'];
 
 /** Of what may be miscounted: what a hypervisor takes of a CPU. A run in which it took more tells nothing. */
@@ -58,6 +61,24 @@ describe('the account closes', () => {
     expect(account.on_cpu_ns).toBeGreaterThan(0);
   });
 
+  test('of one that was there before and is ready, but gets no CPU', async () => {
+    const spin = (...words: string[]) =>
+      execa('taskset', ['-c', '1', ...words, 'sh', '-c', 'while :; do :; done'], { reject: false });
+    const children = [spin('nice', '-n', '-20'), spin('chrt', '--idle', '0')];
+    onTestFinished(() => children.forEach((child) => void child.kill('SIGKILL')));
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    const account = closed(await profile(['attach', '-d', '500ms', String(children[1]?.pid)]), MISCOUNTED);
+    expect(account.off_cpu_ns.preempted).toBeGreaterThan(0.9 * account.thread_time_ns);
+  });
+
+  test('of many threads that were there before', async () => {
+    const child = execa('python3', ['-c', SLEEPING], { reject: false });
+    onTestFinished(() => void child.kill('SIGKILL'));
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    const result = await profile(['attach', '-d', '300ms', '--no-stacks', String(child.pid)]);
+    expect(closed(result, MISCOUNTED).threads).toBe(504);
+  });
+
   test('of threads that were there before, and wait throughout', async () => {
     const child = execa(workload('deadlock'), { reject: false });
     onTestFinished(() => void child.kill('SIGKILL'));
@@ -68,9 +89,10 @@ describe('the account closes', () => {
   });
 });
 
-test('threads that run another program are not in it, for they take the number of another', async () => {
-  const { account } = await profile(['run', workload('thread-exec')]);
-  expect(account).toMatchObject({ threads: 0, threads_unknown: 2, thread_time_ns: 0 });
+test('a thread that runs another program is in it under both of its numbers', async () => {
+  const account = closed(await profile(['run', workload('thread-exec')]), MISCOUNTED_BUSY);
+  expect(account).toMatchObject({ threads: 2, threads_unknown: 0 });
+  expect(account.thread_time_ns).toBeLessThan(1e9);
 });
 
 test('with --min-block the short waits are unaccounted', async () => {

@@ -12,7 +12,7 @@ import { newRecording, type Recording, recordLine } from '../../parsers/recordin
 export const SLEEP_LINES = [
   '{"type": "attached_probes", "data": {"probes": 9}}',
   '{"type": "value", "data": ["ready",3945554148073]}',
-  '{"type": "value", "data": ["exec",3945559760474,26857,1,"sleep",26857]}',
+  '{"type": "value", "data": ["exec",3945559760474,26857,1,"sleep"]}',
   '{"type": "value", "data": ["exit",3945662807838,26857,26857,3944517799552,"sleep"]}',
   '{"type": "value", "data": ["stop",3945670370177]}',
   String.raw`{"type": "stats", "data": {"@waits": {"26857,26857,1,0,\n\tffffffff821f8b58 __schedule+1560\n\tffffffff821f94c3 schedule+35\n\tffffffff81415441 exit_to_user_mode_loop+81\n\tffffffff821ed6db do_syscall_64+571\n\tffffffff81000130 entry_SYSCALL_64_after_hwframe+118\n,\n\t7f195c6c5ca3 0x7f195c6c5ca3 ([unknown])\n": {"count": 1, "average": 54311, "total": 54311}, "26857,26857,1,1,\n\tffffffff821f8b58 __schedule+1560\n\tffffffff821f94c3 schedule+35\n\tffffffff8220043e do_nanosleep+94\n\tffffffff8141fcd4 hrtimer_nanosleep+116\n\tffffffff814288d0 common_nsleep+48\n\tffffffff8142bbde __x64_sys_clock_nanosleep+206\n\tffffffff821ed511 do_syscall_64+113\n\tffffffff81000130 entry_SYSCALL_64_after_hwframe+118\n,\n\t7f195c57f503 0x7f195c57f503 ([unknown])\n\t5f5e100 0x5f5e100 ([unknown])\n": {"count": 1, "average": 100093609, "total": 100093609}}}}`,

@@ -5,7 +5,10 @@ import { exitEvent, type Follow, TRACKING_TRACEPOINTS, tracking } from '../../..
 const HELD: Follow = { kind: 'held', pid: 4711, execs: 2, children: true };
 const NAMED: Follow = { kind: 'named', by: 42, children: true };
 const ARGUMENT: Follow = { kind: 'argument', children: true };
-const NOTHING_MORE = { onNamed: [], onCommand: [], onProgram: [], exitsSeen: false };
+const NOTHING_MORE = {
+  ...{ onNamed: [], onCommand: [], onRenamed: [], onFreed: [], onProgram: [] },
+  exitsSeen: false,
+};
 
 function probesOf(follow: Follow, exitsSeen = false): Map<string, Probe> {
   const { probes } = tracking({
@@ -13,6 +16,8 @@ function probesOf(follow: Follow, exitsSeen = false): Map<string, Probe> {
     btf: true,
     onNamed: ['named();'],
     onCommand: [],
+    onRenamed: ['renamed();'],
+    onFreed: ['freed();'],
     onProgram: ['program();'],
     exitsSeen,
   });
@@ -87,14 +92,24 @@ describe('each new program', () => {
   test.each([HELD, NAMED, ARGUMENT])('of $kind is told once, and then what is wanted of it', (follow) => {
     const body = exec(follow).map((line) => line.trim());
     expect(body.filter((line) => line.includes('"exec"'))).toHaveLength(1);
-    const told = body.indexOf('print(("exec", $now, pid, @gen[(uint64)pid], comm, args->old_pid));');
-    expect(body[told + 1]).toBe('program();');
+    const told = body.indexOf('print(("exec", $now, pid, @gen[(uint64)pid], comm));');
+    expect(body.slice(told + 1, told + 6)).toEqual([
+      '$old = (uint64)args->old_pid;',
+      'if ($old != (uint64)pid) {',
+      'renamed();',
+      '}',
+      'program();',
+    ]);
   });
 
   test('of a held process is told when it is followed by then', () => {
-    expect(exec(HELD).slice(-4)).toEqual([
+    expect(exec(HELD).slice(-8)).toEqual([
       'if (@gen[(uint64)pid]) {',
-      '  print(("exec", $now, pid, @gen[(uint64)pid], comm, args->old_pid));',
+      '  print(("exec", $now, pid, @gen[(uint64)pid], comm));',
+      '  $old = (uint64)args->old_pid;',
+      '  if ($old != (uint64)pid) {',
+      '    renamed();',
+      '  }',
       '  program();',
       '}',
     ]);
@@ -131,6 +146,7 @@ test('a process is forgotten when it is reaped, not when its leader exits', () =
     'if (@gen[$gone]) {',
     '  delete(@gen[$gone]);',
     '}',
+    'freed();',
   ]);
   expect(probes.get('tracepoint:sched:sched_process_exit')?.body.join()).not.toContain('delete');
 });

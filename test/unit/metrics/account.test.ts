@@ -106,6 +106,16 @@ describe('time on the CPU', () => {
     expect(timesOf(lines)).toEqual([['7:8', { onCpuNs: 305, runDelayNs: 21 }]]);
   });
 
+  test('of a thread that ran another program goes to each of its numbers', () => {
+    const lines = [exit(7, 100, 1), ['renamed', 5000, 7, 8, 290, 300, 20], exit(7, 1000, 30)];
+    expect(timesOf(lines)).toEqual([
+      ['7:7', { onCpuNs: 800, runDelayNs: 11 }],
+      ['7:8', { onCpuNs: 300, runDelayNs: 20 }],
+    ]);
+    const recording = recordingOf(lines.map((data) => JSON.stringify({ type: 'value', data })));
+    expect([...ranTimes(recording, new Map())]).toEqual([['7:8', 290]]);
+  });
+
   test('is not known without BTF, nor of threads that /proc does not tell of', () => {
     const alive = [{ pid: 7, tid: 8, comm: 'x', state: 'S' }];
     expect(timesOf([['exit', 9000, 7, 9, 5, 'x']], {}, { alive })).toEqual([]);

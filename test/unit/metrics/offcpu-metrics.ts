@@ -29,7 +29,8 @@ export const NOTHING: OffcpuInput = {
   comms: new Map(),
   lifetimes: new Map(),
   end: 1_000_000,
-  running: new Set(),
+  alive: new Map(),
+  lookedAt: 990_000,
 };
 
 export function namedAs(tid: number, pid: number, blocked?: LiveThread['blocked']): OffcpuInput['named'] {

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import type { EndState } from '../../../metrics/runs.ts';
 import { DO_EXIT, FUTEX, metricsOf, NANOSLEEP, namedAs, USER, wait } from './offcpu-metrics.ts';
 
 describe('stacks', () => {
@@ -115,6 +116,8 @@ describe('threads named by their id alone', () => {
   });
 });
 
+const aliveAs = (state: EndState, ...tids: number[]) => new Map(tids.map((tid) => [tid, state]));
+
 describe('what is still blocked', () => {
   const off = [
     { key: '10', value: [900_000, 10, 1, 1, 70, NANOSLEEP, USER] },
@@ -172,19 +175,13 @@ describe('what is still blocked', () => {
   });
 
   test('is not a thread that was named and ran all the time', () => {
-    const { metrics } = metricsOf({ off, running: new Set([10, 11]) });
+    const { metrics } = metricsOf({ off, alive: aliveAs({ runnable: true, busy: true }, 10, 11) });
     expect(metrics.still_blocked.map((wait) => wait.tid)).toEqual([10]);
   });
 
-  test('is not a thread that is on a CPU, which has run until the end', () => {
-    const running = [{ key: '12', value: [700_000, 12, 1, 16384, 50, NANOSLEEP, USER] }];
-    const { metrics, ran } = metricsOf({ off: [...off, ...running], running: new Set([11]) });
-    expect(metrics.still_blocked.map((wait) => wait.tid)).toEqual([10]);
-    expect([...ran]).toEqual([
-      ['10:10', 70],
-      ['11:11', 600_000],
-      ['12:12', 300_050],
-    ]);
+  test('is a thread that was ready all the time, and had no CPU', () => {
+    const { metrics } = metricsOf({ off, alive: aliveAs({ runnable: true, busy: false }, 10, 11) });
+    expect(metrics.still_blocked.map((wait) => wait.tid)).toEqual([11, 10]);
   });
 
   test('is not a wait that began after the end', () => {

@@ -298,11 +298,11 @@ test('a thread blocked from before the start to the end has the stack that /proc
 /** Processes that fork, exec and rename their threads, printed by bpftrace 0.17. */
 describe('names', () => {
   const lines = [
-    '{"type": "value", "data": ["exec",3762415155990,21008,1,"python3",21008]}',
+    '{"type": "value", "data": ["exec",3762415155990,21008,1,"python3"]}',
     String.raw`{"type": "value", "data": ["exit",3762692240739,21008,21097,3762671307537,"caf\uffffffc3\uffffffa9 a,b"]}`,
     '{"type": "value", "data": ["fork",3762755367201,21008,21101,1]}',
     '{"type": "value", "data": ["fork",3762755400000,21101,21102,1]}',
-    '{"type": "value", "data": ["exec",3762755500000,21102,2,"readlink",21102]}',
+    '{"type": "value", "data": ["exec",3762755500000,21102,2,"readlink"]}',
     '{"type": "map", "data": {"@calls": {"21008,0": 1, "21101,0": 1, "21102,0": 1}}}',
     '{"type": "stats", "data": {"@waits": {"21097,21008,1,1,,": {"count": 1, "average": 5, "total": 5}}}}',
   ];

@@ -7,7 +7,7 @@ import { recordingOf, SLEEP_FACTS, SLEEP_LINES, SLEEP_MAPS, SLEEP_SYMBOLS } from
 /** A shell that sleeps twice, printed by bpftrace 0.17 every 50 ms; @waits of its children left out. */
 describe('samples', () => {
   const first = [
-    '{"type": "value", "data": ["exec",4106441837716,865,1,"sh",865]}',
+    '{"type": "value", "data": ["exec",4106441837716,865,1,"sh"]}',
     '{"type": "value", "data": ["tick",4106488983033]}',
     '{"type": "stats", "data": {"@waits": {"865,865,1,2": {"count": 1, "average": 245376, "total": 245376}, "865,865,1,0": {"count": 1, "average": 326497, "total": 326497}}}}',
     '{"type": "map", "data": {"@calls": {"865,61": 1, "865,9": 8}}}',

@@ -42,7 +42,7 @@ describe('the span', () => {
 });
 
 describe('names', () => {
-  const exec = '{"type": "value", "data": ["exec",3762415155990,21008,1,"python3",21008]}';
+  const exec = '{"type": "value", "data": ["exec",3762415155990,21008,1,"python3"]}';
   const fork = '{"type": "value", "data": ["fork",3762755367201,21008,21101,1]}';
   const named = [{ pid: 21008, tid: 21008, comm: 'before', state: 'S' }];
 
@@ -103,10 +103,23 @@ describe('lifetimes', () => {
     expect(lifetimeOf(['{"type": "value", "data": ["exit",900,10,11,500,"x"]}'], [])).toBe(0);
   });
 
-  test('one that ran another program took the number of its process, so that neither is known', () => {
-    const there = [{ pid: 10, tid: 11, comm: 'x', state: 'S' }];
-    expect(lifetimeOf(['{"type": "value", "data": ["exec",5000,10,2,"y",11]}'], there)).toBeUndefined();
-    expect(lifetimeOf(['{"type": "value", "data": ["exec",5000,10,2,"y",10]}'], there)).toBe(8000);
+  test('one that was there is counted from its name on', () => {
+    expect(lifetimeOf([], [{ pid: 10, tid: 11, comm: 'x', state: 'S', namedNs: 70 }])).toBe(7930);
+  });
+
+  test('one that ran another program ends there, and its new number begins', () => {
+    const lines = [
+      '{"type": "value", "data": ["thread",2000,11,12]}',
+      '{"type": "value", "data": ["exit",4900,11,11,500,"x"]}',
+      '{"type": "value", "data": ["renamed",5000,11,12,70]}',
+    ];
+    const facts = { ...SLEEP_FACTS, mode: 'run' as const, pids: [11] };
+    const alive = [{ pid: 11, tid: 11, comm: 'x', state: 'S' }];
+    const span = { start: 1000, end: 9000, wall: 8000 };
+    expect([...lifetimes(recordingOf(lines), facts, { ...SLEEP_ENDING, alive }, span)]).toEqual([
+      ['11:11', 3900 + 4000],
+      ['11:12', 3000],
+    ]);
   });
 
   test('an exit without a start time, as without BTF, tells nothing', () => {

@@ -86,7 +86,7 @@ test('a print at an interval counts as a whole, or not at all', () => {
 test('a second program goes on with what the first one counted, but for waits in progress', () => {
   const recording = recordingOf([
     '{"type": "value", "data": ["ready",10]}',
-    '{"type": "value", "data": ["exec",11,4711,1,"a",4711]}',
+    '{"type": "value", "data": ["exec",11,4711,1,"a"]}',
     '{"type": "value", "data": ["entry",20,4711]}',
     '{"type": "value", "data": ["stop",21]}',
     '{"type": "map", "data": {"@calls": {"4711,1": 3}}}',

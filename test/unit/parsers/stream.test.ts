@@ -9,8 +9,15 @@ describe('events of the program', () => {
     ['["stop",3945670370177]', { type: 'stop', at: 3945670370177 }],
     ['["end",3945670417788]', { type: 'end', at: 3945670417788 }],
     [
-      '["exec",3762429919980,21062,5,"readlink",21062]',
-      { type: 'exec', at: 3762429919980, pid: 21062, generation: 5, comm: 'readlink', oldTid: 21062 },
+      '["exec",3762429919980,21062,5,"readlink"]',
+      { type: 'exec', at: 3762429919980, pid: 21062, generation: 5, comm: 'readlink' },
+    ],
+    [
+      '["renamed",3762429919980,21062,21063,70,90,5]',
+      {
+        ...{ type: 'renamed', at: 3762429919980, pid: 21062, oldTid: 21063, ranNs: 70 },
+        cpu: { onCpuNs: 90, runDelayNs: 5 },
+      },
     ],
     [
       '["fork",3762428088228,21061,21062,4]',
@@ -77,7 +84,7 @@ describe('events of the program', () => {
   });
 
   test('a name of bytes that are no UTF-8 has characters in their place', () => {
-    const bytes = Buffer.from('{"type": "value", "data": ["exec",7,21062,5,"caf\xc3",21062]}', 'latin1');
+    const bytes = Buffer.from('{"type": "value", "data": ["exec",7,21062,5,"caf\xc3"]}', 'latin1');
     expect(readLine(bytes.toString('utf8'))).toMatchObject({ kind: 'event', event: { comm: 'caf\ufffd' } });
   });
 
@@ -117,7 +124,6 @@ describe('events of the program', () => {
     '["ready","soon"]',
     '["ready",1,2]',
     '["exec",3762429919980,21062,5]',
-    '["exec",3762429919980,21062,5,"readlink"]',
     '["exec",3762429919980,2.5,5,"readlink",21062]',
     '["exec",18446744073709551615,-1]',
     '["ready","-1"]',
@@ -311,7 +317,7 @@ test.each([
   String.raw`{"type": "map", "data": {"@off": {"14253": [12814092570649,14253,1,1,"\nffffffff8220043e\n","\n7fae7708f503\n11e1a300\n"]}}}`,
   '{"type": "map", "data": {"@calls": {"26857,230": 1}}}',
   '{"type": "map", "data": {"@bare": 15}}',
-  '{"type": "value", "data": ["exec",3762429919980,21062,5,"readlink",21062]}',
+  '{"type": "value", "data": ["exec",3762429919980,21062,5,"readlink"]}',
   '{"type": "lost_events", "count": 3, "data": {"events": 3}}',
   '{"type": "helper_error", "helper": "map_update_elem", "retcode": -7, "line": 1, "col": 2}',
 ])('every prefix of a real line is dropped, and none is an exception: %s', (line) => {

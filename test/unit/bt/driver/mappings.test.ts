@@ -19,7 +19,6 @@ const exec = (pid: number, generation = 1): StreamEvent => ({
   pid,
   generation,
   comm: 'x',
-  oldTid: pid,
 });
 const exit = (pid: number): StreamEvent => ({
   ...{ type: 'exit', at, pid, tid: pid, start: 0, comm: 'x', cpu: undefined, ranNs: undefined },
