@@ -1,3 +1,4 @@
+import { readOpenWait } from '../bt/profilers/waits.ts';
 import type { Recording } from '../parsers/recording.ts';
 import type { Ending, Facts, LiveThread } from './facts.ts';
 
@@ -22,9 +23,11 @@ export function spanOf(recording: Recording, facts: Facts, ending: Ending): Span
   return { start, end, wall: Math.max(0, Math.min(left, end) - start - heldNs(recording)) };
 }
 
-/** How long we held the command at its entry. */
-function heldNs({ entry, start }: Recording): number {
-  return entry !== undefined && start !== undefined ? start - entry : 0;
+/** How long we held the command at its entry: from its stop on, which comes some time after it was asked for. */
+function heldNs({ entry, start, earlierThreads }: Recording): number {
+  if (entry === undefined || start === undefined) return 0;
+  const stopped = earlierThreads.map((thread) => readOpenWait(thread)).find((wait) => wait?.state === 'T');
+  return start - Math.max(entry, stopped?.sinceNs ?? entry);
 }
 
 /** When the command became itself, or the threads were named; BEGIN was shortly before either. */

@@ -35,6 +35,18 @@ describe('the span', () => {
     expect(spans(SLEEP_LINES.slice(0, 3), {}, true).end).toBe(START + SLEEP_ENDING.elapsedNs);
   });
 
+  test('of a command that was held at its entry leaves out the time for which it was stopped', () => {
+    const lines = [
+      '{"type": "value", "data": ["exec",11,26857,1,"a"]}',
+      '{"type": "value", "data": ["entry",20,26857]}',
+      '{"type": "map", "data": {"@off": {"26857": [26,26857,1,4,15]}}}',
+      '{"type": "value", "data": ["start",40]}',
+      '{"type": "value", "data": ["exit",90,26857,26857,5,"a"]}',
+    ];
+    expect(spans(lines).wall).toBe(90 - 11 - (40 - 26));
+    expect(spans(lines.filter((line) => !line.includes('@off'))).wall).toBe(90 - 11 - (40 - 20));
+  });
+
   test('is never negative', () => {
     const lines = [...SLEEP_LINES, '{"type": "value", "data": ["start",4503599627370496]}'];
     expect(spans(lines, { mode: 'system' }).wall).toBe(0);
