@@ -39,7 +39,7 @@ const eventTuple = z.union([
     .rest(ns)
     .transform(([type, at, pid, oldTid, ranNs, onCpuNs, runDelayNs]) => ({
       ...{ type, at, pid, oldTid, ranNs },
-      cpu: onCpuNs === undefined || runDelayNs === undefined ? undefined : { onCpuNs, runDelayNs },
+      cpu: cpuTime(onCpuNs, runDelayNs),
     })),
   z
     .tuple([z.literal('fork'), ns, id, id, id])
@@ -49,7 +49,7 @@ const eventTuple = z.union([
     .rest(ns)
     .transform(([type, at, pid, tid, start, comm, onCpuNs, runDelayNs, ranNs]) => ({
       ...{ type, at, pid, tid, start, comm, ranNs },
-      cpu: onCpuNs === undefined || runDelayNs === undefined ? undefined : { onCpuNs, runDelayNs },
+      cpu: cpuTime(onCpuNs, runDelayNs),
     })),
   z.tuple([z.literal('thread'), ns, id, id]).transform(([type, at, pid, tid]) => ({ type, at, pid, tid })),
   z
@@ -90,6 +90,11 @@ const eventTuple = z.union([
     .tuple([z.literal('path'), word, word, id, comm])
     .transform(([type, device, inode, level, name]) => ({ type, device, inode, level, name })),
 ]);
+
+/** Without BTF the program knows neither. */
+function cpuTime(onCpuNs: number | undefined, runDelayNs: number | undefined) {
+  return onCpuNs === undefined || runDelayNs === undefined ? undefined : { onCpuNs, runDelayNs };
+}
 
 /** By their first element, for to try each in turn takes five times as long. */
 const EVENTS = new Map<unknown, (typeof eventTuple.options)[number]>(
