@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { execa } from 'execa';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import type { Account, Profile } from '../../metrics/schema.ts';
-import { profile, sum, temporaryFile, UNACCOUNTED, workload } from './btprof.ts';
+import { expectAllAccounted, profile, sum, temporaryFile, workload } from './btprof.ts';
 
 /** Of threads that neither share their CPUs nor switch all the time. */
 const MISCOUNTED = 0.01;
@@ -13,7 +13,7 @@ const MISCOUNTED_BUSY = 0.05;
 function closed({ account }: Profile, most: number): Account {
   const { thread_time_ns, on_cpu_ns, off_cpu_ns, miscounted_ns, unaccounted_ns } = account as Account;
   expect(on_cpu_ns + miscounted_ns + sum(Object.values(off_cpu_ns)) + unaccounted_ns).toBe(thread_time_ns);
-  expect(Math.abs(unaccounted_ns) / thread_time_ns).toBeLessThan(UNACCOUNTED);
+  expectAllAccounted(account);
   expect(Math.abs(miscounted_ns) / thread_time_ns).toBeLessThan(most);
   return account as Account;
 }

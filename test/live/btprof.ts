@@ -102,7 +102,12 @@ function expectSyscallSums(syscalls: Syscalls): void {
 }
 
 /** The share of all threads' time that may be unaccounted. */
-export const UNACCOUNTED = 0.01;
+const UNACCOUNTED = 0.01;
+
+export function expectAllAccounted(account: Profile['account']): void {
+  const { unaccounted_ns = Infinity, thread_time_ns = 0 } = account ?? {};
+  expect(Math.abs(unaccounted_ns)).toBeLessThan(UNACCOUNTED * thread_time_ns);
+}
 
 export function sum(numbers: readonly number[]): number {
   return numbers.reduce((a, b) => a + b, 0);

@@ -3,8 +3,7 @@ import { execa } from 'execa';
 import { describe, expect, test } from 'vitest';
 import { WORKLOADS } from '../../cli/demo/workloads.ts';
 import type { Offcpu } from '../../metrics/ebpf-schema.ts';
-import type { Account } from '../../metrics/schema.ts';
-import { BTPROF, btprof, profile, said, temporaryFile, UNACCOUNTED } from './btprof.ts';
+import { BTPROF, btprof, expectAllAccounted, profile, said, temporaryFile } from './btprof.ts';
 
 /** A waiting thread is in the totals when its wait ends, and among those still blocked before. */
 function waitsOf({
@@ -41,8 +40,7 @@ describe.concurrent('nearly all of the blocked time', () => {
     ['page-fault-storm', 'page_fault', 'touch_pages', NOTHING],
   ])('of %s is for %s, in %s', async (name, reason, leaf, first) => {
     const { account, ebpf, quality } = await profile(['demo', name]);
-    const { unaccounted_ns, thread_time_ns } = account as Account;
-    expect(Math.abs(unaccounted_ns)).toBeLessThan(UNACCOUNTED * thread_time_ns);
+    expectAllAccounted(account);
     const offcpu = ebpf.offcpu as Offcpu;
     expect(shareOf(reason, offcpu)).toBeGreaterThanOrEqual(0.9);
     const hot = waitsOf(offcpu).filter((wait) => wait.reason === reason);
@@ -53,7 +51,8 @@ describe.concurrent('nearly all of the blocked time', () => {
   });
 
   test('is none of chatty-syscalls, whose calls are nearly all alike', async () => {
-    const { ebpf, metadata } = await profile(['demo', 'chatty-syscalls']);
+    const { account, ebpf, metadata } = await profile(['demo', 'chatty-syscalls']);
+    expectAllAccounted(account);
     const { total = 0, by_syscall } = ebpf.syscalls ?? {};
     expect(by_syscall?.read?.count).toBeGreaterThanOrEqual(0.9 * total);
     expect(total).toBeGreaterThan(50_000);

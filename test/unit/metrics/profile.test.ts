@@ -76,7 +76,7 @@ describe('the profile of sleep', () => {
   });
 
   test('is the same when 0.24 quotes its numbers', () => {
-    const quoted = SLEEP_LINES.map((line) => line.replaceAll(/(?<=: |\["[a-z]+",)(\d+)(?=[,}\]])/g, '"$1"'));
+    const quoted = SLEEP_LINES.map((line) => line.replaceAll(/(?<=: |["a-z],)(\d+)(?=[,}\]])/g, '"$1"'));
     expect(quoted.join('')).toContain('["ready","3945554148073"]');
     expect(profileOf(quoted)).toEqual(profile);
   });

@@ -45,12 +45,13 @@ describe('the fragment', () => {
   test('a wait for which there is no room is noted, wherever it begins', () => {
     const seeds = offcpu.onNamed(OPTIONS).map((line) => line.trim());
     const starts = bodyOf().map((line) => line.trim());
-    for (const [lines, key] of [
-      [seeds, '$named'],
-      [starts, '$tid'],
+    const noted = (key: string) => `if (@off[${key}].0 == 0) { @full["@off"] = 1; }`;
+    for (const [lines, key, look] of [
+      [seeds, '$named', noted('$named')],
+      [starts, '$tid', `if ($p.0 == 0) { ${noted('$tid')} }`],
     ] as const) {
       const begun = lines.findIndex((line) => line.startsWith(`@off[${key}] = (`));
-      expect(lines[begun + 1]).toContain(`if (@off[${key}].0 == 0) { @full["@off"] = 1; }`);
+      expect(lines[begun + 1]).toBe(look);
     }
   });
 
