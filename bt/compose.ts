@@ -4,7 +4,7 @@ import type { Profiler } from './profilers/profiler.ts';
 import { numberedStacks } from './profilers/stacks.ts';
 import { syscalls } from './profilers/syscalls.ts';
 import { type Fragment, type KernelMap, mapsOf, writeProgram } from './program.ts';
-import { type Follow, namedGeneration, tracking } from './tracking.ts';
+import { type Follow, type Hooks, namedGeneration, tracking } from './tracking.ts';
 
 /** What is to be measured. */
 export interface Plan {
@@ -84,22 +84,25 @@ function fragmentsOf(plan: Plan, context: ProgramContext): Fragment[] {
     stops,
   };
   const fragments = profilers.map((profiler) => profiler.fragment(options));
-  const onNamed = profilers.flatMap((profiler) => profiler.onNamed(options));
-  const onCommand = profilers.flatMap((profiler) => profiler.onCommand(options));
-  const onRenamed = profilers.flatMap((profiler) => profiler.onRenamed?.(options) ?? []);
-  const onFreed = profilers.flatMap((profiler) => profiler.onFreed ?? []);
+  const hooks = joined(profilers.flatMap((profiler) => profiler.hooks?.(options) ?? []));
   const exitsSeen = fragments.some((fragment) => fragment.exitsSeen);
   const takesStacks = stacks && profilers.some((profiler) => profiler.takesStacks);
   const mappings = btf && takesStacks && follow.kind !== 'argument';
   return [
-    tracking({
-      ...{ follow, btf, onNamed, onCommand, onRenamed, onFreed, exitsSeen },
-      onProgram: mappings ? announceProgram() : [],
-    }),
+    tracking({ follow, btf, exitsSeen, ...hooks, onProgram: mappings ? announceProgram() : [] }),
     ...(mappings ? [mappingEvents()] : []),
     ...(takesStacks && numberStacks ? [numberedStacks()] : []),
     ...fragments,
   ];
+}
+
+function joined(hooks: readonly Hooks[]): Hooks {
+  return {
+    onNamed: hooks.flatMap(({ onNamed }) => onNamed),
+    onCommand: hooks.flatMap(({ onCommand }) => onCommand),
+    onRenamed: hooks.flatMap(({ onRenamed }) => onRenamed),
+    onFreed: hooks.flatMap(({ onFreed }) => onFreed),
+  };
 }
 
 function headLines({ profilers }: Plan, { dialect, follow }: ProgramContext): string[] {

@@ -41,18 +41,22 @@ export const TRACKING_TRACEPOINTS = [
   'syscalls:sys_enter_kill',
 ] as const;
 
-interface TrackingOptions {
+/** Statements that profilers want run where threads are followed. */
+export interface Hooks {
+  /** For each thread that runs already and is named to the program; `$named` is its tid. */
+  readonly onNamed: readonly string[];
+  /** For the exec by which the held process becomes the command, at `$now`. */
+  readonly onCommand: readonly string[];
+  /** For a thread, of old `$old`, that takes the number of its process at `$now`, for it runs another program. */
+  readonly onRenamed: readonly string[];
+  /** For any thread of the machine, `$gone`, that is no more. */
+  readonly onFreed: readonly string[];
+}
+
+interface TrackingOptions extends Hooks {
   readonly follow: Follow;
   /** Whether the kernel has BTF, and with it a thread's start time. */
   readonly btf: boolean;
-  /** Statements that a profiler wants run for each thread named to the program; `$named` is its tid. */
-  readonly onNamed: readonly string[];
-  /** Statements for the exec by which the held process becomes the command, at `$now`. */
-  readonly onCommand: readonly string[];
-  /** Statements for a thread, of old `$old`, that takes the number of its process at `$now`, for it runs another program. */
-  readonly onRenamed: readonly string[];
-  /** Statements for any thread of the machine, `$gone`, that is no more. */
-  readonly onFreed: readonly string[];
   /** Statements for each new program of a followed process. */
   readonly onProgram: readonly string[];
   /** Whether a profiler sees every thread leave, and prints its exit itself. */

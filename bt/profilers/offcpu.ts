@@ -41,25 +41,26 @@ export const offcpu: Profiler = {
     exitsSeen: true,
     maps: [...maps(options), ...(seesArrival(options) ? [helper('@arrived'), helper('@used')] : [])],
   }),
-  onCommand: (options) =>
-    seesArrival(options)
+  hooks: (options) => ({
+    onCommand: seesArrival(options)
       ? [BEGAN, `@off[(uint64)pid] = (${entry('$now', '(uint64)pid', '(uint64)1', RUNNING, options)});`]
       : [],
-  onRenamed: (options) => [
-    '$r = @off[$old];',
-    `print((${renamedFields(options).join(', ')}));`,
-    `@off[(uint64)pid] = (${entry('$now', '(uint64)pid', '@gen[(uint64)pid]', RUNNING, options)});`,
-    'delete(@off[$old]);',
-  ],
-  onFreed: ['$left = @off[$gone];', 'if ($left.0) {', '  delete(@off[$gone]);', '}'],
-  onNamed: (options) => [
-    '$now = nsecs;',
-    '$w = @off[$named];',
-    'if ($w.0 == 0) {',
-    `  @off[$named] = (${entry('$now', '$named', '(uint64)1', SEEDED, options)});`,
-    `  ${noteFull('@off', '@off[$named].0 == 0')}`,
-    '}',
-  ],
+    onRenamed: [
+      '$r = @off[$old];',
+      `print((${renamedFields(options).join(', ')}));`,
+      `@off[(uint64)pid] = (${entry('$now', '(uint64)pid', '@gen[(uint64)pid]', RUNNING, options)});`,
+      'delete(@off[$old]);',
+    ],
+    onFreed: ['$left = @off[$gone];', 'if ($left.0) {', '  delete(@off[$gone]);', '}'],
+    onNamed: [
+      '$now = nsecs;',
+      '$w = @off[$named];',
+      'if ($w.0 == 0) {',
+      `  @off[$named] = (${entry('$now', '$named', '(uint64)1', SEEDED, options)});`,
+      `  ${noteFull('@off', '@off[$named].0 == 0')}`,
+      '}',
+    ],
+  }),
 };
 
 /** Whoever is not followed costs two lookups. What asks the kernel, such as `pid`, is asked once. */

@@ -33,8 +33,6 @@ export const oncpu: Profiler = {
     ],
     maps: [map(options)],
   }),
-  onCommand: () => [],
-  onNamed: () => [],
 };
 
 function map(options: FragmentOptions): KernelMap {

@@ -1,5 +1,6 @@
 import type { Dialect } from '../dialect.ts';
 import type { Fragment } from '../program.ts';
+import type { Hooks } from '../tracking.ts';
 
 /** What a profiler may put into its part of the program. */
 export interface FragmentOptions {
@@ -46,12 +47,6 @@ export interface Profiler {
   readonly caveats: readonly string[];
   /** Its part of the bpftrace program. */
   readonly fragment: (options: FragmentOptions) => Fragment;
-  /** Statements for the exec by which the held process becomes the command. */
-  readonly onCommand: (options: FragmentOptions) => readonly string[];
-  /** Statements for each thread that is named to the program when it runs already. */
-  readonly onNamed: (options: FragmentOptions) => readonly string[];
-  /** Statements for a thread, of old `$old`, that takes the number of its process at `$now`, for it runs another program. */
-  readonly onRenamed?: (options: FragmentOptions) => readonly string[];
-  /** Statements for any thread of the machine, `$gone`, that is no more. */
-  readonly onFreed?: readonly string[];
+  /** What it does where threads are followed. */
+  readonly hooks?: (options: FragmentOptions) => Hooks;
 }

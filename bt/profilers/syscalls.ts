@@ -36,8 +36,6 @@ export const syscalls: Profiler = {
       maps: [{ name: '@calls', role: 'result', key: 2, value: 1, perCpu: true }, ...(times?.maps ?? [])],
     };
   },
-  onCommand: () => [],
-  onNamed: () => [],
 };
 
 function enterProbe(options: FragmentOptions): Probe {

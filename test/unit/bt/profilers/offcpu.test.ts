@@ -43,7 +43,7 @@ describe('the fragment', () => {
   );
 
   test('a wait for which there is no room is noted, wherever it begins', () => {
-    const seeds = offcpu.onNamed(OPTIONS).map((line) => line.trim());
+    const seeds = (offcpu.hooks?.(OPTIONS).onNamed ?? []).map((line) => line.trim());
     const starts = bodyOf().map((line) => line.trim());
     const noted = (key: string) => `if (@off[${key}].0 == 0) { @full["@off"] = 1; }`;
     for (const [lines, key, look] of [
@@ -181,12 +181,12 @@ describe('the held process', () => {
 
   test('is seen to come in, so that what it used before it became the command is known', () => {
     expect(bodyOf({ held: 4711 })).toContain('if ($next == 4711) { @arrived = $now; }');
-    expect(offcpu.onCommand({ ...OPTIONS, held: 4711 }).join()).toContain('"began"');
+    expect(offcpu.hooks?.({ ...OPTIONS, held: 4711 }).onCommand.join()).toContain('"began"');
   });
 
   test.each([{ held: undefined }, { held: 4711, btf: false }])('is not looked at with %j', (options) => {
     expect(bodyOf(options).join()).not.toContain('@arrived');
-    expect(offcpu.onCommand({ ...OPTIONS, ...options })).toEqual([]);
+    expect(offcpu.hooks?.({ ...OPTIONS, ...options }).onCommand).toEqual([]);
   });
 });
 
