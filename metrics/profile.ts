@@ -1,20 +1,18 @@
-import { MOST_ENTRIES } from '../bt/limits.ts';
-import { readStacks, STACK_MAPS } from '../bt/profilers/stacks.ts';
-import { readUnseen } from '../bt/profilers/waits.ts';
+import { readStacks } from '../bt/profilers/stacks.ts';
 import type { Entry } from '../parsers/entries.ts';
-import { readInteger } from '../parsers/integer.ts';
 import type { Recording } from '../parsers/recording.ts';
 import { accountOf, cpuTimes, ranTimes } from './account.ts';
 import { bottlenecks } from './bottlenecks.ts';
-import type { Frame, Offcpu, Oncpu, Syscalls } from './ebpf-schema.ts';
+import type { Offcpu, Oncpu, Syscalls } from './ebpf-schema.ts';
 import type { Ending, Facts } from './facts.ts';
 import { addressSpaces, type FrameTable, newFrameTable, readable } from './frames.ts';
 import { accountHints, hintsFor } from './hints.ts';
 import { type IdleMatch, markIdle } from './idle.ts';
 import { offcpuMetrics } from './offcpu.ts';
 import { oncpuMetrics } from './oncpu.ts';
+import { fullMaps, isWhole, quality, untimedHints } from './quality.ts';
 import { atEnd } from './runs.ts';
-import type { Profile, Quality } from './schema.ts';
+import type { Profile } from './schema.ts';
 import { withLines } from './source-lines.ts';
 import type { Symbols } from './symbols.ts';
 import { callNames } from './syscall-name.ts';
@@ -125,13 +123,6 @@ function judged(offcpu: Offcpu, idle: readonly IdleMatch[]): Offcpu {
   return offcpu;
 }
 
-/** Whether no wait is known to be lost. */
-function isWhole({ maps, earlier, quality }: Recording, { room }: Facts): boolean {
-  const { lostEvents, linesDropped, faults } = quality;
-  const missed = maps.get('@missed')?.length ?? 0;
-  return lostEvents + linesDropped + faults + missed === 0 && fullMaps({ maps, earlier }, room).length === 0;
-}
-
 /** How long threads ran: not when `@off` had no room for one, and not of those that went out unseen. */
 function knownRuns(
   recording: Recording,
@@ -210,99 +201,4 @@ function offcpuInput(recording: Recording, facts: Facts, ending: Ending, span: S
     lifetimes: recording.end === undefined ? new Map() : lifetimes(recording, facts, ending, span),
     ...atEnd(facts, ending, span),
   };
-}
-
-/** The others are counted. */
-const PROBLEMS_TOLD = 3;
-const MISSING_STACKS =
-  'some waits have no stack, for the kernel had no room to keep it; times and counts are whole';
-
-function quality(
-  recording: Recording,
-  facts: Facts,
-  ending: Ending,
-  found: {
-    unreadable: number;
-    stacksMissing: number;
-    framesCut: number;
-    /** Threads whose last wait nobody saw begin. */
-    wentUnseen: number;
-    /** Waits whose user stack lacks callers. */
-    incomplete: number;
-    frames: readonly Frame[];
-    problems: readonly string[];
-    hints: string[];
-    /** ns */
-    wall: number;
-  },
-): Quality {
-  const counts = (map: string) => (recording.maps.get(map) ?? []).map(readUnseen);
-  const [unseen, missed] = [counts('@unseen'), counts('@missed')];
-  const full = fullMaps(recording, facts.room);
-  const { frames, problems } = found;
-  const { lostEvents, linesDropped, faults, faultMessages } = recording.quality;
-  return {
-    lost_events: lostEvents,
-    switches_unseen: sum(unseen),
-    waits_missed: sum(missed) + found.wentUnseen,
-    runs_skipped: ending.skippedRuns,
-    dropped_lines:
-      linesDropped + found.unreadable + [...unseen, ...missed].filter((count) => count === undefined).length,
-    map_full: full.length,
-    kernel_errors: faults,
-    stacks_missing: found.stacksMissing,
-    frames_total: frames.length,
-    frames_unresolved: frames.filter((frame) => frame.symbol === null).length,
-    frames_cut: found.framesCut,
-    stacks_incomplete: found.incomplete,
-    symbols_unread: problems.length,
-    overhead: overheadOf(ending, found.wall),
-    warnings: [
-      ...ending.warnings,
-      ...(found.stacksMissing > 0 ? [MISSING_STACKS] : []),
-      ...[...faultMessages].map((message) => `bpftrace reported an error in the kernel: ${message}`),
-      ...full.map((map) => fullSentence(map, facts.room)),
-      ...problems.slice(0, PROBLEMS_TOLD),
-    ],
-    hints: found.hints,
-  };
-}
-
-function sum(counts: readonly (number | undefined)[]): number {
-  return counts.reduce((total: number, count) => total + (count ?? 0), 0);
-}
-
-function overheadOf({ programTime }: Ending, wall: number): Quality['overhead'] {
-  if (!programTime) return null;
-  const { timeNs, runs } = programTime;
-  return { bpf_time_ns: timeNs, bpf_events: runs, cpu_share: wall > 0 ? round(timeNs / wall) : 0 };
-}
-
-/** To millionths. */
-function round(share: number): number {
-  return Math.round(share * 1e6) / 1e6;
-}
-
-function untimedHints({ untimed }: Ending): string[] {
-  return untimed === undefined
-    ? []
-    : [`what our own programs cost is unknown, for the kernel could not be asked: ${untimed}`];
-}
-
-/** Maps that only grow are full when they hold all that they can; of the others the program notes which had no room. */
-function fullMaps({ maps, earlier }: Pick<Recording, 'maps' | 'earlier'>, room: Facts['room']): string[] {
-  const noticed = (maps.get('@full') ?? []).filter((entry) => readInteger(entry.value) !== 0);
-  const grown = [...maps].filter(
-    ([name, entries]) =>
-      name !== '@full' && entries.length - (earlier.get(name)?.length ?? 0) >= (room[name] ?? Infinity),
-  );
-  return [...new Set([...noticed.map((entry) => entry.key), ...grown.map(([name]) => name)])];
-}
-
-function fullSentence(map: string, room: Facts['room']): string {
-  const more = Math.min(4 * Math.max(...Object.values(room)), MOST_ENTRIES);
-  const lost = STACK_MAPS.includes(map)
-    ? 'and what has other stacks is counted without them'
-    : 'and what came after was not counted';
-  return `the kernel map ${map} was full at ${room[map]} keys, ${lost}; --map-entries ${more} makes more room`;
 }
