@@ -61,8 +61,8 @@ describe.concurrent('a capture', () => {
     const sleeps = 'for i in $(seq 70); do sleep 0.1; done';
     const args = ['run', '-i', '100ms', '--capture', capture, '-o', '/dev/null', '--', 'sh', '-c', sleeps];
     const child = execa(BTPROF, args, { reject: false });
-    const hasPrint = async () => /in \d+ waits/.test((await btprof(['report', capture])).stdout);
-    for (let i = 0; i < 100 && !(await hasPrint()); i++) await sleep(100);
+    const hasSleep = async () => (await btprof(['report', '-v', capture])).stdout.includes('clock_nanosleep');
+    for (let i = 0; i < 100 && !(await hasSleep()); i++) await sleep(100);
     child.kill('SIGKILL');
     await child;
     const { status, stdout } = await btprof(['report', '--json', capture]);
