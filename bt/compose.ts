@@ -68,6 +68,7 @@ function fragmentsOf(plan: Plan, context: ProgramContext): Fragment[] {
   const dwarf = { dwarfPids, dwarfGeneration: namedGeneration(follow) };
   const { losesFirstCounts } = dialect;
   const held = follow.kind === 'held' ? follow.pid : undefined;
+  const entersAll = held !== undefined || (follow.kind === 'named' && !follow.stopped);
   const options = {
     stackMode,
     losesFirstCounts,
@@ -79,6 +80,7 @@ function fragmentsOf(plan: Plan, context: ProgramContext): Fragment[] {
     stackDepth,
     children,
     held,
+    entersAll,
     callTimes: timesCalls(plan),
     ...dwarf,
     stops,
@@ -89,9 +91,15 @@ function fragmentsOf(plan: Plan, context: ProgramContext): Fragment[] {
   const takesStacks = stacks && profilers.some((profiler) => profiler.takesStacks);
   const mappings = btf && takesStacks && follow.kind !== 'argument';
   return [
-    tracking({ follow, btf, exitsSeen, ...hooks, onProgram: mappings ? announceProgram() : [] }),
+    tracking({
+      follow,
+      btf,
+      exitsSeen,
+      ...hooks,
+      onProgram: [...hooks.onProgram, ...(mappings ? announceProgram() : [])],
+    }),
     ...(mappings ? [mappingEvents()] : []),
-    ...(takesStacks && numberStacks ? [numberedStacks()] : []),
+    ...(takesStacks && numberStacks ? [numberedStacks(stackDepth)] : []),
     ...fragments,
   ];
 }
@@ -100,7 +108,7 @@ function joined(hooks: readonly Hooks[]): Hooks {
   return {
     onNamed: hooks.flatMap(({ onNamed }) => onNamed),
     onCommand: hooks.flatMap(({ onCommand }) => onCommand),
-    onRenamed: hooks.flatMap(({ onRenamed }) => onRenamed),
+    onProgram: hooks.flatMap(({ onProgram }) => onProgram),
     onFreed: hooks.flatMap(({ onFreed }) => onFreed),
   };
 }

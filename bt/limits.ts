@@ -87,9 +87,11 @@ export function kernelBytes(
   { maps, stackStore }: Pick<Means, 'maps' | 'stackStore'>,
   { mapEntries, stackDepth, cpus, bufferPages }: Limits,
 ): number {
-  const stack = (stackStore === 'inline' ? stackDepth + 2 : 3) * WORD;
-  const hashed = maps.map((map) => (isVariable(map) ? 1 : mapEntries) * entryBytes(map, stack, cpus));
-  const stacks = maps.some((map) => map.stacksInKey || map.stacksInValue);
+  const there = maps.filter(({ shorterThan = 0 }) => stackDepth >= 2 * shorterThan);
+  const stack = ({ shorterThan: frames = stackDepth }: KernelMap) =>
+    (stackStore === 'inline' ? frames + 2 : 3) * WORD;
+  const hashed = there.map((map) => (isVariable(map) ? 1 : mapEntries) * entryBytes(map, stack(map), cpus));
+  const stacks = there.some((map) => map.stacksInKey || map.stacksInValue);
   const shared =
     stacks && stackStore === 'shared' ? SHARED_STACKS * (stackDepth * WORD + SHARED_STACK_EXTRA) : 0;
   return hashed.reduce((a, b) => a + b, 0) + shared + bufferPages * PAGE_BYTES;

@@ -24,6 +24,8 @@ export interface KernelMap {
   readonly noticed?: boolean;
   readonly stacksInKey?: number;
   readonly stacksInValue?: number;
+  /** Its stacks have fewer frames than this; it is there where at least twice as many may be taken. */
+  readonly shorterThan?: number;
 }
 
 /** What a profiler, or the tracking that all share, adds to the program. */

@@ -47,8 +47,8 @@ export interface Hooks {
   readonly onNamed: readonly string[];
   /** For the exec by which the held process becomes the command, at `$now`. */
   readonly onCommand: readonly string[];
-  /** For a thread, of old `$old`, that takes the number of its process at `$now`, for it runs another program. */
-  readonly onRenamed: readonly string[];
+  /** For each new program of a followed process, at `$now`, after its exec generation has gone up. */
+  readonly onProgram: readonly string[];
   /** For any thread of the machine, `$gone`, that is no more. */
   readonly onFreed: readonly string[];
 }
@@ -57,8 +57,6 @@ interface TrackingOptions extends Hooks {
   readonly follow: Follow;
   /** Whether the kernel has BTF, and with it a thread's start time. */
   readonly btf: boolean;
-  /** Statements for each new program of a followed process. */
-  readonly onProgram: readonly string[];
   /** Whether a profiler sees every thread leave, and prints its exit itself. */
   readonly exitsSeen: boolean;
 }
@@ -114,12 +112,8 @@ function namedProbe(follow: Extract<Follow, { kind: 'named' }>, onNamed: readonl
   };
 }
 
-function execProbe({ follow, onCommand, onRenamed, onProgram }: TrackingOptions): Probe {
-  const told = [
-    'print(("exec", $now, pid, @gen[(uint64)pid], comm));',
-    ...(onRenamed.length > 0 ? renamed(onRenamed) : []),
-    ...onProgram,
-  ];
+function execProbe({ follow, onCommand, onProgram }: TrackingOptions): Probe {
+  const told = ['print(("exec", $now, pid, @gen[(uint64)pid], comm));', ...onProgram];
   if (follow.kind !== 'held') {
     return {
       attach: 'tracepoint:sched:sched_process_exec',
@@ -148,11 +142,6 @@ function execProbe({ follow, onCommand, onRenamed, onProgram }: TrackingOptions)
       '}',
     ],
   };
-}
-
-/** A thread that is not the first of its process takes the number of that one, which is gone by then. */
-function renamed(onRenamed: readonly string[]): string[] {
-  return ['$old = (uint64)args->old_pid;', 'if ($old != (uint64)pid) {', ...indent(onRenamed), '}'];
 }
 
 function entryProbe(pid: number, { path, address }: Entry): Probe {

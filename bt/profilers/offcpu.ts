@@ -42,15 +42,11 @@ export const offcpu: Profiler = {
     maps: [...maps(options), ...(seesArrival(options) ? [helper('@arrived'), helper('@used')] : [])],
   }),
   hooks: (options) => ({
-    onCommand: seesArrival(options)
-      ? [BEGAN, `@off[(uint64)pid] = (${entry('$now', '(uint64)pid', '(uint64)1', RUNNING, options)});`]
-      : [],
-    onRenamed: [
-      '$r = @off[$old];',
-      `print((${renamedFields(options).join(', ')}));`,
-      `@off[(uint64)pid] = (${entry('$now', '(uint64)pid', '@gen[(uint64)pid]', RUNNING, options)});`,
-      'delete(@off[$old]);',
+    onCommand: [
+      ...(seesArrival(options) ? [BEGAN] : []),
+      `@off[(uint64)pid] = (${entry('$now', '(uint64)pid', '(uint64)1', RUNNING, options)});`,
     ],
+    onProgram: newProgram(options),
     onFreed: ['$left = @off[$gone];', 'if ($left.0) {', '  delete(@off[$gone]);', '}'],
     onNamed: [
       '$now = nsecs;',
@@ -63,19 +59,37 @@ export const offcpu: Profiler = {
   }),
 };
 
-/** Whoever is not followed costs two lookups. What asks the kernel, such as `pid`, is asked once. */
+/** Whoever is not followed costs two lookups: the kernel is asked for the time, and for nothing else. */
 function switchOf(options: FragmentOptions): string[] {
+  const { known, followed } = outgoing(options);
   const both = [...endOfWait(options), ...startOfWait(options)];
   return [
     '$now = nsecs;',
     '$tid = (uint64)args->prev_pid;',
     '$next = (uint64)args->next_pid;',
     ...arrival(options),
-    '$pid = (uint64)pid;',
-    '$gen = @gen[$pid];',
+    ...known,
+    '$p = @off[$tid];',
     '$w = @off[$next];',
-    ...(options.stops ? [`if (($gen || $w.0)${unlessStopped(options)}) {`, ...indent(both), '}'] : both),
+    ...(options.stops
+      ? [`if ((${followed} || $w.0)${unlessStopped(options)}) {`, ...indent(both), '}']
+      : both),
   ];
+}
+
+/**
+ * The thread that goes out: its entry `$p` says whose it is, where each thread has one from its first moment on, and `@gen`
+ * where threads come in that nobody has named.
+ */
+function outgoing({ entersAll }: FragmentOptions) {
+  return entersAll
+    ? { known: [], followed: '$p.0', pid: '$p.1', generation: '$p.2' }
+    : {
+        known: ['$pid = (uint64)pid;', '$gen = @gen[$pid];'],
+        followed: '$gen',
+        pid: '$pid',
+        generation: '$gen',
+      };
 }
 
 /**
@@ -95,6 +109,22 @@ function arrival(options: FragmentOptions): string[] {
 
 function seesArrival({ held, btf }: FragmentOptions): boolean {
   return held !== undefined && btf;
+}
+
+/** A new program has its own stacks, and the thread that starts it, formerly `$old`, the number of its process. */
+function newProgram(options: FragmentOptions): string[] {
+  const running = entry('$now', '(uint64)pid', '@gen[(uint64)pid]', RUNNING, options);
+  const same = fieldsOf('$r', options, { 2: '@gen[(uint64)pid]' });
+  return [
+    '$old = (uint64)args->old_pid;',
+    '$r = @off[$old];',
+    'if ($old != (uint64)pid) {',
+    `  print((${renamedFields(options).join(', ')}));`,
+    `  @off[(uint64)pid] = (${running});`,
+    '  delete(@off[$old]);',
+    ...(options.entersAll ? ['} else if ($r.0) {', `  @off[$old] = (${same});`] : []),
+    '}',
+  ];
 }
 
 /** What the thread had run under its old number, and what it had used. */
@@ -119,7 +149,19 @@ function entry(
   state: number,
   options: FragmentOptions,
 ): string {
-  return [since, pid, generation, `(uint64)${state}`, '(uint64)0', ...otherStacks(options)].join(', ');
+  const none = ['(uint64)0', '(uint64)0', '(uint64)0'];
+  return [since, pid, generation, `(uint64)${state}`, ...none, ...otherStacks(options)].join(', ');
+}
+
+/** The fields of an entry of `@off` that is in a variable, but for those that change. */
+function fieldsOf(
+  variable: string,
+  options: FragmentOptions,
+  changed: Readonly<Record<number, string>>,
+): string {
+  const { words, stacks } = stackRoom(options);
+  const fields = Array.from({ length: WORDS + words + stacks }, (_, i) => changed[i] ?? `${variable}.${i}`);
+  return fields.join(', ');
 }
 
 /** A thread waits from the moment on at which it is made. Stacks that are read here are those of the one that makes it. */
@@ -176,18 +218,19 @@ function declareMaps(options: FragmentOptions): string[] {
 }
 
 /** Words of an entry of `@off` before its stacks. */
-const WORDS = 5;
+const WORDS = 7;
 
 /**
- * `@off[tid]`: (since, tgid, exec generation, state, ran, kernel stack, user stack) of the wait in progress, or of the run; `ran`
- * is how long the thread was on a CPU before that.
+ * `@off[tid]`: (since, tgid, exec generation, state, ran, longest, shortest, kernel stack, user stack) of the wait in progress,
+ * or of the run; `ran` is how long the thread was on a CPU before that, and its longest and shortest wait are those so far.
  */
 function startOfWait(options: FragmentOptions): string[] {
-  const fields = ['$now', '$pid', '$gen', withCall('$state', '$tid', options), '$ran'];
+  const { followed, pid, generation } = outgoing(options);
+  const state = withCall('$state', '$tid', options);
+  const fields = ['$now', pid, generation, state, '$ran', '$long', '$short'];
   const save = (stacks: readonly string[]) => [`@off[$tid] = (${[...fields, ...stacks].join(', ')});`];
   return [
-    'if ($gen) {',
-    '  $p = @off[$tid];',
+    `if (${followed}) {`,
     ...indent(endOfRun(options)),
     '  $state = (uint64)args->prev_state;',
     `  if ($state & ${LEAVING}) {`,
@@ -195,7 +238,7 @@ function startOfWait(options: FragmentOptions): string[] {
     '    delete(@off[$tid]);',
     '  } else {',
     ...indent(indent(saveStacks(options, save))),
-    `    if ($p.0 == 0) { ${noteFull('@off', '@off[$tid].0 == 0')} }`,
+    ...(options.entersAll ? [] : [`    if ($p.0 == 0) { ${noteFull('@off', '@off[$tid].0 == 0')} }`]),
     '  }',
     '}',
   ];
@@ -203,17 +246,18 @@ function startOfWait(options: FragmentOptions): string[] {
 
 /** A thread that comes in while it runs went out unseen, so that its wait is missing: nobody knows how long it ran before. */
 function endOfWait(options: FragmentOptions): string[] {
-  const { words, stacks } = stackRoom(options);
-  const kept = Array.from({ length: 1 + words + stacks }, (_, i) => `$w.${WORDS - 1 + i}`);
+  const runs = { 0: '$now', 3: `(uint64)${RUNNING}`, 5: '$most', 6: '$least' };
   return [
     'if ($w.0) {',
+    '  $most = $w.5;',
+    '  $least = $w.6;',
     `  if ($w.3 == ${RUNNING}) {`,
     '    @missed[$next] = @missed[$next] + 1;',
     '  } else {',
     '    $wait = (uint64)($now - $w.0);',
-    ...indent(indent(addWait('$w', '$next', options))),
+    ...indent(indent(addWait({ wait: '$w', tid: '$next', longest: '$most', shortest: '$least' }, options))),
     '  }',
-    `  @off[$next] = (${['$now', '$w.1', '$w.2', `(uint64)${RUNNING}`, ...kept].join(', ')});`,
+    `  @off[$next] = (${fieldsOf('$w', options, runs)});`,
     '}',
   ];
 }
@@ -230,7 +274,7 @@ function endOfRun(options: FragmentOptions): string[] {
     `$in = $now - (uint64)(${onCpu});`,
     'if ($in > $p.0) {',
     '  $wait = (uint64)($in - $p.0);',
-    ...indent(addWait('$p', '$tid', options)),
+    ...indent(addWait({ wait: '$p', tid: '$tid', longest: '$long', shortest: '$short' }, options)),
     `  ${unseen}`,
     '} else {',
     '  $in = $p.0;',
@@ -240,32 +284,42 @@ function endOfRun(options: FragmentOptions): string[] {
   const admit = [`if ($p.3 != ${SEEDED}) { ${unseen} }`];
   return [
     '$ran = (uint64)$p.4;',
+    '$long = $p.5;',
+    '$short = $p.6;',
     `if ($p.3 == ${RUNNING}) {`,
     '  $ran = $ran + (uint64)($now - $p.0);',
-    '} else if ($p.0) {',
+    options.entersAll ? '} else {' : '} else if ($p.0) {',
     ...indent(options.btf ? mend : admit),
     '}',
   ];
 }
 
+/** Where the statements of a switch have an entry of `@off`, and the extremes that it is to have from then on. */
+interface Ending {
+  readonly wait: '$w' | '$p';
+  readonly tid: string;
+  readonly longest: string;
+  readonly shortest: string;
+}
+
 /**
- * Adds `$wait`, ns, of a thread to its sums; `wait` names the variable that holds its entry of `@off`. A thread is on one CPU
- * at a time, so that its longest and shortest wait need no value for each of them.
+ * Adds `$wait`, ns, of a thread to its sums. A thread is on one CPU at a time, so that its longest and shortest wait need no
+ * value for each of them. Its entry has them, too, so that `@extremes` is looked up for a new one only.
  */
-function addWait(wait: '$w' | '$p', tid: string, options: FragmentOptions): string[] {
+function addWait({ wait, tid, longest, shortest }: Ending, options: FragmentOptions): string[] {
   const { minBlockNs } = options;
   const { words, stacks } = stackRoom(options);
   const ofStacks = Array.from({ length: words + stacks }, (_, i) => WORDS + i);
   const key = [1, 2, 3, ...ofStacks].map((field) => `${wait}.${field}`);
   const sums = [
     `@waits[${[tid, ...key].join(', ')}] = stats($wait);`,
-    `$x = @extremes[${tid}, ${wait}.1];`,
-    'if ($x.0 == 0) {',
-    `  @extremes[${tid}, ${wait}.1] = ($wait, $wait);`,
-    '} else if ($wait > $x.0) {',
-    `  @extremes[${tid}, ${wait}.1] = ($wait, $x.1);`,
-    '} else if ($wait < $x.1) {',
-    `  @extremes[${tid}, ${wait}.1] = ($x.0, $wait);`,
+    `if ($wait > ${longest} || $wait < ${shortest}) {`,
+    `  $x = @extremes[${tid}, ${wait}.1];`,
+    `  ${longest} = $x.0;`,
+    `  ${shortest} = $x.1;`,
+    `  if ($wait > ${longest}) { ${longest} = $wait; }`,
+    `  if ($wait < ${shortest} || ${shortest} == 0) { ${shortest} = $wait; }`,
+    `  @extremes[${tid}, ${wait}.1] = (${longest}, ${shortest});`,
     '}',
   ];
   return minBlockNs > 0 ? [`if ($wait >= ${minBlockNs}) {`, ...indent(sums), '}'] : sums;

@@ -26,6 +26,8 @@ export interface FragmentOptions {
   readonly children: boolean;
   /** The process that is held until it runs the command. */
   readonly held: number | undefined;
+  /** Whether the hooks see each thread that is followed, before it goes out for the first time. */
+  readonly entersAll: boolean;
   /** Whether the program is told when the collection ends: the map STOPPED is there. */
   readonly stops: boolean;
 }

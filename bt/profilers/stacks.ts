@@ -11,28 +11,35 @@ export function saveStacks(
   options: FragmentOptions,
   save: (stacks: readonly string[]) => readonly string[],
 ): readonly string[] {
-  if (!options.numberStacks) return byEitherUnwinder(options, save);
-  const [kernel] = stackFields(options) as [string];
+  if (!options.numberStacks)
+    return byEitherUnwinder(options, (unwinder) => save(stackFields(options, unwinder)));
   return [
-    ...numberOf('kernel', kernel, options),
-    '$user = (uint64)0;', // a variable lives as long as the block that it is first set in
-    ...byEitherUnwinder(options, ([, user]) => numberOf('user', `${user}`, options)),
+    // a variable lives as long as the block that it is first set in
+    '$kernel = (uint64)0;',
+    '$user = (uint64)0;',
+    ...numberByLength('kernel', 'kstack', options),
+    ...byEitherUnwinder(options, (unwinder) =>
+      // to read a stack twice is dear where it is unwound by tables
+      unwinder === 'ustack' ? numberByLength('user', unwinder, options) : numberOf('user', unwinder, options),
+    ),
     ...save(['$kernel', '$user']),
   ];
 }
 
+type Unwinder = 'ustack' | 'dw_ustack';
+
 /** Only processes whose unwind tables bpftrace has read, and that still run that program, can be unwound by them. */
 function byEitherUnwinder(
   options: FragmentOptions,
-  save: (stacks: readonly string[]) => readonly string[],
+  save: (unwinder: Unwinder) => readonly string[],
 ): readonly string[] {
-  if (!options.stacks || options.dwarfPids.length === 0) return save(stackFields(options));
+  if (!options.stacks || options.dwarfPids.length === 0) return save('ustack');
   const known = options.dwarfPids.map((pid) => `pid == ${pid}`).join(' || ');
   return [
     `if (@gen[(uint64)pid] == ${options.dwarfGeneration} && (${known})) {`,
-    ...indent(save(stackFields(options, 'dw_ustack'))),
+    ...indent(save('dw_ustack')),
     '} else {',
-    ...indent(save(stackFields(options))),
+    ...indent(save('ustack')),
     '}',
   ];
 }
@@ -40,29 +47,68 @@ function byEitherUnwinder(
 /** Bits of a number, from the lowest one on: what a CPU has counted so far, the CPU, the program. */
 const [COUNTED_BITS, CPU_BITS] = [32, 16];
 
+/** Most stacks have fewer frames than this. */
+const SHORT_FRAMES = 24;
+/** Where stacks have no more than this, those that are longer would be read twice for little. */
+const SHORT_PAYS = 2 * SHORT_FRAMES;
+
+type Kind = 'kernel' | 'user';
+
+/** A short stack is looked up as a short key: the kernel hashes all of a key, whatever part of it is 0. */
+function numberByLength(kind: Kind, stack: 'kstack' | 'ustack', options: FragmentOptions): string[] {
+  const short = { stack: `$short_${kind}`, numbers: `@${kind}_short` };
+  return options.stackDepth < SHORT_PAYS
+    ? numberOf(kind, stack, options)
+    : [
+        `${short.stack} = ${stackOf(stack, options, SHORT_FRAMES)};`,
+        `if (len(${short.stack}) < ${SHORT_FRAMES}) {`,
+        ...indent(numberIn(kind, short, stackOf(stack, options), options)),
+        '} else {',
+        ...indent(numberOf(kind, stack, options)),
+        '}',
+      ];
+}
+
+/** A new stack is read once more, for the user's may change while it is read: what is written is what is looked for. */
+function numberOf(kind: Kind, stack: 'kstack' | Unwinder, options: FragmentOptions): string[] {
+  const deep = stackOf(stack, options);
+  const fresh = `$new_${kind}`;
+  return numberIn(kind, { stack: deep, fresh, numbers: `@${kind}_numbers` }, fresh, options);
+}
+
+/** A map of numbers, and the expression by which a stack is looked up there, and for a new one read anew into a variable. */
+interface Lookup {
+  readonly numbers: string;
+  readonly stack: string;
+  readonly fresh?: string;
+}
+
 /**
  * The statements that put the number of a stack into `$kernel` or `$user`; 0 when it found no room. Each CPU gives numbers of its
  * own: two that meet a new stack at once may give it two, each of which is good. So does a program that takes over from another.
- * A new stack is read once more, for the user's may change while it is read: what is written is what is looked for.
+ *
+ * @param whole the expression that is kept under the number of a new stack
  */
-function numberOf(kind: 'kernel' | 'user', stack: string, { dwarfGeneration }: FragmentOptions): string[] {
-  const [variable, fresh, map] = [`$${kind}`, `$new_${kind}`, `@${kind}`];
+function numberIn(kind: Kind, lookup: Lookup, whole: string, { dwarfGeneration }: FragmentOptions): string[] {
+  const { numbers, stack, fresh = stack } = lookup;
+  const [variable, stacks] = [`$${kind}`, `@${kind}_stacks`];
   const counted = '@serial[(uint64)cpu]';
   const program = dwarfGeneration * 2 ** (COUNTED_BITS + CPU_BITS);
   return [
-    `${variable} = ${map}_numbers[${stack}];`,
-    `if (${variable} == 0 && @full["${map}_stacks"] == 0) {`,
+    `${variable} = ${numbers}[${stack}];`,
+    `if (${variable} == 0 && @full["${stacks}"] == 0) {`,
     `  ${counted} = ${counted} + 1;`,
-    `  ${fresh} = ${stack};`,
-    `  if (${counted}) { ${map}_numbers[${fresh}] = (uint64)${program} + ((uint64)cpu << ${COUNTED_BITS}) + ${counted}; }`,
-    `  ${variable} = ${map}_numbers[${fresh}];`,
-    `  if (${variable}) { ${map}_stacks[${variable}] = ${fresh}; } else { @full["${map}_stacks"] = 1; }`,
+    ...(fresh === stack ? [] : [`  ${fresh} = ${stack};`]),
+    `  if (${counted}) { ${numbers}[${fresh}] = (uint64)${program} + ((uint64)cpu << ${COUNTED_BITS}) + ${counted}; }`,
+    `  ${variable} = ${numbers}[${fresh}];`,
+    `  if (${variable}) { ${stacks}[${variable}] = ${whole}; } else { @full["${stacks}"] = 1; }`,
     '}',
   ];
 }
 
 /** What the numbers need. Stacks are printed after the sums that have their numbers; `@off`, when no more are added. */
-export function numberedStacks(): Fragment {
+export function numberedStacks(stackDepth: number): Fragment {
+  const short = { role: 'helper', key: 0, value: 1, stacksInKey: 1, shorterThan: SHORT_FRAMES } as const;
   const stacks = { role: 'result', key: 1, value: 0, stacksInValue: 1, noticed: true } as const;
   const numbers = { role: 'helper', key: 0, value: 1, stacksInKey: 1 } as const;
   return {
@@ -72,6 +118,9 @@ export function numberedStacks(): Fragment {
       { name: '@user_stacks', ...stacks },
       { name: '@kernel_numbers', ...numbers },
       { name: '@user_numbers', ...numbers },
+      ...(stackDepth >= SHORT_PAYS
+        ? [{ name: '@kernel_short', ...short } as const, { name: '@user_short', ...short } as const]
+        : []),
       { name: '@serial', role: 'helper', key: 1, value: 1 },
     ],
   };
@@ -88,11 +137,16 @@ export function otherStacks(options: FragmentOptions): string[] {
 }
 
 /** The fields of a key or value that hold both stacks of the running thread; none without stacks. */
-function stackFields(
-  { stacks, stackMode, stackDepth }: FragmentOptions,
-  user: 'ustack' | 'dw_ustack' = 'ustack',
-): string[] {
-  return stacks ? ['kstack', user].map((f) => `${f}(${stackMode}, ${stackDepth})`) : [];
+function stackFields(options: FragmentOptions, user: Unwinder = 'ustack'): string[] {
+  return options.stacks ? [stackOf('kstack', options), stackOf(user, options)] : [];
+}
+
+function stackOf(
+  stack: 'kstack' | Unwinder,
+  { stackMode, stackDepth }: FragmentOptions,
+  frames = stackDepth,
+): string {
+  return `${stack}(${stackMode}, ${frames})`;
 }
 
 /** Stacks as bpftrace printed them, by their numbers as they stand in a key. */

@@ -44,7 +44,7 @@ export type TaskState = (typeof TASK_STATES)[number];
 
 const integer = z.preprocess(readInteger, z.number());
 const id = z.preprocess(readInteger, z.int().max(0xffff_ffff));
-const waiting = [integer, id, id, integer, integer] as const;
+const waiting = [integer, id, id, integer, integer, integer, integer] as const;
 const openWait = z.union([z.tuple([...waiting, integer, integer]), z.tuple(waiting).rest(z.string())]);
 
 /**
@@ -77,13 +77,13 @@ function readStats(value: unknown): Pick<WaitRow, 'count' | 'totalNs'> | undefin
 }
 
 /**
- * One entry of `@off`: key is the tid, value `[since, tgid, generation, state, ran[, kernel stack, user stack]]`, or their
- * numbers.
+ * One entry of `@off`: key is the tid, value `[since, tgid, generation, state, ran, longest, shortest[, kernel stack, user
+ * stack]]`, or their numbers. The extremes are those of `@extremes`.
  */
 export function readOpenWait(entry: Entry, numbered?: NumberedStacks): OpenWait | undefined {
   const value = openWait.safeParse(entry.value);
   if (!value.success || !/^\d{1,10}$/.test(entry.key)) return undefined;
-  const [sinceNs, pid, generation, state, ranNs, ...stacks] = value.data;
+  const [sinceNs, pid, generation, state, ranNs, _longest, _shortest, ...stacks] = value.data;
   const [kernel, user] = splitStacks(stacks.join(','), numbered);
   const running = state === RUNNING;
   return {

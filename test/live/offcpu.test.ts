@@ -83,6 +83,19 @@ test.concurrent('--stack-depth bounds both stacks', async () => {
   expect(Math.max(...depths)).toBe(2);
 });
 
+test.concurrent('a stack has all of its frames, however deep it is', async () => {
+  const levels = [16, 17, 18, 19, 20, 21, 22, 60, 90];
+  const runs = levels.map((level) => `${quote(workload('many-stacks'))} 1 ${level}`).join('; ');
+  const { ebpf } = await profile(['run', 'sh', '-c', runs]);
+  const depths = (ebpf.offcpu?.stacks ?? [])
+    .filter((s) => s.state === 'S' && siteOf(ebpf.offcpu, s) === 'do_nanosleep')
+    .map((s) => symbols(ebpf.offcpu, s.user).filter((name) => name === 'step').length)
+    .toSorted((a, b) => a - b);
+  // the compiler may have put the last step into the one before
+  expect(depths.map((depth) => depth - (depths[0] ?? 0) + (levels[0] ?? 0))).toEqual(levels);
+  expect(depths[0]).toBeGreaterThanOrEqual(15);
+});
+
 test.concurrent('what is still blocked when the command is left is told, with its stack, and is not in the totals', async () => {
   const file = temporaryFile('p.json');
   const { status } = await btprof([

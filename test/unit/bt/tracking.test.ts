@@ -6,7 +6,7 @@ const HELD: Follow = { kind: 'held', pid: 4711, execs: 2, children: true };
 const NAMED: Follow = { kind: 'named', by: 42, children: true };
 const ARGUMENT: Follow = { kind: 'argument', children: true };
 const NOTHING_MORE = {
-  ...{ onNamed: [], onCommand: [], onRenamed: [], onFreed: [], onProgram: [] },
+  ...{ onNamed: [], onCommand: [], onProgram: [], onFreed: [] },
   exitsSeen: false,
 };
 
@@ -16,7 +16,6 @@ function probesOf(follow: Follow, exitsSeen = false): Map<string, Probe> {
     btf: true,
     onNamed: ['named();'],
     onCommand: [],
-    onRenamed: ['renamed();'],
     onFreed: ['freed();'],
     onProgram: ['program();'],
     exitsSeen,
@@ -93,23 +92,13 @@ describe('each new program', () => {
     const body = exec(follow).map((line) => line.trim());
     expect(body.filter((line) => line.includes('"exec"'))).toHaveLength(1);
     const told = body.indexOf('print(("exec", $now, pid, @gen[(uint64)pid], comm));');
-    expect(body.slice(told + 1, told + 6)).toEqual([
-      '$old = (uint64)args->old_pid;',
-      'if ($old != (uint64)pid) {',
-      'renamed();',
-      '}',
-      'program();',
-    ]);
+    expect(body[told + 1]).toBe('program();');
   });
 
   test('of a held process is told when it is followed by then', () => {
-    expect(exec(HELD).slice(-8)).toEqual([
+    expect(exec(HELD).slice(-4)).toEqual([
       'if (@gen[(uint64)pid]) {',
       '  print(("exec", $now, pid, @gen[(uint64)pid], comm));',
-      '  $old = (uint64)args->old_pid;',
-      '  if ($old != (uint64)pid) {',
-      '    renamed();',
-      '  }',
       '  program();',
       '}',
     ]);

@@ -128,7 +128,7 @@ test('time on a CPU from switch to switch is that of all who had a number, and w
     ['exit', 9500, 7, 8, 5, 'x', 4, 0, 3],
     ['exit', 9600, 7, 9, 5, 'x'],
   ].map((data) => JSON.stringify({ type: 'value', data }));
-  const earlierThreads = [{ key: '7', value: [5, 7, 1, 4, 1000] }];
+  const earlierThreads = [{ key: '7', value: [5, 7, 1, 4, 1000, 0, 0] }];
   expect(ranTimes({ ...recordingOf(lines), earlierThreads }, new Map([['7:7', 50]]))).toEqual(
     new Map([
       ['7:7', 1050],

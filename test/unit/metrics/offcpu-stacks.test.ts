@@ -90,7 +90,7 @@ describe('user stacks that go on where there is no code', () => {
   });
 
   test('of what is still blocked are cut and counted, too', () => {
-    const off = [{ key: '7', value: [900_000, 7, 1, 1, 0, NANOSLEEP, user('5f5e100', '42')] }];
+    const off = [{ key: '7', value: [900_000, 7, 1, 1, 0, 0, 0, NANOSLEEP, user('5f5e100', '42')] }];
     const { metrics, framesCut } = metricsOf({ off, waits: [wait(key(user('8')), 1, 1)] }, mappings);
     expect(metrics.still_blocked).toMatchObject([{ user: [0], user_cut: 2 }]);
     expect(framesCut).toBe(3);
@@ -120,8 +120,8 @@ const aliveAs = (state: EndState, ...tids: number[]) => new Map(tids.map((tid) =
 
 describe('what is still blocked', () => {
   const off = [
-    { key: '10', value: [900_000, 10, 1, 1, 70, NANOSLEEP, USER] },
-    { key: '11', value: [400_000, 11, 1, 4096, 0, NANOSLEEP, USER] },
+    { key: '10', value: [900_000, 10, 1, 1, 70, 0, 0, NANOSLEEP, USER] },
+    { key: '11', value: [400_000, 11, 1, 4096, 0, 0, 0, NANOSLEEP, USER] },
   ];
 
   test('is listed longest first, and is not in the totals', () => {

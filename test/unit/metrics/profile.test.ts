@@ -109,7 +109,7 @@ describe('what the scheduler miscounts', () => {
 describe('words of a stack that are no code', () => {
   const user = String.raw`\n7f195c57f503\n7f195c62b000\n7f195c62b001\n5f5e100\n`;
   const waits = `{"type": "stats", "data": {"@waits": {"26857,26857,1,1,,${user}": {"count": 7, "average": 5, "total": 35}}}}`;
-  const off = `{"type": "map", "data": {"@off": {"26857": [1,26857,1,1,0,"","${user}"]}}}`;
+  const off = `{"type": "map", "data": {"@off": {"26857": [1,26857,1,1,0,0,0,"","${user}"]}}}`;
   const libc = '/usr/lib/x86_64-linux-gnu/libc.so.6';
 
   test.each([
@@ -272,7 +272,7 @@ describe('what was lost', () => {
 });
 
 test('a thread blocked from before the start to the end has the stack that /proc has', () => {
-  const off = String.raw`{"type": "map", "data": {"@off": {"27000": [3945554148073,27000,1,4096,0,"\nffffffff821f94c3\n","\n7f195c57f503\n"]}}}`;
+  const off = String.raw`{"type": "map", "data": {"@off": {"27000": [3945554148073,27000,1,4096,0,0,0,"\nffffffff821f94c3\n","\n7f195c57f503\n"]}}}`;
   const blocked = {
     kernel: [{ address: '0xffffffff8143f416', symbol: 'futex_do_wait', offset: 70 }],
     user: '7f195c57f503',

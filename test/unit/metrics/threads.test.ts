@@ -39,7 +39,7 @@ describe('the span', () => {
     const lines = [
       '{"type": "value", "data": ["exec",11,26857,1,"a"]}',
       '{"type": "value", "data": ["entry",20,26857]}',
-      '{"type": "map", "data": {"@off": {"26857": [26,26857,1,4,15]}}}',
+      '{"type": "map", "data": {"@off": {"26857": [26,26857,1,4,15,0,0]}}}',
       '{"type": "value", "data": ["start",40]}',
       '{"type": "value", "data": ["exit",90,26857,26857,5,"a"]}',
     ];

@@ -90,7 +90,7 @@ test('a second program goes on with what the first one counted, but for waits in
     '{"type": "value", "data": ["entry",20,4711]}',
     '{"type": "value", "data": ["stop",21]}',
     '{"type": "map", "data": {"@calls": {"4711,1": 3}}}',
-    '{"type": "map", "data": {"@off": {"4711": [20,4711,1,4,7]}}}',
+    '{"type": "map", "data": {"@off": {"4711": [20,4711,1,4,7,0,0]}}}',
     '{"type": "value", "data": ["end",22]}',
     '{"type": "value", "data": ["ready",30]}',
     '{"type": "value", "data": ["start",31]}',

@@ -8,6 +8,7 @@ const OPTIONS: FragmentOptions = {
   callTimes: false,
   children: true,
   held: undefined,
+  entersAll: true,
   dwarfPids: [],
   dwarfGeneration: 1,
   minBlockNs: 0,
@@ -44,10 +45,12 @@ describe('the fragment', () => {
 
   test('a wait for which there is no room is noted, wherever it begins', () => {
     const seeds = (offcpu.hooks?.(OPTIONS).onNamed ?? []).map((line) => line.trim());
-    const starts = bodyOf().map((line) => line.trim());
+    const made = bodyOf().map((line) => line.trim());
+    const starts = bodyOf({ entersAll: false }).map((line) => line.trim());
     const noted = (key: string) => `if (@off[${key}].0 == 0) { @full["@off"] = 1; }`;
     for (const [lines, key, look] of [
       [seeds, '$named', noted('$named')],
+      [made.slice(made.lastIndexOf('$now = nsecs;')), '$tid', noted('$tid')],
       [starts, '$tid', `if ($p.0 == 0) { ${noted('$tid')} }`],
     ] as const) {
       const begun = lines.findIndex((line) => line.startsWith(`@off[${key}] = (`));
@@ -87,9 +90,12 @@ describe('the fragment', () => {
     const inside = body.slice(from + 1, body.indexOf('    }', from));
     expect(inside.flatMap((line) => /@\w+/.exec(line)?.[0] ?? [])).toEqual([
       '@waits',
-      ...Array(4).fill('@extremes'),
+      '@extremes',
+      '@extremes',
     ]);
-    expect(body).toContain('  @off[$next] = ($now, $w.1, $w.2, (uint64)16384, $w.4, $w.5, $w.6);');
+    expect(body).toContain(
+      '  @off[$next] = ($now, $w.1, $w.2, (uint64)16384, $w.4, $most, $least, $w.7, $w.8);',
+    );
   });
 
   test('a threshold of 0 tests nothing', () => {
@@ -114,9 +120,9 @@ describe('a thread that goes out while its wait is on', () => {
 
   test('came in unseen: with BTF the scheduler says when', () => {
     const body = bodyOf(true);
-    const at = body.indexOf('$p = @off[$tid];');
-    expect(body.slice(at + 4, at + 8)).toEqual([
-      '} else if ($p.0) {',
+    const at = body.indexOf('if ($p.3 == 16384) {');
+    expect(body.slice(at + 2, at + 6)).toEqual([
+      '} else {',
       '$in = $now - (uint64)(curtask->se.sum_exec_runtime - curtask->se.prev_sum_exec_runtime);',
       'if ($in > $p.0) {',
       '$wait = (uint64)($in - $p.0);',
@@ -127,9 +133,9 @@ describe('a thread that goes out while its wait is on', () => {
 
   test('is counted without BTF, unless it was named while it ran', () => {
     const body = bodyOf(false);
-    const at = body.indexOf('$p = @off[$tid];');
-    expect(body.slice(at + 4, at + 6)).toEqual([
-      '} else if ($p.0) {',
+    const at = body.indexOf('if ($p.3 == 16384) {');
+    expect(body.slice(at + 2, at + 4)).toEqual([
+      '} else {',
       'if ($p.3 != 4096) { @unseen[$tid] = @unseen[$tid] + 1; }',
     ]);
     expect(body.join()).not.toMatch(/curtask/);
@@ -142,7 +148,9 @@ describe('a thread that comes in', () => {
   test('ends its wait, and runs from then on', () => {
     const at = body.indexOf('if ($w.3 == 16384) {');
     expect(body.slice(at + 2, at + 4)).toEqual(['} else {', '$wait = (uint64)($now - $w.0);']);
-    expect(body).toContain('@off[$next] = ($now, $w.1, $w.2, (uint64)16384, $w.4, $w.5, $w.6);');
+    expect(body).toContain(
+      '@off[$next] = ($now, $w.1, $w.2, (uint64)16384, $w.4, $most, $least, $w.7, $w.8);',
+    );
   });
 
   test('while it runs went out unseen, which is told', () => {
@@ -160,7 +168,7 @@ describe('a new thread', () => {
   test('waits for its first CPU from the moment on at which it is made', () => {
     expect(probeOf()?.predicate).toBe('@gen[(uint64)pid]');
     expect(probeOf({ stacks: false })?.body).toContain(
-      '@off[$tid] = ($now, $pid, @gen[(uint64)pid], (uint64)8192, (uint64)0);',
+      '@off[$tid] = ($now, $pid, @gen[(uint64)pid], (uint64)8192, (uint64)0, (uint64)0, (uint64)0);',
     );
   });
 
@@ -175,6 +183,57 @@ describe('a new thread', () => {
   });
 });
 
+describe('a thread is followed', () => {
+  const bodyOf = (entersAll: boolean) =>
+    offcpu.fragment({ ...OPTIONS, entersAll, stacks: false }).probes[0]?.body ?? [];
+
+  test('by its entry, which it has from its first moment on', () => {
+    expect(bodyOf(true).join()).not.toContain('@gen');
+    expect(bodyOf(true).slice(0, 5)).toEqual([
+      '$now = nsecs;',
+      '$tid = (uint64)args->prev_pid;',
+      '$next = (uint64)args->next_pid;',
+      '$p = @off[$tid];',
+      '$w = @off[$next];',
+    ]);
+  });
+
+  test('by its process, where nobody names the threads that are there', () => {
+    expect(bodyOf(false)).toContain('$gen = @gen[$pid];');
+    expect(bodyOf(false).map((line) => line.trim())).toContain(
+      '@off[$tid] = ($now, $pid, $gen, $state, $ran, $long, $short);',
+    );
+  });
+});
+
+describe('a new program', () => {
+  const hookOf = (entersAll: boolean) =>
+    offcpu.hooks?.({ ...OPTIONS, entersAll, stacks: false }).onProgram.join('\n') ?? '';
+
+  test('has a new generation in the entry of its thread, which has its stacks from then on', () => {
+    expect(hookOf(true)).toContain(
+      '} else if ($r.0) {\n  @off[$old] = ($r.0, $r.1, @gen[(uint64)pid], $r.3, $r.4, $r.5, $r.6);\n}',
+    );
+    expect(hookOf(false)).not.toContain('else');
+  });
+
+  test('gives the thread that starts it the number of its process', () => {
+    expect(hookOf(true)).toMatch(
+      /if \(\$old != \(uint64\)pid\) {\n {2}print\(\("renamed".*\n.*\n {2}delete\(@off\[\$old\]\);/,
+    );
+  });
+});
+
+describe('the longest and the shortest wait', () => {
+  test('are looked up when the entry of the thread does not know them', () => {
+    const body =
+      offcpu.fragment({ ...OPTIONS, stacks: false }).probes[0]?.body.map((line) => line.trim()) ?? [];
+    const at = body.indexOf('if ($wait > $most || $wait < $least) {');
+    expect(body[at + 1]).toBe('$x = @extremes[$next, $w.1];');
+    expect(body.slice(0, at).join()).not.toContain('@extremes');
+  });
+});
+
 describe('the held process', () => {
   const bodyOf = (options: Partial<FragmentOptions>) =>
     offcpu.fragment({ ...OPTIONS, ...options }).probes.flatMap((probe) => probe.body);
@@ -186,7 +245,14 @@ describe('the held process', () => {
 
   test.each([{ held: undefined }, { held: 4711, btf: false }])('is not looked at with %j', (options) => {
     expect(bodyOf(options).join()).not.toContain('@arrived');
-    expect(offcpu.hooks?.({ ...OPTIONS, ...options }).onCommand).toEqual([]);
+    expect(offcpu.hooks?.({ ...OPTIONS, ...options }).onCommand.join()).not.toContain('"began"');
+  });
+
+  test('runs from the moment on at which it is the command', () => {
+    const { onCommand = [] } = offcpu.hooks?.({ ...OPTIONS, held: 4711, stacks: false }) ?? {};
+    expect(onCommand.at(-1)).toBe(
+      '@off[(uint64)pid] = ($now, (uint64)pid, (uint64)1, (uint64)16384, (uint64)0, (uint64)0, (uint64)0);',
+    );
   });
 });
 
@@ -196,12 +262,12 @@ describe('once the profiler has asked for the maps', () => {
 
   test('no wait ends or begins any more', () => {
     const body = bodyOf(true);
-    const from = body.indexOf('if (($gen || $w.0) && @stopped == 0) {');
+    const from = body.indexOf('if (($p.0 || $w.0) && @stopped == 0) {');
     const inside = body.slice(from + 1, body.indexOf('}', from));
     expect(inside.filter((line) => /^ {2}\S/.test(line))).toEqual([
       '  if ($w.0) {',
       '  }',
-      '  if ($gen) {',
+      '  if ($p.0) {',
       '  }',
     ]);
     const changes = (lines: readonly string[]) => lines.filter((line) => /@\w+\[.*\] = |delete/.test(line));

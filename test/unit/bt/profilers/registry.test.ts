@@ -38,6 +38,7 @@ describe.each(PROFILERS)('$name', (profiler) => {
     held: undefined,
     dwarfPids: [],
     dwarfGeneration: 1,
+    entersAll: true,
     minBlockNs: 0,
     stacks: true,
     numberStacks: false,

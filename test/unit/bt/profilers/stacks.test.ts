@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { readSample } from '../../../../bt/profilers/oncpu.ts';
-import { readStacks, splitStacks } from '../../../../bt/profilers/stacks.ts';
+import type { FragmentOptions } from '../../../../bt/profilers/profiler.ts';
+import { numberedStacks, readStacks, saveStacks, splitStacks } from '../../../../bt/profilers/stacks.ts';
 import { readOpenWait, readWait } from '../../../../bt/profilers/waits.ts';
 import type { Entry } from '../../../../parsers/entries.ts';
 
@@ -37,7 +38,62 @@ describe('stacks that have numbers', () => {
       stacks,
     );
     const numbers = NUMBERS.split(',').map(Number);
-    expect(readOpenWait({ key: '7', value: [5, 6, 1, 1, 0, ...numbers] }, STACKS)).toMatchObject(stacks);
+    expect(readOpenWait({ key: '7', value: [5, 6, 1, 1, 0, 9, 2, ...numbers] }, STACKS)).toMatchObject(
+      stacks,
+    );
     expect(readSample({ key: `7,6,1,${NUMBERS}`, value: 3 }, STACKS)).toMatchObject(stacks);
+  });
+});
+
+describe('a stack is looked up by a short key when it is short', () => {
+  const OPTIONS: FragmentOptions = {
+    stackMode: 'raw',
+    losesFirstCounts: false,
+    callTimes: false,
+    children: true,
+    held: 7,
+    entersAll: true,
+    dwarfPids: [],
+    dwarfGeneration: 1,
+    minBlockNs: 0,
+    stacks: true,
+    numberStacks: true,
+    stackDepth: 127,
+    btf: true,
+    arch: 'x86_64',
+    stops: true,
+  };
+  const linesOf = (changes: Partial<FragmentOptions>) =>
+    saveStacks({ ...OPTIONS, ...changes }, () => []).map((line) => line.trim());
+  const lookups = (lines: readonly string[]) => lines.flatMap((l) => /^\$\w+ = (@.*);/.exec(l)?.[1] ?? []);
+
+  test('and all of it is kept', () => {
+    const lines = linesOf({});
+    expect(lines).toContain('if (len($short_user) < 24) {');
+    expect(lookups(lines)).toEqual([
+      ...['@kernel_short[$short_kernel]', '@kernel_short[$short_kernel]'],
+      ...['@kernel_numbers[kstack(raw, 127)]', '@kernel_numbers[$new_kernel]'],
+      ...['@user_short[$short_user]', '@user_short[$short_user]'],
+      ...['@user_numbers[ustack(raw, 127)]', '@user_numbers[$new_user]'],
+    ]);
+    expect(
+      lines.filter((line) => line.includes('@user_stacks[$user] = ')).map((l) => l.split(' = ')[1]),
+    ).toEqual([
+      'ustack(raw, 127); } else { @full["@user_stacks"]',
+      '$new_user; } else { @full["@user_stacks"]',
+    ]);
+  });
+
+  test('but not when none is longer', () => {
+    expect(linesOf({ stackDepth: 47 }).join()).not.toContain('short');
+    const names = (depth: number) => numberedStacks(depth).maps.map((map) => map.name);
+    expect(names(47)).not.toContain('@user_short');
+    expect(names(48)).toEqual(expect.arrayContaining(['@kernel_short', '@user_short']));
+  });
+
+  test('nor when it is unwound by tables, which takes long', () => {
+    const lines = linesOf({ dwarfPids: [7] });
+    const tables = lines.slice(lines.indexOf('if (@gen[(uint64)pid] == 1 && (pid == 7)) {') + 1);
+    expect(tables[0]).toBe('$user = @user_numbers[dw_ustack(raw, 127)];');
   });
 });

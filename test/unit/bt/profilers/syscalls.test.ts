@@ -14,6 +14,7 @@ describe('the fragment', () => {
         held: undefined,
         dwarfPids: [],
         dwarfGeneration: 1,
+        entersAll: true,
         minBlockNs: 0,
         stacks: true,
         numberStacks: false,

@@ -125,7 +125,9 @@ describe('a row of @waits', () => {
 
 describe('an entry of @off', () => {
   test('with stacks', () => {
-    expect(readOpenWait({ key: '27083', value: [3952039677170, 27083, 1, 1, 5017, KERNEL, USER] })).toEqual({
+    expect(
+      readOpenWait({ key: '27083', value: [3952039677170, 27083, 1, 1, 5017, 90, 20, KERNEL, USER] }),
+    ).toEqual({
       tid: 27083,
       pid: 27083,
       generation: 1,
@@ -141,7 +143,7 @@ describe('an entry of @off', () => {
   });
 
   test('without stacks', () => {
-    expect(readOpenWait({ key: '27084', value: [3952039677170, 27083, 1, 2, 5017] })).toMatchObject({
+    expect(readOpenWait({ key: '27084', value: [3952039677170, 27083, 1, 2, 5017, 90, 20] })).toMatchObject({
       tid: 27084,
       pid: 27083,
       state: 'D',
@@ -152,7 +154,7 @@ describe('an entry of @off', () => {
 
   test('one that was named drops the stacks of who named it', () => {
     expect(
-      readOpenWait({ key: '26938', value: [3947808823425, 26938, 1, 4096, 0, KERNEL, USER] }),
+      readOpenWait({ key: '26938', value: [3947808823425, 26938, 1, 4096, 0, 0, 0, KERNEL, USER] }),
     ).toMatchObject({
       sinceStart: true,
       made: false,
@@ -164,7 +166,7 @@ describe('an entry of @off', () => {
 
   test('of a thread that is on a CPU', () => {
     expect(
-      readOpenWait({ key: '27084', value: [3952039677170, 27083, 1, 16384, 5017, '', ''] }),
+      readOpenWait({ key: '27084', value: [3952039677170, 27083, 1, 16384, 5017, 90, 20, '', ''] }),
     ).toMatchObject({
       running: true,
       sinceNs: 3952039677170,
@@ -173,25 +175,25 @@ describe('an entry of @off', () => {
   });
 
   test('of a clock past 2^53, in quotes', () => {
-    expect(readOpenWait({ key: '10', value: ['9007199254740993', 10, 1, 128, 0, KERNEL, ''] })).toMatchObject(
-      {
-        sinceNs: 2 ** 53,
-        pid: 10,
-        kernel: KERNEL,
-      },
-    );
+    expect(
+      readOpenWait({ key: '10', value: ['9007199254740993', 10, 1, 128, 0, 0, 0, KERNEL, ''] }),
+    ).toMatchObject({
+      sinceNs: 2 ** 53,
+      pid: 10,
+      kernel: KERNEL,
+    });
   });
 
   test.each([
-    ['', [1, 1, 1, 1, 1]],
-    ['a', [1, 1, 1, 1, 1]],
-    ['1,1', [1, 1, 1, 1, 1]],
-    ['12345678901', [1, 1, 1, 1, 1]],
-    ['1', [1, 1, 1, 1]],
-    ['1', ['x', 1, 1, 1, 1]],
-    ['1', [-1, 1, 1, 1, 1]],
+    ['', [1, 1, 1, 1, 1, 9, 2]],
+    ['a', [1, 1, 1, 1, 1, 9, 2]],
+    ['1,1', [1, 1, 1, 1, 1, 9, 2]],
+    ['12345678901', [1, 1, 1, 1, 1, 9, 2]],
+    ['1', [1, 1, 1, 1, 1, 9]],
+    ['1', ['x', 1, 1, 1, 1, 9, 2]],
+    ['1', [-1, 1, 1, 1, 1, 9, 2]],
     ['1', undefined],
-    ['1', [1, 1, 1, 1, 1, 5]],
+    ['1', [1, 1, 1, 1, 1, 9, 2, 5]],
     ['1', { since: 1 }],
     ['1', null],
   ])('%j: %j cannot be read', (key, value) => {
@@ -249,6 +251,6 @@ describe('a new thread', () => {
   test('waits without a stack, for that is of who made it, and is ready', () => {
     const none = { state: 'R', sinceStart: false, made: true, kernel: '', user: '' };
     expect(readWait({ key: `8,7,1,8192,${KERNEL},${USER}`, value: STATS })).toMatchObject(none);
-    expect(readOpenWait({ key: '8', value: [5, 7, 1, 8192, 0, KERNEL, USER] })).toMatchObject(none);
+    expect(readOpenWait({ key: '8', value: [5, 7, 1, 8192, 0, 0, 0, KERNEL, USER] })).toMatchObject(none);
   });
 });
