@@ -27,8 +27,11 @@ interface Bound {
   readonly measure: string;
   readonly workload: (events: number) => readonly string[];
   readonly events: number;
-  readonly profiler: string;
+  /** Of btprof. */
+  readonly options: readonly string[];
   readonly peers: readonly Peer[];
+  /** What is written is compared with this one. */
+  readonly writes?: Peer;
 }
 
 /** Two calls a byte. */
@@ -36,7 +39,7 @@ const SYSCALLS: Bound = {
   measure: 'time added to each system call of dd bs=1',
   workload: (n) => ['dd', 'if=/dev/zero', 'of=/dev/null', 'bs=1', `count=${n / 2}`, 'status=none'],
   events: 2_000_000,
-  profiler: 'syscalls',
+  options: ['-p', 'syscalls'],
   peers: [
     {
       name: 'strace -c -f',
@@ -58,12 +61,32 @@ const SYSCALLS: Bound = {
   ],
 };
 
+const SCHED_RECORD: Peer = {
+  name: 'perf sched record',
+  command: 'perf',
+  package: 'linux-perf',
+  before: ['perf', 'sched', 'record', '-o', 'out', '--'],
+  aim: 1,
+};
+
 /** Two switches a round. */
-const switches = (pingPong: string): Bound => ({
-  measure: 'time added to each switch of a pipe ping-pong, both stacks',
-  workload: (n) => ['taskset', '-c', '0', pingPong, `${n / 2}`],
+const pingPongOf = (pingPong: string) => ({
+  workload: (n: number) => ['taskset', '-c', '0', pingPong, `${n / 2}`],
   events: 200_000,
-  profiler: 'offcpu',
+});
+
+/** perf sched takes no stacks: it stands in both tables. */
+const withoutStacks = (pingPong: string): Bound => ({
+  measure: 'time added to each switch of a pipe ping-pong, --no-stacks',
+  ...pingPongOf(pingPong),
+  options: ['-p', 'offcpu', '--no-stacks'],
+  peers: [SCHED_RECORD],
+});
+
+const withStacks = (pingPong: string): Bound => ({
+  measure: 'time added to each switch of a pipe ping-pong, both stacks',
+  ...pingPongOf(pingPong),
+  options: ['-p', 'offcpu'],
   peers: [
     {
       name: 'offcputime (libbpf-tools)',
@@ -79,14 +102,9 @@ const switches = (pingPong: string): Bound => ({
       before: ['perf', 'record', '-q', '-e', 'sched:sched_switch', '-g', '-o', 'out', '--'],
       aim: 1,
     },
-    {
-      name: 'perf sched record',
-      command: 'perf',
-      package: 'linux-perf',
-      before: ['perf', 'sched', 'record', '-o', 'out', '--'],
-      aim: 1,
-    },
+    SCHED_RECORD,
   ],
+  writes: SCHED_RECORD,
 });
 
 /** Of one run. */
@@ -105,7 +123,8 @@ export async function benchSlowdown(
   dir: string,
 ): Promise<Result[]> {
   const rows: Result[] = [];
-  for (const bound of [SYSCALLS, switches(pingPong)]) rows.push(...(await benchBound(versions, bound, dir)));
+  for (const bound of [SYSCALLS, withStacks(pingPong), withoutStacks(pingPong)])
+    rows.push(...(await benchBound(versions, bound, dir)));
   return rows;
 }
 
@@ -115,7 +134,7 @@ async function benchBound(versions: readonly Bpftrace[], bound: Bound, dir: stri
   const peers = bound.peers.filter((peer) => there.get(peer));
   const [bare = [], ...others] = await inTurn(TURNS, [
     () => runUnder(bound, undefined, dir),
-    ...versions.map((bpftrace) => () => runUnder(bound, btprof(bpftrace, bound.profiler), dir)),
+    ...versions.map((bpftrace) => () => runUnder(bound, btprof(bpftrace, bound.options), dir)),
     ...peers.map((peer) => () => runUnder(bound, peer, dir)),
   ]);
   const floor = median(bare.map((run) => run.nsPerEvent));
@@ -128,7 +147,7 @@ async function benchBound(versions: readonly Bpftrace[], bound: Bound, dir: stri
       if (!other) return [{ ...of, reason: notInstalled(peer.package) }];
       const added = (runs: readonly Outcome[] = []) => runs.map((run) => run.nsPerEvent - floor);
       const row = rowOf(of, added(ours[v]), added(other), (n) => `${n.toFixed(0)} ns`);
-      return peer.name === 'perf sched record' ? [row, bytesRow(version, ours[v] ?? [], other)] : [row];
+      return peer === bound.writes ? [row, bytesRow(version, ours[v] ?? [], other)] : [row];
     }),
   );
 }
@@ -141,13 +160,13 @@ const bytesRow = (bpftrace: string, ours: readonly Outcome[], theirs: readonly O
     (n) => `${(n / 1e6).toFixed(3)} MB`,
   );
 
-const btprof = ({ path, version }: Bpftrace, profiler: string): Peer => ({
+const btprof = ({ path, version }: Bpftrace, options: readonly string[]): Peer => ({
   name: `btprof ${version}`,
   command: 'btprof',
   package: '',
   before: [
     join(import.meta.dirname, '../../dist/btprof.mjs'),
-    ...['run', '--bpftrace', path, '-p', profiler, '--no-symbol-cache', '--json', '-o', 'out', '--'],
+    ...['run', '--bpftrace', path, ...options, '--no-symbol-cache', '--json', '-o', 'out', '--'],
   ],
 });
 
