@@ -104,8 +104,10 @@ function namedProbe(follow: Extract<Follow, { kind: 'named' }>, onNamed: readonl
       '} else {',
       ...indent([
         ...(stopped ? [] : onNamed),
-        `@gen[$named] = (uint64)${namedGeneration(follow)};`,
-        noteFull('@gen', '@gen[$named] == 0'),
+        'if (@gen[$named] == 0) {',
+        `  @gen[$named] = (uint64)${namedGeneration(follow)};`,
+        `  ${noteFull('@gen', '@gen[$named] == 0')}`,
+        '}',
       ]),
       '}',
     ],

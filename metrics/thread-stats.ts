@@ -49,7 +49,7 @@ function boundExtremes(thread: ThreadStats): void {
   thread.min_time_ns = Math.min(thread.min_time_ns, avg_time_ns);
 }
 
-/** A thread that ran before the collection has two rows: its first wait is under its own id, for its process was not known. */
+/** A thread has two rows when one program has taken over from another. */
 function extremesByThread(rows: readonly Extremes[]): Map<string, Extremes> {
   const found = new Map<string, Extremes>();
   for (const row of rows) {

@@ -1,4 +1,12 @@
-import { CLONE_THREAD, indent, type KernelMap, noteFull, type Probe, unlessStopped } from '../program.ts';
+import {
+  CLONE_THREAD,
+  indent,
+  type KernelMap,
+  noteFull,
+  type Probe,
+  STOPPED,
+  unlessStopped,
+} from '../program.ts';
 import { exitEvent } from '../tracking.ts';
 import type { FragmentOptions, Profiler } from './profiler.ts';
 import { otherStacks, saveStacks, stackRoom } from './stacks.ts';
@@ -16,7 +24,7 @@ const LEAVING = '0x30';
 export const offcpu: Profiler = {
   name: 'offcpu',
   summary: 'how long each thread was off the CPU, and in which user and kernel stack',
-  tracepoints: ['sched:sched_switch', 'task:task_newtask'],
+  tracepoints: ['sched:sched_switch', 'task:task_newtask', 'sched:sched_process_exit'],
   takesStacks: true,
   cost: '2 to 6 µs per context switch of a followed thread, 0.3 to 1.7 µs with --no-stacks, 0.1 to 0.4 µs of any other',
   caveats: [
@@ -37,6 +45,7 @@ export const offcpu: Profiler = {
         body: switchOf(options),
       },
       newThread(options),
+      ...(options.entersAll ? [exitUnseen(options)] : []),
     ],
     exitsSeen: true,
     maps: [...maps(options), ...(seesArrival(options) ? [helper('@arrived'), helper('@used')] : [])],
@@ -59,17 +68,16 @@ export const offcpu: Profiler = {
   }),
 };
 
-/** Whoever is not followed costs two lookups: the kernel is asked for the time, and for nothing else. */
+/** Whoever is not followed costs two lookups. What asks the kernel is asked once. */
 function switchOf(options: FragmentOptions): string[] {
-  const { known, followed } = outgoing(options);
+  const { lookup, followed } = outgoing(options);
   const both = [...endOfWait(options), ...startOfWait(options)];
   return [
     '$now = nsecs;',
     '$tid = (uint64)args->prev_pid;',
     '$next = (uint64)args->next_pid;',
     ...arrival(options),
-    ...known,
-    '$p = @off[$tid];',
+    ...lookup,
     '$w = @off[$next];',
     ...(options.stops
       ? [`if ((${followed} || $w.0)${unlessStopped(options)}) {`, ...indent(both), '}']
@@ -77,18 +85,18 @@ function switchOf(options: FragmentOptions): string[] {
   ];
 }
 
+const ENTRY = '$p = @off[$tid];';
+
 /**
- * The thread that goes out: its entry `$p` says whose it is, where each thread has one from its first moment on, and `@gen`
- * where threads come in that nobody has named.
+ * The thread that goes out: its entry `$p` says whose it is, where each thread has one from its first moment on. Where the
+ * program makes no entry for those that are there already, `@gen` says it.
  */
 function outgoing({ entersAll }: FragmentOptions) {
   return entersAll
-    ? { known: [], followed: '$p.0', pid: '$p.1', generation: '$p.2' }
+    ? { lookup: [ENTRY], entry: [], followed: '$p.0', pid: '$p.1', generation: '$p.2' }
     : {
-        known: ['$pid = (uint64)pid;', '$gen = @gen[$pid];'],
-        followed: '$gen',
-        pid: '$pid',
-        generation: '$gen',
+        ...{ lookup: ['$pid = (uint64)pid;', '$gen = @gen[$pid];'], entry: [ENTRY] },
+        ...{ followed: '$gen', pid: '$pid', generation: '$gen' },
       };
 }
 
@@ -111,26 +119,45 @@ function seesArrival({ held, btf }: FragmentOptions): boolean {
   return held !== undefined && btf;
 }
 
-/** A new program has its own stacks, and the thread that starts it, formerly `$old`, the number of its process. */
+/**
+ * A new program has its own stacks, and the thread that starts it, formerly `$old`, the number of its process. Nothing changes
+ * once the profiler has asked for the maps.
+ */
 function newProgram(options: FragmentOptions): string[] {
-  const running = entry('$now', '(uint64)pid', '@gen[(uint64)pid]', RUNNING, options);
-  const same = fieldsOf('$r', options, { 2: '@gen[(uint64)pid]' });
+  const body = ['$r = @off[$old];', ...(options.entersAll ? knownThread(options) : renamedThread(options))];
   return [
     '$old = (uint64)args->old_pid;',
-    '$r = @off[$old];',
-    'if ($old != (uint64)pid) {',
-    `  print((${renamedFields(options).join(', ')}));`,
-    `  @off[(uint64)pid] = (${running});`,
-    '  delete(@off[$old]);',
-    ...(options.entersAll ? ['} else if ($r.0) {', `  @off[$old] = (${same});`] : []),
+    ...(options.stops ? [`if (${STOPPED} == 0) {`, ...indent(body), '}'] : body),
+  ];
+}
+
+function knownThread(options: FragmentOptions): string[] {
+  const same = fieldsOf('$r', options, { 2: '@gen[(uint64)pid]' });
+  return [
+    'if ($old == (uint64)pid && $r.0) {',
+    `  @off[$old] = (${same});`,
+    '} else {',
+    ...indent([...renamedThread(options), ...runsFromNow(options)]),
     '}',
   ];
 }
 
-/** What the thread had run under its old number, and what it had used. */
-function renamedFields({ btf }: FragmentOptions): string[] {
-  const ran = '(uint64)$r.4 + (uint64)($now - $r.0)';
-  return ['"renamed"', '$now', 'pid', '$old', ran, ...(btf ? USED : [])];
+/** The thread goes on under its new number. What it has not run since it was seen to come in is in no sum. */
+function renamedThread(options: FragmentOptions): string[] {
+  return [
+    'if ($old != (uint64)pid) {',
+    '  $ran = (uint64)$r.4;',
+    `  if ($r.3 == ${RUNNING}) { $ran = $ran + (uint64)($now - $r.0); }`,
+    `  print((${['"renamed"', '$now', 'pid', '$old', '$ran', ...(options.btf ? USED : [])].join(', ')}));`,
+    '  if ($r.0) { delete(@off[$old]); }',
+    ...(options.entersAll ? [] : indent(runsFromNow(options))),
+    '}',
+  ];
+}
+
+function runsFromNow(options: FragmentOptions): string[] {
+  const running = entry('$now', '(uint64)pid', '@gen[(uint64)pid]', RUNNING, options);
+  return [`@off[(uint64)pid] = (${running});`, noteFull('@off', '@off[(uint64)pid].0 == 0')];
 }
 
 /** What the running thread has used of the CPU, and how long it was ready without having one. */
@@ -164,23 +191,40 @@ function fieldsOf(
   return fields.join(', ');
 }
 
-/** A thread waits from the moment on at which it is made. Stacks that are read here are those of the one that makes it. */
+/**
+ * A thread waits from the moment on at which it is made. Stacks that are read here are those of the one that makes it. One that
+ * is not followed may have the number of one that was, and whose end nobody saw.
+ */
 function newThread(options: FragmentOptions): Probe {
   const isThread = `args->clone_flags & ${CLONE_THREAD}`;
   const fields = entry('$now', '$pid', '@gen[(uint64)pid]', MADE, options);
   return {
     attach: 'tracepoint:task:task_newtask',
-    predicate: `@gen[(uint64)pid]${unlessStopped(options)}${options.children ? '' : ` && (${isThread})`}`,
+    ...(options.stops ? { predicate: `${STOPPED} == 0` } : {}),
     comment: 'A new thread waits for its first CPU.',
     body: [
       '$now = nsecs;',
       '$tid = (uint64)args->pid;',
-      '$pid = $tid;',
-      `if (${isThread}) { $pid = (uint64)pid; }`,
-      `@off[$tid] = (${fields});`,
-      noteFull('@off', '@off[$tid].0 == 0'),
-      'print(("thread", $now, $pid, $tid));',
+      `if (@gen[(uint64)pid]${options.children ? '' : ` && (${isThread})`}) {`,
+      '  $pid = $tid;',
+      `  if (${isThread}) { $pid = (uint64)pid; }`,
+      `  @off[$tid] = (${fields});`,
+      `  ${noteFull('@off', '@off[$tid].0 == 0')}`,
+      '  print(("thread", $now, $pid, $tid));',
+      '} else if (@off[$tid].0) {',
+      '  delete(@off[$tid]);',
+      '}',
     ],
+  };
+}
+
+/** The last switch-out of such a thread says nothing. */
+function exitUnseen({ btf, stops }: FragmentOptions): Probe {
+  return {
+    attach: 'tracepoint:sched:sched_process_exit',
+    predicate: `@gen[(uint64)pid]${unlessStopped({ stops })}`,
+    comment: 'A thread that found no room has an end, too.',
+    body: [`if (@off[(uint64)tid].0 == 0) { ${exitEvent('nsecs', btf, ...(btf ? USED : []))} }`],
   };
 }
 
@@ -225,13 +269,13 @@ const WORDS = 7;
  * or of the run; `ran` is how long the thread was on a CPU before that, and its longest and shortest wait are those so far.
  */
 function startOfWait(options: FragmentOptions): string[] {
-  const { followed, pid, generation } = outgoing(options);
+  const { entry, followed, pid, generation } = outgoing(options);
   const state = withCall('$state', '$tid', options);
   const fields = ['$now', pid, generation, state, '$ran', '$long', '$short'];
   const save = (stacks: readonly string[]) => [`@off[$tid] = (${[...fields, ...stacks].join(', ')});`];
   return [
     `if (${followed}) {`,
-    ...indent(endOfRun(options)),
+    ...indent([...entry, ...endOfRun(options)]),
     '  $state = (uint64)args->prev_state;',
     `  if ($state & ${LEAVING}) {`,
     `    ${lastEvent(options.btf)}`,

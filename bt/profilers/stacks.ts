@@ -1,5 +1,5 @@
 import type { Entry } from '../../parsers/entries.ts';
-import { type Fragment, indent } from '../program.ts';
+import { type Fragment, indent, noteFull } from '../program.ts';
 import type { FragmentOptions } from './profiler.ts';
 
 /**
@@ -101,7 +101,8 @@ function numberIn(kind: Kind, lookup: Lookup, whole: string, { dwarfGeneration }
     ...(fresh === stack ? [] : [`  ${fresh} = ${stack};`]),
     `  if (${counted}) { ${numbers}[${fresh}] = (uint64)${program} + ((uint64)cpu << ${COUNTED_BITS}) + ${counted}; }`,
     `  ${variable} = ${numbers}[${fresh}];`,
-    `  if (${variable}) { ${stacks}[${variable}] = ${whole}; } else { @full["${stacks}"] = 1; }`,
+    `  if (${variable}) { ${stacks}[${variable}] = ${whole}; }`,
+    `  ${noteFull(stacks, `!has_key(${stacks}, ${variable})`)}`,
     '}',
   ];
 }

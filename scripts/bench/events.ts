@@ -4,7 +4,7 @@
  */
 import { timePrograms } from '../../bt/driver/program-time.ts';
 import type { Bpftrace } from '../versions.ts';
-import { ourProgram, plainOffcpu, plainSyscalls } from './programs.ts';
+import { ourProgram, plainOffcpu, plainSyscalls, treeSyscalls } from './programs.ts';
 import { type Result, rowOf } from './rows.ts';
 import { hold, isThere, notInstalled, programsOf, startAttached, startProgram, type Tool } from './tools.ts';
 
@@ -60,6 +60,7 @@ async function benchCalls({ path, version }: Bpftrace): Promise<Result[]> {
   const costs = await costsOf(dd, 2 * BYTES, (pid) => ({
     ours: async () => startProgram(path, await ourProgram(path, pid, ['syscalls'])),
     plain: () => startProgram(path, plainSyscalls(pid)),
+    tree: () => startProgram(path, treeSyscalls(pid)),
     ...(peer ? { syscount: () => startAttached('syscount', ['-p', `${pid}`]) } : {}),
   }));
   const row = (peer: string, theirs: string, aim?: number) =>
@@ -69,6 +70,7 @@ async function benchCalls({ path, version }: Bpftrace): Promise<Result[]> {
       ? row('syscount -p (libbpf-tools)', 'syscount', AIM.syscount[version])
       : missing(CALL, version, 'syscount -p (libbpf-tools)'),
     row('the least bpftrace can do: one count()', 'plain'),
+    row('the same of a tree of processes', 'tree'),
   ];
 }
 

@@ -80,3 +80,15 @@ tracepoint:raw_syscalls:sys_enter /pid == ${pid}/ { @calls[pid, args->id] = coun
     environment: {},
   };
 }
+
+/** The same for the processes that it starts, too. */
+export function treeSyscalls(pid: number): Program {
+  return {
+    program: `${FOLLOWING(pid)}
+tracepoint:raw_syscalls:sys_enter {
+  $pid = (uint64)pid;
+  if (@follow[$pid]) { @calls[$pid, args->id] = count(); }
+}`,
+    environment: {},
+  };
+}

@@ -54,6 +54,20 @@ describe.concurrent('a kernel map that fills up is told, with the option that ma
     );
   });
 
+  test.runIf(dialect.stackStore === 'inline')('@user_stacks, by short and long ones together', async () => {
+    const stacks = [8, 24].map((levels) => `'${workload('many-stacks')}' 150 ${levels}`);
+    const result = await crowded(256, ['sh', '-c', stacks.join('; ')], ['-p', 'offcpu']);
+    expect(fullMaps(result)).toEqual(['@user_stacks', '@waits']);
+  });
+
+  test('threads that find no room in @off are there, and their time is unaccounted', async () => {
+    const options = ['-p', 'offcpu', '--no-stacks'];
+    const { metadata, account } = await crowded(64, [workload('crowd'), '0', '101'], options);
+    expect(metadata.threads).toBe(102);
+    expect(account?.threads).toBe(102);
+    expect(account?.unaccounted_ns).toBeGreaterThan(0.2 * (account?.thread_time_ns ?? Infinity));
+  });
+
   test('also in the summary', async () => {
     const { stderr } = await btprof(['run', '--map-entries', '16', workload('crowd'), '37', '0']);
     expect(stderr).toMatch(/Quality: .*full/);

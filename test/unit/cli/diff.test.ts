@@ -145,7 +145,7 @@ describe('the page', () => {
   });
 
   test('has a row for each change, marked where it may be chance', () => {
-    const text = page(OLD, NEW);
+    const text = page(OLD, NEW, { verbose: true });
     const rows = text.split('\n').map((line) => line.trim().split(/ {2,}/));
     const [wall, wallAfter] = [OLD.metadata.wall_time_ns, NEW.metadata.wall_time_ns];
     expect(rows).toContainEqual([...timeCells(wall, wallAfter), '?', 'wall time']);
@@ -153,7 +153,7 @@ describe('the page', () => {
       ({ ebpf }) => ebpf.offcpu?.by_reason.preempted ?? { time_ns: 0, count: 0 },
     );
     if (!was || !is) throw new Error('no thread was preempted');
-    const counts = `${was.count} -> ${is.count}`;
+    const counts = was.count === is.count ? `${is.count}` : `${was.count} -> ${is.count}`;
     expect(rows).toContainEqual([...timeCells(was.time_ns, is.time_ns), '~', counts, 'preempted']);
     expect(text).toContain('Note: another version of bpftrace: 0.17.0 before, 0.27.1 after');
   });

@@ -166,20 +166,37 @@ describe('a new thread', () => {
       .probes.find((probe) => probe.attach === 'tracepoint:task:task_newtask');
 
   test('waits for its first CPU from the moment on at which it is made', () => {
-    expect(probeOf()?.predicate).toBe('@gen[(uint64)pid]');
+    expect(probeOf()?.body).toContain('if (@gen[(uint64)pid]) {');
     expect(probeOf({ stacks: false })?.body).toContain(
-      '@off[$tid] = ($now, $pid, @gen[(uint64)pid], (uint64)8192, (uint64)0, (uint64)0, (uint64)0);',
+      '  @off[$tid] = ($now, $pid, @gen[(uint64)pid], (uint64)8192, (uint64)0, (uint64)0, (uint64)0);',
     );
   });
 
   test('of another process is followed with children only', () => {
-    expect(probeOf({ children: false })?.predicate).toBe(
-      '@gen[(uint64)pid] && (args->clone_flags & 0x10000)',
+    expect(probeOf({ children: false })?.body).toContain(
+      'if (@gen[(uint64)pid] && (args->clone_flags & 0x10000)) {',
     );
   });
 
+  test('that is not followed has no entry of one that had its number', () => {
+    expect(probeOf()?.body.slice(-3)).toEqual(['} else if (@off[$tid].0) {', '  delete(@off[$tid]);', '}']);
+  });
+
   test('begins no wait once the profiler has asked for the maps', () => {
-    expect(probeOf({ stops: true })?.predicate).toBe('@gen[(uint64)pid] && @stopped == 0');
+    expect(probeOf({ stops: true })?.predicate).toBe('@stopped == 0');
+  });
+
+  test('has its exit told also when it found no room', () => {
+    const exits = (entersAll: boolean) =>
+      offcpu
+        .fragment({ ...OPTIONS, entersAll })
+        .probes.filter((probe) => probe.attach === 'tracepoint:sched:sched_process_exit');
+    expect(
+      exits(true)
+        .flatMap((probe) => probe.body)
+        .join(),
+    ).toMatch(/^if \(@off\[\(uint64\)tid\]\.0 == 0\) \{ print\(\("exit", .*run_delay\)\); \}$/);
+    expect(exits(false)).toEqual([]);
   });
 });
 
@@ -207,20 +224,33 @@ describe('a thread is followed', () => {
 });
 
 describe('a new program', () => {
-  const hookOf = (entersAll: boolean) =>
-    offcpu.hooks?.({ ...OPTIONS, entersAll, stacks: false }).onProgram.join('\n') ?? '';
+  const hookOf = (changes: Partial<FragmentOptions>) =>
+    (offcpu.hooks?.({ ...OPTIONS, stacks: false, ...changes }).onProgram ?? []).map((line) => line.trim());
 
-  test('has a new generation in the entry of its thread, which has its stacks from then on', () => {
-    expect(hookOf(true)).toContain(
-      '} else if ($r.0) {\n  @off[$old] = ($r.0, $r.1, @gen[(uint64)pid], $r.3, $r.4, $r.5, $r.6);\n}',
-    );
-    expect(hookOf(false)).not.toContain('else');
+  test('has a new generation in the entry of its thread', () => {
+    const lines = hookOf({});
+    const at = lines.indexOf('if ($old == (uint64)pid && $r.0) {');
+    expect(lines.slice(at + 1, at + 3)).toEqual([
+      '@off[$old] = ($r.0, $r.1, @gen[(uint64)pid], $r.3, $r.4, $r.5, $r.6);',
+      '} else {',
+    ]);
+    expect(hookOf({ entersAll: false }).join()).not.toContain('else');
   });
 
-  test('gives the thread that starts it the number of its process', () => {
-    expect(hookOf(true)).toMatch(
-      /if \(\$old != \(uint64\)pid\) {\n {2}print\(\("renamed".*\n.*\n {2}delete\(@off\[\$old\]\);/,
+  test.each([true, false])('gives the thread that starts it the number of its process: %s', (entersAll) => {
+    const lines = hookOf({ entersAll });
+    const at = lines.findIndex((line) => line.startsWith('print(("renamed", $now, pid, $old, $ran, '));
+    expect(lines[at + 1]).toBe('if ($r.0) { delete(@off[$old]); }');
+    expect(lines.slice(at + 2).find((line) => line.includes('@off'))).toBe(
+      '@off[(uint64)pid] = ($now, (uint64)pid, @gen[(uint64)pid], (uint64)16384, (uint64)0, (uint64)0, (uint64)0);',
     );
+  });
+
+  test('changes nothing once the profiler has asked for the maps', () => {
+    expect(hookOf({ stops: true }).slice(0, 2)).toEqual([
+      '$old = (uint64)args->old_pid;',
+      'if (@stopped == 0) {',
+    ]);
   });
 });
 

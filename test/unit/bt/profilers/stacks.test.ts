@@ -76,12 +76,15 @@ describe('a stack is looked up by a short key when it is short', () => {
       ...['@user_short[$short_user]', '@user_short[$short_user]'],
       ...['@user_numbers[ustack(raw, 127)]', '@user_numbers[$new_user]'],
     ]);
-    expect(
-      lines.filter((line) => line.includes('@user_stacks[$user] = ')).map((l) => l.split(' = ')[1]),
-    ).toEqual([
-      'ustack(raw, 127); } else { @full["@user_stacks"]',
-      '$new_user; } else { @full["@user_stacks"]',
+    const kept = lines.filter((line) => line.includes('@user_stacks[$user] = '));
+    expect(kept).toEqual([
+      'if ($user) { @user_stacks[$user] = ustack(raw, 127); }',
+      'if ($user) { @user_stacks[$user] = $new_user; }',
     ]);
+    for (const line of kept)
+      expect(lines[lines.indexOf(line) + 1]).toBe(
+        'if (!has_key(@user_stacks, $user)) { @full["@user_stacks"] = 1; }',
+      );
   });
 
   test('but not when none is longer', () => {
