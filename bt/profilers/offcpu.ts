@@ -1,17 +1,11 @@
-import {
-  CLONE_THREAD,
-  indent,
-  type KernelMap,
-  noteFull,
-  type Probe,
-  STOPPED,
-  unlessStopped,
-} from '../program.ts';
+import { indent, type KernelMap, noteFull, unlessStopped } from '../program.ts';
 import { exitEvent } from '../tracking.ts';
+import { changedEntry, newEntry, stacksOf, WORDS, ZERO } from './off-entry.ts';
+import { arrival, exitUnseen, newThread, seesArrival, threadHooks, USED } from './off-threads.ts';
 import type { FragmentOptions, Profiler } from './profiler.ts';
-import { otherStacks, saveStacks, stackRoom } from './stacks.ts';
+import { saveStacks, stackRoom } from './stacks.ts';
 import { withCall } from './syscall-times.ts';
-import { MADE, RUNNING, SEEDED } from './waits.ts';
+import { RUNNING, SEEDED } from './waits.ts';
 
 /** prev_state bits of a thread that leaves for ever: EXIT_DEAD | EXIT_ZOMBIE (linux/sched.h). */
 const LEAVING = '0x30';
@@ -50,22 +44,7 @@ export const offcpu: Profiler = {
     exitsSeen: true,
     maps: [...maps(options), ...(seesArrival(options) ? [helper('@arrived'), helper('@used')] : [])],
   }),
-  hooks: (options) => ({
-    onCommand: [
-      ...(seesArrival(options) ? [BEGAN] : []),
-      `@off[(uint64)pid] = (${entry('$now', '(uint64)pid', '(uint64)1', RUNNING, options)});`,
-    ],
-    onProgram: newProgram(options),
-    onFreed: ['$left = @off[$gone];', 'if ($left.0) {', '  delete(@off[$gone]);', '}'],
-    onNamed: [
-      '$now = nsecs;',
-      '$w = @off[$named];',
-      'if ($w.0 == 0) {',
-      `  @off[$named] = (${entry('$now', '$named', '(uint64)1', SEEDED, options)});`,
-      `  ${noteFull('@off', '@off[$named].0 == 0')}`,
-      '}',
-    ],
-  }),
+  hooks: threadHooks,
 };
 
 /** Whoever is not followed costs two lookups. What asks the kernel is asked once. */
@@ -100,132 +79,9 @@ function outgoing({ entersAll }: FragmentOptions) {
       };
 }
 
-/**
- * What the held process has used of the CPU when it becomes the command: until it went out last, which may have been before
- * the probes were live, and since it came in. The scheduler's own sum is behind by what has passed since its last look.
- */
-const BEGAN =
-  'print(("began", $now, pid, @used, curtask->se.prev_sum_exec_runtime, @arrived, curtask->sched_info.run_delay));';
-
-function arrival(options: FragmentOptions): string[] {
-  if (!seesArrival(options)) return [];
-  return [
-    `if ($next == ${options.held}) { @arrived = $now; }`,
-    `if ($tid == ${options.held}) { @used = curtask->se.sum_exec_runtime; }`,
-  ];
-}
-
-function seesArrival({ held, btf }: FragmentOptions): boolean {
-  return held !== undefined && btf;
-}
-
-/**
- * A new program has its own stacks, and the thread that starts it, formerly `$old`, the number of its process. Nothing changes
- * once the profiler has asked for the maps.
- */
-function newProgram(options: FragmentOptions): string[] {
-  const body = ['$r = @off[$old];', ...(options.entersAll ? knownThread(options) : renamedThread(options))];
-  return [
-    '$old = (uint64)args->old_pid;',
-    ...(options.stops ? [`if (${STOPPED} == 0) {`, ...indent(body), '}'] : body),
-  ];
-}
-
-function knownThread(options: FragmentOptions): string[] {
-  const same = fieldsOf('$r', options, { 2: '@gen[(uint64)pid]' });
-  return [
-    'if ($old == (uint64)pid && $r.0) {',
-    `  @off[$old] = (${same});`,
-    '} else {',
-    ...indent([...renamedThread(options), ...runsFromNow(options)]),
-    '}',
-  ];
-}
-
-/** The thread goes on under its new number. What it has not run since it was seen to come in is in no sum. */
-function renamedThread(options: FragmentOptions): string[] {
-  return [
-    'if ($old != (uint64)pid) {',
-    '  $ran = (uint64)$r.4;',
-    `  if ($r.3 == ${RUNNING}) { $ran = $ran + (uint64)($now - $r.0); }`,
-    `  print((${['"renamed"', '$now', 'pid', '$old', '$ran', ...(options.btf ? USED : [])].join(', ')}));`,
-    '  if ($r.0) { delete(@off[$old]); }',
-    ...(options.entersAll ? [] : indent(runsFromNow(options))),
-    '}',
-  ];
-}
-
-function runsFromNow(options: FragmentOptions): string[] {
-  const running = entry('$now', '(uint64)pid', '@gen[(uint64)pid]', RUNNING, options);
-  return [`@off[(uint64)pid] = (${running});`, noteFull('@off', '@off[(uint64)pid].0 == 0')];
-}
-
-/** What the running thread has used of the CPU, and how long it was ready without having one. */
-const USED = ['curtask->se.sum_exec_runtime', 'curtask->sched_info.run_delay'];
-
 /** The last switch-out of a thread, with what it used of the CPU, how long it was ready without having one, and its runs. */
 function lastEvent(btf: boolean): string {
   return exitEvent('$now', btf, ...(btf ? [...USED, '$ran'] : []));
-}
-
-/** The fields of an entry of `@off` for a thread that has not run yet, or not since it is followed. */
-function entry(
-  since: string,
-  pid: string,
-  generation: string,
-  state: number,
-  options: FragmentOptions,
-): string {
-  const none = ['(uint64)0', '(uint64)0', '(uint64)0'];
-  return [since, pid, generation, `(uint64)${state}`, ...none, ...otherStacks(options)].join(', ');
-}
-
-/** The fields of an entry of `@off` that is in a variable, but for those that change. */
-function fieldsOf(
-  variable: string,
-  options: FragmentOptions,
-  changed: Readonly<Record<number, string>>,
-): string {
-  const { words, stacks } = stackRoom(options);
-  const fields = Array.from({ length: WORDS + words + stacks }, (_, i) => changed[i] ?? `${variable}.${i}`);
-  return fields.join(', ');
-}
-
-/**
- * A thread waits from the moment on at which it is made. Stacks that are read here are those of the one that makes it. One that
- * is not followed may have the number of one that was, and whose end nobody saw.
- */
-function newThread(options: FragmentOptions): Probe {
-  const isThread = `args->clone_flags & ${CLONE_THREAD}`;
-  const fields = entry('$now', '$pid', '@gen[(uint64)pid]', MADE, options);
-  return {
-    attach: 'tracepoint:task:task_newtask',
-    ...(options.stops ? { predicate: `${STOPPED} == 0` } : {}),
-    comment: 'A new thread waits for its first CPU.',
-    body: [
-      '$now = nsecs;',
-      '$tid = (uint64)args->pid;',
-      `if (@gen[(uint64)pid]${options.children ? '' : ` && (${isThread})`}) {`,
-      '  $pid = $tid;',
-      `  if (${isThread}) { $pid = (uint64)pid; }`,
-      `  @off[$tid] = (${fields});`,
-      `  ${noteFull('@off', '@off[$tid].0 == 0')}`,
-      '  print(("thread", $now, $pid, $tid));',
-      '} else if (@off[$tid].0) {',
-      '  delete(@off[$tid]);',
-      '}',
-    ],
-  };
-}
-
-/** The last switch-out of such a thread says nothing. */
-function exitUnseen({ btf, stops }: FragmentOptions): Probe {
-  return {
-    attach: 'tracepoint:sched:sched_process_exit',
-    predicate: `@gen[(uint64)pid]${unlessStopped({ stops })}`,
-    comment: 'A thread that found no room has an end, too.',
-    body: [`if (@off[(uint64)tid].0 == 0) { ${exitEvent('nsecs', btf, ...(btf ? USED : []))} }`],
-  };
 }
 
 function helper(name: KernelMap['name']): KernelMap {
@@ -254,20 +110,14 @@ function maps(options: FragmentOptions): KernelMap[] {
 /** bpftrace 0.23 has to know what a map holds before its parts are used. */
 function declareMaps(options: FragmentOptions): string[] {
   return [
-    `@off[(uint64)0] = (${entry('(uint64)0', '(uint64)0', '(uint64)0', 0, options)});`,
+    `@off[(uint64)0] = (${newEntry({ since: ZERO, pid: ZERO, generation: ZERO }, 0, options)});`,
     'delete(@off[(uint64)0]);',
     '@extremes[(uint64)0, (uint64)0] = ((uint64)0, (uint64)0);',
     'delete(@extremes[(uint64)0, (uint64)0]);',
   ];
 }
 
-/** Words of an entry of `@off` before its stacks. */
-const WORDS = 7;
-
-/**
- * `@off[tid]`: (since, tgid, exec generation, state, ran, longest, shortest, kernel stack, user stack) of the wait in progress,
- * or of the run; `ran` is how long the thread was on a CPU before that, and its longest and shortest wait are those so far.
- */
+/** A thread that leaves for ever begins no wait, and its exit is told. */
 function startOfWait(options: FragmentOptions): string[] {
   const { entry, followed, pid, generation } = outgoing(options);
   const state = withCall('$state', '$tid', options);
@@ -290,7 +140,7 @@ function startOfWait(options: FragmentOptions): string[] {
 
 /** A thread that comes in while it runs went out unseen, so that its wait is missing: nobody knows how long it ran before. */
 function endOfWait(options: FragmentOptions): string[] {
-  const runs = { 0: '$now', 3: `(uint64)${RUNNING}`, 5: '$most', 6: '$least' };
+  const runs = { since: '$now', state: `(uint64)${RUNNING}`, longest: '$most', shortest: '$least' };
   return [
     'if ($w.0) {',
     '  $most = $w.5;',
@@ -301,7 +151,7 @@ function endOfWait(options: FragmentOptions): string[] {
     '    $wait = (uint64)($now - $w.0);',
     ...indent(indent(addWait({ wait: '$w', tid: '$next', longest: '$most', shortest: '$least' }, options))),
     '  }',
-    `  @off[$next] = (${fieldsOf('$w', options, runs)});`,
+    `  @off[$next] = (${changedEntry('$w', runs, options)});`,
     '}',
   ];
 }
@@ -353,8 +203,7 @@ interface Ending {
 function addWait({ wait, tid, longest, shortest }: Ending, options: FragmentOptions): string[] {
   const { minBlockNs } = options;
   const { words, stacks } = stackRoom(options);
-  const ofStacks = Array.from({ length: words + stacks }, (_, i) => WORDS + i);
-  const key = [1, 2, 3, ...ofStacks].map((field) => `${wait}.${field}`);
+  const key = [`${wait}.1`, `${wait}.2`, `${wait}.3`, ...stacksOf(wait, words + stacks)];
   const sums = [
     `@waits[${[tid, ...key].join(', ')}] = stats($wait);`,
     `if ($wait > ${longest} || $wait < ${shortest}) {`,
