@@ -251,6 +251,8 @@ test('script prints a program that bpftrace alone runs', async () => {
 test('profilers lists them', async () => {
   const { status, stdout } = await btprof(['profilers']);
   expect(status).toBe(0);
-  expect(stdout).toMatch(/^offcpu: .*\n {2}attaches to +sched:sched_switch, task:task_newtask\n/);
+  expect(stdout).toMatch(
+    /^offcpu: .*\n {2}attaches to +sched:sched_switch, task:task_newtask, sched:sched_process_exit\n/,
+  );
   expect(stdout).toMatch(/\nsyscalls: .*\n {2}attaches to +raw_syscalls:sys_enter\n/);
 });
