@@ -4,7 +4,7 @@ import type { Offcpu } from './ebpf-schema.ts';
 import type { CpuTime, Ending, Facts } from './facts.ts';
 import type { Reason } from './reasons.ts';
 import type { Account } from './schema.ts';
-import { type Names, namedByTid } from './threads.ts';
+import { type Names, namedByTid, startOf } from './threads.ts';
 
 /** ns, by `PID:TID`. */
 type Times = ReadonlyMap<string, number>;
@@ -110,7 +110,11 @@ export function cpuTimes(recording: Recording, facts: Facts, { alive }: Ending):
       runDelayNs: (earlier?.runDelayNs ?? 0) + cpu.runDelayNs - (start?.runDelayNs ?? 0),
     });
   };
-  recording.exits.forEach(add);
+  const start = startOf(recording, facts);
+  // What a thread had used that was there before, and is gone before it was named, nobody knows.
+  const isKnown = ({ pid, tid, start: born }: Recording['exits'][number]) =>
+    facts.mode === 'run' || born === 0 || born >= start || named.get(tid)?.pid === pid;
+  recording.exits.filter(isKnown).forEach(add);
   alive.forEach(add);
   for (const { pid, oldTid, cpu } of recording.renamed) {
     add({ pid, tid: oldTid, cpu });

@@ -8,7 +8,7 @@ const number = z.number();
 const whole = z.int().nonnegative();
 const text = z.string();
 
-const kernelPlace = z.object({ symbol: text, offset: number, module: text.optional() });
+const kernelPlace = z.object({ symbol: text, offset: whole, module: text.optional() });
 const cpu = z.object({ onCpuNs: number, runDelayNs: number });
 const thread = z.object({
   pid: whole,
@@ -59,7 +59,7 @@ export const endingSchema = z.object({
   warnings: z.array(text),
 }) satisfies z.ZodType<Ending>;
 
-const userPlace = z.object({ symbol: text, offset: number });
+const userPlace = z.object({ symbol: text, offset: whole });
 const line = z.object({ function: text.nullable(), file: text.nullable(), line: z.int().nullable() });
 
 export const symbolsSchema = z.object({

@@ -12,7 +12,7 @@ export type Field = (typeof FIELDS)[number];
 /** Words of an entry before its stacks. */
 export const WORDS = FIELDS.length;
 
-/** The fields of an entry for a thread that has not run yet, or not since it is followed. */
+/** The fields of an entry for a thread that has neither waited nor run yet, as far as is known. */
 export function newEntry(
   fields: Readonly<Record<'since' | 'pid' | 'generation', string>>,
   state: number,

@@ -47,39 +47,51 @@ export function seesArrival({ held, btf }: FragmentOptions): boolean {
 }
 
 /**
- * A new program has its own stacks, and the thread that starts it, formerly `$old`, the number of its process. Nothing changes
- * once the profiler has asked for the maps.
+ * A new program has its own stacks, and the thread that starts it, formerly `$old`, the number of its process: its run ends, and
+ * another begins. Nothing changes once the profiler has asked for the maps.
  */
 function newProgram(options: FragmentOptions): string[] {
-  const body = ['$r = @off[$old];', ...(options.entersAll ? knownThread(options) : renamedThread(options))];
+  const next = { since: '$now', generation: '@gen[(uint64)pid]', state: `(uint64)${RUNNING}`, ran: '$ran' };
+  const renamed = ['if ($old != (uint64)pid) {', ...indent(renamedThread(options)), '}'];
+  const known = [
+    ...runUntilNow('$old'),
+    'if ($old == (uint64)pid && $r.0) {',
+    `  @off[$old] = (${changedEntry('$r', next, options)});`,
+    '} else {',
+    ...indent([...renamed, ...runsFromNow(options)]),
+    '}',
+  ];
+  const unknown = [
+    'if ($old != (uint64)pid) {',
+    ...indent([...runUntilNow('$old'), ...renamedThread(options), ...runsFromNow(options)]),
+    '}',
+  ];
+  const body = options.entersAll ? known : unknown;
   return [
     '$old = (uint64)args->old_pid;',
     ...(options.stops ? [`if (${STOPPED} == 0) {`, ...indent(body), '}'] : body),
   ];
 }
 
-function knownThread(options: FragmentOptions): string[] {
-  const same = changedEntry('$r', { generation: '@gen[(uint64)pid]' }, options);
+/**
+ * Puts the entry of a thread that runs into `$r`, and into `$ran` how long it has run. One that came in unseen has a wait of
+ * unknown end; one that was named, and has not gone out since, had none.
+ */
+function runUntilNow(tid: string): string[] {
   return [
-    'if ($old == (uint64)pid && $r.0) {',
-    `  @off[$old] = (${same});`,
+    `$r = @off[${tid}];`,
+    '$ran = (uint64)$r.4;',
+    `if ($r.3 == ${RUNNING} || $r.3 == ${SEEDED}) {`,
+    '  $ran = $ran + (uint64)($now - $r.0);',
     '} else {',
-    ...indent([...renamedThread(options), ...runsFromNow(options)]),
+    `  @missed[${tid}] = @missed[${tid}] + 1;`,
     '}',
   ];
 }
 
-/** The thread goes on under its new number. What it has not run since it was seen to come in is in no sum. */
-function renamedThread(options: FragmentOptions): string[] {
-  return [
-    'if ($old != (uint64)pid) {',
-    '  $ran = (uint64)$r.4;',
-    `  if ($r.3 == ${RUNNING}) { $ran = $ran + (uint64)($now - $r.0); }`,
-    `  print((${['"renamed"', '$now', 'pid', '$old', '$ran', ...(options.btf ? USED : [])].join(', ')}));`,
-    '  if ($r.0) { delete(@off[$old]); }',
-    ...(options.entersAll ? [] : indent(runsFromNow(options))),
-    '}',
-  ];
+function renamedThread({ btf }: FragmentOptions): string[] {
+  const told = ['"renamed"', '$now', 'pid', '$old', '$ran', ...(btf ? USED : [])];
+  return [`print((${told.join(', ')}));`, 'if ($r.0) { delete(@off[$old]); }'];
 }
 
 function runsFromNow(options: FragmentOptions): string[] {
@@ -117,12 +129,28 @@ export function newThread(options: FragmentOptions): Probe {
   };
 }
 
-/** The last switch-out of such a thread says nothing. */
-export function exitUnseen({ btf, stops }: FragmentOptions): Probe {
+/**
+ * A thread that has no entry when it exits gets one, so that its last switch-out tells its end. One that finds no room again
+ * tells it here.
+ */
+export function entryAtExit(options: FragmentOptions): Probe {
+  const { btf } = options;
+  const fields = newEntry(
+    { since: '$now', pid: '(uint64)pid', generation: '@gen[(uint64)pid]' },
+    RUNNING,
+    options,
+  );
   return {
     attach: 'tracepoint:sched:sched_process_exit',
-    predicate: `@gen[(uint64)pid]${unlessStopped({ stops })}`,
-    comment: 'A thread that found no room has an end, too.',
-    body: [`if (@off[(uint64)tid].0 == 0) { ${exitEvent('nsecs', btf, ...(btf ? USED : []))} }`],
+    predicate: `@gen[(uint64)pid]${unlessStopped(options)}`,
+    comment: 'A thread that was not seen, or found no room, has an end, too.',
+    body: [
+      '$tid = (uint64)tid;',
+      'if (@off[$tid].0 == 0) {',
+      '  $now = nsecs;',
+      `  @off[$tid] = (${fields});`,
+      `  if (@off[$tid].0 == 0) { ${exitEvent('$now', btf, ...(btf ? USED : []))} }`,
+      '}',
+    ],
   };
 }

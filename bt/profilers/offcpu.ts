@@ -1,7 +1,7 @@
 import { indent, type KernelMap, noteFull, unlessStopped } from '../program.ts';
 import { exitEvent } from '../tracking.ts';
 import { changedEntry, newEntry, stacksOf, WORDS, ZERO } from './off-entry.ts';
-import { arrival, exitUnseen, newThread, seesArrival, threadHooks, USED } from './off-threads.ts';
+import { arrival, entryAtExit, newThread, seesArrival, threadHooks, USED } from './off-threads.ts';
 import type { FragmentOptions, Profiler } from './profiler.ts';
 import { saveStacks, stackRoom } from './stacks.ts';
 import { withCall } from './syscall-times.ts';
@@ -39,7 +39,7 @@ export const offcpu: Profiler = {
         body: switchOf(options),
       },
       newThread(options),
-      ...(options.entersAll ? [exitUnseen(options)] : []),
+      ...(options.entersAll ? [entryAtExit(options)] : []),
     ],
     exitsSeen: true,
     maps: [...maps(options), ...(seesArrival(options) ? [helper('@arrived'), helper('@used')] : [])],
@@ -65,6 +65,7 @@ function switchOf(options: FragmentOptions): string[] {
 }
 
 const ENTRY = '$p = @off[$tid];';
+const PROCESS = ['$pid = (uint64)pid;', '$gen = @gen[$pid];'];
 
 /**
  * The thread that goes out: its entry `$p` says whose it is, where each thread has one from its first moment on. Where the
@@ -73,10 +74,7 @@ const ENTRY = '$p = @off[$tid];';
 function outgoing({ entersAll }: FragmentOptions) {
   return entersAll
     ? { lookup: [ENTRY], entry: [], followed: '$p.0', pid: '$p.1', generation: '$p.2' }
-    : {
-        ...{ lookup: ['$pid = (uint64)pid;', '$gen = @gen[$pid];'], entry: [ENTRY] },
-        ...{ followed: '$gen', pid: '$pid', generation: '$gen' },
-      };
+    : { lookup: PROCESS, entry: [ENTRY], followed: '$gen', pid: '$pid', generation: '$gen' };
 }
 
 /** The last switch-out of a thread, with what it used of the CPU, how long it was ready without having one, and its runs. */

@@ -101,6 +101,15 @@ describe('time on the CPU', () => {
     expect(timesOf([exit(8, 1300, 101)], { named })).toEqual(used);
   });
 
+  test('of a thread that was there before, and gone before it was named, is not known', () => {
+    const lines = [
+      ['start', 1000],
+      ['exit', 9000, 7, 8, 999, 'x', 300, 20],
+      ['exit', 9000, 7, 9, 1001, 'y', 40, 2],
+    ];
+    expect(timesOf(lines, { mode: 'attach' })).toEqual([['7:9', { onCpuNs: 40, runDelayNs: 2 }]]);
+  });
+
   test('of a number that is used again is that of all who had it', () => {
     const lines = [exit(8, 300, 20), exit(8, 5, 1)];
     expect(timesOf(lines)).toEqual([['7:8', { onCpuNs: 305, runDelayNs: 21 }]]);

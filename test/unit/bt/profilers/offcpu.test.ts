@@ -50,7 +50,7 @@ describe('the fragment', () => {
     const noted = (key: string) => `if (@off[${key}].0 == 0) { @full["@off"] = 1; }`;
     for (const [lines, key, look] of [
       [seeds, '$named', noted('$named')],
-      [made.slice(made.lastIndexOf('$now = nsecs;')), '$tid', noted('$tid')],
+      [made.slice(made.indexOf('$pid = $tid;')), '$tid', noted('$tid')],
       [starts, '$tid', `if ($p.0 == 0) { ${noted('$tid')} }`],
     ] as const) {
       const begun = lines.findIndex((line) => line.startsWith(`@off[${key}] = (`));
@@ -191,11 +191,12 @@ describe('a new thread', () => {
       offcpu
         .fragment({ ...OPTIONS, entersAll })
         .probes.filter((probe) => probe.attach === 'tracepoint:sched:sched_process_exit');
-    expect(
-      exits(true)
-        .flatMap((probe) => probe.body)
-        .join(),
-    ).toMatch(/^if \(@off\[\(uint64\)tid\]\.0 == 0\) \{ print\(\("exit", .*run_delay\)\); \}$/);
+    const body = exits(true).flatMap((probe) => probe.body.map((line) => line.trim()));
+    expect(body.filter((line) => line.startsWith('if'))).toEqual([
+      'if (@off[$tid].0 == 0) {',
+      expect.stringMatching(/^if \(@off\[\$tid\]\.0 == 0\) \{ print\(\("exit", .*run_delay\)\); \}$/),
+    ]);
+    expect(body).toContainEqual(expect.stringMatching(/^@off\[\$tid\] = \(\$now, .*, \(uint64\)16384, /));
     expect(exits(false)).toEqual([]);
   });
 });
@@ -231,10 +232,20 @@ describe('a new program', () => {
     const lines = hookOf({});
     const at = lines.indexOf('if ($old == (uint64)pid && $r.0) {');
     expect(lines.slice(at + 1, at + 3)).toEqual([
-      '@off[$old] = ($r.0, $r.1, @gen[(uint64)pid], $r.3, $r.4, $r.5, $r.6);',
+      '@off[$old] = ($now, $r.1, @gen[(uint64)pid], (uint64)16384, $ran, $r.5, $r.6);',
       '} else {',
     ]);
-    expect(hookOf({ entersAll: false }).join()).not.toContain('else');
+    expect(hookOf({ entersAll: false })).not.toContain('if ($old == (uint64)pid && $r.0) {');
+  });
+
+  test('ends the run of its thread, of which more is known when it was seen to come in', () => {
+    const lines = hookOf({});
+    const at = lines.indexOf('if ($r.3 == 16384 || $r.3 == 4096) {');
+    expect(lines.slice(at + 1, at + 4)).toEqual([
+      '$ran = $ran + (uint64)($now - $r.0);',
+      '} else {',
+      '@missed[$old] = @missed[$old] + 1;',
+    ]);
   });
 
   test.each([true, false])('gives the thread that starts it the number of its process: %s', (entersAll) => {
