@@ -100,8 +100,11 @@ export function lifetimes(
     const ns = Math.max(0, until - Math.max(from, span.start) - held);
     lived.set(keyOf(thread), (lived.get(keyOf(thread)) ?? 0) + ns);
   };
-  for (const exit of recording.exits)
-    add(exit, bornBefore(exit, exit.at) ?? (exit.start > 0 ? exit.start : undefined), exit.at);
+  // The start is that of the thread that ended: the birth may be that of one which had its number before.
+  for (const exit of recording.exits) {
+    const birth = bornBefore(exit, exit.at);
+    add(exit, exit.start > 0 ? Math.max(birth ?? 0, exit.start) : birth, exit.at);
+  }
   for (const thread of alive) add(thread, bornBefore(thread, span.end), span.end);
   for (const { pid, oldTid: tid, at } of recording.renamed)
     add({ pid, tid }, bornBefore({ pid, tid }, at), at);

@@ -90,8 +90,8 @@ test('threads that ran before are known by their numbers', () => {
 });
 
 describe('lifetimes', () => {
-  const lifetimeOf = (lines: readonly string[], named: Facts['named']) => {
-    const alive = [{ pid: 10, tid: 11, comm: 'x', state: 'S' }];
+  const LIVES: Facts['named'] = [{ pid: 10, tid: 11, comm: 'x', state: 'S' }];
+  const lifetimeOf = (lines: readonly string[], named: Facts['named'], alive = LIVES) => {
     const facts = { ...SLEEP_FACTS, mode: 'attach' as const, pids: [10], startNs: 1000, named };
     const ending = { ...SLEEP_ENDING, endNs: 9000, alive };
     const span = { start: 1000, end: 9000, wall: 8000 };
@@ -109,6 +109,12 @@ describe('lifetimes', () => {
   test('one that exited counts from its start, or from that of the collection', () => {
     expect(lifetimeOf(['{"type": "value", "data": ["exit",5000,10,11,3000,"x"]}'], [])).toBe(2000);
     expect(lifetimeOf(['{"type": "value", "data": ["exit",5000,10,11,500,"x"]}'], [])).toBe(4000);
+  });
+
+  test('one that has the number of another, whose end was not seen, counts from its own start', () => {
+    const events = ['["thread",2000,10,11]', '["exit",5000,10,11,4990,"x"]'];
+    const lines = events.map((data) => `{"type": "value", "data": ${data}}`);
+    expect(lifetimeOf(lines, [], [])).toBe(10);
   });
 
   test('one whose end comes before the start of the collection lived no time in it', () => {
