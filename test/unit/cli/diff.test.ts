@@ -145,7 +145,7 @@ describe('the page', () => {
   });
 
   test('has a row for each change, marked where it may be chance', () => {
-    const text = page(OLD, NEW, { verbose: true });
+    const text = page(OLD, NEW);
     const rows = text.split('\n').map((line) => line.trim().split(/ {2,}/));
     const [wall, wallAfter] = [OLD.metadata.wall_time_ns, NEW.metadata.wall_time_ns];
     expect(rows).toContainEqual([...timeCells(wall, wallAfter), '?', 'wall time']);
