@@ -87,9 +87,9 @@ export function kernelBytes(
   { maps, stackStore }: Pick<Means, 'maps' | 'stackStore'>,
   { mapEntries, stackDepth, cpus, bufferPages }: Limits,
 ): number {
-  const there = maps.filter(({ shorterThan = 0 }) => stackDepth >= 2 * shorterThan);
-  const stack = ({ shorterThan: frames = stackDepth }: KernelMap) =>
-    (stackStore === 'inline' ? frames + 2 : 3) * WORD;
+  const there = maps.filter(({ short }) => !short || stackDepth >= short.from);
+  const stack = ({ short }: KernelMap) =>
+    (stackStore === 'inline' ? (short?.frames ?? stackDepth) + 2 : 3) * WORD;
   const hashed = there.map((map) => (isVariable(map) ? 1 : mapEntries) * entryBytes(map, stack(map), cpus));
   const stacks = there.some((map) => map.stacksInKey || map.stacksInValue);
   const shared =

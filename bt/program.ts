@@ -24,8 +24,8 @@ export interface KernelMap {
   readonly noticed?: boolean;
   readonly stacksInKey?: number;
   readonly stacksInValue?: number;
-  /** Its stacks have fewer frames than this; it is there where at least twice as many may be taken. */
-  readonly shorterThan?: number;
+  /** The most frames of its stacks, and how many have to be asked for, that it is there at all. */
+  readonly short?: { readonly frames: number; readonly from: number };
 }
 
 /** What a profiler, or the tracking that all share, adds to the program. */

@@ -4,15 +4,15 @@ import { changedEntry, newEntry } from './off-entry.ts';
 import type { FragmentOptions } from './profiler.ts';
 import { MADE, RUNNING, SEEDED } from './waits.ts';
 
-/** A process that runs a new program has one thread. */
-const COMMAND = { since: '$now', pid: '(uint64)pid' };
+/** An entry from now on for the process that a probe runs in. */
+const CURRENT = { since: '$now', pid: '(uint64)pid', generation: '@gen[(uint64)pid]' };
 
 /** What the profiler does where threads are followed: each has an entry from then on. */
 export function threadHooks(options: FragmentOptions): Hooks {
   return {
     onCommand: [
       ...(seesArrival(options) ? [BEGAN] : []),
-      `@off[(uint64)pid] = (${newEntry({ ...COMMAND, generation: '(uint64)1' }, RUNNING, options)});`,
+      `@off[(uint64)pid] = (${newEntry({ ...CURRENT, generation: '(uint64)1' }, RUNNING, options)});`,
     ],
     onProgram: newProgram(options),
     onFreed: ['$left = @off[$gone];', 'if ($left.0) {', '  delete(@off[$gone]);', '}'],
@@ -20,7 +20,7 @@ export function threadHooks(options: FragmentOptions): Hooks {
       '$now = nsecs;',
       '$w = @off[$named];',
       'if ($w.0 == 0) {',
-      `  @off[$named] = (${newEntry({ since: '$now', pid: '$named', generation: '(uint64)1' }, SEEDED, options)});`,
+      `  @off[$named] = (${newEntry({ ...CURRENT, pid: '$named', generation: '(uint64)1' }, SEEDED, options)});`,
       `  ${noteFull('@off', '@off[$named].0 == 0')}`,
       '}',
     ],
@@ -54,7 +54,7 @@ function newProgram(options: FragmentOptions): string[] {
   const next = { since: '$now', generation: '@gen[(uint64)pid]', state: `(uint64)${RUNNING}`, ran: '$ran' };
   const renamed = ['if ($old != (uint64)pid) {', ...indent(renamedThread(options)), '}'];
   const known = [
-    ...runUntilNow('$old'),
+    ...runUntilNow(),
     'if ($old == (uint64)pid && $r.0) {',
     `  @off[$old] = (${changedEntry('$r', next, options)});`,
     '} else {',
@@ -63,7 +63,7 @@ function newProgram(options: FragmentOptions): string[] {
   ];
   const unknown = [
     'if ($old != (uint64)pid) {',
-    ...indent([...runUntilNow('$old'), ...renamedThread(options), ...runsFromNow(options)]),
+    ...indent([...runUntilNow(), ...renamedThread(options), ...runsFromNow(options)]),
     '}',
   ];
   const body = options.entersAll ? known : unknown;
@@ -77,14 +77,14 @@ function newProgram(options: FragmentOptions): string[] {
  * Puts the entry of a thread that runs into `$r`, and into `$ran` how long it has run. One that came in unseen has a wait of
  * unknown end; one that was named, and has not gone out since, had none.
  */
-function runUntilNow(tid: string): string[] {
+function runUntilNow(): string[] {
   return [
-    `$r = @off[${tid}];`,
+    '$r = @off[$old];',
     '$ran = (uint64)$r.4;',
     `if ($r.3 == ${RUNNING} || $r.3 == ${SEEDED}) {`,
     '  $ran = $ran + (uint64)($now - $r.0);',
     '} else {',
-    `  @missed[${tid}] = @missed[${tid}] + 1;`,
+    '  @missed[$old] = @missed[$old] + 1;',
     '}',
   ];
 }
@@ -95,7 +95,7 @@ function renamedThread({ btf }: FragmentOptions): string[] {
 }
 
 function runsFromNow(options: FragmentOptions): string[] {
-  const running = newEntry({ ...COMMAND, generation: '@gen[(uint64)pid]' }, RUNNING, options);
+  const running = newEntry(CURRENT, RUNNING, options);
   return [`@off[(uint64)pid] = (${running});`, noteFull('@off', '@off[(uint64)pid].0 == 0')];
 }
 
@@ -108,7 +108,7 @@ export const USED = ['curtask->se.sum_exec_runtime', 'curtask->sched_info.run_de
  */
 export function newThread(options: FragmentOptions): Probe {
   const isThread = `args->clone_flags & ${CLONE_THREAD}`;
-  const fields = newEntry({ since: '$now', pid: '$pid', generation: '@gen[(uint64)pid]' }, MADE, options);
+  const fields = newEntry({ ...CURRENT, pid: '$pid' }, MADE, options);
   return {
     attach: 'tracepoint:task:task_newtask',
     ...(options.stops ? { predicate: `${STOPPED} == 0` } : {}),
@@ -135,11 +135,6 @@ export function newThread(options: FragmentOptions): Probe {
  */
 export function entryAtExit(options: FragmentOptions): Probe {
   const { btf } = options;
-  const fields = newEntry(
-    { since: '$now', pid: '(uint64)pid', generation: '@gen[(uint64)pid]' },
-    RUNNING,
-    options,
-  );
   return {
     attach: 'tracepoint:sched:sched_process_exit',
     predicate: `@gen[(uint64)pid]${unlessStopped(options)}`,
@@ -148,7 +143,7 @@ export function entryAtExit(options: FragmentOptions): Probe {
       '$tid = (uint64)tid;',
       'if (@off[$tid].0 == 0) {',
       '  $now = nsecs;',
-      `  @off[$tid] = (${fields});`,
+      `  @off[$tid] = (${newEntry(CURRENT, RUNNING, options)});`,
       `  if (@off[$tid].0 == 0) { ${exitEvent('$now', btf, ...(btf ? USED : []))} }`,
       '}',
     ],

@@ -109,7 +109,13 @@ function numberIn(kind: Kind, lookup: Lookup, whole: string, { dwarfGeneration }
 
 /** What the numbers need. Stacks are printed after the sums that have their numbers; `@off`, when no more are added. */
 export function numberedStacks(stackDepth: number): Fragment {
-  const short = { role: 'helper', key: 0, value: 1, stacksInKey: 1, shorterThan: SHORT_FRAMES } as const;
+  const short = {
+    role: 'helper',
+    key: 0,
+    value: 1,
+    stacksInKey: 1,
+    short: { frames: SHORT_FRAMES, from: SHORT_PAYS },
+  } as const;
   const stacks = { role: 'result', key: 1, value: 0, stacksInValue: 1, noticed: true } as const;
   const numbers = { role: 'helper', key: 0, value: 1, stacksInKey: 1 } as const;
   return {

@@ -203,11 +203,21 @@ describe('the memory of a map, by hand', () => {
     ['2 words for each CPU', 'inline', { key: 2, value: 2, perCpu: true }, 80 + 16 + 8 + 2 * 16],
     ['a string of 64 bytes', 'inline', { key: 8, perCpu: true }, 80 + 64 + 8 + 2 * 8],
     ['a stack inline for a key', 'inline', { key: 0, stacksInKey: 1 }, 80 + (127 + 2) * 8 + 8],
-    ['a stack of 32 frames', 'inline', { key: 0, stacksInKey: 1, shorterThan: 32 }, 80 + (32 + 2) * 8 + 8],
+    [
+      'a stack of 32 frames',
+      'inline',
+      { key: 0, stacksInKey: 1, short: { frames: 32, from: 64 } },
+      80 + (32 + 2) * 8 + 8,
+    ],
     ['2 stacks inline in the key', 'inline', { stacksInKey: 2 }, 80 + 8 + 2 * (127 + 2) * 8 + 8],
     ['2 stacks inline in the value', 'inline', { stacksInValue: 2 }, 80 + 8 + 8 + 2 * (127 + 2) * 8],
   ])('of %s', (_, stackStore, changes, bytes) => {
     expect(kernelBytes({ maps: [map(changes)], stackStore }, LIMITS)).toBe(1000 * bytes);
+  });
+
+  test('of short stacks is none where stacks are not much longer', () => {
+    const maps = [map({ key: 0, stacksInKey: 1, short: { frames: 32, from: 128 } })];
+    expect(kernelBytes({ maps, stackStore: 'inline' }, LIMITS)).toBe(0);
   });
 
   test('of a variable is that of one entry', () => {
