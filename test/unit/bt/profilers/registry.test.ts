@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { UsageError } from '../../../../bt/errors.ts';
 import { PROFILERS, selectProfilers } from '../../../../bt/profilers/registry.ts';
+import { OPTIONS } from './fragment-options.ts';
 
 test('names select profilers in the order of the registry, each once', () => {
   expect(selectProfilers(['syscalls', 'offcpu', 'syscalls']).map((p) => p.name)).toEqual([
@@ -30,32 +31,14 @@ test('names are unique', () => {
 });
 
 describe.each(PROFILERS)('$name', (profiler) => {
-  const options = {
-    stackMode: 'perf',
-    losesFirstCounts: false,
-    callTimes: false,
-    children: true,
-    held: undefined,
-    dwarfPids: [],
-    dwarfGeneration: 1,
-    entersAll: true,
-    minBlockNs: 0,
-    stacks: true,
-    numberStacks: false,
-    stackDepth: 127,
-    btf: true,
-    arch: 'x86_64',
-    stops: false,
-  } as const;
-
   test('attaches to what it says it does, and to no others', () => {
-    const attached = profiler.fragment(options).probes.map((probe) => probe.attach);
+    const attached = profiler.fragment(OPTIONS).probes.map((probe) => probe.attach);
     const tracepoints = profiler.tracepoints.map((name) => `tracepoint:${name}`);
     expect(attached).toEqual([...tracepoints, ...(profiler.timer ? [profiler.timer] : [])]);
   });
 
   test('has results, and says in one line what it is and costs', () => {
-    expect(profiler.fragment(options).maps.map((map) => map.role)).toContain('result');
+    expect(profiler.fragment(OPTIONS).maps.map((map) => map.role)).toContain('result');
     for (const text of [profiler.summary, profiler.cost, ...profiler.caveats]) {
       expect(text).toMatch(/^[^\n]{10,120}$/);
     }

@@ -4,6 +4,7 @@ import type { FragmentOptions } from '../../../../bt/profilers/profiler.ts';
 import { numberedStacks, readStacks, saveStacks, splitStacks } from '../../../../bt/profilers/stacks.ts';
 import { readOpenWait, readWait } from '../../../../bt/profilers/waits.ts';
 import type { Entry } from '../../../../parsers/entries.ts';
+import { OPTIONS } from './fragment-options.ts';
 
 const KERNEL = '\nffffffff821f94c3\nffffffff8220043e\n';
 const USER = '\n7fdb5baed503\n11e1a300\n';
@@ -46,25 +47,9 @@ describe('stacks that have numbers', () => {
 });
 
 describe('a stack is looked up by a short key when it is short', () => {
-  const OPTIONS: FragmentOptions = {
-    stackMode: 'raw',
-    losesFirstCounts: false,
-    callTimes: false,
-    children: true,
-    held: 7,
-    entersAll: true,
-    dwarfPids: [],
-    dwarfGeneration: 1,
-    minBlockNs: 0,
-    stacks: true,
-    numberStacks: true,
-    stackDepth: 127,
-    btf: true,
-    arch: 'x86_64',
-    stops: true,
-  };
+  const NUMBERED: FragmentOptions = { ...OPTIONS, numberStacks: true, stops: true };
   const linesOf = (changes: Partial<FragmentOptions>) =>
-    saveStacks({ ...OPTIONS, ...changes }, () => []).map((line) => line.trim());
+    saveStacks({ ...NUMBERED, ...changes }, () => []).map((line) => line.trim());
   const lookups = (lines: readonly string[]) => lines.flatMap((l) => /^\$\w+ = (@.*);/.exec(l)?.[1] ?? []);
 
   test('and all of it is kept', () => {

@@ -1,28 +1,11 @@
 import { describe, expect, test } from 'vitest';
 import type { FragmentOptions } from '../../../../bt/profilers/profiler.ts';
 import { readCall, syscalls } from '../../../../bt/profilers/syscalls.ts';
+import { OPTIONS } from './fragment-options.ts';
 
 describe('the fragment', () => {
   type Changes = Pick<FragmentOptions, 'btf' | 'arch'> & Partial<FragmentOptions>;
-  const fragmentOf = (options: Changes) =>
-    syscalls.fragment({
-      ...{
-        stackMode: 'raw',
-        losesFirstCounts: false,
-        callTimes: false,
-        children: true,
-        held: undefined,
-        dwarfPids: [],
-        dwarfGeneration: 1,
-        entersAll: true,
-        minBlockNs: 0,
-        stacks: true,
-        numberStacks: false,
-        stackDepth: 127,
-        stops: false,
-      },
-      ...options,
-    });
+  const fragmentOf = (options: Changes) => syscalls.fragment({ ...OPTIONS, ...options });
   /** What is done for a followed process. */
   const bodyOf = (options: Changes) => {
     const [pid, followed, ...body] = fragmentOf(options).probes.flatMap((probe) => probe.body);
