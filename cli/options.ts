@@ -69,7 +69,7 @@ export function addProfileOptions(command: Command): Command {
   command.option('--lines', 'also file, line and inlined functions, from debug information');
   command.option(
     '--no-self-measure',
-    'leave out what our own programs cost; to measure that takes 80 ns an event',
+    'leave out what btprof itself costs; to measure that takes 80 ns an event',
   );
   command.option('--no-symbol-cache', 'read all symbols anew, and keep none');
   command.option('--map-entries <n>', 'room of each kernel map (default: by memory)', parseMapEntries);

@@ -56,6 +56,10 @@ export const endingSchema = z.object({
   skippedRuns: whole,
   programTime: z.object({ timeNs: whole, runs: whole }).nullable().optional(),
   untimed: text.optional(),
+  footprint: z
+    .object({ cpuNs: whole, btprofBytes: whole, bpftraceBytes: whole, mapBytes: whole })
+    .nullable()
+    .optional(),
   warnings: z.array(text),
 }) satisfies z.ZodType<Ending>;
 

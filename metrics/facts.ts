@@ -86,6 +86,8 @@ export interface Ending {
   readonly programTime?: ProgramTime | null | undefined;
   /** Why it did not; none when that was not asked for. */
   readonly untimed?: string | undefined;
+  /** What else was taken; null when that was not asked for, or bpftrace had ended. */
+  readonly footprint?: Footprint | null | undefined;
   readonly warnings: readonly string[];
 }
 
@@ -93,6 +95,17 @@ export interface ProgramTime {
   readonly timeNs: number;
   /** How often a program ran. */
   readonly runs: number;
+}
+
+/** What btprof and bpftrace take, besides the programs in the kernel. */
+export interface Footprint {
+  /** Of both, in user code and in the kernel, while the collection lasted. */
+  readonly cpuNs: number;
+  /** Resident memory of btprof, the most until the maps had been read. */
+  readonly btprofBytes: number;
+  readonly bpftraceBytes: number;
+  /** What the kernel's maps take. */
+  readonly mapBytes: number;
 }
 
 /** Executable rows of /proc/PID/maps by `PID:GENERATION`. */

@@ -60,6 +60,7 @@ export function quality(
     stacks_incomplete: found.incomplete,
     symbols_unread: problems.length,
     overhead: overheadOf(ending, found.wall),
+    footprint: footprintOf(ending, found.wall),
     warnings: [
       ...ending.warnings,
       ...(found.stacksMissing > 0 ? [MISSING_STACKS] : []),
@@ -78,12 +79,24 @@ function sum(counts: readonly (number | undefined)[]): number {
 function overheadOf({ programTime }: Ending, wall: number): Quality['overhead'] {
   if (!programTime) return null;
   const { timeNs, runs } = programTime;
-  return { bpf_time_ns: timeNs, bpf_events: runs, cpu_share: wall > 0 ? round(timeNs / wall) : 0 };
+  return { bpf_time_ns: timeNs, bpf_events: runs, cpu_share: shareOf(timeNs, wall) };
 }
 
-/** To millionths. */
-function round(share: number): number {
-  return Math.round(share * 1e6) / 1e6;
+function footprintOf({ footprint }: Ending, wall: number): Quality['footprint'] {
+  if (!footprint) return null;
+  const { cpuNs, btprofBytes, bpftraceBytes, mapBytes } = footprint;
+  return {
+    cpu_time_ns: cpuNs,
+    cpu_share: shareOf(cpuNs, wall),
+    btprof_peak_bytes: btprofBytes,
+    bpftrace_peak_bytes: bpftraceBytes,
+    map_bytes: mapBytes,
+  };
+}
+
+/** Of one CPU, to millionths. */
+function shareOf(ns: number, wall: number): number {
+  return wall > 0 ? Math.round((ns / wall) * 1e6) / 1e6 : 0;
 }
 
 export function untimedHints({ untimed }: Ending): string[] {

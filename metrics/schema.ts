@@ -74,6 +74,16 @@ export const qualitySchema = z.object({
     .describe(
       "by the kernel's own count; null when it was not asked, or does not tell: then a hint says why",
     ),
+  footprint: z
+    .object({
+      cpu_time_ns: ns.describe('of btprof and bpftrace while the collection lasted, to 10 ms'),
+      cpu_share: z.number().describe('of one CPU: cpu_time_ns by wall_time_ns'),
+      btprof_peak_bytes: count.describe('resident memory, the most until the maps had been read'),
+      bpftrace_peak_bytes: count,
+      map_bytes: count.describe("memory of the kernel's maps"),
+    })
+    .nullable()
+    .describe('what btprof and bpftrace took besides our programs; null when that was not asked for'),
   warnings: z.array(z.string()),
   hints: z.array(z.string()).describe('what would show more'),
 });

@@ -86,6 +86,24 @@ export function parseStartTicks(text: string): number | undefined {
   return ticks === undefined ? undefined : Number(ticks);
 }
 
+/** Ticks a second (USER_HZ). */
+export const TICKS = 100;
+
+/** What a process has used of the CPUs with all its threads, in user code and in the kernel, ns, from /proc/PID/stat. */
+export function parseCpuTime(text: string): number | undefined {
+  const [user, system] = text
+    .slice(text.lastIndexOf(')') + 2)
+    .split(' ')
+    .slice(11, 13);
+  return system === undefined ? undefined : (Number(user) + Number(system)) * (1e9 / TICKS);
+}
+
+/** The most that a process had of resident memory, bytes, from /proc/PID/status. */
+export function parsePeakMemory(text: string): number | undefined {
+  const kilobytes = /^VmHWM:\s+(\d+) kB$/m.exec(text)?.[1];
+  return kilobytes === undefined ? undefined : Number(kilobytes) * 1024;
+}
+
 /** When the machine booted, in seconds since 1970, from /proc/stat. */
 export function parseBootTime(text: string): number | undefined {
   const seconds = /^btime (\d+)$/m.exec(text)?.[1];

@@ -10,6 +10,7 @@ import { BtprofError } from '../errors.ts';
 import type { Follow } from '../tracking.ts';
 import { endingOf, followed } from './ending.ts';
 import { resumeShouldWeDie } from './entry.ts';
+import { watchCpuTime } from './footprint.ts';
 import type { HeldTarget } from './held-target.ts';
 import type { MappingCache } from './mappings.ts';
 import { type ProgramTiming, timePrograms } from './program-time.ts';
@@ -102,6 +103,7 @@ export async function collect(options: CollectOptions): Promise<Collection> {
   });
   const timed = await timing;
   const runs = first.programRuns();
+  const cpuTime = options.selfMeasure ? watchCpuTime(first.tracer.pid) : undefined;
   const began = performance.now();
   facts = { ...factsOf(options, first), named: begin(first, subject, timed) };
   options.onStart(facts);
@@ -119,6 +121,7 @@ export async function collect(options: CollectOptions): Promise<Collection> {
     byDwarf: next !== 'not needed',
     timed: timed && timed.problem === undefined ? runs : undefined,
     untimed: timed?.problem,
+    cpuTime,
   });
   timed?.stop();
   const close = async () => {
@@ -139,13 +142,15 @@ interface Ended {
   readonly broken: BtprofError | undefined;
   readonly timed: ProgramRuns | undefined;
   readonly untimed: string | undefined;
+  /** What btprof and a bpftrace have used of the CPUs since, ns; undefined when that was not asked for. */
+  readonly cpuTime: ((tracer: number) => number) | undefined;
 }
 
 /** Takes the result of a session whose collection has ended. */
 async function finished(
   options: CollectOptions,
   session: Session,
-  { facts, cause, began, broken, ...how }: Ended,
+  { facts, cause, began, broken, cpuTime, ...how }: Ended,
 ): Promise<Collection> {
   const { subject, debug } = options;
   const { tracer, recording, symbols } = session;
@@ -154,6 +159,7 @@ async function finished(
   const looked = performance.now();
   const alive = liveThreads(followed(recording, facts, subject));
   const { length: exitsBefore } = recording.exits;
+  const cpuNs = cpuTime?.(tracer.pid);
   const stopped = cause === 'tracer' ? performance.now() : await session.printMaps();
   const aliveAgeNs = Math.ceil((stopped - looked) * 1e6);
   const failure = broken ?? (recording.end === undefined ? await diedMidway(session) : undefined);
@@ -161,10 +167,11 @@ async function finished(
   const ending = {
     ...(await endingOf(options, session, facts, {
       ...how,
+      elapsedNs,
+      cpuNs,
       failure,
       alive: without(alive, recording.exits.slice(exitsBefore)),
     })),
-    elapsedNs,
     aliveAgeNs,
   };
   for (const remark of tracer.remarks()) debug(`bpftrace: ${remark}`);

@@ -1,13 +1,17 @@
 import type { Ending, Facts, LiveThread, MappingTexts, ProgramTime } from '../../metrics/facts.ts';
 import { isRuntime } from '../../metrics/hints.ts';
+import { formatShare } from '../../metrics/units.ts';
 import type { Recording } from '../../parsers/recording.ts';
 import type { BtprofError } from '../errors.ts';
 import type { CollectOptions, Subject } from './collect.ts';
+import { footprintOf } from './footprint.ts';
 import type { Session } from './session.ts';
 import { threadsOf } from './threads.ts';
 import type { ProgramRuns } from './tracer.ts';
 
 interface HowEnded {
+  /** How long the collection took by our own clock, ns. */
+  readonly elapsedNs: number;
   /** Why bpftrace ended by itself. */
   readonly failure: BtprofError | undefined;
   /** Threads of followed processes that were alive when the end was asked for, and had not exited when it came. */
@@ -16,6 +20,8 @@ interface HowEnded {
   readonly timed: ProgramRuns | undefined;
   /** Why it does not; undefined also when that was not asked for. */
   readonly untimed: string | undefined;
+  /** What btprof and bpftrace used of the CPUs, ns; undefined when that was not asked for. */
+  readonly cpuNs: number | undefined;
   /** Whether the command was to be unwound by DWARF from its entry on. */
   readonly byDwarf: boolean;
 }
@@ -26,13 +32,14 @@ export async function endingOf(
   session: Session,
   facts: Facts,
   end: HowEnded,
-): Promise<Omit<Ending, 'elapsedNs'>> {
+): Promise<Ending> {
   const { subject } = options;
   const { mappings } = session;
   const runs = session.programRuns();
   await mappings.close();
   const texts = mappings.texts();
   return {
+    elapsedNs: end.elapsedNs,
     exit: subject.kind === 'run' ? subject.target.exit() : null,
     incomplete: end.failure !== undefined,
     alive: end.alive,
@@ -41,6 +48,7 @@ export async function endingOf(
     skippedRuns: runs.skipped,
     programTime: programTimeOf(runs, end.timed),
     untimed: end.untimed,
+    footprint: end.failure || end.cpuNs === undefined ? null : footprintOf(session.tracer.pid, end.cpuNs),
     warnings: warnings(options, session, facts, end),
   };
 }
@@ -84,18 +92,29 @@ function entryWarnings({ recording }: Session, { pids, dwarfPids }: Facts): stri
       ];
 }
 
+/** Of one CPU. */
+const DEAR = 0.1;
+
+function dearPrints({ cpuNs = 0, elapsedNs }: HowEnded): string[] {
+  return cpuNs < DEAR * elapsedNs
+    ? []
+    : [
+        `btprof and bpftrace took ${formatShare(cpuNs, elapsedNs)} of one CPU, for each print has all that was counted so far: a longer --interval costs less`,
+      ];
+}
+
 function warnings(
   { dialect, host, plan }: CollectOptions,
   session: Session,
   facts: Facts,
-  { failure, byDwarf }: HowEnded,
+  end: HowEnded,
 ): string[] {
   const { mappings, recording, limits, mapEntries } = session;
   const forgotten = mappings.forgotten();
   const counts32bit = plan.profilers.some((p) => p.name === 'syscalls');
   return [
     ...dialect.warnings,
-    ...(failure ? [failure.message] : []),
+    ...(end.failure ? [end.failure.message] : []),
     ...(mapEntries === limits.mapEntries
       ? []
       : [
@@ -104,11 +123,12 @@ function warnings(
     ...(plan.stacks && limits.stackDepth < plan.stackDepth
       ? [`stacks are cut at ${limits.stackDepth} frames, for this host has too little memory for more`]
       : []),
-    ...(byDwarf ? entryWarnings(session, facts) : []),
+    ...(end.byDwarf ? entryWarnings(session, facts) : []),
     ...(forgotten
       ? [`the mappings of ${forgotten} processes were forgotten: their frames have no module`]
       : []),
     ...(host.btf || !counts32bit ? [] : ['without BTF, 32-bit system calls cannot be told from 64-bit ones']),
+    ...(plan.intervalMs === undefined ? [] : dearPrints(end)),
     ...recording.quality.reasons.map((reason) => `a line of bpftrace could not be read: ${reason}`),
   ];
 }

@@ -1,7 +1,7 @@
 import { closeSync, constants, fstatSync, openSync, readFileSync, type Stats, statSync } from 'node:fs';
 import type { Symbols } from '../../metrics/symbols.ts';
 import { type PerfMap, parsePerfMap } from '../../parsers/perf-map.ts';
-import { parseBootTime, parseOwner, parseStartTicks } from '../../parsers/proc.ts';
+import { parseBootTime, parseOwner, parseStartTicks, TICKS } from '../../parsers/proc.ts';
 import { sourceOf } from './object-files.ts';
 import { tryRead } from './procfs.ts';
 
@@ -11,8 +11,7 @@ const MOST = 64 * 2 ** 20;
 const KEPT_OPEN = 256;
 /** A file that grows is read anew after so long. */
 const FRESH_MS = 1000;
-/** Ticks a second of /proc/PID/stat, and how far its clock may be from that of files. */
-const TICKS = 100;
+/** How far the clock of /proc/PID/stat may be from that of files. */
 const CLOCKS_APART_MS = 2000;
 
 const TOO_MANY = `was not read: ${KEPT_OPEN} such files are open already`;

@@ -20,3 +20,8 @@ export function childrenOf(pid: number): number[] {
   const text = tryRead(() => readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8')) ?? '';
   return text.trim().split(' ').filter(Boolean).map(Number);
 }
+
+/** A process, those that it has started, and theirs. */
+export function familyOf(pid: number): number[] {
+  return [pid, ...childrenOf(pid).flatMap(familyOf)];
+}

@@ -1,7 +1,7 @@
 import { execa } from 'execa';
 import { BtprofError } from '../errors.ts';
 import { readLines } from './lines.ts';
-import { childrenOf, fdInfos } from './procfs.ts';
+import { familyOf, fdInfos } from './procfs.ts';
 import { TRACER_PLACE } from './version-question.ts';
 
 /** Remarks of bpftrace that mean nothing for the result. Stacks that it could not read are counted where they are missing. */
@@ -116,8 +116,8 @@ function mapEntries(pid: number): number | undefined {
 
 /** What the kernel tells of the programs and maps of a process, each a descriptor; those of a wrapper are its child's. */
 function numbersOf(pid: number, pattern: RegExp): number[] {
-  const own = fdInfos(pid).flatMap((info) => pattern.exec(info)?.[1] ?? []);
-  return [...own.map(Number), ...childrenOf(pid).flatMap((child) => numbersOf(child, pattern))];
+  const infos = familyOf(pid).flatMap(fdInfos);
+  return infos.flatMap((info) => pattern.exec(info)?.[1] ?? []).map(Number);
 }
 
 /** The whole session: `--bpftrace` may name a wrapper that runs the real one as its child. */

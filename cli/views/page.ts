@@ -75,12 +75,15 @@ export function clip(text: string, columns: number): string {
 
 const GRAPHEMES = new Intl.Segmenter();
 
+/** A space, but for that between a figure and its unit. */
+const BREAK = / (?!(?<=\d )(?:%|ns|µs|ms|s|min|B|kB|MB|GB)(?!\w))/;
+
 /** Text in lines, the later ones indented by two more. */
 export function wrap(text: string, columns: number): string[] {
   const indent = /^ */.exec(text)?.[0] ?? '';
   const lines: string[] = [];
   let line = '';
-  for (const word of text.trim().split(' ')) {
+  for (const word of text.trim().split(BREAK)) {
     const longer = line === '' ? indent + word : `${line} ${word}`;
     if (line !== '' && stringWidth(longer) > columns) {
       lines.push(line);

@@ -3,7 +3,7 @@ import { callChains } from '../../metrics/call-chain.ts';
 import type { Frame, Offcpu, Syscalls } from '../../metrics/ebpf-schema.ts';
 import { REASONS } from '../../metrics/reasons.ts';
 import type { Profile } from '../../metrics/schema.ts';
-import { formatCount, formatNs, formatShare, plural } from '../../metrics/units.ts';
+import { formatBytes, formatCount, formatNs, formatShare, plural } from '../../metrics/units.ts';
 import type { IdleView } from '../result-options.ts';
 import { accountBlock } from './account-block.ts';
 import { clip, coloursOf, type Look, padEnd, printable, printPage, table, wrap } from './page.ts';
@@ -289,7 +289,7 @@ function qualityBlock({ quality, ebpf }: Profile, rows: Rows, look: SummaryLook)
     all.flatMap((text) => wrap(`${kind}: ${printable(text)}`, look.columns).map((line) => colour(line)));
   return [
     ...wrap(
-      `Quality: ${lost.length ? lost.join(', ') : 'nothing lost'}${frames}${overheadOf(quality)}.`,
+      `Quality: ${lost.length ? lost.join(', ') : 'nothing lost'}${frames}${overheadOf(quality)}${footprintOf(quality)}.`,
       look.columns,
     ),
     ...sentences('Warning', quality.warnings, yellow),
@@ -303,6 +303,14 @@ function overheadOf({ overhead }: Profile['quality']): string {
   if (!overhead?.bpf_events) return '';
   const { bpf_time_ns: time, bpf_events: events, cpu_share: share } = overhead;
   return `, overhead ${formatShare(share, 1)} of one CPU (${formatNs(time / events)} in each of ${plural(events, 'event')})`;
+}
+
+/** What btprof and bpftrace took besides. */
+function footprintOf({ footprint }: Profile['quality']): string {
+  if (!footprint) return '';
+  const { cpu_share: share, btprof_peak_bytes, bpftrace_peak_bytes, map_bytes } = footprint;
+  const bytes = formatBytes(btprof_peak_bytes + bpftrace_peak_bytes + map_bytes);
+  return `, btprof and bpftrace ${formatShare(share, 1)} and ${bytes}`;
 }
 
 /** ` (4 of 31)`, where not all are shown. */

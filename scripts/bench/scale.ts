@@ -8,10 +8,11 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { childrenOf, fdInfos } from '../../bt/driver/procfs.ts';
+import { mapBytesOf, peakOf } from '../../bt/driver/footprint.ts';
+import { childrenOf } from '../../bt/driver/procfs.ts';
 import type { Profile } from '../../metrics/schema.ts';
 import { type Bpftrace, prepareVersions } from '../versions.ts';
-import { commandOf, compile, peakOf } from './tools.ts';
+import { commandOf, compile } from './tools.ts';
 
 /** One thing that there may be much of. */
 interface Dimension {
@@ -161,17 +162,13 @@ async function watch(
     commandRan ||= runs;
     if (commandRan && !runs && Number.isNaN(commandEnded)) commandEnded = performance.now();
     seen.btprof = Math.max(seen.btprof, peakOf(pid));
-    seen.bpftrace = Math.max(seen.bpftrace, peakOf(tracer));
-    seen.maps = Math.max(seen.maps, tracer === undefined ? 0 : mapBytes(tracer));
+    if (tracer !== undefined) {
+      seen.bpftrace = Math.max(seen.bpftrace, peakOf(tracer));
+      seen.maps = Math.max(seen.maps, mapBytesOf(tracer));
+    }
     await sleep(LOOK_MS);
   }
   await ended;
   if (Number.isNaN(commandEnded)) throw new Error(`${command} was never seen to end`);
   return { ...seen, endMs: performance.now() - commandEnded };
-}
-
-/** What the kernel's maps of a process take. */
-function mapBytes(pid: number): number {
-  const infos = fdInfos(pid).filter((info) => info.includes('map_type:'));
-  return infos.reduce((sum, info) => sum + Number(/^memlock:\s+(\d+)/m.exec(info)?.[1] ?? 0), 0);
 }

@@ -6,12 +6,13 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { execa } from 'execa';
+import { peakOf } from '../../bt/driver/footprint.ts';
 import { childrenOf } from '../../bt/driver/procfs.ts';
 import { DEFAULT_PROFILERS } from '../../bt/profilers/names.ts';
 import type { Bpftrace } from '../versions.ts';
 import { ourProgram } from './programs.ts';
 import { inTurn, type Result, rowOf } from './rows.ts';
-import { commandOf, heard, isThere, notInstalled, peakOf } from './tools.ts';
+import { commandOf, heard, isThere, notInstalled } from './tools.ts';
 
 const BTPROF = 'dist/btprof.mjs';
 const STACKS = 1009;
@@ -205,7 +206,7 @@ async function besideTimes(
   const armed = (await heard(child, ready)) - began;
   await perform();
   const ended = performance.now();
-  const memory = peakOf(child.pid);
+  const memory = peakOf(child.pid as number);
   child.kill('SIGINT');
   await closed;
   return { armed, end: last - ended, memory, text };

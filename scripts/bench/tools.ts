@@ -26,12 +26,6 @@ export function programsOf(pid: number): Map<string, Runs> {
   return new Map(runs);
 }
 
-/** Peak of resident memory of a process, bytes. */
-export function peakOf(pid: number | undefined): number {
-  const status = tryRead(() => readFileSync(`/proc/${pid}/status`, 'utf8')) ?? '';
-  return Number(/^VmHWM:\s+(\d+)/m.exec(status)?.[1] ?? 0) * 1024;
-}
-
 export const commandOf = (pid: number): string =>
   tryRead(() => readFileSync(`/proc/${pid}/comm`, 'utf8')) ?? '';
 

@@ -16,9 +16,26 @@ describe.concurrent('what our own programs take', () => {
     expect(cpu_share).toBeCloseTo(bpf_time_ns / metadata.wall_time_ns, 5);
   });
 
+  test('and what btprof and bpftrace took stands beside it', async () => {
+    const { quality, metadata } = await profile(['run', '--', ...CALLS]);
+    const { footprint } = quality;
+    expect(footprint?.cpu_share).toBeCloseTo((footprint?.cpu_time_ns ?? -1) / metadata.wall_time_ns, 5);
+    for (const bytes of ['btprof_peak_bytes', 'bpftrace_peak_bytes', 'map_bytes'] as const) {
+      expect(footprint?.[bytes]).toBeGreaterThan(2 ** 20);
+    }
+  });
+
+  test('prints in each interval have their cost, and a warning says so when it is high', async () => {
+    const args = ['run', '--format', 'jsonl', '--interval', '10ms', '--', 'sleep', '2'];
+    const { stdout } = await execa(BTPROF, args);
+    const { quality } = validProfile(stdout.trimEnd().split('\n').at(-1) ?? '');
+    expect(quality.footprint?.cpu_share).toBeGreaterThan(0.1);
+    expect(quality.warnings).toContainEqual(expect.stringMatching(/took \d+\.\d % of one CPU.*--interval/));
+  });
+
   test('on request is not measured', async () => {
     const { quality } = await profile(['run', '--no-self-measure', '--', ...CALLS]);
-    expect(quality.overhead).toBeNull();
+    expect([quality.overhead, quality.footprint]).toEqual([null, null]);
     expect(quality.hints.filter((hint) => hint.includes('programs cost'))).toEqual([]);
   });
 

@@ -48,6 +48,7 @@ describe('the profile of sleep', () => {
       frames_unresolved: 1,
       frames_cut: 1,
       overhead: null,
+      footprint: null,
       warnings: [],
     });
   });
@@ -58,6 +59,18 @@ describe('the profile of sleep', () => {
     const { overhead, hints } = sleepProfile({}, { programTime: null, untimed: 'EINVAL' }).quality;
     expect(overhead).toBeNull();
     expect(hints.at(-1)).toMatch(/^what our own programs cost is unknown, .*: EINVAL$/);
+  });
+
+  test('says what btprof and bpftrace took besides', () => {
+    const footprint = { cpuNs: 20_000_000, btprofBytes: 80e6, bpftraceBytes: 140e6, mapBytes: 400e6 };
+    const { wall_time_ns: wall } = profile.metadata;
+    expect(sleepProfile({}, { footprint }).quality.footprint).toEqual({
+      cpu_time_ns: 20_000_000,
+      cpu_share: Math.round((20_000_000 / wall) * 1e6) / 1e6,
+      btprof_peak_bytes: 80e6,
+      bpftrace_peak_bytes: 140e6,
+      map_bytes: 400e6,
+    });
   });
 
   test('is the same for the same input', () => {

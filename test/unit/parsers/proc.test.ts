@@ -1,10 +1,12 @@
 import { describe, expect, test } from 'vitest';
 import {
   executableRows,
+  parseCpuTime,
   parseKallsyms,
   parseKernelStack,
   parseMaps,
   parseOpenFilesLimit,
+  parsePeakMemory,
   parseStat,
   parseUserPc,
 } from '../../../parsers/proc.ts';
@@ -104,6 +106,21 @@ describe('stat', () => {
 
   test.each(['', '2933 (sleep', '2933 (sleep) S 1 2'])('nothing in %j', (text) => {
     expect(parseStat(text)).toBeUndefined();
+  });
+});
+
+describe('what a process takes', () => {
+  test('of the CPUs, with all its threads, in ns', () => {
+    const stat = '2933 (a) b) S 1 2933 2933 34816 2933 4194304 8 0 0 0 1234 56 7 8 20 0 4 0 900';
+    expect(parseCpuTime(stat)).toBe(12_900_000_000);
+    expect(parseCpuTime('')).toBeUndefined();
+  });
+
+  test('of memory at most, in bytes', () => {
+    expect(parsePeakMemory('VmPeak:\t  900000 kB\nVmHWM:\t   81920 kB\nVmRSS:\t   4096 kB\n')).toBe(
+      80 * 2 ** 20,
+    );
+    expect(parsePeakMemory('Name:\tkthreadd\n')).toBeUndefined();
   });
 });
 

@@ -54,6 +54,8 @@ describe('text', () => {
     expect(wrap('one two three fourteen', 8)).toEqual(['one two', '  three', '  fourteen']);
     expect(wrap('  one two', 6)).toEqual(['  one', '    two']);
     expect(wrap('', 8)).toEqual(['']);
+    expect(wrap('overhead 2.9 % in 12 sets', 12)).toEqual(['overhead', '  2.9 % in', '  12 sets']);
+    expect(wrap('took 12 µs, 3 MB', 8)).toEqual(['took', '  12 µs,', '  3 MB']);
   });
 });
 

@@ -207,6 +207,19 @@ test('what our own programs took is said, where it is known', () => {
   expect(summaryView(SLEEP)).not.toContain('overhead');
 });
 
+test('what btprof and bpftrace took besides is said, where it is known', () => {
+  const footprint = {
+    cpu_time_ns: 42e6,
+    cpu_share: 0.042,
+    btprof_peak_bytes: 80e6,
+    bpftrace_peak_bytes: 140e6,
+    map_bytes: 400e6,
+  };
+  const text = summaryView({ ...SLEEP, quality: { ...SLEEP.quality, footprint } }).replace(/\s+/g, ' ');
+  expect(text).toContain(' callers, btprof and bpftrace 4.2 % and 620.0 MB. ');
+  expect(summaryView(SLEEP)).not.toContain('btprof and bpftrace');
+});
+
 test('every kind of loss is said', () => {
   const quality = { ...SLEEP.quality, lost_events: 46, dropped_lines: 2, map_full: 1, stacks_missing: 1009 };
   expect(summaryView({ ...SLEEP, quality })).toContain(
