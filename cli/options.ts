@@ -67,10 +67,7 @@ export function addProfileOptions(command: Command): Command {
       .default('fp'),
   );
   command.option('--lines', 'also file, line and inlined functions, from debug information');
-  command.option(
-    '--no-self-measure',
-    'leave out what btprof itself costs; to measure that takes 80 ns an event',
-  );
+  command.option('--no-self-measure', 'leave out what btprof itself costs');
   command.option('--no-symbol-cache', 'read all symbols anew, and keep none');
   command.option('--map-entries <n>', 'room of each kernel map (default: by memory)', parseMapEntries);
   command.option('--capture <file>', "also keep all that 'btprof report' and 'btprof diff' need");

@@ -54,7 +54,7 @@ export const endingSchema = z.object({
   mappings: mappingsSchema,
   perfMaps: z.array(whole),
   skippedRuns: whole,
-  programTime: z.object({ timeNs: whole, runs: whole }).nullable().optional(),
+  programTime: z.object({ timeNs: whole, runs: whole, timedNs: whole.optional() }).nullable().optional(),
   untimed: text.optional(),
   footprint: z
     .object({ cpuNs: whole, btprofBytes: whole, bpftraceBytes: whole, mapBytes: whole })

@@ -95,6 +95,8 @@ export interface ProgramTime {
   readonly timeNs: number;
   /** How often a program ran. */
   readonly runs: number;
+  /** For how long the kernel timed them, where it did not all of the time: then these are estimates. */
+  readonly timedNs?: number | undefined;
 }
 
 /** What btprof and bpftrace take, besides the programs in the kernel. */

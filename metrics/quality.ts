@@ -78,8 +78,13 @@ function sum(counts: readonly (number | undefined)[]): number {
 
 function overheadOf({ programTime }: Ending, wall: number): Quality['overhead'] {
   if (!programTime) return null;
-  const { timeNs, runs } = programTime;
-  return { bpf_time_ns: timeNs, bpf_events: runs, cpu_share: shareOf(timeNs, wall) };
+  const { timeNs, runs, timedNs = wall } = programTime;
+  return {
+    bpf_time_ns: timeNs,
+    bpf_events: runs,
+    cpu_share: shareOf(timeNs, wall),
+    timed_ns: Math.min(timedNs, wall),
+  };
 }
 
 function footprintOf({ footprint }: Ending, wall: number): Quality['footprint'] {

@@ -69,6 +69,7 @@ export const qualitySchema = z.object({
       bpf_time_ns: ns.describe('how long our programs ran, on all CPUs together'),
       bpf_events: count.describe('how often one ran'),
       cpu_share: z.number().describe('of one CPU: bpf_time_ns by wall_time_ns'),
+      timed_ns: ns.describe('for how long the kernel timed them: the rest is estimated from that'),
     })
     .nullable()
     .describe(

@@ -1,27 +1,22 @@
-import type { Ending, Facts, LiveThread, MappingTexts, ProgramTime } from '../../metrics/facts.ts';
+import type { Ending, Facts, LiveThread, MappingTexts } from '../../metrics/facts.ts';
 import { isRuntime } from '../../metrics/hints.ts';
 import { formatShare } from '../../metrics/units.ts';
 import type { Recording } from '../../parsers/recording.ts';
 import type { BtprofError } from '../errors.ts';
-import type { CollectOptions, Subject } from './collect.ts';
+import type { CollectOptions } from './collect.ts';
 import { footprintOf } from './footprint.ts';
+import type { Taken } from './self-measure.ts';
 import type { Session } from './session.ts';
+import type { Subject } from './subject.ts';
 import { threadsOf } from './threads.ts';
-import type { ProgramRuns } from './tracer.ts';
 
-interface HowEnded {
+interface HowEnded extends Taken {
   /** How long the collection took by our own clock, ns. */
   readonly elapsedNs: number;
   /** Why bpftrace ended by itself. */
   readonly failure: BtprofError | undefined;
   /** Threads of followed processes that were alive when the end was asked for, and had not exited when it came. */
   readonly alive: readonly LiveThread[];
-  /** What the programs had taken when the collection began; undefined when the kernel does not time them. */
-  readonly timed: ProgramRuns | undefined;
-  /** Why it does not; undefined also when that was not asked for. */
-  readonly untimed: string | undefined;
-  /** What btprof and bpftrace used of the CPUs, ns; undefined when that was not asked for. */
-  readonly cpuNs: number | undefined;
   /** Whether the command was to be unwound by DWARF from its entry on. */
   readonly byDwarf: boolean;
 }
@@ -35,7 +30,6 @@ export async function endingOf(
 ): Promise<Ending> {
   const { subject } = options;
   const { mappings } = session;
-  const runs = session.programRuns();
   await mappings.close();
   const texts = mappings.texts();
   return {
@@ -45,18 +39,12 @@ export async function endingOf(
     alive: end.alive,
     mappings: texts,
     perfMaps: runtimes(texts).filter(session.perfMaps.has),
-    skippedRuns: runs.skipped,
-    programTime: programTimeOf(runs, end.timed),
+    skippedRuns: session.programRuns().skipped,
+    programTime: end.failure ? null : end.programTime,
     untimed: end.untimed,
     footprint: end.failure || end.cpuNs === undefined ? null : footprintOf(session.tracer.pid, end.cpuNs),
     warnings: warnings(options, session, facts, end),
   };
-}
-
-/** Since the collection began; null also when bpftrace has ended, and its programs with it. */
-function programTimeOf(runs: ProgramRuns, before: ProgramRuns | undefined): ProgramTime | null {
-  if (!before || runs.timed < before.timed) return null;
-  return { timeNs: runs.timeNs - before.timeNs, runs: runs.timed - before.timed };
 }
 
 /** Processes of runtimes. */

@@ -4,14 +4,14 @@ import { parseCpuTime, parsePeakMemory } from '../../parsers/proc.ts';
 import { familyOf, fdInfos, tryRead } from './procfs.ts';
 
 /**
- * Watches what we and bpftrace use of the CPUs, besides its programs in the kernel.
+ * What we and a bpftrace use of the CPUs from now on, besides its programs in the kernel.
  *
- * @param first the bpftrace with which the collection begins
- * @returns what was used since, ns, given the bpftrace with which it ends
+ * @returns tells it, ns
  */
-export function watchCpuTime(first: number): (last: number) => number {
-  const [own, tracer] = [cpuTimeOf(process.pid), sumOf(first, cpuTimeOf)];
-  return (last) => cpuTimeOf(process.pid) - own + sumOf(last, cpuTimeOf) - (last === first ? tracer : 0);
+export function watchCpuTime(tracer: number): () => number {
+  const used = () => cpuTimeOf(process.pid) + sumOf(tracer, cpuTimeOf);
+  const before = used();
+  return () => used() - before;
 }
 
 /** What a collection took: of memory, the most until now. */

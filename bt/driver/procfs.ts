@@ -9,10 +9,15 @@ export function tryRead<T>(read: () => T): T | undefined {
   }
 }
 
-/** What the kernel tells of each descriptor of a process; nothing when it is gone. */
-export function fdInfos(pid: number): string[] {
+/** Where the kernel tells of each descriptor of a process; nowhere when it is gone. */
+export function fdInfoFiles(pid: number): string[] {
   const fds = tryRead(() => readdirSync(`/proc/${pid}/fdinfo`)) ?? [];
-  return fds.map((fd) => tryRead(() => readFileSync(`/proc/${pid}/fdinfo/${fd}`, 'utf8')) ?? '');
+  return fds.map((fd) => `/proc/${pid}/fdinfo/${fd}`);
+}
+
+/** What it tells. */
+export function fdInfos(pid: number): string[] {
+  return fdInfoFiles(pid).map((file) => tryRead(() => readFileSync(file, 'utf8')) ?? '');
 }
 
 /** Processes that the main thread of a process has started, and that are there. */

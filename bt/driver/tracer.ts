@@ -2,6 +2,7 @@ import { execa } from 'execa';
 import { BtprofError } from '../errors.ts';
 import { readLines } from './lines.ts';
 import { familyOf, fdInfos } from './procfs.ts';
+import { openProgramInfos, type ProgramInfos } from './program-infos.ts';
 import { TRACER_PLACE } from './version-question.ts';
 
 /** Remarks of bpftrace that mean nothing for the result. Stacks that it could not read are counted where they are missing. */
@@ -41,7 +42,7 @@ export interface Tracer {
   readonly ended: Promise<TracerEnd>;
   /** What it wrote to stderr so far, without its harmless remarks. */
   readonly remarks: () => readonly string[];
-  /** What the kernel tells of its programs. */
+  /** What the kernel tells of its programs, once they are loaded. */
   readonly programRuns: () => ProgramRuns;
   /** Room of its maps, as the kernel has it; undefined where that cannot be seen, as in a container. */
   readonly mapEntries: () => number | undefined;
@@ -81,23 +82,29 @@ export async function startTracer(
   ];
   const { pid } = child;
   if (pid === undefined) throw cannotStart(bpftrace, await child);
+  let programs: ProgramInfos | undefined;
   const signal = (name: NodeJS.Signals) => signalGroup(pid, name);
   return {
     pid,
     interrupt: () => signal('SIGINT'),
     kill: () => signal('SIGKILL'),
     ended: child.then(async (result) => {
+      programs?.close();
       await Promise.all(readAll);
       return { code: result.exitCode ?? null, signal: result.signal ?? null };
     }),
     remarks: () => remarks,
-    programRuns: () => programRuns(pid),
+    programRuns: () => {
+      programs ??= openProgramInfos(pid);
+      return runsOf(programs.read());
+    },
     mapEntries: () => mapEntries(pid),
   };
 }
 
-function programRuns(pid: number): ProgramRuns {
-  const sum = (pattern: RegExp) => numbersOf(pid, pattern).reduce((a, b) => a + b, 0);
+function runsOf(infos: readonly string[]): ProgramRuns {
+  const sum = (pattern: RegExp) =>
+    infos.reduce((total, info) => total + Number(pattern.exec(info)?.[1] ?? 0), 0);
   return {
     skipped: sum(/^recursion_misses:\s+(\d+)/m),
     timed: sum(/^run_cnt:\s+(\d+)/m),
@@ -110,14 +117,9 @@ const HASH_ENTRIES = /^map_type:\s+[15]\n(?:.*\n)*?max_entries:\s+(\d+)/m;
 
 /** All our maps have the same, but for those of one variable. */
 function mapEntries(pid: number): number | undefined {
-  const entries = numbersOf(pid, HASH_ENTRIES);
-  return entries.length > 0 ? entries.reduce((a, b) => Math.max(a, b)) : undefined;
-}
-
-/** What the kernel tells of the programs and maps of a process, each a descriptor; those of a wrapper are its child's. */
-function numbersOf(pid: number, pattern: RegExp): number[] {
   const infos = familyOf(pid).flatMap(fdInfos);
-  return infos.flatMap((info) => pattern.exec(info)?.[1] ?? []).map(Number);
+  const entries = infos.flatMap((info) => HASH_ENTRIES.exec(info)?.[1] ?? []).map(Number);
+  return entries.length > 0 ? entries.reduce((a, b) => Math.max(a, b)) : undefined;
 }
 
 /** The whole session: `--bpftrace` may name a wrapper that runs the real one as its child. */

@@ -3,10 +3,11 @@ import { callChains } from '../../metrics/call-chain.ts';
 import type { Frame, Offcpu, Syscalls } from '../../metrics/ebpf-schema.ts';
 import { REASONS } from '../../metrics/reasons.ts';
 import type { Profile } from '../../metrics/schema.ts';
-import { formatBytes, formatCount, formatNs, formatShare, plural } from '../../metrics/units.ts';
+import { formatCount, formatNs, formatShare, plural } from '../../metrics/units.ts';
 import type { IdleView } from '../result-options.ts';
 import { accountBlock } from './account-block.ts';
 import { clip, coloursOf, type Look, padEnd, printable, printPage, table, wrap } from './page.ts';
+import { qualityBlock } from './quality-block.ts';
 
 export interface SummaryLook extends Look {
   readonly verbose: boolean;
@@ -56,7 +57,7 @@ function pageOf(profile: Profile, rows: Rows, look: SummaryLook): string {
     ...(profile.account ? [accountBlock(profile.account, look)] : []),
     ...(offcpu ? offcpuBlocks(offcpu, rows, look) : []),
     ...(syscalls ? [syscallBlock(syscalls, rows.calls, look)] : []),
-    qualityBlock(profile, rows, look),
+    qualityBlock(profile, rows.hints, look),
   ];
   return printPage(
     blocks.filter((lines) => lines.length > 0),
@@ -264,53 +265,6 @@ function timedCall([name, call]: Call): string[] {
   const waiting = off_cpu ? formatShare(off_cpu.time_ns, total_time_ns + in_flight_ns) : '?';
   const figures = [formatCount(count), formatCount(errors), formatNs(avg_time_ns), formatNs(max_time_ns)];
   return [formatNs(total_time_ns), waiting, ...figures, [name, ...reasons, ...errnos, ...open].join(', ')];
-}
-
-function qualityBlock({ quality, ebpf }: Profile, rows: Rows, look: SummaryLook): string[] {
-  const losses = [
-    [quality.lost_events, 'events lost'],
-    [quality.dropped_lines, 'lines unread'],
-    [quality.switches_unseen, 'switches unseen and mended'],
-    [quality.waits_missed, 'waits missed'],
-    [quality.runs_skipped, 'runs of our programs skipped by the kernel'],
-    [quality.map_full, 'kernel maps full'],
-    [quality.kernel_errors, 'errors in the kernel'],
-    [quality.stacks_missing, 'stacks missing'],
-    [quality.symbols_unread, 'files of symbols not read'],
-  ] as const;
-  const lost = losses.filter(([n]) => n > 0).map(([n, what]) => `${formatCount(n)} ${what}`);
-  const waits = ebpf.offcpu?.total_events ?? 0;
-  const frames = ebpf.offcpu?.frames.length
-    ? `, ${formatCount(quality.frames_unresolved)} of ${formatCount(quality.frames_total)} frames without a name` +
-      `, ${formatCount(quality.stacks_incomplete)} of ${formatCount(waits)} waits without all callers`
-    : '';
-  const { yellow, dim } = coloursOf(look);
-  const sentences = (kind: string, all: readonly string[], colour: (text: string) => string) =>
-    all.flatMap((text) => wrap(`${kind}: ${printable(text)}`, look.columns).map((line) => colour(line)));
-  return [
-    ...wrap(
-      `Quality: ${lost.length ? lost.join(', ') : 'nothing lost'}${frames}${overheadOf(quality)}${footprintOf(quality)}.`,
-      look.columns,
-    ),
-    ...sentences('Warning', quality.warnings, yellow),
-    ...sentences('Hint', quality.hints.slice(0, rows.hints), dim),
-    ...(rows.hints < quality.hints.length ? [dim('More hints with -v')] : []),
-  ];
-}
-
-/** What our programs took of the CPUs, where that is known. */
-function overheadOf({ overhead }: Profile['quality']): string {
-  if (!overhead?.bpf_events) return '';
-  const { bpf_time_ns: time, bpf_events: events, cpu_share: share } = overhead;
-  return `, overhead ${formatShare(share, 1)} of one CPU (${formatNs(time / events)} in each of ${plural(events, 'event')})`;
-}
-
-/** What btprof and bpftrace took besides. */
-function footprintOf({ footprint }: Profile['quality']): string {
-  if (!footprint) return '';
-  const { cpu_share: share, btprof_peak_bytes, bpftrace_peak_bytes, map_bytes } = footprint;
-  const bytes = formatBytes(btprof_peak_bytes + bpftrace_peak_bytes + map_bytes);
-  return `, btprof and bpftrace ${formatShare(share, 1)} and ${bytes}`;
 }
 
 /** ` (4 of 31)`, where not all are shown. */

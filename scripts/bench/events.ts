@@ -23,7 +23,8 @@ type Starts = Record<string, () => Promise<Tool>>;
 
 export async function benchEvents(versions: readonly Bpftrace[], pingPong: string): Promise<Result[]> {
   const timing = await timePrograms();
-  if (timing.problem) throw new Error(`the kernel does not time programs: ${timing.problem}`);
+  const problem = timing.problem();
+  if (problem) throw new Error(`the kernel does not time programs: ${problem}`);
   try {
     const rows: Result[] = [];
     for (const bpftrace of versions)

@@ -10,7 +10,8 @@ const CALLS = ['dd', 'if=/dev/zero', 'of=/dev/null', 'bs=1', 'count=1500', 'stat
 describe.concurrent('what our own programs take', () => {
   test('is told by the kernel', async () => {
     const { quality, ebpf, metadata } = await profile(['run', '--', ...CALLS]);
-    const { bpf_time_ns = 0, bpf_events = 0, cpu_share } = quality.overhead ?? {};
+    const { bpf_time_ns = 0, bpf_events = 0, cpu_share, timed_ns } = quality.overhead ?? {};
+    expect(timed_ns).toBe(metadata.wall_time_ns);
     expect(bpf_events).toBeGreaterThan(ebpf.syscalls?.total ?? Infinity);
     expect(bpf_time_ns).toBeGreaterThan(50 * bpf_events);
     expect(cpu_share).toBeCloseTo(bpf_time_ns / metadata.wall_time_ns, 5);
@@ -53,11 +54,18 @@ describe.concurrent('what our own programs take', () => {
   });
 });
 
-test('is told to two at once, and after them the kernel times no more', async () => {
+/** Steady, for some seconds. */
+const MORE_CALLS = CALLS.map((word) => word.replace('count=1500', 'count=2000000'));
+
+test('is told to two at once, from a part of the time, and after them the kernel times no more', async () => {
   const short = profile(['run', '--', 'sleep', '0.2']);
-  const long = await profile(['run', '--', 'sh', '-c', 'sleep 3; exec "$@"', 'sh', ...CALLS]);
+  const long = await profile(['run', '-p', 'syscalls', '--', ...MORE_CALLS]);
   expect((await short).quality.overhead?.bpf_events).toBeGreaterThan(0);
-  expect(long.quality.overhead?.bpf_events).toBeGreaterThan(long.ebpf.syscalls?.total ?? Infinity);
+  const { bpf_events = 0, timed_ns = Infinity } = long.quality.overhead ?? {};
+  expect(timed_ns).toBeLessThan(long.metadata.wall_time_ns / 2);
+  const total = long.ebpf.syscalls?.total ?? 0;
+  expect(bpf_events / total).toBeGreaterThan(0.5);
+  expect(bpf_events / total).toBeLessThan(2);
   expect(await runsTimed()).toBe(0);
 });
 

@@ -55,7 +55,11 @@ describe('the profile of sleep', () => {
 
   test('says what its own programs took, or why that is unknown', () => {
     const timed = sleepProfile({}, { programTime: { timeNs: 1_030_473, runs: 515 } });
-    expect(timed.quality.overhead).toEqual({ bpf_time_ns: 1_030_473, bpf_events: 515, cpu_share: 0.01 });
+    const whole = { bpf_time_ns: 1_030_473, bpf_events: 515, cpu_share: 0.01 };
+    const { wall_time_ns } = timed.metadata;
+    expect(timed.quality.overhead).toEqual({ ...whole, timed_ns: wall_time_ns });
+    const programTime = { timeNs: 1_030_473, runs: 515, timedNs: 2_000_000 };
+    expect(sleepProfile({}, { programTime }).quality.overhead).toEqual({ ...whole, timed_ns: 2_000_000 });
     const { overhead, hints } = sleepProfile({}, { programTime: null, untimed: 'EINVAL' }).quality;
     expect(overhead).toBeNull();
     expect(hints.at(-1)).toMatch(/^what our own programs cost is unknown, .*: EINVAL$/);

@@ -1,0 +1,59 @@
+import type { ProgramTime } from '../../metrics/facts.ts';
+import { watchCpuTime } from './footprint.ts';
+import { momentOf, sampleProgramTime } from './program-sampling.ts';
+import type { ProgramTiming } from './program-time.ts';
+import type { Session } from './session.ts';
+
+/** What a collection took of the CPUs. */
+export interface Taken {
+  /** Our programs in the kernel; null when it did not time them. */
+  readonly programTime: ProgramTime | null;
+  /** Why it did not; undefined also when that was not asked for. */
+  readonly untimed: string | undefined;
+  /** btprof and bpftrace, ns; undefined when that was not asked for, or bpftrace is gone. */
+  readonly cpuNs: number | undefined;
+}
+
+/** Measures what a collection takes, while it goes on. */
+export interface SelfMeasure {
+  /** The session that goes on, which may be another one than it began with. */
+  readonly goOnWith: (session: Session) => void;
+  /**
+   * Ends it.
+   *
+   * @param isThere whether bpftrace is, which has the counts
+   */
+  readonly taken: (isThere: boolean) => Taken;
+}
+
+/**
+ * The collection begins now.
+ *
+ * @param timing none when nothing is to be measured
+ */
+export function measureSelf(timing: ProgramTiming | undefined, first: Session): SelfMeasure {
+  if (!timing) {
+    return {
+      goOnWith: () => undefined,
+      taken: () => ({ programTime: null, untimed: undefined, cpuNs: undefined }),
+    };
+  }
+  const began = momentOf(first.programRuns);
+  let cpuTime = watchCpuTime(first.tracer.pid);
+  let endSampling: () => ProgramTime | null = () => null;
+  return {
+    goOnWith: (session) => {
+      const tookOver = session !== first;
+      if (tookOver) cpuTime = watchCpuTime(session.tracer.pid);
+      // The command was held until now: nothing ran since the first bpftrace ended, whose counts are in those of this one.
+      const from = tookOver ? { ...began, at: performance.now() } : began;
+      if (timing.problem() === undefined) endSampling = sampleProgramTime(timing, session.programRuns, from);
+    },
+    taken: (isThere) => {
+      const programTime = endSampling();
+      return isThere
+        ? { programTime, untimed: programTime ? undefined : timing.problem(), cpuNs: cpuTime() }
+        : { programTime: null, untimed: undefined, cpuNs: undefined };
+    },
+  };
+}

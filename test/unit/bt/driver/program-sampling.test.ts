@@ -1,0 +1,101 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { describe, expect, test } from 'vitest';
+import { estimate, momentOf, sampleProgramTime } from '../../../../bt/driver/program-sampling.ts';
+import type { ProgramTiming } from '../../../../bt/driver/program-time.ts';
+
+describe('what programs took', () => {
+  const first = { from: 0, ms: 200, runs: 1000, timeNs: 300_000 };
+  const windowAt = (from: number, runs: number, ms = 50) => ({ from, ms, runs, timeNs: 100 * runs });
+
+  test('is exact while they were timed all of the time', () => {
+    expect(estimate([first], 200)).toEqual({ runs: 1000, timeNs: 300_000 });
+  });
+
+  test('in a gap is the mean of the windows beside it, and after the last one as in that', () => {
+    // 5, 1 and 3 runs a ms in the windows, so 3, 2 and 3 in the gaps.
+    expect(estimate([first, windowAt(400, 50), windowAt(850, 150)], 1000)).toEqual({
+      runs: 1000 + 200 * 3 + 50 + 400 * 2 + 150 + 100 * 3,
+      timeNs: 300_000 + 200 * 800 + 5_000 + 400 * 200 + 15_000 + 100 * 300,
+      timedNs: 300_000_000,
+    });
+  });
+
+  test('without a whole later one is that of the first', () => {
+    expect(estimate([first], 400)).toEqual({ runs: 2000, timeNs: 600_000, timedNs: 200_000_000 });
+    expect(estimate([first, windowAt(390, 1_000_000, 10)], 400)?.runs).toBe(2000);
+  });
+
+  test('is unknown when there is no window, or counts were gone', () => {
+    expect(estimate([], 200)).toBeNull();
+    expect(estimate([first, windowAt(400, -1000)], 1200)).toBeNull();
+    expect(estimate([first, windowAt(400, -1000, 10)], 1200)).toBeNull();
+  });
+});
+
+/** A kernel in which a program runs once each ms, and that counts it while it is asked to. */
+function countingKernel({ isThere = true, diesAfterMs = Infinity } = {}) {
+  const began = performance.now();
+  let [onMs, since] = [0, began as number | undefined];
+  const now = () => Math.min(performance.now(), began + diesAfterMs);
+  const total = () => onMs + (since === undefined ? 0 : now() - since);
+  let pauses = 0;
+  const timing: ProgramTiming = {
+    problem: () => (performance.now() - began > diesAfterMs ? 'its process was ended' : undefined),
+    pid: undefined,
+    pause: () => {
+      [onMs, since] = [total(), undefined];
+      pauses++;
+    },
+    resume: async () => {
+      since = now();
+      return isThere;
+    },
+    stop: () => undefined,
+  };
+  const programRuns = () => ({ skipped: 0, timed: total(), timeNs: 100 * total() });
+  return { timing, programRuns, onMs: total, pauses: () => pauses };
+}
+
+describe('sampling', () => {
+  const startOn = ({ timing, programRuns }: ReturnType<typeof countingKernel>) =>
+    sampleProgramTime(timing, programRuns, momentOf(programRuns));
+
+  test('of a short command leaves no gap', async () => {
+    const kernel = countingKernel();
+    const end = startOn(kernel);
+    await sleep(20);
+    const taken = end();
+    expect(taken?.runs).toBeCloseTo(kernel.onMs(), -1);
+    expect(taken).not.toHaveProperty('timedNs');
+    expect(kernel.pauses()).toBe(0);
+  });
+
+  test('counts what is between the windows, too', async () => {
+    const kernel = countingKernel();
+    const began = performance.now();
+    const end = startOn(kernel);
+    await expect.poll(kernel.pauses, { timeout: 10_000, interval: 5 }).toBe(3);
+    const taken = end();
+    const elapsed = performance.now() - began;
+    expect((taken?.runs ?? 0) / elapsed).toBeCloseTo(1, 1);
+    expect((taken?.timedNs ?? 0) / 1e6 / kernel.onMs()).toBeCloseTo(1, 1);
+    expect(kernel.onMs()).toBeLessThan(elapsed * 0.9);
+    await sleep(2000);
+    expect(kernel.pauses()).toBe(3);
+  });
+
+  test('ends when the kernel can no longer be asked', async () => {
+    const kernel = countingKernel({ isThere: false });
+    const began = performance.now();
+    const end = startOn(kernel);
+    await sleep(1300);
+    expect(kernel.pauses()).toBe(1);
+    expect((end()?.runs ?? 0) / (performance.now() - began)).toBeCloseTo(1, 1);
+  });
+
+  test('a window in which that happened does not count', async () => {
+    const end = startOn(countingKernel({ diesAfterMs: 20 }));
+    await sleep(100);
+    expect(end()).toBeNull();
+  });
+});
