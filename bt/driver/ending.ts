@@ -3,12 +3,16 @@ import { isRuntime } from '../../metrics/hints.ts';
 import { formatShare } from '../../metrics/units.ts';
 import type { Recording } from '../../parsers/recording.ts';
 import type { BtprofError } from '../errors.ts';
-import type { CollectOptions } from './collect.ts';
 import { footprintOf } from './footprint.ts';
 import type { Taken } from './self-measure.ts';
-import type { Session } from './session.ts';
+import type { Session, SessionOptions } from './session.ts';
 import type { Subject } from './subject.ts';
 import { threadsOf } from './threads.ts';
+
+/** What was collected. */
+interface Collected extends Pick<SessionOptions, 'plan' | 'host' | 'dialect'> {
+  readonly subject: Subject;
+}
 
 interface HowEnded extends Taken {
   /** How long the collection took by our own clock, ns. */
@@ -23,7 +27,7 @@ interface HowEnded extends Taken {
 
 /** What has to be read before the processes go. */
 export async function endingOf(
-  options: CollectOptions,
+  options: Collected,
   session: Session,
   facts: Facts,
   end: HowEnded,
@@ -92,7 +96,7 @@ function dearPrints({ cpuNs = 0, elapsedNs }: HowEnded): string[] {
 }
 
 function warnings(
-  { dialect, host, plan }: CollectOptions,
+  { dialect, host, plan }: Collected,
   session: Session,
   facts: Facts,
   end: HowEnded,
