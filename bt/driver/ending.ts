@@ -3,7 +3,7 @@ import { isRuntime } from '../../metrics/hints.ts';
 import { formatShare } from '../../metrics/units.ts';
 import type { Recording } from '../../parsers/recording.ts';
 import type { BtprofError } from '../errors.ts';
-import { footprintOf } from './footprint.ts';
+import { withPeaks } from './footprint.ts';
 import type { Taken } from './self-measure.ts';
 import type { Session, SessionOptions } from './session.ts';
 import type { Subject } from './subject.ts';
@@ -46,7 +46,7 @@ export async function endingOf(
     skippedRuns: session.programRuns().skipped,
     programTime: end.failure ? null : end.programTime,
     untimed: end.untimed,
-    footprint: end.failure || end.cpuNs === undefined ? null : footprintOf(session.tracer.pid, end.cpuNs),
+    footprint: end.failure || !end.footprint ? null : withPeaks(end.footprint, session.tracer.pid),
     warnings: warnings(options, session, facts, end),
   };
 }
@@ -87,7 +87,8 @@ function entryWarnings({ recording }: Session, { pids, dwarfPids }: Facts): stri
 /** Of one CPU. */
 const DEAR = 0.1;
 
-function dearPrints({ cpuNs = 0, elapsedNs }: HowEnded): string[] {
+function dearPrints({ footprint, elapsedNs }: HowEnded): string[] {
+  const cpuNs = footprint?.cpuNs ?? 0;
   return cpuNs < DEAR * elapsedNs
     ? []
     : [

@@ -4,20 +4,29 @@ import { parseCpuTime, parsePeakMemory } from '../../parsers/proc.ts';
 import { familyOf, fdInfos, tryRead } from './procfs.ts';
 
 /**
- * What we and a bpftrace use of the CPUs from now on, besides its programs in the kernel.
+ * Watches what we and a bpftrace take, besides its programs in the kernel.
  *
- * @returns tells it, ns
+ * @returns tells it: of the CPUs from now on, of memory the most so far
  */
-export function watchCpuTime(tracer: number): () => number {
-  const used = () => cpuTimeOf(process.pid) + sumOf(tracer, cpuTimeOf);
-  const before = used();
-  return () => used() - before;
+export function watchFootprint(tracer: number): () => Footprint {
+  const cpuTime = () => cpuTimeOf(process.pid) + sumOf(tracer, cpuTimeOf);
+  const before = cpuTime();
+  return () => ({ cpuNs: cpuTime() - before, ...memoryOf(tracer) });
 }
 
-/** What a collection took: of memory, the most until now. */
-export function footprintOf(tracer: number, cpuNs: number): Footprint {
+/** With what was taken of memory since; bpftrace may be gone. */
+export function withPeaks(footprint: Footprint, tracer: number): Footprint {
+  const now = memoryOf(tracer);
   return {
-    cpuNs,
+    cpuNs: footprint.cpuNs,
+    btprofBytes: Math.max(footprint.btprofBytes, now.btprofBytes),
+    bpftraceBytes: Math.max(footprint.bpftraceBytes, now.bpftraceBytes),
+    mapBytes: Math.max(footprint.mapBytes, now.mapBytes),
+  };
+}
+
+function memoryOf(tracer: number): Omit<Footprint, 'cpuNs'> {
+  return {
     btprofBytes: peakOf(process.pid),
     bpftraceBytes: sumOf(tracer, peakOf),
     mapBytes: sumOf(tracer, mapBytesOf),

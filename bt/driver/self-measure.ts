@@ -1,17 +1,17 @@
-import type { ProgramTime } from '../../metrics/facts.ts';
-import { watchCpuTime } from './footprint.ts';
+import type { Footprint, ProgramTime } from '../../metrics/facts.ts';
+import { watchFootprint } from './footprint.ts';
 import { momentOf, sampleProgramTime } from './program-sampling.ts';
 import type { ProgramTiming } from './program-time.ts';
 import type { Session } from './session.ts';
 
-/** What a collection took of the CPUs. */
+/** What a collection took. */
 export interface Taken {
   /** Our programs in the kernel; null when it did not time them. */
   readonly programTime: ProgramTime | null;
   /** Why it did not; undefined also when that was not asked for. */
   readonly untimed: string | undefined;
-  /** btprof and bpftrace, ns; undefined when that was not asked for, or bpftrace is gone. */
-  readonly cpuNs: number | undefined;
+  /** btprof and bpftrace; null when that was not asked for, or bpftrace is gone. */
+  readonly footprint: Footprint | null;
 }
 
 /** Measures what a collection takes, while it goes on. */
@@ -35,16 +35,16 @@ export function measureSelf(timing: ProgramTiming | undefined, first: Session): 
   if (!timing) {
     return {
       goOnWith: () => undefined,
-      taken: () => ({ programTime: null, untimed: undefined, cpuNs: undefined }),
+      taken: () => ({ programTime: null, untimed: undefined, footprint: null }),
     };
   }
   const began = momentOf(first.programRuns);
-  let cpuTime = watchCpuTime(first.tracer.pid);
+  let footprint = watchFootprint(first.tracer.pid);
   let endSampling: () => ProgramTime | null = () => null;
   return {
     goOnWith: (session) => {
       const tookOver = session !== first;
-      if (tookOver) cpuTime = watchCpuTime(session.tracer.pid);
+      if (tookOver) footprint = watchFootprint(session.tracer.pid);
       // The command was held until now: nothing ran since the first bpftrace ended, whose counts are in those of this one.
       const from = tookOver ? { ...began, at: performance.now() } : began;
       if (timing.problem() === undefined) endSampling = sampleProgramTime(timing, session.programRuns, from);
@@ -52,8 +52,8 @@ export function measureSelf(timing: ProgramTiming | undefined, first: Session): 
     taken: (isThere) => {
       const programTime = endSampling();
       return isThere
-        ? { programTime, untimed: programTime ? undefined : timing.problem(), cpuNs: cpuTime() }
-        : { programTime: null, untimed: undefined, cpuNs: undefined };
+        ? { programTime, untimed: programTime ? undefined : timing.problem(), footprint: footprint() }
+        : { programTime: null, untimed: undefined, footprint: null };
     },
   };
 }

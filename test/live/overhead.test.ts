@@ -27,10 +27,12 @@ describe.concurrent('what our own programs take', () => {
   });
 
   test('prints in each interval have their cost, and a warning says so when it is high', async () => {
-    const args = ['run', '--format', 'jsonl', '--interval', '10ms', '--', 'sleep', '2'];
+    const processes = 'for i in $(seq 100); do /bin/true; done; sleep 1';
+    const args = ['run', '--format', 'jsonl', '--interval', '10ms', '--', 'sh', '-c', processes];
     const { stdout } = await execa(BTPROF, args);
     const { quality } = validProfile(stdout.trimEnd().split('\n').at(-1) ?? '');
     expect(quality.footprint?.cpu_share).toBeGreaterThan(0.1);
+    expect(quality.footprint?.bpftrace_peak_bytes).toBeGreaterThan(2 ** 20);
     expect(quality.warnings).toContainEqual(expect.stringMatching(/took \d+\.\d % of one CPU.*--interval/));
   });
 
