@@ -136,5 +136,5 @@ function sumBy<R extends { count: number }, K extends string>(
 ): Map<K, number> {
   const sums = new Map<K, number>();
   for (const row of rows) sums.set(keyOf(row), (sums.get(keyOf(row)) ?? 0) + row.count);
-  return new Map([...sums].sort((a, b) => b[1] - a[1] || a[0].localeCompare(b[0])));
+  return new Map([...sums].sort((a, b) => b[1] - a[1] || (a[0] < b[0] ? -1 : 1)));
 }

@@ -21,9 +21,9 @@ export function plural(n: number, one: string, many = `${one}s`): string {
   return `${formatCount(n)} ${n === 1 ? one : many}`;
 }
 
-/** `9,033`. */
+/** `9,033`. The first time that Intl is asked for that takes it 20 ms. */
 export function formatCount(n: number): string {
-  return n.toLocaleString('en-US');
+  return String(n).replace(/(?<!\.\d*)\B(?=(?:\d{3})+(?:\.|$))/g, ',');
 }
 
 /** `340 B`, `1.3 MB` */
