@@ -4,7 +4,7 @@
  */
 import { timePrograms } from '../../bt/driver/program-time.ts';
 import type { Bpftrace } from '../versions.ts';
-import { ourProgram, plainOffcpu, plainSyscalls, treeSyscalls } from './programs.ts';
+import { ourProgram, plainOffcpu, plainSyscalls, savedStacks, treeSyscalls } from './programs.ts';
 import { type Result, rowOf } from './rows.ts';
 import { hold, isThere, notInstalled, programsOf, startAttached, startProgram, type Tool } from './tools.ts';
 
@@ -42,6 +42,7 @@ async function benchSwitches({ path, version }: Bpftrace, pingPong: string): Pro
     none: async () => startProgram(path, await ourProgram(path, pid, ['offcpu'], false)),
     plainStacks: () => startProgram(path, plainOffcpu(pid, true)),
     plainNone: () => startProgram(path, plainOffcpu(pid, false)),
+    saved: () => startProgram(path, savedStacks()),
     ...(peer ? { offcputime: () => startAttached('offcputime', []) } : {}),
   }));
   const row = (measure: string, peer: string, ours: string, theirs: string, aim?: number) =>
@@ -51,6 +52,7 @@ async function benchSwitches({ path, version }: Bpftrace, pingPong: string): Pro
       ? row(SWITCH.stacks, 'offcputime (libbpf-tools)', 'stacks', 'offcputime', AIM.offcputime)
       : missing(SWITCH.stacks, version, 'offcputime (libbpf-tools)'),
     row(SWITCH.stacks, 'plain bpftrace, a map a field', 'stacks', 'plainStacks'),
+    row(SWITCH.stacks, 'the least bpftrace can do: both are saved', 'stacks', 'saved'),
     row(SWITCH.none, 'plain bpftrace, a map a field', 'none', 'plainNone', AIM.plain),
   ];
 }

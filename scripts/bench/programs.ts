@@ -92,3 +92,16 @@ tracepoint:raw_syscalls:sys_enter {
     environment: {},
   };
 }
+
+const ready = (probe: string): Program => ({
+  program: `BEGIN { print("ready"); }\n${probe}`,
+  environment: {},
+});
+
+/** The least that bpftrace can take both stacks of each wait with, of the whole machine: none of them is counted. */
+export const savedStacks = (): Program =>
+  ready('tracepoint:sched:sched_switch { @[tid] = (kstack(127), ustack(127)); }');
+
+/** The least that bpftrace can count system calls of the whole machine with, by process and call. */
+export const countedCalls = (): Program =>
+  ready('tracepoint:raw_syscalls:sys_enter { @[pid, args->id] = count(); }');

@@ -4,8 +4,9 @@ import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Bpftrace } from '../versions.ts';
+import { countedCalls, type Program, savedStacks } from './programs.ts';
 import { inTurn, median, type Result, rowOf } from './rows.ts';
-import { heard, isThere, notInstalled, startAttached } from './tools.ts';
+import { heard, isThere, notInstalled, startAttached, startProgram, type Tool } from './tools.ts';
 
 const TURNS = 5;
 
@@ -13,11 +14,11 @@ const TURNS = 5;
 interface Peer {
   readonly name: string;
   readonly command: string;
-  readonly package: string;
+  readonly package?: string;
   /** In front of the command; what it writes goes to the working directory. */
   readonly before?: readonly string[];
-  /** Arguments of one that traces the whole machine. */
-  readonly beside?: readonly string[];
+  /** Starts one that traces the whole machine. */
+  readonly beside?: () => Promise<Tool>;
   /** How many times fewer events it gets: it is slow. */
   readonly fewer?: number;
   readonly aim?: number;
@@ -30,9 +31,19 @@ interface Bound {
   /** Of btprof. */
   readonly options: readonly string[];
   readonly peers: readonly Peer[];
+  /** The least that a bpftrace can do of the same. */
+  readonly least?: { readonly name: string; readonly program: () => Program };
   /** What is written is compared with this one. */
   readonly writes?: Peer;
 }
+
+const libbpfTool = (command: string): Peer => ({
+  name: `${command} (libbpf-tools)`,
+  command,
+  package: 'libbpf-tools',
+  beside: () => startAttached(command, []),
+  aim: 1,
+});
 
 /** Two calls a byte. */
 const SYSCALLS: Bound = {
@@ -57,8 +68,9 @@ const SYSCALLS: Bound = {
       fewer: 5,
       aim: 1,
     },
-    { name: 'syscount (libbpf-tools)', command: 'syscount', package: 'libbpf-tools', beside: [], aim: 1 },
+    libbpfTool('syscount'),
   ],
+  least: { name: 'the least bpftrace can do: one count()', program: countedCalls },
 };
 
 const SCHED_RECORD: Peer = {
@@ -88,13 +100,7 @@ const withStacks = (pingPong: string): Bound => ({
   ...pingPongOf(pingPong),
   options: ['-p', 'offcpu'],
   peers: [
-    {
-      name: 'offcputime (libbpf-tools)',
-      command: 'offcputime',
-      package: 'libbpf-tools',
-      beside: [],
-      aim: 1,
-    },
+    libbpfTool('offcputime'),
     {
       name: 'perf record -e sched:sched_switch -g',
       command: 'perf',
@@ -104,6 +110,7 @@ const withStacks = (pingPong: string): Bound => ({
     },
     SCHED_RECORD,
   ],
+  least: { name: 'the least bpftrace can do: both are saved', program: savedStacks },
   writes: SCHED_RECORD,
 });
 
@@ -132,24 +139,36 @@ async function benchBound(versions: readonly Bpftrace[], bound: Bound, dir: stri
   const there = new Map<Peer, boolean>();
   for (const peer of bound.peers) there.set(peer, await isThere(peer.command));
   const peers = bound.peers.filter((peer) => there.get(peer));
+  const floors = versions.flatMap((bpftrace) => leastOf(bound, bpftrace));
   const [bare = [], ...others] = await inTurn(TURNS, [
     () => runUnder(bound, undefined, dir),
     ...versions.map((bpftrace) => () => runUnder(bound, btprof(bpftrace, bound.options), dir)),
     ...peers.map((peer) => () => runUnder(bound, peer, dir)),
+    ...floors.map((floor) => () => runUnder(bound, floor, dir)),
   ]);
   const floor = median(bare.map((run) => run.nsPerEvent));
   console.log(`${bound.measure}: ${floor.toFixed(0)} ns without any`);
+  const added = (runs: readonly Outcome[] = []) => runs.map((run) => run.nsPerEvent - floor);
   const [ours, theirs] = [others.slice(0, versions.length), others.slice(versions.length)];
-  return versions.flatMap(({ version }, v) =>
-    bound.peers.flatMap((peer): Result[] => {
+  return versions.flatMap(({ version }, v) => [
+    ...bound.peers.flatMap((peer): Result[] => {
       const of = { measure: bound.measure, bpftrace: version, peer: peer.name, aim: peer.aim };
       const other = theirs[peers.indexOf(peer)];
-      if (!other) return [{ ...of, reason: notInstalled(peer.package) }];
-      const added = (runs: readonly Outcome[] = []) => runs.map((run) => run.nsPerEvent - floor);
+      if (!other) return [{ ...of, reason: notInstalled(peer.package ?? peer.command) }];
       const row = rowOf(of, added(ours[v]), added(other), (n) => `${n.toFixed(0)} ns`);
       return peer === bound.writes ? [row, bytesRow(version, ours[v] ?? [], other)] : [row];
     }),
-  );
+    ...floors.slice(v, v + 1).map(({ name }) => {
+      const of = { measure: bound.measure, bpftrace: version, peer: name };
+      return rowOf(of, added(ours[v]), added(theirs[peers.length + v]), (n) => `${n.toFixed(0)} ns`);
+    }),
+  ]);
+}
+
+function leastOf({ least }: Bound, { path }: Bpftrace): Peer[] {
+  if (!least) return [];
+  const { name, program } = least;
+  return [{ name, command: 'bpftrace', beside: () => startProgram(path, program()) }];
 }
 
 const bytesRow = (bpftrace: string, ours: readonly Outcome[], theirs: readonly Outcome[]): Result =>
@@ -163,7 +182,6 @@ const bytesRow = (bpftrace: string, ours: readonly Outcome[], theirs: readonly O
 const btprof = ({ path, version }: Bpftrace, options: readonly string[]): Peer => ({
   name: `btprof ${version}`,
   command: 'btprof',
-  package: '',
   before: [
     join(import.meta.dirname, '../../dist/btprof.mjs'),
     ...['run', '--bpftrace', path, ...options, '--no-symbol-cache', '--json', '-o', 'out', '--'],
@@ -181,7 +199,7 @@ async function runUnder(bound: Bound, peer: Peer | undefined, dir: string): Prom
   const child = spawn(words[0] as string, words.slice(1), { stdio: ['pipe', 'pipe', 'ignore'], cwd });
   const closed = once(child, 'close');
   await heard(child, 'runs');
-  const tool = peer?.beside ? await startAttached(peer.command, peer.beside) : undefined;
+  const tool = await peer?.beside?.();
   try {
     const ns = await timeOf(child);
     await closed;
