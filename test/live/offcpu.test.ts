@@ -85,7 +85,7 @@ test.concurrent('--stack-depth bounds both stacks', async () => {
 
 test.concurrent('a stack has all of its frames, however deep it is', async () => {
   const levels = [16, 17, 18, 19, 20, 21, 22, 60, 90];
-  const runs = levels.map((level) => `${quote(workload('many-stacks'))} 1 ${level}`).join('; ');
+  const runs = levels.map((level) => `${quote(workload('many-stacks'))} 1 ${level} 1000000`).join('; ');
   const { ebpf } = await profile(['run', 'sh', '-c', runs]);
   const depths = (ebpf.offcpu?.stacks ?? [])
     .filter((s) => s.state === 'S' && siteOf(ebpf.offcpu, s) === 'do_nanosleep')
