@@ -16,6 +16,9 @@ const BENCHMARKS = {
   ...PEER_BENCHMARKS,
 };
 
+// What was started is ended with us, then.
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => process.exit(1));
+
 const args = process.argv.slice(2);
 const check = args.includes('--check');
 const names = args.filter((arg) => arg !== '--check');

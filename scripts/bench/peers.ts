@@ -7,7 +7,7 @@ import { benchEvents } from './events.ts';
 import { judgeChange, keep, type Result, reached, tableOf } from './rows.ts';
 import { benchSlowdown } from './slowdown.ts';
 import { benchStart } from './start.ts';
-import { compile } from './tools.ts';
+import { compile, requireQuiet } from './tools.ts';
 
 const PAGE = 'docs/benchmarks.md';
 const KEPT = 'docs/benchmarks.json';
@@ -64,6 +64,7 @@ export async function benchPeers(check: boolean): Promise<boolean> {
 }
 
 async function measure(names: readonly Name[]): Promise<Result[]> {
+  requireQuiet();
   const dir = mkdtempSync(join(tmpdir(), 'btprof-bench-'));
   try {
     const bench = { versions: await prepareVersions(), dir, workload: (name: string) => compile(name, dir) };

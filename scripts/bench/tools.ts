@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { execa } from 'execa';
@@ -63,12 +63,27 @@ export async function startAttached(command: string, args: readonly string[]): P
 }
 
 function toolOf(child: ChildProcess): Tool {
+  const end = () => child.kill('SIGKILL');
+  process.once('exit', end); // also when the benchmark is interrupted
   const kill = async () => {
     const closed = once(child, 'exit');
-    child.kill('SIGKILL');
+    process.off('exit', end);
+    end();
     await closed;
   };
   return { pid: child.pid as number, kill };
+}
+
+/** BPF programs that trace (enum bpf_prog_type): kprobe, tracepoint, perf_event, raw_tracepoint, tracing. */
+const TRACES = /^prog_type:\s+(2|5|7|17|26)$/m;
+
+/** @throws Error when another process traces: it would be measured, too */
+export function requireQuiet(): void {
+  const pids = readdirSync('/proc').filter((name) => /^\d+$/.test(name));
+  const tracers = pids.map(Number).filter((pid) => fdInfos(pid).some((info) => TRACES.test(info)));
+  if (tracers.length === 0) return;
+  const names = tracers.map((pid) => `${pid} (${commandOf(pid).trim()})`);
+  throw new Error(`BPF programs of ${names.join(', ')} would be measured, too: end that first`);
 }
 
 /** Resolves when a process has written a text; with the time. */
