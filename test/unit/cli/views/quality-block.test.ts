@@ -1,0 +1,47 @@
+import { expect, test } from 'vitest';
+import { qualityBlock } from '../../../../cli/views/quality-block.ts';
+import type { Quality } from '../../../../metrics/schema.ts';
+import { sleepProfile } from '../../sleep-recording.ts';
+
+const SLEEP = sleepProfile();
+const LOOK = { columns: 100, colours: false, ascii: false };
+
+/** In one line. */
+function textOf(quality: Partial<Quality>): string {
+  const profile = { ...SLEEP, quality: { ...SLEEP.quality, ...quality } };
+  return qualityBlock(profile, 3, LOOK).join(' ').replace(/\s+/g, ' ');
+}
+
+test('what our own programs took is said, where it is known', () => {
+  const { wall_time_ns } = SLEEP.metadata;
+  const overhead = { bpf_time_ns: 1_236_000, bpf_events: 1000, cpu_share: 0.012, timed_ns: wall_time_ns };
+  const text = textOf({ overhead });
+  expect(text).toContain(' callers, overhead 1.2 % of one CPU (1.2 µs in each of 1,000 events).');
+  expect(textOf({})).not.toContain('overhead');
+});
+
+test('what is estimated of it is not said to a digit', () => {
+  const overhead = { bpf_time_ns: 93_456_000, bpf_events: 123_456, cpu_share: 0.01, timed_ns: 1 };
+  const text = textOf({ overhead });
+  expect(text).toContain('(757 ns in each of about 120,000 events)');
+});
+
+test('what btprof and bpftrace took besides is said, where it is known', () => {
+  const footprint = {
+    cpu_time_ns: 42e6,
+    cpu_share: 0.042,
+    btprof_peak_bytes: 80e6,
+    bpftrace_peak_bytes: 140e6,
+    map_bytes: 400e6,
+  };
+  const text = textOf({ footprint });
+  expect(text).toContain(' callers, btprof and bpftrace 42.0 ms of CPU time and 620.0 MB.');
+  expect(textOf({})).not.toContain('btprof and bpftrace');
+});
+
+test('every kind of loss is said', () => {
+  const quality = { lost_events: 46, dropped_lines: 2, map_full: 1, stacks_missing: 1009 };
+  expect(textOf(quality)).toContain(
+    'Quality: 46 events lost, 2 lines unread, 1 kernel maps full, 1,009 stacks missing, 1 of 12 frames',
+  );
+});
