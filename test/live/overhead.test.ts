@@ -1,7 +1,9 @@
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, readFileSync } from 'node:fs';
 import { execa } from 'execa';
 import { describe, expect, test } from 'vitest';
+import { childrenOf, tryRead } from '../../bt/driver/procfs.ts';
 import { startTracer } from '../../bt/driver/tracer.ts';
+import type { Profile } from '../../metrics/schema.ts';
 import { BTPROF, bpftraceThat, profile, temporaryFile, validProfile } from './btprof.ts';
 
 /** 3,000 system calls, and as many runs of our program at least. */
@@ -54,6 +56,37 @@ describe.concurrent('what our own programs take', () => {
     expect(quality.overhead).toBeNull();
     expect(quality.hints).toContainEqual(expect.stringMatching(/programs cost is unknown.*EACCES/));
   });
+});
+
+/** Of a btprof that has a child killed as soon as another one is there. */
+async function qualityWhen(
+  there: string,
+  child: string,
+  signal: NodeJS.Signals,
+): Promise<Profile['quality']> {
+  const file = temporaryFile('p.json');
+  const running = execa(BTPROF, ['run', '--json', '--quiet', '-o', file, '--', 'sleep', '2']);
+  const children = () => new Map(childrenOf(running.pid as number).map((pid) => [nameOf(pid), pid]));
+  await expect.poll(() => [...children().keys()], { timeout: 30_000, interval: 5 }).toContain(there);
+  process.kill(children().get(child) as number, signal);
+  await running;
+  return validProfile(readFileSync(file, 'utf8')).quality;
+}
+
+const nameOf = (pid: number) => tryRead(() => readFileSync(`/proc/${pid}/comm`, 'utf8').trim()) ?? '';
+/** A name has 15 characters at most. */
+const HELPER = 'btprof-bpf-stat';
+
+test('is unknown when bpftrace ends by itself', async () => {
+  const { overhead, footprint } = await qualityWhen('sleep', 'bpftrace', 'SIGINT');
+  expect([overhead, footprint]).toEqual([null, null]);
+});
+
+test('is unknown when nobody asks the kernel any more, and that is said', async () => {
+  const { overhead, footprint, hints } = await qualityWhen(HELPER, HELPER, 'SIGKILL');
+  expect(overhead).toBeNull();
+  expect(footprint?.cpu_time_ns).toBeGreaterThanOrEqual(0);
+  expect(hints).toContainEqual(expect.stringMatching(/programs cost is unknown.*its process was ended/));
 });
 
 /** Steady, for some seconds. */
