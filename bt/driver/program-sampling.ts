@@ -79,13 +79,13 @@ function windowOf(began: Moment, from: Moment, to: Moment): Window {
 
 /**
  * The windows as they were, and each gap between two of them as their mean; what comes after the last one as that one. One
- * that was cut short has seen too little to stand for a gap, unless it is the first.
+ * that was cut to less than half has seen too little to stand for a gap, unless it is the first.
  *
  * @param elapsedMs from the beginning of the first one on
  * @returns null when the kernel was not asked, or when bpftrace was gone, and its counts with it
  */
 export function estimate(all: readonly Window[], elapsedMs: number): ProgramTime | null {
-  const windows = all.filter(({ ms }, i) => i === 0 || ms >= WINDOW_MS);
+  const windows = all.filter(({ ms }, i) => i === 0 || ms >= WINDOW_MS / 2);
   const [first] = windows;
   if (!first || all.some(({ runs }) => runs < 0)) return null;
   const spans = windows.map((window, i) => spanOf(windows[i - 1], window, windows[i + 1], elapsedMs));

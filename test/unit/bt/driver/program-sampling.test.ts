@@ -1,3 +1,4 @@
+import { EventEmitter, once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { estimate, momentOf, sampleProgramTime } from '../../../../bt/driver/program-sampling.ts';
@@ -25,6 +26,10 @@ describe('what programs took', () => {
     expect(estimate([first, windowAt(390, 1_000_000, 10)], 400)?.runs).toBe(2000);
   });
 
+  test('is of a window that a timer ended a little early, too', () => {
+    expect(estimate([first, windowAt(400, 499, 49.9)], 449.9)?.timedNs).toBe(249_900_000);
+  });
+
   test('is unknown when there is no window, or counts were gone', () => {
     expect(estimate([], 200)).toBeNull();
     expect(estimate([first, windowAt(400, -1000)], 1200)).toBeNull();
@@ -39,12 +44,14 @@ function countingKernel({ isThere = true, diesAfterMs = Infinity } = {}) {
   const now = () => Math.min(performance.now(), began + diesAfterMs);
   const total = () => onMs + (since === undefined ? 0 : now() - since);
   let pauses = 0;
+  const paused = new EventEmitter();
   const timing: ProgramTiming = {
     problem: () => (performance.now() - began > diesAfterMs ? 'its process was ended' : undefined),
     pid: undefined,
     pause: () => {
       [onMs, since] = [total(), undefined];
       pauses++;
+      paused.emit(`${pauses}`);
     },
     resume: async () => {
       since = now();
@@ -53,7 +60,9 @@ function countingKernel({ isThere = true, diesAfterMs = Infinity } = {}) {
     stop: () => undefined,
   };
   const programRuns = () => ({ skipped: 0, timed: total(), timeNs: 100 * total() });
-  return { timing, programRuns, onMs: total, pauses: () => pauses };
+  /** Goes on at once, before what comes after the pause. */
+  const untilPause = (count: number) => once(paused, `${count}`);
+  return { timing, programRuns, onMs: total, pauses: () => pauses, untilPause };
 }
 
 describe('sampling', () => {
@@ -65,7 +74,8 @@ describe('sampling', () => {
     const end = startOn(kernel);
     await sleep(20);
     const taken = end();
-    expect(taken?.runs).toBeCloseTo(kernel.onMs(), -1);
+    expect(taken?.runs).toBeGreaterThanOrEqual(19);
+    expect(taken?.runs).toBeLessThanOrEqual(Math.round(kernel.onMs()));
     expect(taken).not.toHaveProperty('timedNs');
     expect(kernel.pauses()).toBe(0);
   });
@@ -74,7 +84,7 @@ describe('sampling', () => {
     const kernel = countingKernel();
     const began = performance.now();
     const end = startOn(kernel);
-    await expect.poll(kernel.pauses, { timeout: 10_000, interval: 5 }).toBe(3);
+    await kernel.untilPause(3);
     const taken = end();
     const elapsed = performance.now() - began;
     expect((taken?.runs ?? 0) / elapsed).toBeCloseTo(1, 1);
