@@ -116,7 +116,8 @@ const withStacks = (pingPong: string): Bound => ({
 
 /** Of one run. */
 interface Outcome {
-  readonly nsPerEvent: number;
+  /** An event. */
+  readonly ns: number;
   readonly bytes: number;
 }
 
@@ -136,40 +137,53 @@ export async function benchSlowdown(
 }
 
 async function benchBound(versions: readonly Bpftrace[], bound: Bound, dir: string): Promise<Result[]> {
-  const there = new Map<Peer, boolean>();
-  for (const peer of bound.peers) there.set(peer, await isThere(peer.command));
-  const peers = bound.peers.filter((peer) => there.get(peer));
-  const floors = versions.flatMap((bpftrace) => leastOf(bound, bpftrace));
-  const [bare = [], ...others] = await inTurn(TURNS, [
-    () => runUnder(bound, undefined, dir),
-    ...versions.map((bpftrace) => () => runUnder(bound, btprof(bpftrace, bound.options), dir)),
-    ...peers.map((peer) => () => runUnder(bound, peer, dir)),
-    ...floors.map((floor) => () => runUnder(bound, floor, dir)),
-  ]);
-  const floor = median(bare.map((run) => run.nsPerEvent));
-  console.log(`${bound.measure}: ${floor.toFixed(0)} ns without any`);
-  const added = (runs: readonly Outcome[] = []) => runs.map((run) => run.nsPerEvent - floor);
-  const [ours, theirs] = [others.slice(0, versions.length), others.slice(versions.length)];
-  return versions.flatMap(({ version }, v) => [
-    ...bound.peers.flatMap((peer): Result[] => {
+  const ours = versions.map((bpftrace) => btprof(bpftrace, bound.options));
+  const floors = versions.map((bpftrace) => leastOf(bound, bpftrace));
+  const runnable: Peer[] = [...ours, ...floors.flatMap((floor) => floor ?? [])];
+  for (const peer of bound.peers) if (await isThere(peer.command)) runnable.push(peer);
+  const outcomes = await outcomesOf(bound, runnable, dir);
+  return versions.flatMap(({ version }, v) =>
+    [...bound.peers, floors[v] ?? []].flat().flatMap((peer) => {
       const of = { measure: bound.measure, bpftrace: version, peer: peer.name, aim: peer.aim };
-      const other = theirs[peers.indexOf(peer)];
-      if (!other) return [{ ...of, reason: notInstalled(peer.package ?? peer.command) }];
-      const row = rowOf(of, added(ours[v]), added(other), (n) => `${n.toFixed(0)} ns`);
-      return peer === bound.writes ? [row, bytesRow(version, ours[v] ?? [], other)] : [row];
+      const [us, them] = [outcomes.get(ours[v] as Peer) ?? [], outcomes.get(peer)];
+      if (!them) return [{ ...of, reason: notInstalled(peer.package ?? peer.command) }];
+      return peer === bound.writes
+        ? [addedRow(of, us, them), bytesRow(version, us, them)]
+        : [addedRow(of, us, them)];
     }),
-    ...floors.slice(v, v + 1).map(({ name }) => {
-      const of = { measure: bound.measure, bpftrace: version, peer: name };
-      return rowOf(of, added(ours[v]), added(theirs[peers.length + v]), (n) => `${n.toFixed(0)} ns`);
-    }),
-  ]);
+  );
 }
 
-function leastOf({ least }: Bound, { path }: Bpftrace): Peer[] {
-  if (!least) return [];
+function leastOf({ least }: Bound, { path }: Bpftrace): Peer | undefined {
+  if (!least) return undefined;
   const { name, program } = least;
-  return [{ name, command: 'bpftrace', beside: () => startProgram(path, program()) }];
+  return { name, command: 'bpftrace', beside: () => startProgram(path, program()) };
 }
+
+/** Each of them once, then each of them again, and the command alone before them. */
+async function outcomesOf(
+  bound: Bound,
+  peers: readonly Peer[],
+  dir: string,
+): Promise<ReadonlyMap<Peer, readonly Outcome[]>> {
+  const [alone = [], ...runs] = await inTurn(
+    TURNS,
+    [undefined, ...peers].map((peer) => () => runUnder(bound, peer, dir)),
+  );
+  const floor = median(alone.map((run) => run.ns));
+  console.log(`${bound.measure}: ${floor.toFixed(0)} ns without any`);
+  const added = (run: Outcome) => ({ ...run, ns: run.ns - floor });
+  return new Map(peers.map((peer, i) => [peer, (runs[i] ?? []).map(added)]));
+}
+
+const addedRow = (
+  of: Parameters<typeof rowOf>[0],
+  ours: readonly Outcome[],
+  theirs: readonly Outcome[],
+): Result => {
+  const ns = (runs: readonly Outcome[]) => runs.map((run) => run.ns);
+  return rowOf(of, ns(ours), ns(theirs), (n) => `${n.toFixed(0)} ns`);
+};
 
 const bytesRow = (bpftrace: string, ours: readonly Outcome[], theirs: readonly Outcome[]): Result =>
   rowOf(
@@ -203,7 +217,7 @@ async function runUnder(bound: Bound, peer: Peer | undefined, dir: string): Prom
   try {
     const ns = await timeOf(child);
     await closed;
-    return { nsPerEvent: ns / events, bytes: sizeOf(cwd) };
+    return { ns: ns / events, bytes: sizeOf(cwd) };
   } finally {
     await tool?.kill();
     rmSync(cwd, { recursive: true });
