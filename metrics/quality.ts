@@ -82,6 +82,8 @@ function overheadOf({ programTime }: Ending, wall: number): Quality['overhead'] 
   return {
     bpf_time_ns: timeNs,
     bpf_events: runs,
+    ns_per_event: tenths(timeNs, runs),
+    events_per_second: tenths(runs * 1e9, wall),
     cpu_share: shareOf(timeNs, wall),
     timed_ns: Math.min(timedNs, wall),
   };
@@ -98,6 +100,8 @@ function footprintOf({ footprint }: Ending, wall: number): Quality['footprint'] 
     map_bytes: mapBytes,
   };
 }
+
+const tenths = (sum: number, count: number) => (count > 0 ? Math.round((10 * sum) / count) / 10 : 0);
 
 /** Of one CPU, to millionths. */
 function shareOf(ns: number, wall: number): number {

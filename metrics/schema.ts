@@ -68,6 +68,8 @@ export const qualitySchema = z.object({
     .object({
       bpf_time_ns: ns.describe('how long our programs ran, on all CPUs together'),
       bpf_events: count.describe('how often one ran'),
+      ns_per_event: z.number().describe('bpf_time_ns by bpf_events, to 0.1'),
+      events_per_second: z.number().describe('bpf_events by wall_time_ns, to 0.1'),
       cpu_share: z.number().describe('of one CPU: bpf_time_ns by wall_time_ns'),
       timed_ns: ns.describe('for how long the kernel timed them: the rest is estimated from that'),
     })

@@ -138,6 +138,8 @@ async function finished(
   const { subject, debug } = options;
   const { tracer, recording, symbols } = session;
   const taken = measure.taken(cause !== 'tracer');
+  const sinceBegan = () => Math.round((performance.now() - began) * 1e6);
+  const collectedNs = sinceBegan();
   if (subject.kind === 'run' && cause === 'subject') await drain(recording, subject.target.pid);
   // Before the maps are printed: that takes its time, and who exits meanwhile is in no event.
   const looked = performance.now();
@@ -146,12 +148,13 @@ async function finished(
   const stopped = cause === 'tracer' ? performance.now() : await session.printMaps();
   const aliveAgeNs = Math.ceil((stopped - looked) * 1e6);
   const failure = broken ?? (recording.end === undefined ? await diedMidway(session) : undefined);
-  const elapsedNs = Math.round((performance.now() - began) * 1e6);
+  const elapsedNs = sinceBegan();
   const ending = {
     ...(await endingOf(options, session, facts, {
       ...taken,
       byDwarf,
       elapsedNs,
+      collectedNs,
       failure,
       alive: without(alive, recording.exits.slice(exitsBefore)),
     })),

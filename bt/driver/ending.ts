@@ -15,8 +15,10 @@ interface Collected extends Pick<SessionOptions, 'plan' | 'host' | 'dialect'> {
 }
 
 interface HowEnded extends Taken {
-  /** How long the collection took by our own clock, ns. */
+  /** How long the collection took by our own clock, with the maps, ns. */
   readonly elapsedNs: number;
+  /** And without them. */
+  readonly collectedNs: number;
   /** Why bpftrace ended by itself. */
   readonly failure: BtprofError | undefined;
   /** Threads of followed processes that were alive when the end was asked for, and had not exited when it came. */
@@ -87,12 +89,13 @@ function entryWarnings({ recording }: Session, { pids, dwarfPids }: Facts): stri
 /** Of one CPU. */
 const DEAR = 0.1;
 
-function dearPrints({ footprint, elapsedNs }: HowEnded): string[] {
+/** A run of less than two prints does not tell. */
+function dearPrints(intervalMs: number, { footprint, collectedNs }: HowEnded): string[] {
   const cpuNs = footprint?.cpuNs ?? 0;
-  return cpuNs < DEAR * elapsedNs
+  return cpuNs < DEAR * collectedNs || collectedNs < 2e6 * intervalMs
     ? []
     : [
-        `btprof and bpftrace took ${formatShare(cpuNs, elapsedNs)} of one CPU, for each print has all that was counted so far: a longer --interval costs less`,
+        `btprof and bpftrace took ${formatShare(cpuNs, collectedNs)} of one CPU, for each print has all that was counted so far: a longer --interval costs less`,
       ];
 }
 
@@ -121,7 +124,7 @@ function warnings(
       ? [`the mappings of ${forgotten} processes were forgotten: their frames have no module`]
       : []),
     ...(host.btf || !counts32bit ? [] : ['without BTF, 32-bit system calls cannot be told from 64-bit ones']),
-    ...(plan.intervalMs === undefined ? [] : dearPrints(end)),
+    ...(plan.intervalMs === undefined ? [] : dearPrints(plan.intervalMs, end)),
     ...recording.quality.reasons.map((reason) => `a line of bpftrace could not be read: ${reason}`),
   ];
 }

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import type { Footprint } from '../../metrics/facts.ts';
 import { parseCpuTime, parsePeakMemory } from '../../parsers/proc.ts';
 import { familyOf, fdInfos, tryRead } from './procfs.ts';
@@ -6,12 +6,15 @@ import { familyOf, fdInfos, tryRead } from './procfs.ts';
 /**
  * Watches what we and a bpftrace take, besides its programs in the kernel.
  *
- * @returns tells it: of the CPUs from now on, of memory the most so far
+ * @returns tells it: of the CPUs from now on, of memory the most so far; null when bpftrace is gone
  */
-export function watchFootprint(tracer: number): () => Footprint {
+export function watchFootprint(tracer: number): () => Footprint | null {
   const cpuTime = () => cpuTimeOf(process.pid) + sumOf(tracer, cpuTimeOf);
   const before = cpuTime();
-  return () => ({ cpuNs: cpuTime() - before, ...memoryOf(tracer) });
+  return () => {
+    const footprint = { cpuNs: cpuTime() - before, ...memoryOf(tracer) };
+    return existsSync(`/proc/${tracer}/stat`) ? footprint : null;
+  };
 }
 
 /** With what was taken of memory since; bpftrace may be gone. */

@@ -21,7 +21,7 @@ export interface ProgramTiming {
 /** Has the kernel time BPF programs until it is stopped. */
 export async function timePrograms(): Promise<ProgramTiming> {
   const program = unpackProgram(BINARIES, 'btprof-bpf-stats', [tmpdir(), '/var/tmp']);
-  if ('problem' in program) return untimed(program.problem);
+  if ('problem' in program) return untimed(`${program.problem}; TMPDIR=DIRECTORY names another place`);
   try {
     // In a session of its own: Ctrl-C is not for it.
     const child = spawn(program.file, {
@@ -56,6 +56,16 @@ function untimed(problem: string): ProgramTiming {
   return { problem: () => problem, pid: undefined, pause: nothing, resume: async () => false, stop: nothing };
 }
 
+const NEXT: Readonly<Record<string, string>> = {
+  EINVAL: 'Linux 5.8 and newer can be',
+  EPERM: 'in a container, start it with --privileged',
+};
+
+function explain(error: string): string {
+  const next = NEXT[error];
+  return next ? `${error}; ${next}` : error;
+}
+
 /** It says each time that the kernel does, or ends with the number of the error. */
 function answersOf(child: ChildProcess): {
   problem: () => string | undefined;
@@ -68,7 +78,7 @@ function answersOf(child: ChildProcess): {
     answer(false);
   };
   child.on('error', (error) => end(error.message));
-  child.on('exit', (code) => end(code ? getSystemErrorName(-code) : 'its process was ended'));
+  child.on('exit', (code) => end(code ? explain(getSystemErrorName(-code)) : 'its process was ended'));
   child.stdin?.on('error', () => undefined);
   child.stdout?.on('data', () => answer(true));
   const isOn = () =>

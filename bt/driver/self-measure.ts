@@ -45,15 +45,15 @@ export function measureSelf(timing: ProgramTiming | undefined, first: Session): 
     goOnWith: (session) => {
       const tookOver = session !== first;
       if (tookOver) footprint = watchFootprint(session.tracer.pid);
-      // The command was held until now: nothing ran since the first bpftrace ended, whose counts are in those of this one.
+      // The command was held until now; what ran before that is in the counts of the session that took over.
       const from = tookOver ? { ...began, at: performance.now() } : began;
       if (timing.problem() === undefined) endSampling = sampleProgramTime(timing, session.programRuns, from);
     },
     taken: (isThere) => {
       const programTime = endSampling();
-      return isThere
-        ? { programTime, untimed: programTime ? undefined : timing.problem(), footprint: footprint() }
-        : { programTime: null, untimed: undefined, footprint: null };
+      if (!isThere) return { programTime: null, untimed: undefined, footprint: null };
+      const untimed = programTime ? undefined : (timing.problem() ?? 'bpftrace took its counts with it');
+      return { programTime, untimed, footprint: footprint() };
     },
   };
 }

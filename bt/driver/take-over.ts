@@ -3,6 +3,7 @@ import { BtprofError } from '../errors.ts';
 import type { HeldTarget } from './held-target.ts';
 import { openSession, type Session, type SessionOptions } from './session.ts';
 import { nameThreads, threadsOf } from './threads.ts';
+import type { ProgramRuns } from './tracer.ts';
 import type { Hold } from './unwind.ts';
 
 const INTERRUPTED = 'interrupted while the command was held at its entry: what came after is not counted.';
@@ -32,6 +33,11 @@ function isAlone({ recording }: Session, { pid }: HeldTarget): boolean {
   return recording.forks.length === 0 && threadsOf(pid).length === 1;
 }
 
+/** The command is held: what ran until now was of others. */
+function withoutTimed(runs: ProgramRuns, { timed, timeNs }: ProgramRuns): ProgramRuns {
+  return { skipped: runs.skipped, timed: runs.timed - timed, timeNs: runs.timeNs - timeNs };
+}
+
 /**
  * bpftrace reads unwind tables when it starts, and only a program that runs has any. So the command is stopped at its
  * entry, when its libraries are loaded, and a second bpftrace that knows them goes on. Nothing is lost or counted twice,
@@ -52,7 +58,7 @@ export async function takeOverAtEntry(
     if (!isNeeded(pid)) return 'not needed';
     if (!isAlone(first, target)) return 'not held';
     await first.printMaps();
-    const runs = first.programRuns();
+    let runs = first.programRuns();
     first.tracer.kill();
     const second = await openSession({
       ...options,
@@ -62,6 +68,7 @@ export async function takeOverAtEntry(
       continues: { ...first, programRuns: () => runs },
     });
     nameThreads(() => [pid]);
+    runs = withoutTimed(runs, second.tracer.programRuns());
     return second;
   } catch (error) {
     if (!(error instanceof BtprofError)) throw error;

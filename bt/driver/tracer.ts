@@ -24,9 +24,9 @@ export interface TracerOptions {
 
 /** What the kernel tells of programs, all together. */
 export interface ProgramRuns {
-  /** How often it did not run one, for another ran on that CPU. */
+  /** How often it did not run one, for another ran on that CPU; the last that was known, once bpftrace is gone. */
   readonly skipped: number;
-  /** How often one ran, while the kernel timed them. */
+  /** How often one ran, while the kernel timed them; 0 again once bpftrace is gone. */
   readonly timed: number;
   /** How long those took, ns. */
   readonly timeNs: number;
@@ -83,10 +83,20 @@ export async function startTracer(
   const { pid } = child;
   if (pid === undefined) throw cannotStart(bpftrace, await child);
   let programs: ProgramInfos | undefined;
+  let skipped = 0;
+  const programRuns = () => {
+    programs ??= openProgramInfos(pid);
+    const runs = runsOf(programs.read());
+    skipped = Math.max(skipped, runs.skipped);
+    return { ...runs, skipped };
+  };
   const signal = (name: NodeJS.Signals) => signalGroup(pid, name);
   return {
     pid,
-    interrupt: () => signal('SIGINT'),
+    interrupt: () => {
+      programRuns();
+      signal('SIGINT');
+    },
     kill: () => signal('SIGKILL'),
     ended: child.then(async (result) => {
       programs?.close();
@@ -94,10 +104,7 @@ export async function startTracer(
       return { code: result.exitCode ?? null, signal: result.signal ?? null };
     }),
     remarks: () => remarks,
-    programRuns: () => {
-      programs ??= openProgramInfos(pid);
-      return runsOf(programs.read());
-    },
+    programRuns,
     mapEntries: () => mapEntries(pid),
   };
 }

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { accessSync, constants, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 /** A program of ours, as a file. */
@@ -10,8 +10,8 @@ export interface Unpacked {
 }
 
 /**
- * Writes a program into a new directory that is its own, in the first place where that can be done. It is gone when we
- * exit, if not before.
+ * Writes a program into a new directory that is its own, in the first place where that can be done and where programs may
+ * run. It is gone when we exit, if not before.
  *
  * @param binaries ELF files in base64, by process.arch
  * @param places directories, in the order in which they are tried
@@ -46,9 +46,18 @@ function unpackInto(place: string, name: string, program: Buffer): Unpacked {
   const file = join(directory, name);
   try {
     writeFileSync(file, program, { mode: 0o700 });
+    requireExecutable(file, place);
   } catch (error) {
     remove();
     throw error;
   }
   return { directory, file, remove };
+}
+
+function requireExecutable(file: string, place: string): void {
+  try {
+    accessSync(file, constants.X_OK);
+  } catch {
+    throw new Error(`no program may run in ${place}`);
+  }
 }

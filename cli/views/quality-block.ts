@@ -47,10 +47,12 @@ function framesOf({ quality, ebpf: { offcpu } }: Profile): string {
 /** What our programs took of the CPUs, where that is known. */
 function overheadOf({ quality: { overhead }, metadata }: Profile): string {
   if (!overhead?.bpf_events) return '';
-  const { bpf_time_ns: time, bpf_events: events, cpu_share: share, timed_ns: timed } = overhead;
-  const isWhole = timed >= metadata.wall_time_ns;
-  const runs = isWhole ? plural(events, 'event') : `about ${plural(Number(events.toPrecision(2)), 'event')}`;
-  return `, overhead ${formatShare(share, 1)} of one CPU (${formatNs(time / events)} in each of ${runs})`;
+  const { bpf_events: events, cpu_share: share, ns_per_event: each } = overhead;
+  const isWhole = overhead.timed_ns >= metadata.wall_time_ns;
+  const known = (n: number) => (isWhole ? n : Number(n.toPrecision(2)));
+  const runs = `${isWhole ? '' : 'about '}${plural(known(events), 'event')}`;
+  const rate = formatCount(Math.round(known(overhead.events_per_second)));
+  return `, overhead ${formatShare(share, 1)} of one CPU (${formatNs(each)} in each of ${runs}, ${rate}/s)`;
 }
 
 /** What btprof and bpftrace took besides. */

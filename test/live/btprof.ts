@@ -40,6 +40,11 @@ export function temporaryFile(name: string): string {
   return join(mkdtempSync(join(inject('workloads'), 'tmp-')), name);
 }
 
+/** A word of a shell. */
+export function quote(path: string): string {
+  return `'${path}'`;
+}
+
 /** A stand-in for `--bpftrace` that does something before, or instead of, the real one. */
 export function bpftraceThat(script: string): string {
   const file = temporaryFile('bpftrace');

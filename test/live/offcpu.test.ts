@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import type { Offcpu } from '../../metrics/ebpf-schema.ts';
 import type { Profile } from '../../metrics/schema.ts';
 import { waitSite } from '../../metrics/wait-site.ts';
-import { btprof, profile, sum, symbols, temporaryFile, validProfile, workload } from './btprof.ts';
+import { btprof, profile, quote, sum, symbols, temporaryFile, validProfile, workload } from './btprof.ts';
 
 const SLEEPS = 23;
 const SLEEP_NS = 40e6;
@@ -132,8 +132,4 @@ function siteOf(
 /** Waits of the main thread for the others, which are as long as the sleeps together. */
 function joins(offcpu: Profile['ebpf']['offcpu']): number {
   return sum((offcpu?.stacks ?? []).filter((s) => s.tid === s.pid).map((s) => s.count));
-}
-
-function quote(path: string): string {
-  return `'${path}'`;
 }

@@ -1,4 +1,5 @@
 import { chmodSync, copyFileSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpus } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { execa } from 'execa';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -125,6 +126,14 @@ describe.runIf(able)('where bpftrace unwinds by DWARF', { concurrent: true }, ()
     const args = ['run', '--unwind', 'dwarf', '-q', '-o', '/dev/null', script];
     const { status, stdout, stderr } = await btprof(args, { input: 'a word\n' });
     expect({ status, stdout, stderr }).toEqual({ status: 7, stdout: '<a word>\n', stderr: '' });
+  });
+
+  test('what others do while the command is held is not in what our programs took', async () => {
+    const other = execa('dd', ['if=/dev/zero', 'of=/dev/null', 'bs=1'], { reject: false });
+    const { quality } = await profile(['run', '--unwind', 'dwarf', program, '1', '1']);
+    other.kill('SIGKILL');
+    expect(quality.overhead?.cpu_share).toBeGreaterThan(0);
+    expect(quality.overhead?.cpu_share).toBeLessThan(cpus().length);
   });
 
   test('a command that is held goes on when btprof is killed', async () => {

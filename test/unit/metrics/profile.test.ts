@@ -55,11 +55,16 @@ describe('the profile of sleep', () => {
 
   test('says what its own programs took, or why that is unknown', () => {
     const timed = sleepProfile({}, { programTime: { timeNs: 1_030_473, runs: 515 } });
-    const whole = { bpf_time_ns: 1_030_473, bpf_events: 515, cpu_share: 0.01 };
     const { wall_time_ns } = timed.metadata;
+    const whole = {
+      ...{ bpf_time_ns: 1_030_473, bpf_events: 515, cpu_share: 0.01 },
+      ...{ ns_per_event: 2000.9, events_per_second: Math.round((10 * 515e9) / wall_time_ns) / 10 },
+    };
     expect(timed.quality.overhead).toEqual({ ...whole, timed_ns: wall_time_ns });
     const programTime = { timeNs: 1_030_473, runs: 515, timedNs: 2_000_000 };
     expect(sleepProfile({}, { programTime }).quality.overhead).toEqual({ ...whole, timed_ns: 2_000_000 });
+    const none = sleepProfile({}, { programTime: { timeNs: 0, runs: 0 } }).quality.overhead;
+    expect(none).toMatchObject({ ns_per_event: 0, events_per_second: 0 });
     const { overhead, hints } = sleepProfile({}, { programTime: null, untimed: 'EINVAL' }).quality;
     expect(overhead).toBeNull();
     expect(hints.at(-1)).toMatch(/^what our own programs cost is unknown, .*: EINVAL$/);

@@ -12,18 +12,24 @@ function textOf(quality: Partial<Quality>): string {
   return qualityBlock(profile, 3, LOOK).join(' ').replace(/\s+/g, ' ');
 }
 
+const OVERHEAD = {
+  bpf_time_ns: 93_456_000,
+  bpf_events: 123_456,
+  ns_per_event: 757,
+  events_per_second: 15_678.4,
+  cpu_share: 0.012,
+};
+
 test('what our own programs took is said, where it is known', () => {
   const { wall_time_ns } = SLEEP.metadata;
-  const overhead = { bpf_time_ns: 1_236_000, bpf_events: 1000, cpu_share: 0.012, timed_ns: wall_time_ns };
-  const text = textOf({ overhead });
-  expect(text).toContain(' callers, overhead 1.2 % of one CPU (1.2 µs in each of 1,000 events).');
+  const text = textOf({ overhead: { ...OVERHEAD, timed_ns: wall_time_ns } });
+  expect(text).toContain(' callers, overhead 1.2 % of one CPU (757 ns in each of 123,456 events, 15,678/s).');
   expect(textOf({})).not.toContain('overhead');
 });
 
 test('what is estimated of it is not said to a digit', () => {
-  const overhead = { bpf_time_ns: 93_456_000, bpf_events: 123_456, cpu_share: 0.01, timed_ns: 1 };
-  const text = textOf({ overhead });
-  expect(text).toContain('(757 ns in each of about 120,000 events)');
+  const text = textOf({ overhead: { ...OVERHEAD, timed_ns: 1 } });
+  expect(text).toContain('(757 ns in each of about 120,000 events, 16,000/s)');
 });
 
 test('what btprof and bpftrace took besides is said, where it is known', () => {
