@@ -6,7 +6,7 @@ import { timePrograms } from '../../bt/driver/program-time.ts';
 import type { Bpftrace } from '../versions.ts';
 import { ourProgram, plainOffcpu, plainSyscalls, savedStacks, treeSyscalls } from './programs.ts';
 import { type Result, rowOf } from './rows.ts';
-import { hold, isThere, notInstalled, programsOf, startAttached, startProgram, type Tool } from './tools.ts';
+import { hold, obstacleTo, programsOf, startAttached, startProgram, type Tool } from './tools.ts';
 
 const TURNS = 5;
 const ROUNDS = 100_000;
@@ -18,6 +18,17 @@ const SWITCH = {
 };
 const CALL = 'ns per system call, per process and call';
 const AIM = { offcputime: 0.6, plain: 0.8, syscount: { '0.17': 2, '0.23': 1.2, '0.27': 1.2 } };
+
+const OFFCPUTIME = {
+  name: 'offcputime (libbpf-tools)',
+  package: 'libbpf-tools',
+  trial: ['offcputime', '1'],
+};
+const SYSCOUNT = {
+  name: 'syscount -p (libbpf-tools)',
+  package: 'libbpf-tools',
+  trial: ['syscount', '-d', '1'],
+};
 
 type Starts = Record<string, () => Promise<Tool>>;
 
@@ -36,21 +47,21 @@ export async function benchEvents(versions: readonly Bpftrace[], pingPong: strin
 }
 
 async function benchSwitches({ path, version }: Bpftrace, pingPong: string): Promise<Result[]> {
-  const peer = await isThere('offcputime');
+  const reason = await obstacleTo(OFFCPUTIME);
   const costs = await costsOf(['taskset', '-c', '0', pingPong, `${ROUNDS}`], 2 * ROUNDS, (pid) => ({
     stacks: async () => startProgram(path, await ourProgram(path, pid, ['offcpu'])),
     none: async () => startProgram(path, await ourProgram(path, pid, ['offcpu'], false)),
     plainStacks: () => startProgram(path, plainOffcpu(pid, true)),
     plainNone: () => startProgram(path, plainOffcpu(pid, false)),
     saved: () => startProgram(path, savedStacks()),
-    ...(peer ? { offcputime: () => startAttached('offcputime', []) } : {}),
+    ...(reason ? {} : { offcputime: () => startAttached('offcputime', []) }),
   }));
   const row = (measure: string, peer: string, ours: string, theirs: string, aim?: number) =>
     rowOf({ measure, bpftrace: version, peer, aim }, costs[ours] ?? [], costs[theirs] ?? [], ns);
   return [
-    peer
-      ? row(SWITCH.stacks, 'offcputime (libbpf-tools)', 'stacks', 'offcputime', AIM.offcputime)
-      : missing(SWITCH.stacks, version, 'offcputime (libbpf-tools)'),
+    reason
+      ? { measure: SWITCH.stacks, bpftrace: version, peer: OFFCPUTIME.name, reason }
+      : row(SWITCH.stacks, OFFCPUTIME.name, 'stacks', 'offcputime', AIM.offcputime),
     row(SWITCH.stacks, 'plain bpftrace, a map a field', 'stacks', 'plainStacks'),
     row(SWITCH.stacks, 'the least bpftrace can do: both are saved', 'stacks', 'saved'),
     row(SWITCH.none, 'plain bpftrace, a map a field', 'none', 'plainNone', AIM.plain),
@@ -58,33 +69,26 @@ async function benchSwitches({ path, version }: Bpftrace, pingPong: string): Pro
 }
 
 async function benchCalls({ path, version }: Bpftrace): Promise<Result[]> {
-  const peer = await isThere('syscount');
+  const reason = await obstacleTo(SYSCOUNT);
   const dd = ['dd', 'if=/dev/zero', 'of=/dev/null', 'bs=1', `count=${BYTES}`, 'status=none'];
   const costs = await costsOf(dd, 2 * BYTES, (pid) => ({
     ours: async () => startProgram(path, await ourProgram(path, pid, ['syscalls'])),
     plain: () => startProgram(path, plainSyscalls(pid)),
     tree: () => startProgram(path, treeSyscalls(pid)),
-    ...(peer ? { syscount: () => startAttached('syscount', ['-p', `${pid}`]) } : {}),
+    ...(reason ? {} : { syscount: () => startAttached('syscount', ['-p', `${pid}`]) }),
   }));
   const row = (peer: string, theirs: string, aim?: number) =>
     rowOf({ measure: CALL, bpftrace: version, peer, aim }, costs.ours ?? [], costs[theirs] ?? [], ns);
   return [
-    peer
-      ? row('syscount -p (libbpf-tools)', 'syscount', AIM.syscount[version])
-      : missing(CALL, version, 'syscount -p (libbpf-tools)'),
+    reason
+      ? { measure: CALL, bpftrace: version, peer: SYSCOUNT.name, reason }
+      : row(SYSCOUNT.name, 'syscount', AIM.syscount[version]),
     row('the least bpftrace can do: one count()', 'plain'),
     row('the same of a tree of processes', 'tree'),
   ];
 }
 
 const ns = (n: number) => `${n.toFixed(0)} ns`;
-
-const missing = (measure: string, bpftrace: string, peer: string) => ({
-  measure,
-  bpftrace,
-  peer,
-  reason: notInstalled('libbpf-tools'),
-});
 
 /** ns per event of each tool, of each turn. The first one at an event finds the caches cold: each has its turn at that. */
 async function costsOf(

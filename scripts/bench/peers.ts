@@ -1,5 +1,5 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { cpus, release, tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
+import { cpus, release } from 'node:os';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { type Bpftrace, prepareVersions } from '../versions.ts';
@@ -7,7 +7,7 @@ import { benchEvents } from './events.ts';
 import { judgeChange, keep, type Result, reached, tableOf } from './rows.ts';
 import { benchSlowdown } from './slowdown.ts';
 import { benchStart } from './start.ts';
-import { compile, requireQuiet } from './tools.ts';
+import { compile, requireQuiet, temporaryDirectory } from './tools.ts';
 
 const PAGE = 'docs/benchmarks.md';
 const KEPT = 'docs/benchmarks.json';
@@ -65,15 +65,11 @@ export async function benchPeers(check: boolean): Promise<boolean> {
 
 async function measure(names: readonly Name[]): Promise<Result[]> {
   requireQuiet();
-  const dir = mkdtempSync(join(tmpdir(), 'btprof-bench-'));
-  try {
-    const bench = { versions: await prepareVersions(), dir, workload: (name: string) => compile(name, dir) };
-    const rows: Result[] = [];
-    for (const name of names) rows.push(...(await MEASURES[name](bench)));
-    return rows;
-  } finally {
-    rmSync(dir, { recursive: true });
-  }
+  const dir = temporaryDirectory();
+  const bench = { versions: await prepareVersions(), dir, workload: (name: string) => compile(name, dir) };
+  const rows: Result[] = [];
+  for (const name of names) rows.push(...(await MEASURES[name](bench)));
+  return rows;
 }
 
 async function pageOf(rows: readonly Result[]): Promise<string> {
@@ -91,7 +87,8 @@ Peers: ${(await versionsOfPeers()).join(', ')}.
 ${tableOf(rows)}
 
 - ns per event: all programs are attached at once and see the same events; the kernel times each of them
-  (\`kernel.bpf_stats_enabled\`). offcputime follows the whole machine, the others one command and its child.
+  (\`kernel.bpf_stats_enabled\`). offcputime, and what only saves both stacks, follow the whole machine, the others one
+  command and its child.
 - Time added: the command alone is subtracted. strace gets 50 times fewer events and perf trace 5 times fewer, for they are
   slow.
 - To the command running: from the start of the tool. offcputime-bpfcc has none, and says when it traces.

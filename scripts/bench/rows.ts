@@ -57,8 +57,11 @@ export function rowOf(
   return { measure, bpftrace, peer, aim, ratios, ours: show(median(ours)), theirs: show(median(theirs)) };
 }
 
+/** Noise may make a difference of two times 0, or less. */
+const isMeasured = ({ ratios }: Row): boolean => ratios.every((ratio) => ratio > 0 && ratio < Infinity);
+
 export const reached = (row: Result): boolean =>
-  'reason' in row || row.aim === undefined || median(row.ratios) <= row.aim;
+  'reason' in row || row.aim === undefined || (isMeasured(row) && median(row.ratios) <= row.aim);
 
 const cellsOf = (row: Result): string[] => {
   const first = [row.measure, row.bpftrace ?? '', row.peer];
@@ -66,8 +69,10 @@ const cellsOf = (row: Result): string[] => {
   const ratio = median(row.ratios);
   const range = [Math.min(...row.ratios), Math.max(...row.ratios)].map(figure).join(' to ');
   const aim = row.aim === undefined ? '' : `${figure(row.aim)}${reached(row) ? '' : ' (missed)'}`;
-  return [...first, row.ours, row.theirs, figure(ratio), range, aim];
+  return [...first, row.ours, row.theirs, isMeasured(row) ? figure(ratio) : TOO_NOISY, range, aim];
 };
+
+const TOO_NOISY = 'the machine is too noisy';
 
 const figure = (n: number) => (Math.abs(n) < 0.1 ? n.toPrecision(2) : n.toFixed(2));
 
@@ -88,34 +93,40 @@ const nameOf = ({ measure, bpftrace, peer }: Result) => [measure, bpftrace ?? '-
 /** Keeps the ratios for `judgeChange`. */
 export function keep(rows: readonly Result[], machine: string, file: string): void {
   const ratios = rows.flatMap((row): Kept['ratios'] =>
-    'reason' in row ? [] : [{ row: nameOf(row), ratio: Number(median(row.ratios).toPrecision(4)) }],
+    'reason' in row || !isMeasured(row)
+      ? []
+      : [{ row: nameOf(row), ratio: Number(median(row.ratios).toPrecision(4)) }],
   );
   writeFileSync(file, `${JSON.stringify({ machine, ratios } satisfies Kept, null, 2)}\n`);
 }
 
 /**
- * The rows that have become worse than the committed ones by more than the turns of this run differ among themselves.
+ * The rows that have become worse than the committed ones by more than the turns of this run differ among themselves, and those
+ * that were not measured this time.
  *
  * @returns a sentence each, and one more when another machine alone may be why
  */
 export function judgeChange(rows: readonly Result[], machine: string, file: string): string[] {
   const { machine: before, ratios } = JSON.parse(readFileSync(file, 'utf8')) as Kept;
-  const worse = worseRows(rows, new Map(ratios.map(({ row, ratio }) => [row, ratio])));
+  const now = new Map(rows.map((row) => [nameOf(row), row]));
+  const worse = ratios.flatMap(({ row, ratio }) => judgeRow(row, now.get(row), ratio) ?? []);
   return worse.length === 0 || machine === before
     ? worse
     : [...worse, `the committed ratios are of another machine, ${before}; this one is ${machine}`];
 }
 
-function worseRows(rows: readonly Result[], kept: ReadonlyMap<string, number>): string[] {
-  return rows.flatMap((row) => {
-    const before = kept.get(nameOf(row));
-    if (before === undefined || 'reason' in row) return [];
-    const now = median(row.ratios);
-    const noise = Math.max(...row.ratios) - Math.min(...row.ratios);
-    return now > before + noise
-      ? [
-          `worse than before: ${nameOf(row)}: ${figure(now)}, and was ${figure(before)}; the turns differ by ${figure(noise)}`,
-        ]
-      : [];
-  });
+function judgeRow(name: string, row: Result | undefined, before: number): string | undefined {
+  if (!row) return `not measured: ${name}`;
+  if ('reason' in row) return `not measured: ${name}: ${row.reason}`;
+  if (!isMeasured(row)) return `not measured: ${name}: ${TOO_NOISY}`;
+  const [now, noise] = [median(row.ratios), noiseOf(row.ratios)];
+  return now <= before + noise
+    ? undefined
+    : `worse than before: ${name}: ${figure(now)}, and was ${figure(before)}; the turns differ by ${figure(noise)}`;
+}
+
+/** How far the turns are apart, but for the best and the worst one. */
+function noiseOf(ratios: readonly number[]): number {
+  const inner = ratios.toSorted((a, b) => a - b).slice(1, -1);
+  return (inner.at(-1) ?? 0) - (inner[0] ?? 0);
 }

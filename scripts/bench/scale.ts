@@ -4,15 +4,14 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { mapBytesOf, peakOf } from '../../bt/driver/footprint.ts';
 import { childrenOf } from '../../bt/driver/procfs.ts';
 import type { Profile } from '../../metrics/schema.ts';
 import { type Bpftrace, prepareVersions } from '../versions.ts';
-import { commandOf, compile } from './tools.ts';
+import { commandOf, compile, requireQuiet, temporaryDirectory } from './tools.ts';
 
 /** One thing that there may be much of. */
 interface Dimension {
@@ -69,18 +68,15 @@ interface Cost {
 
 /** @returns whether nothing was lost anywhere */
 export async function benchScale(): Promise<boolean> {
-  const dir = mkdtempSync(join(tmpdir(), 'btprof-bench-'));
+  requireQuiet();
+  const dir = temporaryDirectory();
   let whole = true;
-  try {
-    for (const bpftrace of await prepareVersions()) {
-      console.log(`\nbpftrace ${bpftrace.version}`);
-      console.log(HEAD);
-      for (const dimension of DIMENSIONS) whole = (await benchDimension(bpftrace, dimension, dir)) && whole;
-    }
-    return whole;
-  } finally {
-    rmSync(dir, { recursive: true });
+  for (const bpftrace of await prepareVersions()) {
+    console.log(`\nbpftrace ${bpftrace.version}`);
+    console.log(HEAD);
+    for (const dimension of DIMENSIONS) whole = (await benchDimension(bpftrace, dimension, dir)) && whole;
   }
+  return whole;
 }
 
 const HEAD = `| of what | how many | ns an event | events a second | ms to the end | btprof MB | bpftrace MB | kernel's maps MB | lost |
@@ -127,12 +123,12 @@ async function costOf(
   const seen = await watch(child, basename(workload));
   if (child.exitCode !== 0) throw new Error(`btprof ${words.join(' ')} ended with ${child.exitCode}`);
   const lines = readFileSync(result, 'utf8').trimEnd().split('\n');
-  const { metadata, quality } = JSON.parse(lines.at(-1) as string) as Profile;
-  const { bpf_time_ns = Number.NaN, bpf_events = 0 } = quality.overhead ?? {};
+  const { quality } = JSON.parse(lines.at(-1) as string) as Profile;
+  if (!quality.overhead) throw new Error(`the cost is unknown: ${quality.hints.join(', ')}`);
   return {
     n,
-    nsPerEvent: bpf_time_ns / bpf_events,
-    eventsPerSecond: bpf_events / (metadata.wall_time_ns / 1e9),
+    nsPerEvent: quality.overhead.ns_per_event,
+    eventsPerSecond: quality.overhead.events_per_second,
     ...seen,
     lost: lossOf(quality, [...LOSSES, 'runs_skipped']),
     isWhole: lossOf(quality, LOSSES) === '',

@@ -6,15 +6,15 @@ import { join } from 'node:path';
 import type { Bpftrace } from '../versions.ts';
 import { countedCalls, type Program, savedStacks } from './programs.ts';
 import { inTurn, median, type Result, rowOf } from './rows.ts';
-import { heard, isThere, notInstalled, startAttached, startProgram, type Tool } from './tools.ts';
+import { heard, type Installed, obstacleTo, startAttached, startProgram, type Tool } from './tools.ts';
 
 const TURNS = 5;
 
 /** Something to run a command under, or beside it. */
 interface Peer {
   readonly name: string;
-  readonly command: string;
-  readonly package?: string;
+  /** None for btprof and bpftrace. */
+  readonly installed?: Installed;
   /** In front of the command; what it writes goes to the working directory. */
   readonly before?: readonly string[];
   /** Starts one that traces the whole machine. */
@@ -37,13 +37,14 @@ interface Bound {
   readonly writes?: Peer;
 }
 
-const libbpfTool = (command: string): Peer => ({
+const libbpfTool = (command: string, trial: readonly string[]): Peer => ({
   name: `${command} (libbpf-tools)`,
-  command,
-  package: 'libbpf-tools',
+  installed: { package: 'libbpf-tools', trial },
   beside: () => startAttached(command, []),
   aim: 1,
 });
+
+const perf = (...words: string[]): Installed => ({ package: 'linux-perf', trial: ['perf', ...words] });
 
 /** Two calls a byte. */
 const SYSCALLS: Bound = {
@@ -54,29 +55,26 @@ const SYSCALLS: Bound = {
   peers: [
     {
       name: 'strace -c -f',
-      command: 'strace',
-      package: 'strace',
+      installed: { package: 'strace', trial: ['strace', '-o', '/dev/null', 'true'] },
       before: ['strace', '-c', '-f', '-o', 'out'],
       fewer: 50,
       aim: 1 / 30,
     },
     {
       name: 'perf trace -s',
-      command: 'perf',
-      package: 'linux-perf',
+      installed: perf('trace', '-s', '-o', '/dev/null', '--', 'true'),
       before: ['perf', 'trace', '-s', '-o', 'out', '--'],
       fewer: 5,
       aim: 1,
     },
-    libbpfTool('syscount'),
+    libbpfTool('syscount', ['syscount', '-d', '1']),
   ],
   least: { name: 'the least bpftrace can do: one count()', program: countedCalls },
 };
 
 const SCHED_RECORD: Peer = {
   name: 'perf sched record',
-  command: 'perf',
-  package: 'linux-perf',
+  installed: perf('sched', 'record', '-o', '/dev/null', '--', 'true'),
   before: ['perf', 'sched', 'record', '-o', 'out', '--'],
   aim: 1,
 };
@@ -100,11 +98,10 @@ const withStacks = (pingPong: string): Bound => ({
   ...pingPongOf(pingPong),
   options: ['-p', 'offcpu'],
   peers: [
-    libbpfTool('offcputime'),
+    libbpfTool('offcputime', ['offcputime', '1']),
     {
       name: 'perf record -e sched:sched_switch -g',
-      command: 'perf',
-      package: 'linux-perf',
+      installed: perf('record', '-e', 'sched:sched_switch', '-g', '-o', '/dev/null', '--', 'true'),
       before: ['perf', 'record', '-q', '-e', 'sched:sched_switch', '-g', '-o', 'out', '--'],
       aim: 1,
     },
@@ -140,13 +137,19 @@ async function benchBound(versions: readonly Bpftrace[], bound: Bound, dir: stri
   const ours = versions.map((bpftrace) => btprof(bpftrace, bound.options));
   const floors = versions.map((bpftrace) => leastOf(bound, bpftrace));
   const runnable: Peer[] = [...ours, ...floors.flatMap((floor) => floor ?? [])];
-  for (const peer of bound.peers) if (await isThere(peer.command)) runnable.push(peer);
+  const obstacles = new Map<Peer, string>();
+  for (const peer of bound.peers) {
+    const obstacle = peer.installed && (await obstacleTo(peer.installed));
+    if (obstacle) obstacles.set(peer, obstacle);
+    else runnable.push(peer);
+  }
   const outcomes = await outcomesOf(bound, runnable, dir);
   return versions.flatMap(({ version }, v) =>
     [...bound.peers, floors[v] ?? []].flat().flatMap((peer) => {
       const of = { measure: bound.measure, bpftrace: version, peer: peer.name, aim: peer.aim };
-      const [us, them] = [outcomes.get(ours[v] as Peer) ?? [], outcomes.get(peer)];
-      if (!them) return [{ ...of, reason: notInstalled(peer.package ?? peer.command) }];
+      const reason = obstacles.get(peer);
+      if (reason) return [{ ...of, reason }];
+      const [us = [], them = []] = [outcomes.get(ours[v] as Peer), outcomes.get(peer)];
       return peer === bound.writes
         ? [addedRow(of, us, them), bytesRow(version, us, them)]
         : [addedRow(of, us, them)];
@@ -157,7 +160,7 @@ async function benchBound(versions: readonly Bpftrace[], bound: Bound, dir: stri
 function leastOf({ least }: Bound, { path }: Bpftrace): Peer | undefined {
   if (!least) return undefined;
   const { name, program } = least;
-  return { name, command: 'bpftrace', beside: () => startProgram(path, program()) };
+  return { name, beside: () => startProgram(path, program()) };
 }
 
 /** Each of them once, then each of them again, and the command alone before them. */
@@ -195,7 +198,6 @@ const bytesRow = (bpftrace: string, ours: readonly Outcome[], theirs: readonly O
 
 const btprof = ({ path, version }: Bpftrace, options: readonly string[]): Peer => ({
   name: `btprof ${version}`,
-  command: 'btprof',
   before: [
     join(import.meta.dirname, '../../dist/btprof.mjs'),
     ...['run', '--bpftrace', path, ...options, '--no-symbol-cache', '--json', '-o', 'out', '--'],
@@ -203,7 +205,7 @@ const btprof = ({ path, version }: Bpftrace, options: readonly string[]): Peer =
 });
 
 /** The command says when it is there, waits for a line, and says when it is done. */
-const SCRIPT = 'echo runs; read _ && "$@"; echo ends';
+const SCRIPT = 'echo runs; read _ && "$@" && echo ends';
 
 async function runUnder(bound: Bound, peer: Peer | undefined, dir: string): Promise<Outcome> {
   const events = bound.events / (peer?.fewer ?? 1);
@@ -216,7 +218,8 @@ async function runUnder(bound: Bound, peer: Peer | undefined, dir: string): Prom
   const tool = await peer?.beside?.();
   try {
     const ns = await timeOf(child);
-    await closed;
+    const [status] = await closed;
+    if (status !== 0) throw new Error(`${words.join(' ')} ended with status ${status}`);
     return { ns: ns / events, bytes: sizeOf(cwd) };
   } finally {
     await tool?.kill();

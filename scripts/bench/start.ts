@@ -12,7 +12,7 @@ import { DEFAULT_PROFILERS } from '../../bt/profilers/names.ts';
 import type { Bpftrace } from '../versions.ts';
 import { ourProgram } from './programs.ts';
 import { inTurn, type Result, rowOf } from './rows.ts';
-import { commandOf, heard, isThere, notInstalled } from './tools.ts';
+import { commandOf, heard, obstacleTo, spawnTool } from './tools.ts';
 
 const BTPROF = 'dist/btprof.mjs';
 const STACKS = 1009;
@@ -58,7 +58,7 @@ async function benchHelp(): Promise<Result[]> {
   return [row('btprof --help', help), row('btprof --version', version)];
 }
 
-/** Other tools that start a command, or say when they trace; and a short run that shows whether they can. */
+/** Other tools that start a command, or say when they trace. */
 const PEERS = [
   {
     name: 'perf trace -s',
@@ -74,19 +74,10 @@ const PEERS = [
   },
 ] as const;
 
-/** Why a peer cannot run here; undefined when it can. */
-async function obstacle({ trial, package: name }: (typeof PEERS)[number]): Promise<string | undefined> {
-  const [command, ...args] = trial;
-  if (!(await isThere(command))) return notInstalled(name);
-  const { failed, stderr } = await execa(command, args, { reject: false });
-  const lines = stderr.split('\n').filter((line) => line.trim());
-  return failed ? (lines.find((line) => /^unable/i.test(line)) ?? lines.at(-1) ?? 'it failed') : undefined;
-}
-
 async function benchVersion(bpftrace: Bpftrace, workload: string): Promise<Result[]> {
   const { version } = bpftrace;
   const obstacles = new Map<string, string | undefined>();
-  for (const peer of PEERS) obstacles.set(peer.name, await obstacle(peer));
+  for (const peer of PEERS) obstacles.set(peer.name, await obstacleTo(peer));
   const peers = PEERS.filter(({ name }) => obstacles.get(name) === undefined);
   const [ours = [], bare = [], ...others] = await inTurn(TURNS, [
     () => btprofTimes(bpftrace, workload),
@@ -163,7 +154,7 @@ async function bareTimes({ path }: Bpftrace, workload: string): Promise<Times> {
   const target = spawn('sh', ['-c', 'read _; exec "$0"', workload], { stdio: ['pipe', 'ignore', 'inherit'] });
   const { program, environment } = await ourProgram(path, target.pid as number, DEFAULT_PROFILERS);
   const start = () =>
-    spawn(path, ['-f', 'json', '-e', program], {
+    spawnTool(path, ['-f', 'json', '-e', program], {
       stdio: ['ignore', 'pipe', 'ignore'],
       env: { ...process.env, ...environment },
     });
@@ -178,7 +169,7 @@ async function bareTimes({ path }: Bpftrace, workload: string): Promise<Times> {
 /** It traces the whole machine. */
 async function bccTimes(workload: string): Promise<Times> {
   const start = () =>
-    spawn('offcputime-bpfcc', ['-f'], {
+    spawnTool('offcputime-bpfcc', ['-f'], {
       stdio: ['ignore', 'pipe', 'ignore'],
       env: { ...process.env, PYTHONUNBUFFERED: '1' },
     });
@@ -203,13 +194,17 @@ async function besideTimes(
     text += chunk;
   });
   const closed = once(child, 'close');
-  const armed = (await heard(child, ready)) - began;
-  await perform();
-  const ended = performance.now();
-  const memory = peakOf(child.pid as number);
-  child.kill('SIGINT');
-  await closed;
-  return { armed, end: last - ended, memory, text };
+  try {
+    const armed = (await heard(child, ready)) - began;
+    await perform();
+    const ended = performance.now();
+    const memory = peakOf(child.pid as number);
+    child.kill('SIGINT');
+    await closed;
+    return { armed, end: last - ended, memory, text };
+  } finally {
+    child.kill('SIGKILL');
+  }
 }
 
 /** 0.17 loses a few whose hashes are alike. */

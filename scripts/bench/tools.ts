@@ -1,6 +1,7 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readdirSync, readFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { execa } from 'execa';
@@ -29,10 +30,21 @@ export function programsOf(pid: number): Map<string, Runs> {
 export const commandOf = (pid: number): string =>
   tryRead(() => readFileSync(`/proc/${pid}/comm`, 'utf8')) ?? '';
 
-export const notInstalled = (name: string): string => `it is not installed (apt-get install ${name})`;
+/** Another tool. */
+export interface Installed {
+  /** Of Debian. */
+  readonly package: string;
+  /** A short run that shows whether it can run here. */
+  readonly trial: readonly string[];
+}
 
-export async function isThere(command: string): Promise<boolean> {
-  return (await which(command, { nothrow: true })) !== null;
+/** Why one cannot run here; undefined when it can. */
+export async function obstacleTo({ package: name, trial }: Installed): Promise<string | undefined> {
+  const [command = '', ...args] = trial;
+  if (!(await which(command, { nothrow: true }))) return `it is not installed (apt-get install ${name})`;
+  const { failed, stderr } = await execa(command, args, { reject: false, stdout: 'ignore' });
+  const lines = stderr.split('\n').filter((line) => line.trim());
+  return failed ? (lines.find((line) => /^unable/i.test(line)) ?? lines.at(-1) ?? 'it failed') : undefined;
 }
 
 /** A process that collects until it is killed. */
@@ -41,35 +53,39 @@ export interface Tool {
   readonly kill: () => Promise<void>;
 }
 
+/** Starts a process that the kernel ends with us, however we end: what traces on would be measured, too. */
+export function spawnTool(command: string, args: readonly string[], options: SpawnOptions): ChildProcess {
+  return spawn('setpriv', ['--pdeathsig', 'KILL', '--', command, ...args], options);
+}
+
 /** Starts a bpftrace on a program whose first word is `ready`, and waits for that. */
 export async function startProgram(path: string, { program, environment }: Program): Promise<Tool> {
-  const child = spawn(path, ['-f', 'json', '-e', program], {
+  const child = spawnTool(path, ['-f', 'json', '-e', program], {
     stdio: ['ignore', 'pipe', 'ignore'],
     env: { ...process.env, ...environment },
   });
   await heard(child, 'ready');
-  child.stdout?.resume();
   return toolOf(child);
 }
 
 /** Starts a tool built on libbpf and waits until its programs are attached: each is a link then. */
 export async function startAttached(command: string, args: readonly string[]): Promise<Tool> {
-  const child = spawn(command, args, { stdio: 'ignore' });
+  const child = spawnTool(command, args, { stdio: 'ignore' });
   const isAttached = () => fdInfos(child.pid as number).some((info) => info.includes('link_type:'));
-  while (!isAttached() && child.exitCode === null) await sleep(20);
-  if (child.exitCode !== null) throw new Error(`${command} ended with status ${child.exitCode}`);
+  while (!isAttached() && !hasEnded(child)) await sleep(20);
+  if (hasEnded(child)) throw new Error(`${command} ended: ${child.signalCode ?? child.exitCode}`);
   await sleep(200);
   return toolOf(child);
 }
 
+const hasEnded = ({ exitCode, signalCode }: ChildProcess) => exitCode !== null || signalCode !== null;
+
 function toolOf(child: ChildProcess): Tool {
-  const end = () => child.kill('SIGKILL');
-  process.once('exit', end); // also when the benchmark is interrupted
   const kill = async () => {
-    const closed = once(child, 'exit');
-    process.off('exit', end);
-    end();
-    await closed;
+    if (hasEnded(child)) return;
+    const ended = once(child, 'exit');
+    child.kill('SIGKILL');
+    await ended;
   };
   return { pid: child.pid as number, kill };
 }
@@ -90,10 +106,14 @@ export function requireQuiet(): void {
 export function heard(child: ChildProcess, text: string): Promise<number> {
   return new Promise((resolve, reject) => {
     let said = '';
-    child.stdout?.on('data', (chunk: Buffer) => {
+    const hear = (chunk: Buffer) => {
       said += chunk;
-      if (said.includes(text)) resolve(performance.now());
-    });
+      if (!said.includes(text)) return;
+      resolve(performance.now());
+      child.stdout?.off('data', hear); // the rest is not kept
+      child.stdout?.resume();
+    };
+    child.stdout?.on('data', hear);
     child.once('error', reject);
     child.once('close', () => reject(new Error(`${child.spawnargs.join(' ').slice(0, 200)} ended: ${said}`)));
   });
@@ -118,4 +138,11 @@ export async function compile(name: string, dir: string): Promise<string> {
   const file = join(dir, name);
   await execa('gcc', ['-O0', '-fno-omit-frame-pointer', '-o', file, `fixtures/workloads/${name}.c`]);
   return file;
+}
+
+/** A directory that is gone when we exit. */
+export function temporaryDirectory(): string {
+  const dir = mkdtempSync(join(tmpdir(), 'btprof-bench-'));
+  process.once('exit', () => rmSync(dir, { recursive: true, force: true }));
+  return dir;
 }
