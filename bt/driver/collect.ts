@@ -80,18 +80,10 @@ export async function collect(options: CollectOptions): Promise<Collection> {
   // Before there is a program: to start a process asks it for its maps.
   const held = hold && subject.kind === 'run' ? subject.target : undefined;
   const dismiss = held && resumeShouldWeDie(held.pid);
-  let timing: Promise<ProgramTiming> | undefined;
-  const first = await openSession({
-    ...sessionOptions,
-    onTracer: (tracer) => {
-      options.onTracer(tracer);
-      if (options.selfMeasure) timing = timePrograms();
-    },
-  });
-  const timed = await timing;
-  const measure = measureSelf(timed, first);
+  const { first, timing } = await openTimed(sessionOptions, options.selfMeasure);
+  const measure = measureSelf(timing, first);
   const began = performance.now();
-  const ours = [process.pid, first.tracer.pid, timed?.pid];
+  const ours = [process.pid, first.tracer.pid, timing?.pid];
   facts = { ...factsOf(options, first), named: begin(first, subject, ours) };
   options.onStart(facts);
   const next = hold && held ? await takeOverAtEntry(first, held, hold, sessionOptions) : 'not needed';
@@ -109,12 +101,26 @@ export async function collect(options: CollectOptions): Promise<Collection> {
     byDwarf: next !== 'not needed',
     measure,
   });
-  timed?.stop();
+  timing?.stop();
   const close = async () => {
     await result.close();
     dismiss?.();
   };
   return { ...result, close };
+}
+
+/** The kernel is asked to time our programs while bpftrace starts. */
+async function openTimed(
+  options: SessionOptions,
+  selfMeasure: boolean,
+): Promise<{ first: Session; timing: ProgramTiming | undefined }> {
+  let timing: Promise<ProgramTiming> | undefined;
+  const onTracer: SessionOptions['onTracer'] = (tracer) => {
+    options.onTracer(tracer);
+    if (selfMeasure) timing = timePrograms();
+  };
+  const first = await openSession({ ...options, onTracer });
+  return { first, timing: await timing };
 }
 
 interface Ended {
