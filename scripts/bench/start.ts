@@ -5,6 +5,7 @@
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { execa } from 'execa';
 import { peakOf } from '../../bt/driver/footprint.ts';
 import { childrenOf } from '../../bt/driver/procfs.ts';
@@ -19,6 +20,8 @@ const STACKS = 1009;
 const TURNS = 7;
 /** Ratios. */
 const AIM = { help: 1.5, armed: 1.3, end: 1.5 };
+/** bpftrace sleeps on when it is interrupted just before it goes to sleep: it gets time to be asleep. */
+const IDLE_MS = 100;
 /** What the end may take besides. */
 const END_MS = 100;
 
@@ -197,6 +200,7 @@ async function besideTimes(
   try {
     const armed = (await heard(child, ready)) - began;
     await perform();
+    await sleep(IDLE_MS);
     const ended = performance.now();
     const memory = peakOf(child.pid as number);
     child.kill('SIGINT');
