@@ -75,7 +75,7 @@ export const qualitySchema = z.object({
     })
     .nullable()
     .describe(
-      "by the kernel's own count; null when it was not asked, or does not tell: then a hint says why",
+      "by the kernel's own count; null when it was not asked, when bpftrace ended by itself, or when it does not tell: then a hint says why",
     ),
   footprint: z
     .object({
@@ -86,7 +86,9 @@ export const qualitySchema = z.object({
       map_bytes: count.describe("memory of the kernel's maps"),
     })
     .nullable()
-    .describe('what btprof and bpftrace took besides our programs; null when that was not asked for'),
+    .describe(
+      'what btprof and bpftrace took besides our programs; null when that was not asked for, and when bpftrace ended by itself',
+    ),
   warnings: z.array(z.string()),
   hints: z.array(z.string()).describe('what would show more'),
 });

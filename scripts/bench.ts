@@ -16,7 +16,7 @@ const BENCHMARKS = {
   ...PEER_BENCHMARKS,
 };
 
-// What was started is ended with us, then.
+// Then handlers of our exit run, which remove what was written; the kernel ends the tools.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => process.exit(1));
 
 const args = process.argv.slice(2);

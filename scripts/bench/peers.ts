@@ -79,7 +79,7 @@ async function pageOf(rows: readonly Result[]): Promise<string> {
 Written by \`npm run bench\`, as root. Each ratio is btprof's figure of the peer's, of runs taken in turn: the median, and the
 least and greatest of the turns. Less is better. ${missed === 0 ? 'All aims were reached.' : `${missed} aims were missed.`}
 \`npm run bench -- --check\` measures again and fails where a median has become worse than in [benchmarks.json](benchmarks.json)
-by more than the turns of that run differ among themselves. [overhead.md](overhead.md) says where the cost is.
+by more than the turns of that run differ, but for the best and the worst, and where one is missing. [overhead.md](overhead.md) says where the cost is.
 
 Machine: ${MACHINE}; node ${process.version}.
 Peers: ${(await versionsOfPeers()).join(', ')}.
