@@ -18,7 +18,7 @@ describe.concurrent('what our own programs take', () => {
     const { bpf_time_ns, bpf_events, ...rates } = overhead;
     expect(overhead.timed_ns).toBeGreaterThanOrEqual(Math.min(wall, 198e6)); // a timer may be early
     expect(bpf_events).toBeGreaterThan(ebpf.syscalls?.total ?? Infinity);
-    expect(bpf_time_ns).toBeGreaterThan(bpf_events);
+    expect(bpf_time_ns).toBeGreaterThan(50 * bpf_events);
     expect(rates.cpu_share).toBeCloseTo(bpf_time_ns / wall, 5);
     expect(rates.ns_per_event).toBeCloseTo(bpf_time_ns / bpf_events, 0);
     expect(rates.events_per_second / bpf_events / (1e9 / wall)).toBeCloseTo(1, 3);
