@@ -1,7 +1,10 @@
 import { type CallChains, callChains } from './call-chain.ts';
 import type { Offcpu } from './ebpf-schema.ts';
 import type { Reason } from './reasons.ts';
+import { groupBy } from './sums.ts';
 import { formatCount, formatNs, formatShare, plural } from './units.ts';
+
+export { groupBy };
 
 type StackRow = Offcpu['stacks'][number];
 
@@ -18,18 +21,6 @@ export function hottestWaits(stacks: readonly StackRow[], { groupOf }: CallChain
   return groupBy(stacks, groupOf)
     .map((rows) => ({ reason: (rows[0] as StackRow).reason, timeNs: timeOf(rows), rows }))
     .sort((a, b) => b.timeNs - a.timeNs);
-}
-
-/** Rows that share a key, in the order of their first ones; none is empty. */
-export function groupBy<T, K>(rows: readonly T[], keyOf: (row: T) => K): T[][] {
-  const groups = new Map<K, T[]>();
-  for (const row of rows) {
-    const key = keyOf(row);
-    const group = groups.get(key);
-    if (group) group.push(row);
-    else groups.set(key, [row]);
-  }
-  return [...groups.values()];
 }
 
 export function timeOf(rows: readonly StackRow[]): number {
