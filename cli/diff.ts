@@ -2,10 +2,10 @@ import { UsageError } from '../bt/errors.ts';
 import { diffOf, diffStacks, type Run, type Sides } from '../metrics/diff.ts';
 import { type Gate, judgeGate, parseGate } from '../metrics/gates.ts';
 import type { DiffFormat, DiffOptions } from './diff-options.ts';
+import { diffView, gatesView } from './formats/summary/diff-page.ts';
 import { openOutput, stderr, stdout } from './output.ts';
 import { readResult } from './result-file.ts';
 import { lookOf } from './terminal.ts';
-import { diffView, gatesView } from './views/diff.ts';
 
 /**
  * `btprof diff`.
@@ -58,11 +58,11 @@ const VIEWS: Readonly<Record<DiffFormat, (diff: Judged, options: DiffOptions) =>
     },
     json: ({ sides, gates }) => `${JSON.stringify(diffOf(sides, gates), null, 2)}\n`,
     folded: async ({ sides }) => {
-      const { diffFoldedView } = await import('./views/diff-folded.ts');
+      const { diffFoldedView } = await import('./formats/folded/diff-folded.ts');
       return diffFoldedView(diffStacks(sides));
     },
     flamegraph: async ({ sides }) => {
-      const { diffFlamegraph } = await import('./views/diff-flamegraph.ts');
+      const { diffFlamegraph } = await import('./formats/flamegraph/diff-flamegraph.ts');
       return diffFlamegraph(sides);
     },
   };

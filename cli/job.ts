@@ -8,13 +8,13 @@ import { UsageError } from '../bt/errors.ts';
 import type { Unwinder } from '../bt/unwinder.ts';
 import type { IdleMatch } from '../metrics/idle.ts';
 import type { CaptureFile } from './capture-file.ts';
+import type { SummaryLook } from './formats/summary/summary-page.ts';
 import type { ProfileOptions } from './options.ts';
 import { openOutput, type Sink, stderr } from './output.ts';
 import { planOf } from './plan.ts';
 import { type Renderer, rendererOf, summaryLook } from './render.ts';
 import { type Format, formatOf } from './result-options.ts';
 import { VERSION } from './version.ts';
-import type { SummaryLook } from './views/summary.ts';
 
 /** What the three commands share. */
 export interface Job {

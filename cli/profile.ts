@@ -9,12 +9,12 @@ import { dwarfHold, dwarfPids, type Hold } from '../bt/driver/unwind.ts';
 import { BtprofError } from '../bt/errors.ts';
 import { assembleProfile } from '../metrics/profile.ts';
 import { formatBytes } from '../metrics/units.ts';
+import { jsonLine, metadataLine } from './formats/json.ts';
 import { takeInterrupts } from './interrupts.ts';
 import { collectOptions, type Job, prepare } from './job.ts';
 import type { ProfileOptions } from './options.ts';
 import { stderr, stdout } from './output.ts';
 import { showProgress } from './progress.ts';
-import { jsonLine, metadataLine } from './views/json.ts';
 
 /**
  * `btprof run`.

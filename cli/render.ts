@@ -2,10 +2,10 @@ import { isatty } from 'node:tty';
 import { UsageError } from '../bt/errors.ts';
 import type { Profile } from '../metrics/schema.ts';
 import { stacksOf } from '../metrics/timed-stacks.ts';
+import { jsonLine, jsonView } from './formats/json.ts';
+import type { SummaryLook } from './formats/summary/summary-page.ts';
 import { type Format, formatOf, type ResultOptions } from './result-options.ts';
 import { lookOf } from './terminal.ts';
-import { jsonLine, jsonView } from './views/json.ts';
-import type { SummaryLook } from './views/summary.ts';
 
 /** Makes the bytes of a result. */
 export type Renderer = (profile: Profile, look: SummaryLook) => Promise<string | Uint8Array>;
@@ -37,25 +37,25 @@ type Render = (
 /** What is asked for is loaded then: the target waits for what is loaded before. */
 const RENDERERS: Readonly<Record<Format, Render>> = {
   summary: async (profile, _, look) => {
-    const { summaryView } = await import('./views/summary.ts');
+    const { summaryView } = await import('./formats/summary/summary-page.ts');
     return summaryView(profile, look);
   },
   json: jsonView,
   jsonl: jsonLine,
   folded: async (profile, { root = [] }) => {
-    const { foldedView } = await import('./views/folded.ts');
+    const { foldedView } = await import('./formats/folded/folded-stacks.ts');
     return foldedView(stacksOf(profile), root);
   },
   flamegraph: async (profile) => {
-    const { flamegraphPage } = await import('./views/flamegraph-page.ts');
+    const { flamegraphPage } = await import('./formats/flamegraph/flamegraph-page.ts');
     return flamegraphPage(profile);
   },
   speedscope: async (profile) => {
-    const { speedscopeView } = await import('./views/speedscope.ts');
+    const { speedscopeView } = await import('./formats/speedscope/speedscope-file.ts');
     return speedscopeView(profile);
   },
   pprof: async (profile) => {
-    const { pprofView } = await import('./views/pprof.ts');
+    const { pprofView } = await import('./formats/pprof/pprof-profile.ts');
     return pprofView(profile);
   },
 };

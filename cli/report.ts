@@ -5,10 +5,10 @@ import { assembleProfile } from '../metrics/profile.ts';
 import { newSampler } from '../metrics/sample.ts';
 import { keptSymbols } from '../metrics/symbols.ts';
 import { readCapture } from './capture-file.ts';
+import { jsonLine, metadataLine } from './formats/json.ts';
 import { openOutput, stdout } from './output.ts';
 import { rendererOf, summaryLook } from './render.ts';
 import { formatOf, type ResultOptions } from './result-options.ts';
-import { jsonLine, metadataLine } from './views/json.ts';
 
 /**
  * `btprof report`: the result of a run that was captured, here or on another machine.

@@ -1,6 +1,6 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { IdleMatch } from '../metrics/idle.ts';
-import { ROOTS, type Root } from './views/folded.ts';
+import { ROOTS, type Root } from './formats/folded/folded-stacks.ts';
 
 /** The options that say how a result looks: those of run, attach, system and report. */
 export interface ResultOptions {

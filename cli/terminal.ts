@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { isatty } from 'node:tty';
-import type { Look } from './views/page.ts';
+import type { Look } from './page.ts';
 
 /** Columns of a page that goes to no terminal, or to one that does not say. */
 const COLUMNS = 100;

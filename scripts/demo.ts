@@ -5,8 +5,8 @@
 import { readFileSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
 import { $ } from 'zx';
+import { summaryView } from '../cli/formats/summary/summary-page.ts';
 import { lookOf } from '../cli/terminal.ts';
-import { summaryView } from '../cli/views/summary.ts';
 import { type KeptRun, replay } from '../metrics/replay.ts';
 import { prepareHost, TO_PROFILE } from './host.ts';
 

@@ -1,4 +1,4 @@
-import type { FlameStack } from '../cli/views/flamegraph.ts';
+import type { FlameStack } from '../cli/formats/flamegraph/html.ts';
 import type { StackFrame, TimeKind } from '../metrics/timed-stacks.ts';
 
 /**

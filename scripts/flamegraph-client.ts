@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build, type Plugin } from 'esbuild';
 
-const DIRECTORY = new URL('../cli/views/flamegraph/client/', import.meta.url);
+const DIRECTORY = new URL('../cli/formats/flamegraph/client/', import.meta.url);
 const MODULE = 'virtual:flamegraph-client';
 
 export interface FlamegraphClient {
@@ -54,12 +54,12 @@ async function moduleText(): Promise<string> {
 }
 
 /** The view as the command has it: for scripts, which run what is not bundled. */
-export async function loadFlamegraphView(): Promise<typeof import('../cli/views/flamegraph.ts')> {
+export async function loadFlamegraphView(): Promise<typeof import('../cli/formats/flamegraph/html.ts')> {
   const dir = mkdtempSync(join(tmpdir(), 'btprof-view-'));
   const outfile = join(dir, 'view.mjs');
   try {
     await build({
-      entryPoints: [fileURLToPath(new URL('../cli/views/flamegraph.ts', import.meta.url))],
+      entryPoints: [fileURLToPath(new URL('../cli/formats/flamegraph/html.ts', import.meta.url))],
       ...{ outfile, bundle: true, platform: 'node', format: 'esm', plugins: [flamegraphClientPlugin()] },
       banner: {
         js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);",

@@ -14,7 +14,7 @@ await check('the build', run`npx tsx scripts/build.ts`);
 if (args.length === 0) {
   await check('biome', run`npx biome check --error-on-warnings .`);
   await check('tsc', run`npx tsc --noEmit`);
-  await check('tsc', run`npx tsc --noEmit -p cli/views/flamegraph/client`);
+  await check('tsc', run`npx tsc --noEmit -p cli/formats/flamegraph/client`);
 }
 const projects = ['unit', ...(missing.length > 0 ? [] : ['formats', 'browser', 'live'])].flatMap((name) => [
   '--project',

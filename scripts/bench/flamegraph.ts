@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { build } from 'esbuild';
 import type { Browser, Page } from 'playwright-core';
-import type { FlameStack } from '../../cli/views/flamegraph.ts';
+import type { FlameStack } from '../../cli/formats/flamegraph/html.ts';
 import { frameName } from '../../metrics/timed-stacks.ts';
 import { launchChromium } from '../chromium.ts';
 import { loadFlamegraphView } from '../flamegraph-client.ts';

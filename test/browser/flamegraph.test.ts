@@ -1,10 +1,10 @@
 import type { Browser, BrowserContextOptions } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import type { FlameStack } from '../../cli/views/flamegraph.ts';
+import type { FlameStack } from '../../cli/formats/flamegraph/html.ts';
 import { manyStacks } from '../../scripts/bench/flame-stacks.ts';
 import { launchChromium } from '../../scripts/chromium.ts';
 import { exampleStacks } from '../../scripts/example-stacks.ts';
-import { frameOf, stackOf } from '../unit/cli/views/flame-frames.ts';
+import { frameOf, stackOf } from '../unit/cli/formats/flame-frames.ts';
 import { type OpenPage, openPage } from './open-page.ts';
 
 let browser: Browser;

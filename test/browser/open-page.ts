@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
-import { type FlameStack, flamegraphView } from '../../cli/views/flamegraph.ts';
+import { type FlameStack, flamegraphView } from '../../cli/formats/flamegraph/html.ts';
 
 export interface FrameBox {
   readonly name: string;

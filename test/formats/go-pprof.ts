@@ -3,9 +3,9 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { pprofView } from '../../cli/views/pprof.ts';
+import { pprofView } from '../../cli/formats/pprof/pprof-profile.ts';
 import type { Profile } from '../../metrics/schema.ts';
-import type { Totals } from '../unit/cli/views/pprof-totals.ts';
+import type { Totals } from '../unit/cli/formats/pprof/pprof-totals.ts';
 
 const execute = promisify(execFile);
 

@@ -1,9 +1,9 @@
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { speedscopeView } from '../../cli/views/speedscope.ts';
+import { speedscopeView } from '../../cli/formats/speedscope/speedscope-file.ts';
 import type { Profile } from '../../metrics/schema.ts';
 import { launchChromium } from '../../scripts/chromium.ts';
-import { constructedProfile } from '../unit/cli/views/constructed-profile.ts';
+import { constructedProfile } from '../unit/cli/formats/constructed-profile.ts';
 import { recorded } from '../unit/metrics/recorded-profiles.ts';
 import { type Evented, openInSpeedscope, type Sampled, type SpeedscopeFile } from './speedscope-app.ts';
 

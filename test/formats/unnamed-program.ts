@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { execa } from 'execa';
 import type { Frame, Offcpu } from '../../metrics/ebpf-schema.ts';
 import type { Profile } from '../../metrics/schema.ts';
-import { constructedProfile } from '../unit/cli/views/constructed-profile.ts';
+import { constructedProfile } from '../unit/cli/formats/constructed-profile.ts';
 
 /** The label is where `take` returns to: on the line after its call. */
 const SOURCE = `void take(void) {}

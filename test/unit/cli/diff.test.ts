@@ -5,8 +5,8 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vit
 import { UsageError } from '../../../bt/errors.ts';
 import { diffCommand } from '../../../cli/diff.ts';
 import type { DiffOptions } from '../../../cli/diff-options.ts';
+import { type DiffLook, diffView } from '../../../cli/formats/summary/diff-page.ts';
 import { stderr, stdout } from '../../../cli/output.ts';
-import { type DiffLook, diffView } from '../../../cli/views/diff.ts';
 import { diffOf } from '../../../metrics/diff.ts';
 import type { Profile } from '../../../metrics/schema.ts';
 import { formatNs } from '../../../metrics/units.ts';

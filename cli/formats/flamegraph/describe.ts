@@ -1,0 +1,96 @@
+import { formatNs, formatShare, plural } from '../../../metrics/units.ts';
+import { type FlameFrame, type FlameProfile, kindLabel } from './flame-profile.ts';
+import { selfNs, sumOf, totalNs } from './sums.ts';
+import type { Tree } from './tree.ts';
+
+/** A frame in words. */
+export interface Description {
+  readonly name: string;
+  /** `kernel function, inlined`, and the files it is in. */
+  readonly what: string;
+  readonly facts: readonly (readonly [label: string, value: string])[];
+}
+
+/** What the tooltip has to say. */
+export function describeFrame(profile: FlameProfile, tree: Tree, node: number, zoom: number): Description {
+  const frame = profile.frames[tree.frame[node] as number] as FlameFrame;
+  const self = selfNs(tree, node);
+  return {
+    name: frame.name,
+    what: [whatIs(frame), frame.module, frame.source].filter((part) => part).join(' · '),
+    facts: [
+      ...timeFacts(profile, tree, node, zoom),
+      ...(self > 0 && self < totalNs(tree, node) ? [['self', formatNs(self)] as const] : []),
+      ...countFacts(tree, node),
+      ...openFacts(tree, node),
+      ['for', kindShares(profile, tree, node)],
+    ],
+  };
+}
+
+/** The same in one line. */
+export function sentenceOf({ name, what, facts }: Description): string {
+  return [name, what, ...facts.map(([label, value]) => `${label} ${value}`)]
+    .filter((part) => part !== '')
+    .join('; ');
+}
+
+function whatIs({ kind, inlined }: FlameFrame): string {
+  const words = { user: 'user function', kernel: 'kernel function', none: '', group: '' }[kind];
+  return inlined ? `${words}, inlined` : words;
+}
+
+type Fact = readonly [label: string, value: string];
+
+function timeFacts(profile: FlameProfile, tree: Tree, node: number, zoom: number): Fact[] {
+  const all = totalNs(tree, 0);
+  const here = zoom > 0 ? `, ${formatShare(totalNs(tree, node), totalNs(tree, zoom))} of the zoomed` : '';
+  const share = `${formatShare(totalNs(tree, node), all)} of all${here}`;
+  if (!profile.stacks.beforeNs) return [['time', `${formatNs(totalNs(tree, node))}, ${share}`]];
+  const [after, before] = [sumOf(tree, tree.sums.timeNs, node), sumOf(tree, tree.sums.beforeNs, node)];
+  return [
+    ['before', formatNs(before)],
+    ['after', formatNs(after)],
+    ['change', `${signed(after - before, formatNs)} (${changeShare(tree, after - before)} of all)`],
+    ['width', share],
+  ];
+}
+
+/** Of the larger one of both totals, as its colour is. */
+function changeShare(tree: Tree, ns: number): string {
+  const all = Math.max(sumOf(tree, tree.sums.timeNs, 0), sumOf(tree, tree.sums.beforeNs, 0));
+  return signed(ns, (size) => formatShare(size, all));
+}
+
+function signed(number: number, format: (size: number) => string): string {
+  return `${number < 0 ? '−' : '+'}${format(Math.abs(number))}`;
+}
+
+function countFacts(tree: Tree, node: number): Fact[] {
+  const waits = sumOf(tree, tree.sums.waits, node);
+  const samples = sumOf(tree, tree.sums.samples, node);
+  const counts = [
+    ...(waits > 0 ? [plural(waits, 'wait')] : []),
+    ...(samples > 0 ? [plural(samples, 'sample')] : []),
+  ];
+  return counts.length > 0 ? [['count', counts.join(', ')]] : [];
+}
+
+function openFacts(tree: Tree, node: number): Fact[] {
+  const open = sumOf(tree, tree.sums.open, node);
+  if (open === 0) return [];
+  const ns = sumOf(tree, tree.sums.openNs, node);
+  const all = ns === sumOf(tree, tree.sums.timeNs, node);
+  return [['not ended', all ? plural(open, 'wait') : `${plural(open, 'wait')}, ${formatNs(ns)}`]];
+}
+
+/** `lock 80.0 %, disk 20.0 %`. */
+function kindShares({ kinds }: FlameProfile, tree: Tree, node: number): string {
+  const all = totalNs(tree, node);
+  const parts = tree.sums.kinds
+    .map((sums, kind) => [kindLabel(kinds[kind] ?? ''), sumOf(tree, sums, node)] as const)
+    .filter(([, ns]) => ns > 0)
+    .sort(([, a], [, b]) => b - a);
+  if (parts.length === 1) return parts[0]?.[0] ?? '';
+  return parts.map(([label, ns]) => `${label} ${formatShare(ns, all)}`).join(', ');
+}

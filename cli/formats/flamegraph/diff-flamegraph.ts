@@ -1,0 +1,24 @@
+import { diffStacks, type Sides } from '../../../metrics/diff.ts';
+import { notesOf } from '../../../metrics/diff-notes.ts';
+import { figureOf } from '../../../metrics/noise.ts';
+import { plural } from '../../../metrics/units.ts';
+import { asTime } from '../summary/change.ts';
+import { flamegraphView } from './html.ts';
+
+/** The flame graph of AFTER, coloured by what has changed since BEFORE. */
+export function diffFlamegraph(sides: Sides): string {
+  const [old, now] = [sides.before, sides.after].map((runs) => {
+    return figureOf(runs.map(({ profile }) => ({ value: profile.metadata.wall_time_ns }))).median;
+  }) as [number, number];
+  const runs = `${plural(sides.before.length, 'run')} before, ${sides.after.length} after`;
+  return flamegraphView(diffStacks(sides), {
+    title: `Change of ${commandOf(sides)}`,
+    subtitle: `wall time ${asTime(old)} before, ${asTime(now)} after; ${runs}`,
+    notes: notesOf(sides),
+  });
+}
+
+function commandOf({ after }: Sides): string {
+  const { cmd, pids } = (after[0] as Sides['after'][number]).profile.metadata;
+  return cmd.join(' ') || (pids.length > 0 ? `process ${pids.join(', ')}` : 'the whole machine');
+}

@@ -1,0 +1,23 @@
+import type { DiffStack } from '../../../metrics/diff.ts';
+import { foldedStack } from './folded-stacks.ts';
+
+/**
+ * Folded stacks of both sides, as difffolded.pl writes them: `frame;frame;frame BEFORE AFTER`, root first, a line for each
+ * distinct stack, in the order of their text. Values are whole ns.
+ */
+export function diffFoldedView(stacks: readonly DiffStack[]): string {
+  const sums = new Map<string, { before: number; after: number }>();
+  for (const stack of stacks) {
+    const folded = foldedStack(stack, []);
+    const sum = sums.get(folded) ?? { before: 0, after: 0 };
+    sum.before += stack.beforeNs;
+    sum.after += stack.timeNs;
+    sums.set(folded, sum);
+  }
+  return [...sums]
+    .map(([folded, { before, after }]) => ({ folded, values: [Math.round(before), Math.round(after)] }))
+    .filter(({ values }) => values.some((ns) => ns > 0))
+    .map(({ folded, values }) => `${folded} ${values.join(' ')}\n`)
+    .sort()
+    .join('');
+}

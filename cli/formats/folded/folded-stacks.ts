@@ -1,0 +1,61 @@
+import { frameMark, frameName, type StackFrame, type TimedStack } from '../../../metrics/timed-stacks.ts';
+
+/** What may stand before the frames of a stack. */
+export const ROOTS = ['process', 'thread', 'reason'] as const;
+export type Root = (typeof ROOTS)[number];
+
+/**
+ * Folded stacks, as stackcollapse-perf.pl writes them: `frame;frame;frame NS`, root first, a line for each distinct stack,
+ * in the order of their text. Kernel functions end with `_[k]`, inlined ones with `_[i]`. Values are whole ns; their sum is
+ * that of the stacks.
+ *
+ * @param roots frames that come first, in this order
+ */
+export function foldedView(stacks: readonly TimedStack[], roots: readonly Root[]): string {
+  // The waits of many threads in one stack may pass 2^53 ns.
+  const sums = new Map<string, bigint>();
+  for (const stack of stacks) {
+    const folded = foldedStack(stack, roots);
+    sums.set(folded, (sums.get(folded) ?? 0n) + BigInt(Math.round(stack.timeNs)));
+  }
+  const lines = [...sums].filter(([, ns]) => ns > 0n).map(([folded, ns]) => `${folded} ${ns}\n`);
+  return lines.sort().join('');
+}
+
+/** The frames of a stack, without its value. */
+export function foldedStack(stack: TimedStack, roots: readonly Root[]): string {
+  const frames =
+    stack.frames.length > 0 ? stack.frames.map(foldedFrame) : [NO_FRAMES[stack.kind] ?? NO_STACK];
+  const folded = [...roots.map((root) => plain(ROOT_FRAMES[root](stack))), ...frames].join(';');
+  return folded.replace(SECOND_VALUE, '_$1');
+}
+
+/** A blank and a number at the end, as in `worker 12`: readers would take them for the first value of a comparison. */
+const SECOND_VALUE = /\s([\d.]+)$/;
+
+const NO_STACK = '[no stack]';
+const NO_FRAMES: Partial<Record<TimedStack['kind'], string>> = {
+  on_cpu: '[on the CPU, not sampled]',
+  unaccounted: '[unaccounted]',
+};
+
+/** As stackcollapse-perf.pl has them with --pid and --tid. */
+const ROOT_FRAMES: Readonly<Record<Root, (stack: TimedStack) => string>> = {
+  process: ({ pid, comm }) => `${comm ?? '?'}-${pid}`,
+  thread: ({ pid, tid, comm }) => `${comm ?? '?'}-${pid}/${tid}`,
+  reason: ({ kind }) => kind,
+};
+
+function foldedFrame(frame: StackFrame): string {
+  return plain(frameName(frame)) + frameMark(frame);
+}
+
+/** Without what divides frames and lines. */
+function plain(name: string): string {
+  return (
+    name
+      .replaceAll(';', ':')
+      .replaceAll(/[\p{Cc}\p{Zl}\p{Zp}]/gu, ' ')
+      .trim() || '[unknown]'
+  );
+}

@@ -1,0 +1,197 @@
+import { isTime } from '../../../metrics/metric-path.ts';
+import type { Change } from '../../../metrics/noise.ts';
+import { REASONS } from '../../../metrics/reasons.ts';
+import type { Diff } from '../../../metrics/schema.ts';
+import { formatCount, plural } from '../../../metrics/units.ts';
+import { clip, coloursOf, type Look, padEnd, printable, printPage, table, wrap } from '../../page.ts';
+import { asCount, asTime, type Format, range, relativeChange, signed } from './change.ts';
+
+export interface DiffLook extends Look {
+  readonly verbose: boolean;
+}
+
+/** A row of a table. */
+interface Row {
+  readonly change: Change;
+  /** Between the change and the name, in tables that have them. */
+  readonly cells?: readonly string[];
+  readonly name: string;
+}
+
+/** One table for people. */
+interface Section {
+  readonly title: string;
+  readonly format: Format;
+  readonly rows: readonly Row[];
+  readonly most: number;
+  /** Headings of the cells. */
+  readonly cells?: readonly string[];
+  /** Whether the names leave room for the ranges of several runs. */
+  readonly ranges?: boolean;
+}
+
+/** Rows of the tables: those with the largest changes. */
+const BRIEF = { reasons: 6, threads: 5, chains: 8, calls: 8 };
+const VERBOSE = { reasons: 20, threads: 30, chains: 40, calls: 40 };
+
+/** What has changed, for people: the account, reasons, threads, stacks, system calls. */
+export function diffView(diff: Diff, look: DiffLook): string {
+  const sections = sectionsOf(diff, look.verbose ? VERBOSE : BRIEF, look).filter(
+    ({ rows }) => rows.length > 0,
+  );
+  const blocks = [headBlock(diff, look), ...sections.map((section) => sectionBlock(section, diff, look))];
+  return printPage([...blocks, legend(diff, look)], look);
+}
+
+function headBlock({ before, after, notes, account }: Diff, look: DiffLook): string[] {
+  const { bold, yellow } = coloursOf(look);
+  const sides = [
+    ['before', before, account.wall_time_ns.before],
+    ['after', after, account.wall_time_ns.after],
+  ] as const;
+  const [names] = new Set(after.map(({ metadata }) => commandOf(metadata)));
+  return [
+    bold(clip(`btprof diff: ${names}`, look.columns)),
+    ...sides.flatMap(([side, runs, wall]) => {
+      const spread = runs.length > 1 ? ` (${range(wall, asTime)})` : '';
+      const files = runs.map(({ file }) => printable(file)).join(', ');
+      return wrap(
+        `  ${padEnd(side, 6)} ${asTime(wall.median)}${spread}, ${plural(runs.length, 'run')}: ${files}`,
+        look.columns,
+      );
+    }),
+    ...notes.flatMap((note) => wrap(`Note: ${printable(note)}`, look.columns).map((line) => yellow(line))),
+  ];
+}
+
+function commandOf({ mode, cmd, pids }: Diff['before'][number]['metadata']): string {
+  if (mode === 'system') return 'the whole machine';
+  return mode === 'run' ? cmd.map(printable).join(' ') : `process ${pids.join(', ')}`;
+}
+
+function sectionsOf(diff: Diff, most: typeof BRIEF, look: DiffLook): Section[] {
+  const several = hasSeveral(diff);
+  const isShown = ({ change }: Row) => look.verbose || change.change !== 0;
+  const waits = several ? {} : { cells: ['waits'] };
+  const withWaits = (row: { time_ns: Change; waits: Change }) =>
+    several ? { change: row.time_ns } : { change: row.time_ns, cells: [fromTo(row.waits)] };
+  return [
+    { title: 'time of all threads', format: asTime, ranges: true, most: 4, rows: accountRows(diff) },
+    {
+      ...{ title: 'waits by reason', format: asTime, ranges: true, most: most.reasons, ...waits },
+      rows: diff.reasons.map((row) => ({ ...withWaits(row), name: row.reason })).filter(isShown),
+    },
+    {
+      ...{ title: 'waits by name of the thread', format: asTime, most: most.threads },
+      cells: ['threads'],
+      rows: diff.threads
+        .map((row) => ({
+          ...{ change: row.time_ns, cells: [fromTo(row.threads)] },
+          name: row.comm === null ? '?' : printable(row.comm),
+        }))
+        .filter(isShown),
+    },
+    {
+      ...{ title: 'waits by functions [library, kernel]', format: asTime, most: most.chains },
+      rows: diff.call_chains.map((row) => ({ change: row.time_ns, name: chainName(row) })).filter(isShown),
+    },
+    ...callSections(diff, most.calls, isShown),
+  ];
+}
+
+function hasSeveral({ before, after }: Diff): boolean {
+  return before.length > 1 || after.length > 1;
+}
+
+/** `69 -> 70`, or one figure for both. */
+function fromTo({ before, after }: Change): string {
+  const [from, to] = [asCount(before.median), asCount(after.median)];
+  return from === to ? to : `${from} -> ${to}`;
+}
+
+function accountRows({ account }: Diff): Row[] {
+  const { wall_time_ns, on_cpu_ns, off_cpu_ns, miscounted_ns, unaccounted_ns } = account;
+  return [
+    { change: wall_time_ns, name: 'wall time' },
+    ...(on_cpu_ns ? [{ change: on_cpu_ns, name: 'on the CPU' }] : []),
+    ...(off_cpu_ns ? [{ change: off_cpu_ns, name: 'off the CPU' }] : []),
+    ...(miscounted_ns ? [{ change: miscounted_ns, name: 'miscounted' }] : []),
+    ...(unaccounted_ns ? [{ change: unaccounted_ns, name: 'unaccounted' }] : []),
+  ];
+}
+
+const LONGEST_REASON = Math.max(...REASONS.map(({ length }) => length));
+
+function chainName({ kind, idle, functions }: Diff['call_chains'][number]): string {
+  const work = idle ? '(for work) ' : '';
+  return `${padEnd(kind, LONGEST_REASON + 1)}${work}${printable(functions || '(no stack)')}`;
+}
+
+function callSections({ syscalls }: Diff, most: number, isShown: (row: Row) => boolean): Section[] {
+  if (!syscalls) return [];
+  const { total, calls } = syscalls;
+  const timed = calls.some(({ errors }) => errors !== undefined);
+  const rows = calls.map(({ name, count, errors }) => ({
+    ...{ change: count, name: printable(name) },
+    ...(timed ? { cells: [errors ? fromTo(errors) : ''] } : {}),
+  }));
+  const all = { change: total, name: 'all', ...(timed ? { cells: [''] } : {}) };
+  return [
+    {
+      ...{ title: 'system calls', format: asCount, most: most + 1, ...(timed ? { cells: ['errors'] } : {}) },
+      rows: [all, ...rows.filter(isShown)],
+    },
+  ];
+}
+
+function sectionBlock(section: Section, diff: Diff, look: DiffLook): string[] {
+  const { title, format, rows, most, cells = [] } = section;
+  const ranges = section.ranges && hasSeveral(diff);
+  const shown = rows.slice(0, most);
+  const left = rows.length > most ? ` (${formatCount(most)} of ${formatCount(rows.length)})` : '';
+  const spread = ranges ? ['range'] : [];
+  const head = ['before', ...spread, 'after', ...spread, 'change', '', '', ...cells, `${title}${left}`];
+  const lines = shown.map(({ change, cells = [], name }) => [
+    format(change.before.median),
+    ...(ranges ? [range(change.before, format)] : []),
+    format(change.after.median),
+    ...(ranges ? [range(change.after, format)] : []),
+    ...[signed(change.change, format), relativeChange(change), markOf(change), ...cells, name],
+  ]);
+  const [heading = '', ...printed] = table(head, lines, look);
+  const { dim } = coloursOf(look);
+  return [heading, ...printed.map((line, i) => (shown[i]?.change.noise ? dim(line) : line))];
+}
+
+/** Whether a change is one. */
+function markOf({ change, noise }: Change): string {
+  if (change === 0) return '=';
+  return noise === null ? '?' : noise ? '~' : '';
+}
+
+function legend(diff: Diff, look: DiffLook): string[] {
+  const byRanges = diff.before.length > 1 && diff.after.length > 1;
+  const rules = byRanges
+    ? 'Medians of several runs; ~ ranges of the two sides overlap'
+    : '~ within noise, by the number of events; ? one run does not tell';
+  return wrap(`${rules}; = no change.`, look.columns).map(coloursOf(look).dim);
+}
+
+/** One line for each gate: what it measured, and whether it was crossed. */
+export function gatesView(
+  gates: Diff['gates'],
+  metrics: readonly string[],
+  several: boolean,
+  look: Look,
+): string {
+  const lines = gates.map((result, i) => {
+    const { gate, crossed, before, after } = result;
+    const format = isTime(metrics[i] ?? '') ? asTime : asCount;
+    const share = result.change === 0 ? 'no change' : relativeChange(result) || signed(result.change, format);
+    const runs = several ? `; runs ${range(before, format)} -> ${range(after, format)}` : '';
+    const { red, green } = coloursOf(look);
+    const verdict = crossed ? red('crossed') : green('held');
+    return `gate ${printable(gate)}: ${verdict}: ${format(before.median)} -> ${format(after.median)} (${share}${runs})`;
+  });
+  return lines.length > 0 ? printPage([lines], look) : '';
+}

@@ -1,0 +1,27 @@
+import { gunzipSync } from 'node:zlib';
+import { encodeProfile } from '../../../../../cli/formats/flamegraph/encode.ts';
+import { decodeProfile, type FlameProfile } from '../../../../../cli/formats/flamegraph/flame-profile.ts';
+import type { FlameStack } from '../../../../../cli/formats/flamegraph/html.ts';
+import { buildTree, type Tree, type View } from '../../../../../cli/formats/flamegraph/tree.ts';
+
+/** As the page has it. */
+export function profileOf(stacks: readonly FlameStack[]): FlameProfile {
+  return decodeProfile(gunzipSync(Buffer.from(encodeProfile(stacks), 'base64')));
+}
+
+export const ALL: View = {
+  ...{ group: 'none', order: 'time', width: 'after', hidden: new Set() },
+  ...{ user: true, kernel: true, idle: true },
+};
+
+export function treeOf(profile: FlameProfile, view: Partial<View> = {}): Tree {
+  return buildTree(profile, { ...ALL, ...view });
+}
+
+/** The first node with that name. */
+export function nodeNamed(profile: FlameProfile, tree: Tree, name: string): number {
+  const frame = (node: number) => profile.frames[tree.frame[node] as number];
+  return (
+    Array.from({ length: tree.size }, (_, node) => node).find((node) => frame(node)?.name === name) ?? -1
+  );
+}

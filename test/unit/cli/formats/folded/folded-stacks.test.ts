@@ -1,0 +1,118 @@
+import { describe, expect, it } from 'vitest';
+import { foldedStack, foldedView, ROOTS } from '../../../../../cli/formats/folded/folded-stacks.ts';
+import { stacksOf } from '../../../../../metrics/timed-stacks.ts';
+import { recorded } from '../../../metrics/recorded-profiles.ts';
+import { constructedProfile, HOSTILE_NAMES } from '../constructed-profile.ts';
+import { frameOf, stackOf } from '../flame-frames.ts';
+
+/**
+ * What flamegraph.pl and inferno take for one sample: the last blank stands before the value, and the stack does not end
+ * with a blank and a number, which they would read as the first of two values.
+ */
+const LINE = /^(?!.*\s[\d.]+ \d+$)[^;\s\p{Cc}][^;\p{Cc}]*(;[^;\s\p{Cc}][^;\p{Cc}]*)* [1-9]\d*$/u;
+
+function linesOf(folded: string): string[] {
+  expect(folded.endsWith('\n') || folded === '').toBe(true);
+  return folded.split('\n').slice(0, -1);
+}
+
+function sumOf(folded: string): bigint {
+  return linesOf(folded).reduce((sum, line) => sum + BigInt(line.slice(line.lastIndexOf(' ') + 1)), 0n);
+}
+
+describe.each(['0.17', '0.23', '0.27'])('folded stacks of a recording with bpftrace %s', (version) => {
+  it.each(['demo', 'sleepers', 'sleepers-no-stacks', 'deadlock', 'forks', 'oncpu', 'compat'])(
+    '%s: lines that can be read, all the time of the stacks, each stack once',
+    (name) => {
+      const stacks = stacksOf(recorded(version, name));
+      for (const roots of [[], ROOTS]) {
+        const folded = foldedView(stacks, roots);
+        const lines = linesOf(folded);
+        for (const line of lines) expect(line).toMatch(LINE);
+        expect(lines).toEqual([...lines].sort());
+        expect(new Set(lines.map((line) => line.slice(0, line.lastIndexOf(' ')))).size).toBe(lines.length);
+        expect(sumOf(folded)).toBe(stacks.reduce((sum, { timeNs }) => sum + BigInt(timeNs), 0n));
+      }
+    },
+  );
+
+  it('the sleepers sleep in the kernel, called from libc', () => {
+    const lines = linesOf(foldedView(stacksOf(recorded(version, 'sleepers')), ['reason']));
+    expect(lines.filter((line) => /^sleep;.*;clock_nanosleep;.*;do_nanosleep_\[k\];/.test(line))).not.toEqual(
+      [],
+    );
+  });
+});
+
+describe('a folded stack', () => {
+  it('has the kernel and inlined functions marked', () => {
+    const stack = stackOf('main', 5, {
+      frames: [frameOf('main'), frameOf('get', { inlined: true }), frameOf('wait_k')],
+    });
+    expect(foldedStack(stack, [])).toBe('main;get_[i];wait_k_[k]');
+  });
+
+  it('begins with the roots that are asked for, in that order', () => {
+    const stack = stackOf('main', 5, { pid: 12, tid: 13, comm: 'C2 Compiler', kind: 'disk' });
+    expect(foldedStack(stack, ['reason', 'process', 'thread'])).toBe(
+      'disk;C2 Compiler-12;C2 Compiler-12/13;main',
+    );
+    expect(foldedStack({ ...stack, comm: null }, ['process'])).toBe('?-12;main');
+  });
+
+  it.each([
+    ['lock', '[no stack]'],
+    ['on_cpu', '[on the CPU, not sampled]'],
+    ['unaccounted', '[unaccounted]'],
+  ] as const)('of %s without frames says so', (kind, text) => {
+    expect(foldedStack(stackOf('', 5, { kind }), [])).toBe(text);
+    expect(foldedView([stackOf('', 5, { kind })], [])).toBe(`${text} 5\n`);
+  });
+
+  it.each([
+    ['a;b', 'a:b'],
+    [' two\nlines\t', 'two lines'],
+    ['nul\0', 'nul'],
+    ['', '[unknown]'],
+    [' \n ', '[unknown]'],
+    ['worker 12', 'worker_12'],
+    ['a 1.5', 'a_1.5'],
+    ['12', '12'],
+    ['f(int, char)', 'f(int, char)'],
+  ])('has the name %j as %j', (name, text) => {
+    expect(foldedStack(stackOf('', 5, { frames: [frameOf(name)] }), [])).toBe(text);
+  });
+
+  it.each(HOSTILE_NAMES)('can be read with the name %j anywhere', (name) => {
+    const frames = [frameOf(name), frameOf('main'), frameOf(name)];
+    const folded = foldedView([stackOf('', 5, { frames, comm: name })], ROOTS);
+    expect(linesOf(folded)).toHaveLength(1);
+    expect(folded.slice(0, -1)).toMatch(LINE);
+    expect(folded.split(';')).toHaveLength(6);
+  });
+});
+
+describe('folded stacks', () => {
+  it('are added up, with those that took no time left out', () => {
+    const stacks = [
+      stackOf('b', 2),
+      stackOf('a', 3, { tid: 2 }),
+      stackOf('b', 5, { tid: 3 }),
+      stackOf('c', 0),
+    ];
+    expect(foldedView(stacks, [])).toBe('a 3\nb 7\n');
+    expect(foldedView([], [])).toBe('');
+  });
+
+  it('are exact beyond 2^53 ns', () => {
+    const stacks = [2 ** 53, 1, 1, 1].map((ns) => stackOf('a', ns));
+    expect(foldedView(stacks, [])).toBe('a 9007199254740995\n');
+  });
+
+  it('of a profile with hostile names have all of its time', () => {
+    const stacks = stacksOf(constructedProfile());
+    const folded = foldedView(stacks, ROOTS);
+    for (const line of linesOf(folded)) expect(line).toMatch(LINE);
+    expect(Number(sumOf(folded))).toBe(stacks.reduce((sum, { timeNs }) => sum + timeNs, 0));
+  });
+});
