@@ -3,6 +3,7 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import { MOST_ENTRIES } from '../bt/limits.ts';
 import { DEFAULT_PROFILERS, PROFILER_NAMES } from '../bt/profilers/names.ts';
 import { UNWINDERS, type Unwinder } from '../bt/unwinder.ts';
+import { parseTimeNs } from '../metrics/units.ts';
 import { addResultOptions, type ResultOptions } from './result-options.ts';
 
 /** The options of run, attach and system, as commander leaves them. */
@@ -35,7 +36,7 @@ export function addPlanOptions(command: Command): Command {
       'print totals every TIME (with --format jsonl: a sample)',
       atLeast(10, 'ms'),
     )
-    .option('--min-block <time>', 'leave out waits shorter than TIME', parseTimeNs, 0)
+    .option('--min-block <time>', 'leave out waits shorter than TIME', parseTime, 0)
     .option(
       '--syscall-times',
       'also errors, times and waits of each system call, for 3 to 4 times the cost of a call',
@@ -74,21 +75,17 @@ export function addProfileOptions(command: Command): Command {
   return addResultOptions(command).option('-q, --quiet', 'say nothing but the result and errors');
 }
 
-const UNITS_NS = { ns: 1, us: 1e3, µs: 1e3, ms: 1e6, s: 1e9, m: 60e9, h: 3600e9 } as const;
-
-/** `10s`, `500ms`, `2m`, `1.5s`; a bare number is seconds, as for sleep and timeout. Result in ns. */
-export function parseTimeNs(text: string): number {
-  const parts = /^(\d+(?:\.\d+)?)(ns|us|µs|ms|s|m|h)?$/.exec(text);
-  const ns = parts ? Number(parts[1]) * UNITS_NS[(parts[2] ?? 's') as keyof typeof UNITS_NS] : NaN;
-  if (!Number.isSafeInteger(Math.round(ns)))
-    throw new InvalidArgumentError('Give a time such as 10s, 500ms or 2m.');
-  return Math.round(ns);
+/** A time such as `10s`, in ns. */
+function parseTime(text: string): number {
+  const ns = parseTimeNs(text);
+  if (ns === undefined) throw new InvalidArgumentError('Give a time such as 10s, 500ms or 2m.');
+  return ns;
 }
 
 /** A time in whole ms, at least `least` of them. */
 function atLeast(least: number, unit: string): (text: string) => number {
   return (text) => {
-    const ms = Math.round(parseTimeNs(text) / 1e6);
+    const ms = Math.round(parseTime(text) / 1e6);
     if (ms < least || ms > 2 ** 31 - 1)
       throw new InvalidArgumentError(`Give a time from ${least}${unit} to 24 days.`);
     return ms;

@@ -2,6 +2,7 @@ import { BtprofError, UsageError } from '../bt/errors.ts';
 import type { Run, Sides } from './diff.ts';
 import { closestMetrics, isReason, isTime, metricOf } from './metric-path.ts';
 import { type Figure, figureOf, overlap } from './noise.ts';
+import { TIME_UNITS_NS } from './units.ts';
 
 /** A limit of `--fail-if`. */
 export interface Gate {
@@ -47,15 +48,16 @@ export function parseGate(text: string): Gate {
 }
 
 const FORM = "Such as: --fail-if 'lock>+20%', --fail-if 'syscalls.total>10000', --fail-if 'disk>+50ms'";
-const UNITS_NS: ReadonlyMap<string, number> = new Map(
-  Object.entries({ ns: 1, us: 1e3, µs: 1e3, ms: 1e6, s: 1e9, m: 60e9, h: 3600e9 }),
-);
 
 function sizeOf(text: string, metric: string, digits: string, unit: string): number {
   const size = Number(digits);
-  const ns = UNITS_NS.get(unit);
+  const ns = TIME_UNITS_NS.get(unit);
   if (unit !== '' && ns === undefined) {
-    throw gateError(text, `has the unit '${unit}'`, `Give one of ${[...UNITS_NS.keys()].join(', ')} or %.`);
+    throw gateError(
+      text,
+      `has the unit '${unit}'`,
+      `Give one of ${[...TIME_UNITS_NS.keys()].join(', ')} or %.`,
+    );
   }
   if (!isTime(metric) && unit !== '') {
     throw gateError(text, `has a time, and ${metric} is none`, 'Give a number without a unit.');

@@ -1,4 +1,22 @@
-/** `1.5 s`, `40.1 ms`, `3.2 µs`: three digits or so, for people. */
+/** Units in which people type times, in ns. */
+export const TIME_UNITS_NS: ReadonlyMap<string, number> = new Map([
+  ['ns', 1],
+  ['us', 1e3],
+  ['µs', 1e3],
+  ['ms', 1e6],
+  ['s', 1e9],
+  ['m', 60e9],
+  ['h', 3600e9],
+]);
+
+/** Reads `10s`, `500ms`, `2m` or `1.5s` as ns; a bare number is seconds, as for sleep(1). Undefined for anything else. */
+export function parseTimeNs(text: string): number | undefined {
+  const [, digits, unit = 's'] = /^(\d+(?:\.\d+)?)([a-zµ]+)?$/.exec(text) ?? [];
+  const ns = Math.round(Number(digits) * (TIME_UNITS_NS.get(unit) ?? NaN));
+  return Number.isSafeInteger(ns) ? ns : undefined;
+}
+
+/** `1.5 s`, `40.1 ms`, `3.2 µs`: about three digits, for people. */
 export function formatNs(ns: number): string {
   if (ns >= 59.995e9) {
     const seconds = Math.round(ns / 1e9);
@@ -10,7 +28,13 @@ export function formatNs(ns: number): string {
   return `${Math.round(ns)} ns`;
 }
 
-/** `12.3 %`; `0.0 %` of nothing. */
+/** Like {@link formatNs}, also for times below 0; `0` without a unit. */
+export function formatSignedNs(ns: number): string {
+  if (ns === 0) return '0';
+  return ns < 0 ? `-${formatNs(-ns)}` : formatNs(ns);
+}
+
+/** `12.3 %`; `0.0 %` when the whole is 0. */
 export function formatShare(part: number, whole: number): string {
   const share = whole > 0 ? ((part / whole) * 100).toFixed(1) : '0.0';
   return `${share === '-0.0' ? '0.0' : share} %`;
@@ -21,7 +45,7 @@ export function plural(n: number, one: string, many = `${one}s`): string {
   return `${formatCount(n)} ${n === 1 ? one : many}`;
 }
 
-/** `9,033`. The first time that Intl is asked for that takes it 20 ms. */
+/** `9,033`. Not by Intl, whose first call takes 20 ms. */
 export function formatCount(n: number): string {
   return String(n).replace(/(?<!\.\d*)\B(?=(?:\d{3})+(?:\.|$))/g, ',');
 }

@@ -1,8 +1,7 @@
 import { diffStacks, type Sides } from '../../../metrics/diff.ts';
 import { notesOf } from '../../../metrics/diff-notes.ts';
 import { figureOf } from '../../../metrics/noise.ts';
-import { plural } from '../../../metrics/units.ts';
-import { asTime } from '../summary/change.ts';
+import { formatSignedNs, plural } from '../../../metrics/units.ts';
 import { flamegraphView } from './html.ts';
 
 /** The flame graph of AFTER, coloured by what has changed since BEFORE. */
@@ -13,7 +12,7 @@ export function diffFlamegraph(sides: Sides): string {
   const runs = `${plural(sides.before.length, 'run')} before, ${sides.after.length} after`;
   return flamegraphView(diffStacks(sides), {
     title: `Change of ${commandOf(sides)}`,
-    subtitle: `wall time ${asTime(old)} before, ${asTime(now)} after; ${runs}`,
+    subtitle: `wall time ${formatSignedNs(old)} before, ${formatSignedNs(now)} after; ${runs}`,
     notes: notesOf(sides),
   });
 }

@@ -1,14 +1,9 @@
 import type { Change, Figure } from '../../../metrics/noise.ts';
-import { formatCount, formatNs } from '../../../metrics/units.ts';
+import { formatCount } from '../../../metrics/units.ts';
 
 /** How figures of one unit are written. */
 export type Format = (value: number) => string;
 
-/** Times below 0 too, as of what is unaccounted. */
-export const asTime: Format = (ns) => {
-  if (ns === 0) return '0';
-  return ns < 0 ? `-${formatNs(-ns)}` : formatNs(ns);
-};
 /** The median of two counts may lie between them. */
 export const asCount: Format = (count) => formatCount(Math.round(count * 10) / 10);
 

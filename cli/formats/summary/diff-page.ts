@@ -2,9 +2,9 @@ import { isTime } from '../../../metrics/metric-path.ts';
 import type { Change } from '../../../metrics/noise.ts';
 import { REASONS } from '../../../metrics/reasons.ts';
 import type { Diff } from '../../../metrics/schema.ts';
-import { formatCount, plural } from '../../../metrics/units.ts';
+import { formatCount, formatSignedNs, plural } from '../../../metrics/units.ts';
 import { clip, coloursOf, type Look, padEnd, printable, printPage, table, wrap } from '../../page.ts';
-import { asCount, asTime, type Format, range, relativeChange, signed } from './change.ts';
+import { asCount, type Format, range, relativeChange, signed } from './change.ts';
 
 export interface DiffLook extends Look {
   readonly verbose: boolean;
@@ -53,10 +53,10 @@ function headBlock({ before, after, notes, account }: Diff, look: DiffLook): str
   return [
     bold(clip(`btprof diff: ${names}`, look.columns)),
     ...sides.flatMap(([side, runs, wall]) => {
-      const spread = runs.length > 1 ? ` (${range(wall, asTime)})` : '';
+      const spread = runs.length > 1 ? ` (${range(wall, formatSignedNs)})` : '';
       const files = runs.map(({ file }) => printable(file)).join(', ');
       return wrap(
-        `  ${padEnd(side, 6)} ${asTime(wall.median)}${spread}, ${plural(runs.length, 'run')}: ${files}`,
+        `  ${padEnd(side, 6)} ${formatSignedNs(wall.median)}${spread}, ${plural(runs.length, 'run')}: ${files}`,
         look.columns,
       );
     }),
@@ -76,13 +76,13 @@ function sectionsOf(diff: Diff, most: typeof BRIEF, look: DiffLook): Section[] {
   const withWaits = (row: { time_ns: Change; waits: Change }) =>
     several ? { change: row.time_ns } : { change: row.time_ns, cells: [fromTo(row.waits)] };
   return [
-    { title: 'time of all threads', format: asTime, ranges: true, most: 4, rows: accountRows(diff) },
+    { title: 'time of all threads', format: formatSignedNs, ranges: true, most: 4, rows: accountRows(diff) },
     {
-      ...{ title: 'waits by reason', format: asTime, ranges: true, most: most.reasons, ...waits },
+      ...{ title: 'waits by reason', format: formatSignedNs, ranges: true, most: most.reasons, ...waits },
       rows: diff.reasons.map((row) => ({ ...withWaits(row), name: row.reason })).filter(isShown),
     },
     {
-      ...{ title: 'waits by name of the thread', format: asTime, most: most.threads },
+      ...{ title: 'waits by name of the thread', format: formatSignedNs, most: most.threads },
       cells: ['threads'],
       rows: diff.threads
         .map((row) => ({
@@ -92,7 +92,7 @@ function sectionsOf(diff: Diff, most: typeof BRIEF, look: DiffLook): Section[] {
         .filter(isShown),
     },
     {
-      ...{ title: 'waits by functions [library, kernel]', format: asTime, most: most.chains },
+      ...{ title: 'waits by functions [library, kernel]', format: formatSignedNs, most: most.chains },
       rows: diff.call_chains.map((row) => ({ change: row.time_ns, name: chainName(row) })).filter(isShown),
     },
     ...callSections(diff, most.calls, isShown),
@@ -186,7 +186,7 @@ export function gatesView(
 ): string {
   const lines = gates.map((result, i) => {
     const { gate, crossed, before, after } = result;
-    const format = isTime(metrics[i] ?? '') ? asTime : asCount;
+    const format = isTime(metrics[i] ?? '') ? formatSignedNs : asCount;
     const share = result.change === 0 ? 'no change' : relativeChange(result) || signed(result.change, format);
     const runs = several ? `; runs ${range(before, format)} -> ${range(after, format)}` : '';
     const { red, green } = coloursOf(look);

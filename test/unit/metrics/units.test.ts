@@ -1,7 +1,45 @@
 import { describe, expect, test } from 'vitest';
-import { formatCount, formatNs, formatShare, plural } from '../../../metrics/units.ts';
+import {
+  formatBytes,
+  formatCount,
+  formatNs,
+  formatShare,
+  formatSignedNs,
+  parseTimeNs,
+  plural,
+} from '../../../metrics/units.ts';
 
-describe('times', () => {
+describe('reading times', () => {
+  test.each([
+    ['10s', 10e9],
+    ['500ms', 500e6],
+    ['2m', 120e9],
+    ['1h', 3600e9],
+    ['1.5s', 1.5e9],
+    ['250us', 250e3],
+    ['250µs', 250e3],
+    ['7ns', 7],
+    ['3', 3e9],
+    ['0', 0],
+    ['0.1', 1e8],
+    ['0.4ns', 0],
+  ])('%s is %d ns', (text, ns) => {
+    expect(parseTimeNs(text)).toBe(ns);
+  });
+
+  test.each([
+    ...['', 's', '-1s', '+1s', '1 s', '1e3', '1,5s', '.5s', '1.s'],
+    ...['10S', '10sec', 'abc', '0x10', '1s2', 'NaN', '1constructor'],
+  ])('%j is not a time', (text) => {
+    expect(parseTimeNs(text)).toBeUndefined();
+  });
+
+  test.each(['9007200s', '99999999999999999999', '1'.repeat(400)])('%s is too long a time', (text) => {
+    expect(parseTimeNs(text)).toBeUndefined();
+  });
+});
+
+describe('writing times', () => {
   test.each([
     [0, '0 ns'],
     [999, '999 ns'],
@@ -23,9 +61,27 @@ describe('times', () => {
     expect(formatNs(ns)).toBe(text);
   });
 
-  test('none up to the millisecond has a long tail', () => {
+  test('whole ns up to a µs have no decimals', () => {
     for (let ns = 0; ns < 1000; ns++) expect(formatNs((ns / 1e6) * 1e6)).toBe(`${ns} ns`);
   });
+});
+
+test.each([
+  [0, '0'],
+  [1500, '1.5 µs'],
+  [-1500, '-1.5 µs'],
+])('the signed time of %d ns is %s', (ns, text) => {
+  expect(formatSignedNs(ns)).toBe(text);
+});
+
+test.each([
+  [0, '0 B'],
+  [999, '999 B'],
+  [1340, '1.3 kB'],
+  [3_100_000, '3.1 MB'],
+  [2.5e9, '2.5 GB'],
+])('%d bytes are %s', (bytes, text) => {
+  expect(formatBytes(bytes)).toBe(text);
 });
 
 test.each([
