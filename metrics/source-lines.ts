@@ -1,6 +1,7 @@
+import type { SourceLine } from '../parsers/source-lines.ts';
 import type { Frame } from './ebpf-schema.ts';
 import type { FrameTable } from './frames.ts';
-import type { SourceLine, Symbols } from './symbols.ts';
+import type { Symbols } from './symbols.ts';
 
 /** Frames with their lines. */
 export interface LinedFrames {

@@ -1,5 +1,6 @@
 import type { KernelPlace } from '../parsers/kernel-symbols.ts';
 import type { Mapping } from '../parsers/proc.ts';
+import type { SourceLine } from '../parsers/source-lines.ts';
 
 /** A place in a function of user code. */
 export interface UserPlace {
@@ -20,14 +21,6 @@ export interface FilePlace {
   readonly mapping: Mapping;
   /** The address as an offset of the mapping's file. */
   readonly fileOffset: number;
-}
-
-/** A place in the source, as the compiler noted it down. */
-export interface SourceLine {
-  /** As the file has it. */
-  readonly function: string | null;
-  readonly file: string | null;
-  readonly line: number | null;
 }
 
 /** Names for addresses, wherever they come from: this machine, or a run that was kept. */

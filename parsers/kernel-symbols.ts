@@ -37,13 +37,26 @@ export function parseKernelSymbols(text: string): KernelSymbols {
     const index = lastAtOrBelow(starts, wanted);
     const [start, at] = [starts[index], rows[index]];
     if (start === undefined || at === undefined || wanted - start >= LONGEST_FUNCTION) return undefined;
-    const end = text.indexOf('\n', at);
-    return `${text.slice(at, end < 0 ? text.length : end)}\n`;
+    return `${text.slice(at, endOfLine(text, at))}\n`;
   };
   return { row, find: (address) => placeOf(row(address), address) };
 }
 
-/** Where functions start, and where in the text their rows do: two columns, for objects would be as much garbage. */
+/**
+ * Finds the addresses of kernel functions by name, as `0x…`; the first one of each name counts.
+ *
+ * @param text /proc/kallsyms
+ */
+export function addressesOf(text: string, names: ReadonlySet<string>): Map<string, string> {
+  const found = new Map<string, string>();
+  eachFunction(text, (_, at, space) => {
+    const [name] = text.slice(space + 3, endOfLine(text, space)).split('\t', 1) as [string];
+    if (names.has(name) && !found.has(name)) found.set(name, `0x${text.slice(at, space)}`);
+  });
+  return found;
+}
+
+/** Where functions start, and where their rows start in the text: two columns, because objects would take more memory. */
 interface Functions {
   readonly starts: number[];
   readonly rows: number[];
@@ -51,18 +64,28 @@ interface Functions {
 
 function functionsOf(text: string): Functions {
   const functions: Functions = { starts: [], rows: [] };
+  eachFunction(text, (start, at) => {
+    if (start === functions.starts.at(-1)) return;
+    functions.starts.push(start);
+    functions.rows.push(at);
+  });
+  return functions;
+}
+
+/** @param visit gets the address, and where in the text the row and its first space are */
+function eachFunction(text: string, visit: (start: number, at: number, space: number) => void): void {
   for (let at = 0; at < text.length; ) {
     const space = text.indexOf(' ', at);
     if (space < 0) break;
     const start = isCode(text[space + 1]) ? numberAt(text, Math.max(at, space - DIGITS), space) : 0;
-    if (start > 0 && start !== functions.starts.at(-1)) {
-      functions.starts.push(start);
-      functions.rows.push(at);
-    }
-    const end = text.indexOf('\n', space);
-    at = end < 0 ? text.length : end + 1;
+    if (start > 0) visit(start, at, space);
+    at = endOfLine(text, space) + 1;
   }
-  return functions;
+}
+
+function endOfLine(text: string, from: number): number {
+  const end = text.indexOf('\n', from);
+  return end < 0 ? text.length : end;
 }
 
 /** By their starts, each once: the first of several. All but modules are in order already, and sorting would take longest. */

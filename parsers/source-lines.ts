@@ -1,4 +1,10 @@
-import type { SourceLine } from '../metrics/symbols.ts';
+/** A line of source code, from debug information; null where that says nothing. */
+export interface SourceLine {
+  /** The function as it stands in the file: C++ and Rust names are mangled. */
+  readonly function: string | null;
+  readonly file: string | null;
+  readonly line: number | null;
+}
 
 /**
  * Reads what `addr2line -a -f -i` prints, and llvm-symbolizer in GNU's style: for each address the functions that are

@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import type { Footprint } from '../../metrics/facts.ts';
-import { parseCpuTime, parsePeakMemory } from '../../parsers/proc.ts';
+import { parseStat, parseStatus } from '../../parsers/proc.ts';
 import { familyOf, fdInfos, tryRead } from './procfs.ts';
 
 /**
@@ -43,12 +43,12 @@ function sumOf(tracer: number, figureOf: (pid: number) => number): number {
 
 /** Ns; 0 when the process is gone. */
 function cpuTimeOf(pid: number): number {
-  return parseCpuTime(tryRead(() => readFileSync(`/proc/${pid}/stat`, 'utf8')) ?? '') ?? 0;
+  return parseStat(tryRead(() => readFileSync(`/proc/${pid}/stat`, 'utf8')) ?? '')?.cpuNs ?? 0;
 }
 
 /** Peak of resident memory, bytes; 0 when the process is gone. */
 export function peakOf(pid: number): number {
-  return parsePeakMemory(tryRead(() => readFileSync(`/proc/${pid}/status`, 'utf8')) ?? '') ?? 0;
+  return parseStatus(tryRead(() => readFileSync(`/proc/${pid}/status`, 'utf8')) ?? '').peakBytes ?? 0;
 }
 
 /** What the kernel's maps that a process holds take, bytes. */

@@ -1,7 +1,7 @@
 import { closeSync, constants, fstatSync, openSync, readFileSync, type Stats, statSync } from 'node:fs';
 import type { Symbols } from '../../metrics/symbols.ts';
 import { type PerfMap, parsePerfMap } from '../../parsers/perf-map.ts';
-import { parseBootTime, parseOwner, parseStartTicks, TICKS } from '../../parsers/proc.ts';
+import { parseBootTime, parseStat, parseStatus } from '../../parsers/proc.ts';
 import { sourceOf } from './object-files.ts';
 import { tryRead } from './procfs.ts';
 
@@ -139,12 +139,12 @@ interface Place {
 /** Undefined for a process that is gone. */
 function ownPlace(pid: number): Place | undefined {
   const text = (name: string) => tryRead(() => readFileSync(`/proc/${name}`, 'utf8')) ?? '';
-  const owner = parseOwner(text(`${pid}/status`));
-  const ticks = parseStartTicks(text(`${pid}/stat`));
+  const { uid, innerPid } = parseStatus(text(`${pid}/status`));
+  const stat = parseStat(text(`${pid}/stat`));
   const boot = parseBootTime(text('stat'));
-  if (!owner || ticks === undefined || boot === undefined) return undefined;
-  const path = `/proc/${pid}/root${pathOf(owner.innerPid)}`;
-  return { path, owners: [0, owner.uid], since: 1000 * (boot + ticks / TICKS) };
+  if (uid === undefined || innerPid === undefined || !stat || boot === undefined) return undefined;
+  const path = `/proc/${pid}/root${pathOf(innerPid)}`;
+  return { path, owners: [0, uid], since: 1000 * (boot + stat.startSeconds) };
 }
 
 /** The user who ran sudo, or who runs us. */

@@ -1,6 +1,5 @@
 import { closeSync } from 'node:fs';
-import type { SourceLine } from '../../metrics/symbols.ts';
-import { parseSourceLines } from '../../parsers/source-lines.ts';
+import { parseSourceLines, type SourceLine } from '../../parsers/source-lines.ts';
 import { runTool } from './tools.ts';
 
 /** LLVM's is many times faster where there is much debug information. */

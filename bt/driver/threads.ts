@@ -1,13 +1,14 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import type { BlockedAt, CpuTime, LiveThread } from '../../metrics/facts.ts';
 import type { NamedPlace } from '../../metrics/frames.ts';
+import { addressesOf } from '../../parsers/kernel-symbols.ts';
 import {
-  parseKallsyms,
   parseKernelStack,
   parseSchedstat,
   parseStat,
-  parseTgid,
+  parseStatus,
   parseUserPc,
+  type Stat,
 } from '../../parsers/proc.ts';
 import { tryRead } from './procfs.ts';
 
@@ -31,7 +32,7 @@ export function isKernelThread(pid: number): boolean {
 
 /** The process that a thread belongs to: itself for a process. */
 export function processOf(tid: number): number | undefined {
-  return parseTgid(tryRead(() => readFileSync(`/proc/${tid}/status`, 'utf8')) ?? '');
+  return parseStatus(tryRead(() => readFileSync(`/proc/${tid}/status`, 'utf8')) ?? '').tgid;
 }
 
 /** Whether a process is there and has not exited. */
@@ -96,7 +97,7 @@ function commOf(pid: number, tid: number): string | undefined {
   return tryRead(() => readFileSync(`/proc/${pid}/task/${tid}/comm`, 'utf8').replace(/\n$/, ''));
 }
 
-function statOf(pid: number, tid: number): ReturnType<typeof parseStat> {
+function statOf(pid: number, tid: number): Stat | undefined {
   return parseStat(tryRead(() => readFileSync(`/proc/${pid}/task/${tid}/stat`, 'utf8')) ?? '');
 }
 
@@ -113,7 +114,7 @@ function blockedAt(pid: number, tid: number): BlockedAt {
 function withKernelAddresses(threads: LiveThread[]): LiveThread[] {
   const wanted = new Set(threads.flatMap((t) => (t.blocked?.kernel ?? []).map((place) => place.symbol)));
   if (wanted.size === 0) return threads;
-  const symbols = parseKallsyms(tryRead(() => readFileSync('/proc/kallsyms', 'latin1')) ?? '', wanted);
+  const symbols = addressesOf(tryRead(() => readFileSync('/proc/kallsyms', 'latin1')) ?? '', wanted);
   const withAddress = (place: NamedPlace): NamedPlace => {
     const base = symbols.get(place.symbol);
     return base ? { ...place, address: `0x${(BigInt(base) + BigInt(place.offset)).toString(16)}` } : place;

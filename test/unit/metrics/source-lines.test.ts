@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import type { Frame } from '../../../metrics/ebpf-schema.ts';
 import { withLines } from '../../../metrics/source-lines.ts';
-import type { FilePlace, SourceLine } from '../../../metrics/symbols.ts';
+import type { FilePlace } from '../../../metrics/symbols.ts';
+import type { SourceLine } from '../../../parsers/source-lines.ts';
 
 const MAIN: Frame = { address: '0x5010', symbol: 'main', module: '/bin/a', offset: 16 };
 const KERNEL: Frame = { address: '0xffffffff821f94c3', symbol: 'schedule', module: '[kernel]', offset: 35 };

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import { parseKernelSymbols } from '../../../parsers/kernel-symbols.ts';
+import { addressesOf, parseKernelSymbols } from '../../../parsers/kernel-symbols.ts';
 
-/** Rows of /proc/kallsyms of Linux 6.18; the last two are of modules, which come in no order. */
+/** Rows of /proc/kallsyms of Linux 6.18; the last two are of modules, which are not sorted. */
 const KALLSYMS = `\
 ffffffff81000000 T srso_alias_untrain_ret
 ffffffff81000000 T _stext
@@ -19,7 +19,7 @@ ffffffffc0205000 t ftrace_trampoline\t[__builtin__ftrace]
 `;
 const SYMBOLS = parseKernelSymbols(KALLSYMS);
 
-describe('an address is found', () => {
+describe('finds an address', () => {
   test.each([
     ['ffffffff821f94c3', { symbol: 'schedule', offset: 35 }],
     ['0xffffffff821f94c3', { symbol: 'schedule', offset: 35 }],
@@ -37,11 +37,11 @@ describe('an address is found', () => {
     expect(SYMBOLS.find('ffffffff81000010')?.symbol).toBe('srso_alias_untrain_ret');
   });
 
-  test('in the code, also where data lies between', () => {
+  test('in code, also where data lies in between', () => {
     expect(SYMBOLS.find('ffffffff82200010')?.symbol).toBe('weaker_one');
   });
 
-  test('whatever the order of the rows', () => {
+  test('with rows in any order', () => {
     const backwards = parseKernelSymbols(`${KALLSYMS.trim().split('\n').reverse().join('\n')}\n`);
     for (const address of ['ffffffff8141fcd4', 'ffffffff8220043e', 'ffffffffc0401001', 'ffffffffc0205001']) {
       expect(backwards.find(address)).toEqual(SYMBOLS.find(address));
@@ -54,26 +54,26 @@ describe('an address is found', () => {
   });
 });
 
-describe('nothing is found', () => {
+describe('finds nothing', () => {
   test.each([
     ['below the first symbol', 'ffffffff80ffffff'],
     ['1 MiB after a symbol', 'ffffffffc0501000'],
     ['in user code', '7f195c57f503'],
     ['at 0', '0'],
-    ['in no address', ''],
+    ['for an empty address', ''],
   ])('%s', (_, address) => {
     expect(SYMBOLS.find(address)).toBeUndefined();
     expect(SYMBOLS.row(address)).toBeUndefined();
   });
 
-  test('but just before that there is', () => {
+  test('but finds the last address before that', () => {
     expect(SYMBOLS.find('ffffffffc0500fff')).toMatchObject({ symbol: 'ext4_read_bh', offset: 2 ** 20 - 1 });
   });
 
   test.each([
     ['where the kernel hides its addresses', '0000000000000000 T _text\n0000000000000000 t do_one\n'],
     ['where kallsyms cannot be read', ''],
-    ['in data alone', 'ffffffff81000000 D runqueues\nffffffff81000000 b counter\n'],
+    ['in data only', 'ffffffff81000000 D runqueues\nffffffff81000000 b counter\n'],
     ['in text of another kind', 'no symbols\nhere either'],
   ])('%s', (_, text) => {
     expect(parseKernelSymbols(text).find('ffffffff81000010')).toBeUndefined();
@@ -85,14 +85,34 @@ describe('the row that names an address', () => {
     ['ffffffff821f94c3', 'ffffffff821f94a0 T schedule\n'],
     ['ffffffffc04010a2', 'ffffffffc0401000 t ext4_read_bh\t[ext4]\n'],
     ['ffffffff81000001', 'ffffffff81000000 T srso_alias_untrain_ret\n'],
-  ])('of %s is kept as it is', (address, row) => {
+  ])('of %s is the same text', (address, row) => {
     expect(SYMBOLS.row(address)).toBe(row);
     expect(parseKernelSymbols(row).find(address)).toEqual(SYMBOLS.find(address));
   });
 
-  test('ends with a newline, also the last of a text that does not', () => {
+  test('ends with a newline, also where the text does not', () => {
     const symbols = parseKernelSymbols('ffffffff821f94a0 T schedule');
     expect(symbols.row('ffffffff821f94c3')).toBe('ffffffff821f94a0 T schedule\n');
     expect(symbols.find('ffffffff821f94c3')).toEqual({ symbol: 'schedule', offset: 35 });
+  });
+});
+
+describe('addresses by name', () => {
+  const text = `${KALLSYMS}ffffffffc0206000 t do_nanosleep\t[copy]\n`;
+
+  test('are those of the wanted functions, the first of each name', () => {
+    const wanted = new Set(['do_nanosleep', 'ftrace_trampoline', 'runqueues', 'absent']);
+    expect([...addressesOf(text, wanted)]).toEqual([
+      ['do_nanosleep', '0xffffffff822003e0'],
+      ['ftrace_trampoline', '0xffffffffc0205000'],
+    ]);
+  });
+
+  test('a part of a name is not enough', () => {
+    expect(addressesOf(text, new Set(['nanosleep'])).size).toBe(0);
+  });
+
+  test('are not found where the kernel hides them', () => {
+    expect(addressesOf('0000000000000000 T schedule\n', new Set(['schedule'])).size).toBe(0);
   });
 });

@@ -1,13 +1,11 @@
 import { describe, expect, test } from 'vitest';
 import {
   executableRows,
-  parseCpuTime,
-  parseKallsyms,
   parseKernelStack,
   parseMaps,
   parseOpenFilesLimit,
-  parsePeakMemory,
   parseStat,
+  parseStatus,
   parseUserPc,
 } from '../../../parsers/proc.ts';
 
@@ -21,7 +19,7 @@ describe('maps', () => {
 ffffffffff600000-ffffffffff601000 --xp 00000000 00:00 0                  [vsyscall]
 `;
 
-  test('executable mappings only, with every digit of their addresses', () => {
+  test('only executable mappings are read, with every digit of their addresses', () => {
     expect(parseMaps(text)).toEqual([
       {
         ...{ start: 0x55ed5ddf1000n, end: 0x55ed5ddf6000n, fileOffset: 0x2000n },
@@ -40,12 +38,12 @@ ffffffffff600000-ffffffffff601000 --xp 00000000 00:00 0                  [vsysca
     ['fe:00', '260875'],
     ['103:7ffff', '18446744073709551615'],
     ['00:2a', '1'],
-  ])('a file is told by its device %s and its inode %s', (device, inode) => {
+  ])('a file is identified by its device %s and its inode %s', (device, inode) => {
     const [mapping] = parseMaps(`55ed5ddf1000-55ed5ddf6000 r-xp 00002000 ${device} ${inode}     /a b\n`);
     expect(mapping).toMatchObject({ file: `${device} ${inode}`, path: '/a b' });
   });
 
-  test('a row without a path, as of a file whose name is not known, is one', () => {
+  test('a row may have no path, as for a file without a known name', () => {
     expect(parseMaps('1000-2000 r-xp 3000 fe:00 260875 \n')).toEqual([
       { start: 0x1000n, end: 0x2000n, fileOffset: 0x3000n, file: 'fe:00 260875', path: '' },
     ]);
@@ -57,18 +55,18 @@ ffffffffff600000-ffffffffff601000 --xp 00000000 00:00 0                  [vsysca
     '/tmp/a\\012b',
     '/tmp/a\rb\u2028c',
     '/tmp/é',
-  ])('the path %j is whole', (path) => {
+  ])('the path %j is read whole', (path) => {
     const [mapping] = parseMaps(`55ed5ddf1000-55ed5ddf6000 r-xp 00002000 fe:00 260875     ${path}\n`);
     expect(mapping?.path).toBe(path);
   });
 
-  test('the rows that are kept say the same', () => {
+  test('the executable rows alone give the same mappings', () => {
     expect(parseMaps(executableRows(text))).toEqual(parseMaps(text));
     expect(executableRows(text)).not.toContain('r--p');
     expect(executableRows('')).toBe('');
   });
 
-  test('a path is kept whole, and cannot pass for another row', () => {
+  test('a path stays whole, and cannot pass for another row', () => {
     const row =
       '1000-2000 r-xp 00000000 00:00 0 /tmp/a\rb\u20283000-4000 r-xp 00000000 00:00 0 /etc/passwd\n';
     expect(executableRows(row)).toBe(row);
@@ -80,47 +78,59 @@ ffffffffff600000-ffffffffff601000 --xp 00000000 00:00 0                  [vsysca
     expect(parseMaps(`55ed5ddf1000-55ed5ddf6000 r-xp 00002000 fe:00 1 ${path}\n`)).toHaveLength(1);
   });
 
-  test.each(['', 'garbage\n', '55ed5ddf1000-55ed5ddf6000 r-xp'])('none in %j', (bad) => {
+  test.each(['', 'garbage\n', '55ed5ddf1000-55ed5ddf6000 r-xp'])('%j has no mappings', (bad) => {
     expect(parseMaps(bad)).toEqual([]);
   });
 });
 
 describe('stat', () => {
-  const tail = 'S 1 2933 2933 34816 2933 4194304 68 0 0 0\n';
+  const tail = 'S 1 2933 2933 34816 2933 4194304 8 0 0 0 1234 56 7 8 20 0 4 0 900 1 2';
 
   test.each(['sleep', 'a) b', 'a) (b "q"\n', ') S 9 9 9 9 9 9', ''])(
-    'the name %j does not disturb',
+    'a process named %j is read like any other',
     (comm) => {
-      expect(parseStat(`2933 (${comm}) ${tail}`)).toEqual({
+      expect(parseStat(`2933 (${comm}) ${tail}\n`)).toEqual({
         state: 'S',
         ppid: 1,
         ttyNr: 34816,
         kernelThread: false,
+        cpuNs: 12_900_000_000,
+        startSeconds: 9,
       });
     },
   );
 
-  test('a kernel thread is told by its flags', () => {
-    expect(parseStat('2 (kthreadd) S 0 0 0 0 -1 2129984 0 0 0 0')).toMatchObject({ kernelThread: true });
+  test('a kernel thread is known by its flags', () => {
+    const text = '2 (kthreadd) S 0 0 0 0 -1 2129984 0 0 0 0 0 0 0 0 20 0 1 0 5 0 0\n';
+    expect(parseStat(text)).toMatchObject({ kernelThread: true });
   });
 
-  test.each(['', '2933 (sleep', '2933 (sleep) S 1 2'])('nothing in %j', (text) => {
+  test.each(['', '2933 (sleep', '2933 (sleep) S 1 2'])('the incomplete text %j has no values', (text) => {
     expect(parseStat(text)).toBeUndefined();
   });
 });
 
-describe('what a process takes', () => {
-  test('of the CPUs, with all its threads, in ns', () => {
-    const stat = '2933 (a) b) S 1 2933 2933 34816 2933 4194304 8 0 0 0 1234 56 7 8 20 0 4 0 900';
-    expect(parseCpuTime(stat)).toBe(12_900_000_000);
-    expect(parseCpuTime('')).toBeUndefined();
+describe('status', () => {
+  const text = `\
+Name:\ta\\nTgid: 9
+Tgid:\t2933
+Uid:\t1000\t33\t1000\t1000
+NSpid:\t2933\t17\t1
+VmPeak:\t  900000 kB
+VmHWM:\t   81920 kB
+VmRSS:\t   4096 kB
+`;
+
+  test('the process, effective user, process id of its own namespace, and peak memory in bytes', () => {
+    expect(parseStatus(text)).toEqual({ tgid: 2933, uid: 33, innerPid: 1, peakBytes: 80 * 2 ** 20 });
   });
 
-  test('of memory at most, in bytes', () => {
-    expect(parsePeakMemory('VmPeak:\t  900000 kB\nVmHWM:\t   81920 kB\nVmRSS:\t   4096 kB\n')).toBe(
-      80 * 2 ** 20,
-    );
-    expect(parsePeakMemory('Name:\tkthreadd\n')).toBeUndefined();
+  test('a kernel thread has no peak memory', () => {
+    expect(parseStatus(text.replace(/^Vm.*\n/gm, '')).peakBytes).toBeUndefined();
+  });
+
+  test('an empty text, as of a process that is gone, has no values', () => {
+    expect(Object.values(parseStatus(''))).toEqual([undefined, undefined, undefined, undefined]);
   });
 });
 
@@ -136,7 +146,7 @@ Max locked memory         8388608              8388608              bytes
     expect(parseOpenFilesLimit(text(soft))).toBe(soft);
   });
 
-  test('none without its row', () => {
+  test('is undefined without its row', () => {
     expect(parseOpenFilesLimit('Max processes  96365  96365  processes\n')).toBeUndefined();
   });
 });
@@ -157,7 +167,7 @@ describe('kernel stack of a blocked thread', () => {
     ]);
   });
 
-  test.each(['', '[<0>] 0xffffffffffffffff\n'])('no frames in %j', (text) => {
+  test.each(['', '[<0>] 0xffffffffffffffff\n'])('%j has no frames', (text) => {
     expect(parseKernelStack(text)).toEqual([]);
   });
 });
@@ -172,28 +182,7 @@ describe('where a blocked thread entered the kernel', () => {
     expect(parseUserPc('-1 0x7ffd1f087778 0x7f7e13bd3503\n')).toBe('0x7f7e13bd3503');
   });
 
-  test.each(['running\n', ''])('none in %j', (text) => {
+  test.each(['running\n', ''])('%j has no address', (text) => {
     expect(parseUserPc(text)).toBeUndefined();
-  });
-});
-
-describe('kernel symbols', () => {
-  const text = `\
-ffffffff8141fc60 T hrtimer_nanosleep
-ffffffff822003e0 t do_nanosleep
-ffffffffc0205000 t ftrace_trampoline\t[__builtin__ftrace]
-ffffffffc0206000 t do_nanosleep\t[copy]
-`;
-
-  test('the wanted ones only, with the address of the first of a name', () => {
-    const wanted = new Set(['do_nanosleep', 'ftrace_trampoline', 'absent']);
-    expect([...parseKallsyms(text, wanted)]).toEqual([
-      ['do_nanosleep', '0xffffffff822003e0'],
-      ['ftrace_trampoline', '0xffffffffc0205000'],
-    ]);
-  });
-
-  test('a part of a name is not the name', () => {
-    expect(parseKallsyms(text, new Set(['nanosleep'])).size).toBe(0);
   });
 });
