@@ -153,7 +153,7 @@ async function finished(
   const { length: exitsBefore } = recording.exits;
   const stopped = cause === 'tracer' ? performance.now() : await session.printMaps();
   const aliveAgeNs = Math.ceil((stopped - looked) * 1e6);
-  const failure = broken ?? (recording.end === undefined ? await diedMidway(session) : undefined);
+  const failure = broken ?? (recording.complete ? undefined : await diedMidway(session));
   const elapsedNs = sinceBegan();
   const ending = {
     ...(await endingOf(options, session, facts, {
@@ -207,10 +207,13 @@ function factsOf(
   };
 }
 
-async function diedMidway({ tracer }: Session): Promise<BtprofError> {
+async function diedMidway({ tracer, recording }: Session): Promise<BtprofError> {
   const { code, signal } = await tracer.ended;
+  const ended = `bpftrace ended ${signal ? `by ${signal}` : `with status ${code}`}`;
+  if (recording.end !== undefined)
+    return new BtprofError(`${ended} while it printed its maps: the result lacks some of them.`);
   return new BtprofError(
-    `bpftrace ended ${signal ? `by ${signal}` : `with status ${code}`} in the middle, and took its counts with it.`,
+    `${ended} in the middle, and took its counts with it.`,
     'With --format jsonl --interval TIME, what it had printed until then is in the result.',
   );
 }

@@ -1,0 +1,154 @@
+import { afterEach, describe, expect, test } from 'vitest';
+import {
+  type FakeBpftrace,
+  fakeBpftrace,
+  MOMENTS,
+  type Moment,
+  phasesOf,
+  type Run,
+  replaying,
+  type Step,
+} from '../../../fake/bpftrace.ts';
+import { collectAttached, collectRun, hold } from '../../../fake/collecting.ts';
+import { expectEnded, until } from '../../../fake/processes.ts';
+
+const PHASES = phasesOf('sleepers-no-stacks');
+const BEFORE_READY: readonly Moment[] = ['before any output', 'while attaching'];
+const PRINTING: readonly Moment[] = ['between stop and end', 'in the middle of a map'];
+const AFTER_READY = MOMENTS.filter((moment) => !BEFORE_READY.includes(moment));
+/** Its status tells that it ran, to its own end. */
+const COMMAND = ['sh', '-c', 'exit 3'];
+
+let fake: FakeBpftrace;
+function start(...runs: readonly Run[]): FakeBpftrace {
+  fake = fakeBpftrace(runs);
+  return fake;
+}
+afterEach(async () => {
+  await expectEnded(fake.starts().map(({ pid }) => pid));
+  fake.remove();
+});
+
+describe('a bpftrace that does all that it should', () => {
+  test.each(['0.17', '0.23', '0.27'])('%s: the profile is that of the recording', async (version) => {
+    const run = replaying(phasesOf('sleepers-no-stacks', version));
+    const { profile, failure, exit } = await collectRun(start(run), COMMAND, { version: `${version}.0` });
+    expect({ failure, exit }).toEqual({ failure: undefined, exit: { code: 3, signal: null } });
+    expect(profile.metadata).toMatchObject({ incomplete: false, exit, pid: fake.starts()[0]?.target });
+    expect(profile.ebpf.syscalls?.by_syscall.clock_nanosleep).toEqual({ count: 69 });
+    expect(profile.quality).toMatchObject({ dropped_lines: 0, lost_events: 0, warnings: [] });
+  });
+
+  test('attached processes are followed until they end', async () => {
+    const target = hold(['true']);
+    const events: Step[] = [['lines', [...PHASES.attaching, PHASES.ready]]];
+    const rest: Step[] = [
+      ['until', 'asked'],
+      ['lines', [PHASES.stop, ...PHASES.maps, PHASES.end]],
+    ];
+    const run = { ...PHASES, pid: target.pid, steps: [...events, ...rest, ['until', 'interrupted']] } as Run;
+    const collecting = collectAttached(start(run), [target.pid]);
+    target.release();
+    const { profile, failure } = await collecting;
+    expect(failure).toBeUndefined();
+    expect(profile.metadata).toMatchObject({ mode: 'attach', incomplete: false });
+    expect(profile.ebpf.syscalls?.by_syscall.clock_nanosleep).toEqual({ count: 69 });
+  });
+});
+
+describe('a bpftrace that ends before its probes are live', () => {
+  test.each(BEFORE_READY.flatMap((at) => ENDS().map((end) => ({ at, ...end }))))(
+    '$at, $how: a sentence, and the command never runs',
+    async ({ at, steps, how }) => {
+      const collecting = collectRun(start(replaying(PHASES, { at, steps })), COMMAND);
+      await expect(collecting).rejects.toThrow(
+        `bpftrace ended ${how} before its probes were live: it said nothing`,
+      );
+    },
+  );
+
+  test('the first error that it wrote is in the sentence', async () => {
+    const lines = ['Attaching 12 probes...', 'stdin:3:1-9: ERROR: some trouble', 'and more of it'];
+    const steps: Step[] = [...lines.map((line) => ['stderr', line] as const), ['exit', 9]];
+    const run = replaying(PHASES, { at: 'before any output', steps });
+    await expect(collectRun(start(run), COMMAND)).rejects.toThrow(
+      'bpftrace ended with status 9 before its probes were live: stdin:3:1-9: ERROR: some trouble',
+    );
+  });
+});
+
+describe('a bpftrace that ends after that', () => {
+  test.each(AFTER_READY.flatMap((at) => ENDS().map((end) => ({ at, ...end }))))(
+    '$at, $how: the command runs to its end, and the result says that it is incomplete',
+    async ({ at, steps, how }) => {
+      const run = replaying(PHASES, { at, steps });
+      const { profile, failure, exit } = await collectRun(start(run), COMMAND);
+      const sentence = PRINTING.includes(at)
+        ? `bpftrace ended ${how} while it printed its maps: the result lacks some of them.`
+        : `bpftrace ended ${how} in the middle, and took its counts with it.`;
+      expect(exit).toEqual({ code: 3, signal: null });
+      expect(failure?.message).toBe(sentence);
+      expect(profile.metadata).toMatchObject({ incomplete: true });
+      expect(profile.quality.warnings).toContain(sentence);
+    },
+  );
+
+  test('the prints of an interval before that are in the result', async () => {
+    const phases = phasesOf('interval');
+    const steps: Step[] = [
+      ['lines', phases.events],
+      ['kill', 'SIGKILL'],
+    ];
+    const run = replaying(phases, { at: 'once ready', steps });
+    const { profile, failure } = await collectRun(start(run), COMMAND, { plan: { intervalMs: 300 } });
+    expect(failure?.message).toMatch(/ended by SIGKILL in the middle/);
+    expect(profile.ebpf.syscalls?.by_syscall.clock_nanosleep?.count).toBeGreaterThan(23);
+  });
+});
+
+describe('a bpftrace that hangs', () => {
+  test.each(BEFORE_READY)('%s: Ctrl-C ends it, and the command never runs', async (at) => {
+    let interrupt = () => {};
+    const stop = new Promise<void>((resolve) => {
+      interrupt = resolve;
+    });
+    const collecting = collectRun(start(replaying(PHASES, { at, steps: [['hang', true]] })), COMMAND, {
+      stop,
+    });
+    await until(() => fake.starts().length > 0);
+    interrupt();
+    await expect(collecting).rejects.toMatchObject({ status: 130 });
+  });
+});
+
+describe('lines that are none of ours', () => {
+  const garbage = ['', 'hello', '{"type": "value", "data": ["exec"', '\u0000\ufffd', '{}', '[1,2]', 'null'];
+
+  test('are counted, and the rest is read', async () => {
+    const { recordedPid, steps } = replaying(PHASES);
+    const littered = steps.flatMap((step): Step[] => [['lines', garbage], step]);
+    const { profile, failure } = await collectRun(start({ recordedPid, steps: littered }), COMMAND);
+    expect(failure).toBeUndefined();
+    expect(profile.quality.dropped_lines).toBeGreaterThanOrEqual(garbage.length - 1);
+    expect(profile.quality.warnings.join()).toMatch(/could not be read/);
+    expect(profile.ebpf.syscalls?.total).toBeGreaterThan(100);
+  });
+});
+
+test('a program that does not hear that it should print: bpftrace is interrupted, and prints', async () => {
+  const steps = replaying(PHASES).steps.map(
+    (step): Step => (step[1] === 'asked' ? ['until', 'interrupted'] : step),
+  );
+  const { profile, failure } = await collectRun(start({ ...PHASES, steps }), COMMAND);
+  expect(failure).toBeUndefined();
+  expect(profile.ebpf.syscalls?.by_syscall.clock_nanosleep).toEqual({ count: 69 });
+});
+
+/** How a process can end before its time. */
+function ENDS(): { how: string; steps: readonly Step[] }[] {
+  return [
+    { how: 'with status 1', steps: [['exit', 1]] },
+    { how: 'with status 0', steps: [['exit', 0]] },
+    { how: 'by SIGSEGV', steps: [['kill', 'SIGSEGV']] },
+  ];
+}
