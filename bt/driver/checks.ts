@@ -9,6 +9,7 @@ import { BtprofError } from '../errors.ts';
 import { MAPPING_TRACEPOINTS } from '../mapping-events.ts';
 import { DEFAULT_PROFILERS } from '../profilers/names.ts';
 import { PROFILERS, selectProfilers } from '../profilers/registry.ts';
+import { newPerfMaps } from '../symbols/perf-maps.ts';
 import { TRACKING_TRACEPOINTS } from '../tracking.ts';
 import { collect } from './collect.ts';
 import { holdTarget } from './held-target.ts';
@@ -21,7 +22,6 @@ import {
   readHost,
   tracefs,
 } from './host.ts';
-import { newPerfMaps } from './perf-maps.ts';
 import { tryRead } from './procfs.ts';
 import { userProcesses } from './threads.ts';
 import type { Tracer } from './tracer.ts';

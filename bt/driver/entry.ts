@@ -2,8 +2,8 @@ import { spawn } from 'node:child_process';
 import { closeSync, realpathSync } from 'node:fs';
 import { readElf } from '../../parsers/elf.ts';
 import { BtprofError } from '../errors.ts';
+import { openRegular, sourceOf } from '../symbols/object-files.ts';
 import type { Entry } from '../tracking.ts';
-import { openRegular, sourceOf } from './object-files.ts';
 import { tryRead } from './procfs.ts';
 
 /** What may stand between quotes in a program of bpftrace without meaning anything else. */

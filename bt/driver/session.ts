@@ -11,16 +11,16 @@ import type { Dialect } from '../dialect.ts';
 import { BtprofError, interrupted } from '../errors.ts';
 import { kernelBytes, type Limits, limitsFor, type Means, roomOf } from '../limits.ts';
 import { ASKING } from '../program.ts';
+import { demangle } from '../symbols/demangle.ts';
+import { type MappingCache, newMappingCache } from '../symbols/mappings.ts';
+import { newObjectFiles } from '../symbols/object-files.ts';
+import { newPerfMaps, type PerfMaps } from '../symbols/perf-maps.ts';
+import type { SymbolCache } from '../symbols/symbol-cache.ts';
+import { newUserSymbols } from '../symbols/user-symbols.ts';
 import type { Follow } from '../tracking.ts';
-import { demangle } from './demangle.ts';
 import type { Host } from './host.ts';
-import { type MappingCache, newMappingCache } from './mappings.ts';
-import { newObjectFiles } from './object-files.ts';
-import { newPerfMaps, type PerfMaps } from './perf-maps.ts';
 import { tryRead } from './procfs.ts';
-import type { SymbolCache } from './symbol-cache.ts';
 import { explainFailure, type ProgramRuns, startTracer, type Tracer } from './tracer.ts';
-import { newUserSymbols } from './user-symbols.ts';
 
 export interface SessionOptions {
   readonly plan: Plan;

@@ -4,10 +4,10 @@ import { type ByteSource, type ElfFile, EM_X86_64, readElf } from '../../parsers
 import { parseMaps } from '../../parsers/proc.ts';
 import type { Dialect } from '../dialect.ts';
 import { BtprofError } from '../errors.ts';
+import { newObjectFiles } from '../symbols/object-files.ts';
 import type { Entry } from '../tracking.ts';
 import type { Unwinder } from '../unwinder.ts';
 import { entryOf } from './entry.ts';
-import { newObjectFiles } from './object-files.ts';
 import { tryRead } from './procfs.ts';
 
 /** Whether user stacks can be unwound by DWARF. */

@@ -1,8 +1,8 @@
 /** Names addresses of files in a process of its own: `node symbols-reader.mjs`, with a question on stdin. */
 import { readFileSync, statSync } from 'node:fs';
-import { newObjectFiles } from '../../bt/driver/object-files.ts';
-import { newSymbolCache } from '../../bt/driver/symbol-cache.ts';
-import { newUserSymbols } from '../../bt/driver/user-symbols.ts';
+import { newObjectFiles } from '../../bt/symbols/object-files.ts';
+import { newSymbolCache } from '../../bt/symbols/symbol-cache.ts';
+import { newUserSymbols } from '../../bt/symbols/user-symbols.ts';
 import type { Mapping } from '../../parsers/proc.ts';
 
 export interface Question {

@@ -13,7 +13,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import { execa } from 'execa';
-import { findDebugFile } from '../../bt/driver/debug-files.ts';
+import { findDebugFile } from '../../bt/symbols/debug-files.ts';
 import { readElf } from '../../parsers/elf.ts';
 import { parseSourceLines } from '../../parsers/source-lines.ts';
 import { benchNames } from './names.ts';

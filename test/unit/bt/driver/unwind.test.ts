@@ -5,7 +5,7 @@ import { dialectFor } from '../../../../bt/dialect.ts';
 import { dwarfHold, dwarfPids, lacksFramePointers, unwindsDwarf } from '../../../../bt/driver/unwind.ts';
 import { BtprofError } from '../../../../bt/errors.ts';
 import type { Unwinder } from '../../../../bt/unwinder.ts';
-import { manyFunctions, newWorkshop } from './real-programs.ts';
+import { manyFunctions, newWorkshop } from '../symbols/real-programs.ts';
 
 const [OLD, NEW] = [dialectFor('bpftrace v0.17.0'), dialectFor('bpftrace v0.27.1')];
 

@@ -13,7 +13,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { afterEach, describe, expect, onTestFinished, test, vi } from 'vitest';
-import { newPerfMaps, type PerfMaps } from '../../../../bt/driver/perf-maps.ts';
+import { newPerfMaps, type PerfMaps } from '../../../../bt/symbols/perf-maps.ts';
 
 const ROOT = process.geteuid?.() === 0;
 const MAP = '1000 100 JS:*wait /srv/app.js:12:3\n';

@@ -18,7 +18,7 @@ import { userInfo } from 'node:os';
 import { dirname, join } from 'node:path';
 import { packSymbols, unpackSymbols } from '../../parsers/packed-symbols.ts';
 import type { SymbolTable } from '../../parsers/symbol-table.ts';
-import { tryRead } from './procfs.ts';
+import { tryRead } from '../driver/procfs.ts';
 
 /** Bytes of one file and of all: those that were not used for longest are removed. */
 const LARGEST = 64 * 2 ** 20;

@@ -11,7 +11,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, describe, expect, test, vi } from 'vitest';
-import { readSourceLines } from '../../../../bt/driver/source-lines.ts';
+import { readSourceLines } from '../../../../bt/symbols/source-lines.ts';
 import type { SourceLine } from '../../../../parsers/source-lines.ts';
 import { has } from '../../parsers/elf-files.ts';
 import { functionsOf, newWorkshop } from './real-programs.ts';

@@ -12,8 +12,8 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { afterAll, describe, expect, test } from 'vitest';
-import { newObjectFiles } from '../../../../bt/driver/object-files.ts';
-import { newUserSymbols } from '../../../../bt/driver/user-symbols.ts';
+import { newObjectFiles } from '../../../../bt/symbols/object-files.ts';
+import { newUserSymbols } from '../../../../bt/symbols/user-symbols.ts';
 import { addressSpaces, newFrameTable } from '../../../../metrics/frames.ts';
 import type { Mapping } from '../../../../parsers/proc.ts';
 import {

@@ -2,8 +2,8 @@ import { closeSync, constants, fstatSync, openSync, readFileSync, type Stats, st
 import type { Symbols } from '../../metrics/symbols.ts';
 import { type PerfMap, parsePerfMap } from '../../parsers/perf-map.ts';
 import { parseBootTime, parseStat, parseStatus } from '../../parsers/proc.ts';
+import { tryRead } from '../driver/procfs.ts';
 import { sourceOf } from './object-files.ts';
-import { tryRead } from './procfs.ts';
 
 /** Bytes that are read of all files. */
 const MOST = 64 * 2 ** 20;

@@ -1,8 +1,8 @@
 import { closeSync, constants, fstatSync, openSync, readFileSync, readSync, statSync } from 'node:fs';
 import type { ByteSource } from '../../parsers/elf.ts';
 import { type Mount, parseMountinfo } from '../../parsers/mountinfo.ts';
+import { tryRead } from '../driver/procfs.ts';
 import { LEVELS } from '../mapping-events.ts';
-import { tryRead } from './procfs.ts';
 
 /** Files that are kept open, so that they can be read when their processes and their names are gone. */
 const KEPT_OPEN = 512;

@@ -1,7 +1,7 @@
 import { copyFileSync, readFileSync, writeFileSync } from 'node:fs';
 import { afterAll, describe, expect, test } from 'vitest';
-import { newObjectFiles } from '../../../../bt/driver/object-files.ts';
-import { newUserSymbols } from '../../../../bt/driver/user-symbols.ts';
+import { newObjectFiles } from '../../../../bt/symbols/object-files.ts';
+import { newUserSymbols } from '../../../../bt/symbols/user-symbols.ts';
 import type { Mapping } from '../../../../parsers/proc.ts';
 import { fileOffsets, functionsOf, newWorkshop, realFile } from './real-programs.ts';
 

@@ -1,7 +1,7 @@
 import { readFileSync, unlinkSync, writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { newObjectFiles } from '../../../../bt/driver/object-files.ts';
-import { imageRows } from '../../../../bt/driver/program-image.ts';
+import { newObjectFiles } from '../../../../bt/symbols/object-files.ts';
+import { imageRows } from '../../../../bt/symbols/program-image.ts';
 import { type Mapping, parseMaps } from '../../../../parsers/proc.ts';
 import {
   codeMappings,

@@ -3,7 +3,7 @@ import { chmodSync, mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync } 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, describe, expect, test, vi } from 'vitest';
-import { demangle } from '../../../../bt/driver/demangle.ts';
+import { demangle } from '../../../../bt/symbols/demangle.ts';
 
 const dir = realpathSync(mkdtempSync(join(tmpdir(), 'btprof-demangle-')));
 chmodSync(dir, 0o755); // the tools run as nobody

@@ -1,6 +1,6 @@
 import { closeSync, openSync, unlinkSync, writeFileSync } from 'node:fs';
 import { afterAll, afterEach, describe, expect, test, vi } from 'vitest';
-import { runTool } from '../../../../bt/driver/tools.ts';
+import { runTool } from '../../../../bt/symbols/tools.ts';
 import { newWorkshop } from './real-programs.ts';
 
 afterEach(() => {

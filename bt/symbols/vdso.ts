@@ -1,7 +1,7 @@
 import { openSync, readFileSync } from 'node:fs';
 import type { ByteSource } from '../../parsers/elf.ts';
+import { tryRead } from '../driver/procfs.ts';
 import { sourceOf } from './object-files.ts';
-import { tryRead } from './procfs.ts';
 
 /** Where it is in this process; undefined without one. */
 function ownVdso(): { start: number; end: number } | undefined {

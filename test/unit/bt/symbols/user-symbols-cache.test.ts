@@ -1,8 +1,8 @@
 import { chmodSync, chownSync, copyFileSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { afterAll, describe, expect, test } from 'vitest';
-import { newObjectFiles } from '../../../../bt/driver/object-files.ts';
-import { newSymbolCache, type SymbolCache } from '../../../../bt/driver/symbol-cache.ts';
-import { newUserSymbols } from '../../../../bt/driver/user-symbols.ts';
+import { newObjectFiles } from '../../../../bt/symbols/object-files.ts';
+import { newSymbolCache, type SymbolCache } from '../../../../bt/symbols/symbol-cache.ts';
+import { newUserSymbols } from '../../../../bt/symbols/user-symbols.ts';
 import type { Mapping } from '../../../../parsers/proc.ts';
 import type { SymbolTable } from '../../../../parsers/symbol-table.ts';
 import {

@@ -2,8 +2,8 @@ import { realpathSync, statSync } from 'node:fs';
 import { VDSO } from '../../metrics/symbols.ts';
 import { type ByteSource, type ElfFile, readElf } from '../../parsers/elf.ts';
 import type { StreamEvent } from '../../parsers/stream.ts';
+import { tryRead } from '../driver/procfs.ts';
 import { fileKey, type ObjectFiles } from './object-files.ts';
-import { tryRead } from './procfs.ts';
 import { vdsoLength } from './vdso.ts';
 
 type Image = Extract<StreamEvent, { type: 'image' }>;

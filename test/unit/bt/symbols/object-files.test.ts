@@ -13,8 +13,8 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { afterAll, afterEach, describe, expect, test, vi } from 'vitest';
-import { fileKey, newObjectFiles, type ObjectFiles, sourceOf } from '../../../../bt/driver/object-files.ts';
 import { LEVELS } from '../../../../bt/mapping-events.ts';
+import { fileKey, newObjectFiles, type ObjectFiles, sourceOf } from '../../../../bt/symbols/object-files.ts';
 import { codeMappings, newWorkshop, realFile } from './real-programs.ts';
 
 test.each([

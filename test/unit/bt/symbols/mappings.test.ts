@@ -1,8 +1,8 @@
 import { spawn } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { afterAll, afterEach, describe, expect, test, vi } from 'vitest';
-import { type MappingCache, newMappingCache } from '../../../../bt/driver/mappings.ts';
-import { newObjectFiles, type ObjectFiles } from '../../../../bt/driver/object-files.ts';
+import { type MappingCache, newMappingCache } from '../../../../bt/symbols/mappings.ts';
+import { newObjectFiles, type ObjectFiles } from '../../../../bt/symbols/object-files.ts';
 import { executableRows } from '../../../../parsers/proc.ts';
 import type { StreamEvent } from '../../../../parsers/stream.ts';
 import { codeMappings, newWorkshop, type RealFile, realFile, runSelf } from './real-programs.ts';

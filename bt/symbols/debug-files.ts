@@ -3,8 +3,8 @@ import { basename, dirname } from 'node:path';
 import { type ByteSource, type ElfFile, readElf } from '../../parsers/elf.ts';
 import { readFunctions } from '../../parsers/elf-symbols.ts';
 import { inOrder, type SymbolTable } from '../../parsers/symbol-table.ts';
+import { tryRead } from '../driver/procfs.ts';
 import { openRegular, sourceOf } from './object-files.ts';
-import { tryRead } from './procfs.ts';
 import { runTool } from './tools.ts';
 
 /**

@@ -17,7 +17,7 @@ import {
 import { tmpdir, userInfo } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterEach, describe, expect, onTestFinished, test, vi } from 'vitest';
-import { newSymbolCache, symbolCacheDirectory } from '../../../../bt/driver/symbol-cache.ts';
+import { newSymbolCache, symbolCacheDirectory } from '../../../../bt/symbols/symbol-cache.ts';
 import { packSymbols } from '../../../../parsers/packed-symbols.ts';
 import { addRow, newRows } from '../../../../parsers/symbol-ranges.ts';
 import { newSymbolTable, type SymbolTable } from '../../../../parsers/symbol-table.ts';
@@ -251,7 +251,7 @@ describe('of all files', () => {
 
 test('of several writers of one table each writes all of it', { timeout: 60_000 }, async () => {
   const { directory, name } = filled();
-  const modules = ['bt/driver/symbol-cache.ts', 'parsers/symbol-ranges.ts', 'parsers/symbol-table.ts'];
+  const modules = ['bt/symbols/symbol-cache.ts', 'parsers/symbol-ranges.ts', 'parsers/symbol-table.ts'];
   const [cache, ranges, table] = modules.map((path) => JSON.stringify(resolve(path)));
   const script = `
     import { newSymbolCache } from ${cache};

@@ -3,10 +3,10 @@ import { EM_X86_64, fileOffsetToVaddr } from '../../parsers/elf.ts';
 import type { Mapping } from '../../parsers/proc.ts';
 import type { SourceLine } from '../../parsers/source-lines.ts';
 import type { FoundFunction, SymbolTable } from '../../parsers/symbol-table.ts';
+import { tryRead } from '../driver/procfs.ts';
 import { findDebugFile } from './debug-files.ts';
 import type { ObjectFiles } from './object-files.ts';
 import { newObjects, type ObjectSymbols } from './object-symbols.ts';
-import { tryRead } from './procfs.ts';
 import { type LineSource, readSourceLines } from './source-lines.ts';
 import type { SymbolCache } from './symbol-cache.ts';
 

@@ -1,13 +1,13 @@
 import { chmodSync, unlinkSync, writeFileSync } from 'node:fs';
 import { afterAll, afterEach, describe, expect, test, vi } from 'vitest';
-import { newObjectFiles } from '../../../../bt/driver/object-files.ts';
-import { readSourceLines } from '../../../../bt/driver/source-lines.ts';
-import { newUserSymbols } from '../../../../bt/driver/user-symbols.ts';
+import { newObjectFiles } from '../../../../bt/symbols/object-files.ts';
+import { readSourceLines } from '../../../../bt/symbols/source-lines.ts';
+import { newUserSymbols } from '../../../../bt/symbols/user-symbols.ts';
 import type { FilePlace } from '../../../../metrics/symbols.ts';
 import { has } from '../../parsers/elf-files.ts';
 import { fileOffsets, functionsOf, newWorkshop, realFile } from './real-programs.ts';
 
-vi.mock('../../../../bt/driver/source-lines.ts', { spy: true });
+vi.mock('../../../../bt/symbols/source-lines.ts', { spy: true });
 
 /** The lines of `first` and `second` are known by number. */
 const SOURCE = `\
