@@ -9,10 +9,12 @@ import {
   captureHead,
   captureLine,
   captureRecord,
+  endingRecord,
   newCaptureReader,
 } from '../metrics/capture.ts';
-import type { Ending, Facts, MappingTexts } from '../metrics/facts.ts';
+import type { Ending, Facts } from '../metrics/facts.ts';
 import type { IdleMatch } from '../metrics/idle.ts';
+import { type AddressSpaces, encodeSpace, encodeSpaces } from '../metrics/mappings.ts';
 import { keepingSymbols, noSymbols } from '../metrics/symbols.ts';
 import { openOutput, type Sink } from './output.ts';
 import { VERSION } from './version.ts';
@@ -30,7 +32,7 @@ const LEVEL = 4;
 export interface CaptureFile extends Keeper {
   readonly begin: (facts: Facts, idle: readonly IdleMatch[]) => void;
   /** After each print at an interval: what has been learnt since. */
-  readonly tick: (mappings: MappingTexts) => void;
+  readonly tick: (mappings: AddressSpaces) => void;
   /** What a result has to say of it. */
   readonly warnings: () => readonly string[];
   /** Ends it, and returns its bytes. */
@@ -51,7 +53,7 @@ export function openCapture(path: string, most = MOST_BYTES): CaptureFile {
   timer.unref();
   let take = noSymbols;
   let [printing, left] = [false, 0];
-  const known = new Map<string, string>();
+  let known: AddressSpaces = new Map();
   write(captureHead(VERSION));
   return {
     onLine: (text, line) => {
@@ -71,9 +73,9 @@ export function openCapture(path: string, most = MOST_BYTES): CaptureFile {
       if (idle.length > 0) write(captureRecord('idle', idle.map(plainRule)));
     },
     tick: (mappings) => {
-      const fresh = Object.entries(mappings).filter(([key, text]) => known.get(key) !== text);
-      for (const [key, text] of fresh) known.set(key, text);
-      if (fresh.length > 0) write(captureRecord('mappings', Object.fromEntries(fresh)));
+      const fresh = changedSpaces(known, mappings);
+      known = mappings;
+      if (fresh.size > 0) write(captureRecord('mappings', encodeSpaces(fresh)));
       write(captureRecord('symbols', take()));
     },
     warnings: () =>
@@ -84,12 +86,22 @@ export function openCapture(path: string, most = MOST_BYTES): CaptureFile {
       clearInterval(timer);
       write(captureRecord('facts', facts));
       write(captureRecord('symbols', take()));
-      write(captureRecord('ending', ending));
+      write(endingRecord(ending));
       file.close();
       return file.bytes();
     },
     failure: file.failure,
   };
+}
+
+/** Address spaces that are new or other than before. */
+function changedSpaces(before: AddressSpaces, now: AddressSpaces): AddressSpaces {
+  return new Map(
+    [...now].filter(([key, space]) => {
+      const known = before.get(key);
+      return space !== known && (!known || encodeSpace(space) !== encodeSpace(known));
+    }),
+  );
 }
 
 function plainRule({ pattern, idle }: IdleMatch) {

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { PROFILERS } from '../bt/profilers/registry.ts';
 import type { Ending, Facts } from './facts.ts';
+import { decodeSpaces } from './mappings.ts';
 import type { KeptSymbols } from './symbols.ts';
 
 const number = z.number();
@@ -43,7 +44,7 @@ export const factsSchema = z.object({
   named: z.array(thread),
 }) satisfies z.ZodType<Facts>;
 
-export const mappingsSchema = z.record(text, text);
+export const mappingsSchema = z.record(text, text).transform(decodeSpaces);
 
 export const endingSchema = z.object({
   elapsedNs: whole,

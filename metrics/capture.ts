@@ -1,4 +1,5 @@
 import { ZodError } from 'zod';
+import type { Mapping } from '../parsers/proc.ts';
 import { newRecording, type Recording, recordLine } from '../parsers/recording.ts';
 import {
   endingSchema,
@@ -8,8 +9,9 @@ import {
   mappingsSchema,
   symbolsSchema,
 } from './capture-schema.ts';
-import type { Ending, Facts, MappingTexts } from './facts.ts';
+import type { Ending, Facts, StoredEnding } from './facts.ts';
 import type { IdleMatch } from './idle.ts';
+import { type AddressSpaces, encodeSpaces, type MappingTexts } from './mappings.ts';
 import { addSymbols, type KeptSymbols, noSymbols } from './symbols.ts';
 
 /** Of the format that is written here; one that readers of version 1 cannot read has another. */
@@ -27,7 +29,7 @@ interface Records {
   readonly symbols: KeptSymbols;
   readonly idle: readonly { readonly pattern: string; readonly idle: boolean }[];
   /** The last one: the capture is whole. */
-  readonly ending: Ending;
+  readonly ending: StoredEnding;
 }
 
 export function captureHead(btprof: string): string {
@@ -43,6 +45,16 @@ export function captureRecord<K extends keyof Records>(name: K, value: Records[K
   return `${name} ${JSON.stringify(value)}\n`;
 }
 
+/** The last record of a capture. */
+export function endingRecord(ending: Ending): string {
+  return captureRecord('ending', storedEnding(ending));
+}
+
+/** How captures and recordings store an ending: as `endingSchema` reads it. */
+export function storedEnding(ending: Ending): StoredEnding {
+  return { ...ending, mappings: encodeSpaces(ending.mappings) };
+}
+
 /** A run that was captured: all that a profile is assembled from. */
 export interface Capture {
   readonly recording: Recording;
@@ -53,7 +65,7 @@ export interface Capture {
 }
 
 /** Where the result of a capture stands at the end of an interval. */
-export type CapturedTick = Omit<Capture, 'ending'> & { readonly mappings: MappingTexts };
+export type CapturedTick = Omit<Capture, 'ending'> & { readonly mappings: AddressSpaces };
 
 export interface CaptureReader {
   /** Reads one line, and returns why it cannot be read: then the capture is of no use. */
@@ -66,7 +78,7 @@ export interface CaptureReader {
 export function newCaptureReader(onTick: (tick: CapturedTick) => void = () => undefined): CaptureReader {
   const recording = newRecording();
   const symbols = noSymbols();
-  const mappings: Record<string, string> = {};
+  const mappings = new Map<string, readonly Mapping[]>();
   let [headRead, ticked] = [false, false];
   let idle: readonly IdleMatch[] = [];
   let facts: Facts | undefined;
@@ -75,7 +87,9 @@ export function newCaptureReader(onTick: (tick: CapturedTick) => void = () => un
     facts: (json) => {
       facts = factsSchema.parse(json);
     },
-    mappings: (json) => Object.assign(mappings, mappingsSchema.parse(json)),
+    mappings: (json) => {
+      for (const [key, space] of mappingsSchema.parse(json)) mappings.set(key, space);
+    },
     symbols: (json) => addSymbols(symbols, symbolsSchema.parse(json)),
     idle: (json) => {
       idle = idleSchema.parse(json).map((rule) => ({ ...rule, pattern: new RegExp(rule.pattern) }));
@@ -151,7 +165,7 @@ function excerpt(text: string): string {
 }
 
 /** What a run had come to when its capture breaks off. */
-function brokenOff(recording: Recording, mappings: MappingTexts): Ending {
+function brokenOff(recording: Recording, mappings: AddressSpaces): Ending {
   const { begin = 0, execs, forks, exits, tick = 0 } = recording;
   const last = Math.max(begin, tick, ...[execs, forks, exits].map((events) => events.at(-1)?.at ?? 0));
   return {

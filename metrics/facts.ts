@@ -1,4 +1,5 @@
 import type { NamedPlace } from './frames.ts';
+import type { AddressSpaces, MappingTexts } from './mappings.ts';
 import type { HostInfo, Metadata } from './schema.ts';
 import type { Arch } from './syscall-name.ts';
 
@@ -77,7 +78,7 @@ export interface Ending {
   readonly alive: readonly LiveThread[];
   /** How long before the end they were looked at, ns, at most. */
   readonly aliveAgeNs?: number | undefined;
-  readonly mappings: MappingTexts;
+  readonly mappings: AddressSpaces;
   /** Processes that told what code they compiled, by a perf-PID.map. */
   readonly perfMaps: readonly number[];
   /** How often the kernel did not run one of the programs. */
@@ -110,5 +111,5 @@ export interface Footprint {
   readonly mapBytes: number;
 }
 
-/** Executable rows of /proc/PID/maps by `PID:GENERATION`. */
-export type MappingTexts = Readonly<Record<string, string>>;
+/** An `Ending` as captures and recordings store it. */
+export type StoredEnding = Omit<Ending, 'mappings'> & { readonly mappings: MappingTexts };

@@ -1,9 +1,10 @@
 import type { KernelPlace } from '../parsers/kernel-symbols.ts';
-import { isMemory, type Mapping, parseMaps } from '../parsers/proc.ts';
+import { isMemory, type Mapping } from '../parsers/proc.ts';
 import { type KnownPlaces, readStack } from '../parsers/stack.ts';
 import type { Frame, MappingRow } from './ebpf-schema.ts';
-import type { Facts, MappingTexts } from './facts.ts';
+import type { Facts } from './facts.ts';
 import { distinct, hashOfText } from './hash.ts';
+import type { AddressSpaces } from './mappings.ts';
 import type { FilePlace, JitPlace, Symbols } from './symbols.ts';
 
 /** The executable mappings of one exec generation of a process. */
@@ -13,7 +14,7 @@ interface AddressSpace {
   readonly find: (address: bigint) => Mapping | undefined;
 }
 
-type AddressSpaces = (pid: number, generation: number) => AddressSpace;
+type AddressSpaceOf = (pid: number, generation: number) => AddressSpace;
 
 /** The table of frames that stacks point into: equal frames are one. A stack is the indices of its frames, leaf first. */
 export interface FrameTable {
@@ -56,7 +57,7 @@ const NO_CODE = -1;
 type StackFacts = Pick<Facts, 'dwarfPids' | 'dwarfGeneration' | 'stackDepth'>;
 
 export function newFrameTable(
-  mappings: AddressSpaces,
+  spaceOf: AddressSpaceOf,
   symbols: Pick<Symbols, 'kernel' | 'user' | 'frameless' | 'jit' | 'buildId'>,
   { dwarfPids, dwarfGeneration, stackDepth }: StackFacts = {
     dwarfPids: [],
@@ -108,7 +109,7 @@ export function newFrameTable(
         indexOf(kernelFrame(address, leaf, symbols.kernel)),
       ),
     user: (text, pid, generation) => {
-      const space = mappings(pid, generation);
+      const space = spaceOf(pid, generation);
       const dwarf = generation === dwarfGeneration && dwarfPids.includes(pid);
       const compiled = (address: bigint) => symbols.jit(pid, generation, address);
       const look = (word: string, leaf: boolean) => {
@@ -236,15 +237,9 @@ function mappedFrame(
   return { frame, place: { mapping, fileOffset } };
 }
 
-/** Each text is parsed once, when the first address of its process is asked for. */
-export function addressSpaces(texts: MappingTexts): AddressSpaces {
-  const parsed = new Map<string, AddressSpace>();
-  return (pid, generation) => {
-    const key = `${pid}:${generation}`;
-    const space = parsed.get(key) ?? newAddressSpace(parseMaps(texts[key] ?? ''));
-    parsed.set(key, space);
-    return space;
-  };
+/** Looks up the address space of a program that a process ran. */
+export function addressSpaces(spaces: AddressSpaces): AddressSpaceOf {
+  return (pid, generation) => newAddressSpace(spaces.get(`${pid}:${generation}`) ?? []);
 }
 
 /** Of mappings that overlap, the first is the latest. */

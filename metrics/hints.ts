@@ -1,5 +1,7 @@
+import type { Mapping } from '../parsers/proc.ts';
 import type { Offcpu } from './ebpf-schema.ts';
-import type { Ending, Facts, MappingTexts } from './facts.ts';
+import type { Ending, Facts } from './facts.ts';
+import type { AddressSpaces } from './mappings.ts';
 import type { Account } from './schema.ts';
 import { formatNs, formatShare, plural } from './units.ts';
 
@@ -19,23 +21,23 @@ interface Runtime {
 const RUNTIMES: readonly Runtime[] = [
   {
     name: 'Node.js',
-    file: /\/(node|nodejs|libnode\.so\S*)$/m,
+    file: /\/(node|nodejs|libnode\.so\S*)$/,
     advice: 'node --perf-basic-prof, or NODE_OPTIONS=--perf-basic-prof, names its JavaScript',
   },
   {
     name: 'Java',
-    file: /\/libjvm\.so$/m,
+    file: /\/libjvm\.so$/,
     advice:
       'java -XX:+PreserveFramePointer, and "jcmd PID Compiler.perfmap" while it runs (JDK 17 and newer), name its methods',
   },
   {
     name: 'Python',
-    file: /\/(lib)?python3\.(1[2-9]|[2-9]\d)(\.so\S*)?$/m,
+    file: /\/(lib)?python3\.(1[2-9]|[2-9]\d)(\.so\S*)?$/,
     advice: 'python3 -X perf, or PYTHONPERFSUPPORT=1, names its functions',
   },
   {
     name: 'Python',
-    file: /\/(lib)?python3\.(\d|1[01])(\.so\S*)?$/m,
+    file: /\/(lib)?python3\.(\d|1[01])(\.so\S*)?$/,
     advice: 'Python 3.12 and newer can name its functions: python3 -X perf',
   },
 ];
@@ -95,24 +97,27 @@ function runtimeHints(offcpu: Offcpu, { mappings, perfMaps }: Ending): string[] 
 }
 
 /** Whether a process with these mappings is of a runtime that may tell what code it compiles. */
-export function isRuntime(mappings: string): boolean {
-  return RUNTIMES.some(({ file }) => file.test(mappings));
+export function isRuntime(space: readonly Mapping[]): boolean {
+  return RUNTIMES.some(({ file }) => hasMapped(space, file));
+}
+
+function hasMapped(space: readonly Mapping[], file: RegExp): boolean {
+  return space.some(({ path }) => file.test(path));
 }
 
 /**
  * Runtimes whose processes do not say what code they compile.
  *
- * @param mappings by `PID:GENERATION`
  * @param asked which of the processes are meant
  */
 export function silentRuntimes(
-  mappings: MappingTexts,
+  spaces: AddressSpaces,
   asked: (pid: number) => boolean,
 ): { which: string; advice: string }[] {
-  const texts = Object.entries(mappings).map(([key, text]) => ({ pid: Number.parseInt(key, 10), text }));
+  const programs = [...spaces].map(([key, space]) => ({ pid: Number.parseInt(key, 10), space }));
   return RUNTIMES.flatMap(({ name, file, advice }) => {
     const pids = new Set(
-      texts.filter(({ pid, text }) => file.test(text) && asked(pid)).map(({ pid }) => pid),
+      programs.filter(({ pid, space }) => hasMapped(space, file) && asked(pid)).map(({ pid }) => pid),
     );
     if (pids.size === 0) return [];
     const verb = pids.size === 1 ? 'does not say what code it compiles' : 'do not say what code they compile';

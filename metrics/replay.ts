@@ -1,5 +1,6 @@
 import { newRecording, recordLine } from '../parsers/recording.ts';
-import type { Ending, Facts } from './facts.ts';
+import type { Facts, StoredEnding } from './facts.ts';
+import { decodeSpaces } from './mappings.ts';
 import { assembleProfile } from './profile.ts';
 import type { Profile } from './schema.ts';
 import { type KeptSymbols, keptSymbols } from './symbols.ts';
@@ -7,7 +8,7 @@ import { type KeptSymbols, keptSymbols } from './symbols.ts';
 /** A run that was kept: the lines that bpftrace printed, and what was learnt beside them. */
 export interface KeptRun {
   readonly facts: Facts;
-  readonly ending: Ending;
+  readonly ending: StoredEnding;
   readonly lines: readonly string[];
   readonly symbols: KeptSymbols;
 }
@@ -16,5 +17,6 @@ export interface KeptRun {
 export function replay({ facts, ending, lines, symbols }: KeptRun): Profile {
   const recording = newRecording();
   for (const line of lines) recordLine(recording, line);
-  return assembleProfile(recording, facts, ending, keptSymbols(symbols));
+  const whole = { ...ending, mappings: decodeSpaces(ending.mappings) };
+  return assembleProfile(recording, facts, whole, keptSymbols(symbols));
 }

@@ -2,9 +2,10 @@ import { readStacks } from '../bt/profilers/stacks.ts';
 import type { Entry } from '../parsers/entries.ts';
 import type { Recording } from '../parsers/recording.ts';
 import type { Offcpu } from './ebpf-schema.ts';
-import type { Facts, MappingTexts } from './facts.ts';
+import type { Facts } from './facts.ts';
 import { addressSpaces, newFrameTable, readable } from './frames.ts';
 import { type IdleMatch, markIdle } from './idle.ts';
+import type { AddressSpaces } from './mappings.ts';
 import { offcpuMetrics, waitsBetween } from './offcpu.ts';
 import { oncpuMetrics, samplesBetween } from './oncpu.ts';
 import type { Sample } from './schema.ts';
@@ -17,13 +18,13 @@ import { namedByTid, namesOf, startOf } from './threads.ts';
 export interface Tick {
   readonly recording: Recording;
   readonly facts: Facts;
-  readonly mappings: MappingTexts;
+  readonly mappings: AddressSpaces;
   readonly symbols: Symbols;
 }
 
 /** Makes a sample of each print: what the maps hold now, less what they held at the one before. */
 export function newSampler(
-  onSample: (sample: Sample, mappings: MappingTexts) => void,
+  onSample: (sample: Sample, mappings: AddressSpaces) => void,
   idle: readonly IdleMatch[] = [],
 ): (tick: Tick) => void {
   let before: Earlier | undefined;
@@ -47,7 +48,7 @@ export function assembleSample(
   recording: Recording,
   earlier: Earlier,
   facts: Facts,
-  mappings: MappingTexts,
+  mappings: AddressSpaces,
   symbols: Symbols,
   idle: readonly IdleMatch[] = [],
 ): Sample {

@@ -33,11 +33,6 @@ export function isMemory(path: string): boolean {
   return /^\/(memfd:|dev\/zero\b|SYSV[0-9a-f]{8}\b)/.test(path);
 }
 
-/** Keeps the executable rows of /proc/PID/maps, with their newlines. */
-export function executableRows(text: string): string {
-  return text.match(/(?<![^\n])\S+ ..x[^\n]*\n/g)?.join('') ?? '';
-}
-
 /** `PF_KTHREAD` of linux/sched.h. */
 const KERNEL_THREAD = 0x00200000;
 

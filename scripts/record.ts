@@ -13,6 +13,7 @@ import { holdTarget } from '../bt/driver/held-target.ts';
 import { requireHost } from '../bt/driver/host.ts';
 import { DEFAULT_PROFILERS } from '../bt/profilers/names.ts';
 import { PROFILERS, selectProfilers } from '../bt/profilers/registry.ts';
+import { storedEnding } from '../metrics/capture.ts';
 import { assembleProfile } from '../metrics/profile.ts';
 import type { KeptRun } from '../metrics/replay.ts';
 import { keepingSymbols } from '../metrics/symbols.ts';
@@ -108,5 +109,5 @@ async function record(bpftrace: string, { command, plan, attach }: Workload): Pr
   target.signal('SIGKILL');
   const keeping = keepingSymbols(symbols);
   assembleProfile(recording, facts, ending, keeping.symbols);
-  return { facts, ending, lines, symbols: keeping.take() };
+  return { facts, ending: storedEnding(ending), lines, symbols: keeping.take() };
 }

@@ -3,7 +3,7 @@ import { machine, release } from 'node:os';
 import { silentRuntimes } from '../../metrics/hints.ts';
 import { assembleProfile } from '../../metrics/profile.ts';
 import type { DoctorCheck, Profile } from '../../metrics/schema.ts';
-import { executableRows } from '../../parsers/proc.ts';
+import { parseMaps } from '../../parsers/proc.ts';
 import type { Dialect } from '../dialect.ts';
 import { BtprofError } from '../errors.ts';
 import { MAPPING_TRACEPOINTS } from '../mapping-events.ts';
@@ -145,8 +145,8 @@ function memlock(): Check {
 function runtimes(): Check {
   const perfMaps = newPerfMaps();
   const maps = (pid: number) => tryRead(() => readFileSync(`/proc/${pid}/maps`, 'utf8')) ?? '';
-  const texts = Object.fromEntries(userProcesses().map((pid) => [`${pid}:1`, executableRows(maps(pid))]));
-  const silent = silentRuntimes(texts, (pid) => pid !== process.pid && !perfMaps.has(pid));
+  const spaces = new Map(userProcesses().map((pid) => [`${pid}:1`, parseMaps(maps(pid))]));
+  const silent = silentRuntimes(spaces, (pid) => pid !== process.pid && !perfMaps.has(pid));
   if (silent.length === 0)
     return ok('no Node.js, Java or Python runs that does not say what code it compiles');
   return limited(silent.map(({ which }) => which).join('; '), silent.map(({ advice }) => advice).join('; '));

@@ -1,5 +1,6 @@
-import type { Ending, Facts, LiveThread, MappingTexts } from '../../metrics/facts.ts';
+import type { Ending, Facts, LiveThread } from '../../metrics/facts.ts';
 import type { IdleMatch } from '../../metrics/idle.ts';
+import type { AddressSpaces } from '../../metrics/mappings.ts';
 import { newSampler } from '../../metrics/sample.ts';
 import type { Sample } from '../../metrics/schema.ts';
 import type { Symbols } from '../../metrics/symbols.ts';
@@ -45,7 +46,7 @@ export interface CollectOptions
   readonly stop: Promise<void>;
   /** Ran as soon as the collection has begun. */
   readonly onStart: (facts: Facts) => void;
-  readonly onSample: (sample: Sample, mappings: MappingTexts) => void;
+  readonly onSample: (sample: Sample, mappings: AddressSpaces) => void;
 }
 
 /** Everything `assembleProfile` needs. */
@@ -75,7 +76,7 @@ export async function collect(options: CollectOptions): Promise<Collection> {
     threads: threadsAt(subject),
     giveUp: subject.kind === 'run' ? Promise.race([stop, subject.target.exited]) : stop,
     onTick: (recording: Recording, mappings: MappingCache, symbols: Symbols) =>
-      facts && takeSample({ recording, facts, mappings: mappings.texts(), symbols }),
+      facts && takeSample({ recording, facts, mappings: mappings.spaces(), symbols }),
   };
   // Before there is a program: to start a process asks it for its maps.
   const held = hold && subject.kind === 'run' ? subject.target : undefined;

@@ -1,5 +1,6 @@
-import type { Ending, Facts, LiveThread, MappingTexts } from '../../metrics/facts.ts';
+import type { Ending, Facts, LiveThread } from '../../metrics/facts.ts';
 import { isRuntime } from '../../metrics/hints.ts';
+import type { AddressSpaces } from '../../metrics/mappings.ts';
 import { formatShare } from '../../metrics/units.ts';
 import type { Recording } from '../../parsers/recording.ts';
 import type { BtprofError } from '../errors.ts';
@@ -37,14 +38,14 @@ export async function endingOf(
   const { subject } = options;
   const { mappings } = session;
   await mappings.close();
-  const texts = mappings.texts();
+  const spaces = mappings.spaces();
   return {
     elapsedNs: end.elapsedNs,
     exit: subject.kind === 'run' ? subject.target.exit() : null,
     incomplete: end.failure !== undefined,
     alive: end.alive,
-    mappings: texts,
-    perfMaps: runtimes(texts).filter(session.perfMaps.has),
+    mappings: spaces,
+    perfMaps: runtimes(spaces).filter(session.perfMaps.has),
     skippedRuns: session.programRuns().skipped,
     programTime: end.failure ? null : end.programTime,
     untimed: end.untimed,
@@ -54,8 +55,8 @@ export async function endingOf(
 }
 
 /** Processes of runtimes. */
-function runtimes(mappings: MappingTexts): number[] {
-  const keys = Object.entries(mappings).filter(([, text]) => isRuntime(text));
+function runtimes(spaces: AddressSpaces): number[] {
+  const keys = [...spaces].filter(([, space]) => isRuntime(space));
   return [...new Set(keys.map(([key]) => Number.parseInt(key, 10)))];
 }
 

@@ -1,6 +1,7 @@
 import { closeSync, constants, fstatSync, openSync, readFileSync, readSync, statSync } from 'node:fs';
 import type { ByteSource } from '../../parsers/elf.ts';
 import { type Mount, parseMountinfo } from '../../parsers/mountinfo.ts';
+import type { Mapping } from '../../parsers/proc.ts';
 import { tryRead } from '../driver/procfs.ts';
 import { LEVELS } from '../mapping-events.ts';
 
@@ -14,8 +15,8 @@ export interface Sighting {
   readonly pid: number;
   /** As in /proc/PID/maps; without it, by what names of the file are known. */
   readonly path?: string | undefined;
-  /** The addresses that it is mapped at, `7f0000001000-7f0000002000`. */
-  readonly range?: string | undefined;
+  /** The addresses that it is mapped at. */
+  readonly range?: Pick<Mapping, 'start' | 'end'> | undefined;
 }
 
 /** The files whose code followed processes run, by device and inode: `fe:00 1234`, as in /proc/PID/maps. */
@@ -70,7 +71,9 @@ export function newObjectFiles(): ObjectFiles {
       const before = seen.get(file);
       if (before?.found || (before?.tries ?? 0) >= TRIES) return;
       const told = path?.replace(/ \(deleted\)$/, '');
-      const found = firstOpen(waysTo(told ? [told] : placesByNames(file), pid, range), file);
+      const ways = waysTo(told ? [told] : placesByNames(file), pid, range);
+      if (ways.length === 0) return;
+      const found = firstOpen(ways, file);
       const kept = found && open < KEPT_OPEN;
       if (kept) open++;
       else if (found) closeSync(found.descriptor);
@@ -110,11 +113,11 @@ interface Way {
 }
 
 /** By its path, by that in the root of its process, and by where the process has it mapped. */
-function waysTo(places: readonly string[], pid: number, range: string | undefined): Way[] {
+function waysTo(places: readonly string[], pid: number, range: Sighting['range']): Way[] {
   return [
     ...places.map((path) => ({ name: path, path })),
     ...places.map((path) => ({ name: `/proc/${pid}/root${path}`, path })),
-    ...(range ? [{ name: `/proc/${pid}/map_files/${range}` }] : []),
+    ...(range ? [{ name: `/proc/${pid}/map_files/${hex(range.start)}-${hex(range.end)}` }] : []),
   ];
 }
 
@@ -128,8 +131,12 @@ function firstOpen(ways: readonly Way[], file: string): (Way & { descriptor: num
 
 /** The kernel's `dev_t`, 12 bits of major number and 20 of minor, as /proc/PID/maps prints it. */
 export function fileKey(device: number, inode: number): string {
-  const hex = (n: number) => n.toString(16).padStart(2, '0');
-  return `${hex(device >>> 20)}:${hex(device & 0xfffff)} ${inode}`;
+  const [major, minor] = [device >>> 20, device & 0xfffff].map((n) => hex(n).padStart(2, '0'));
+  return `${major}:${minor} ${inode}`;
+}
+
+function hex(n: number | bigint): string {
+  return n.toString(16);
 }
 
 /** Where a path within a filesystem is seen by us: each mount of that filesystem is a way to it, the last one first. */

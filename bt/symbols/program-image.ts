@@ -1,6 +1,7 @@
 import { realpathSync, statSync } from 'node:fs';
 import { VDSO } from '../../metrics/symbols.ts';
 import { type ByteSource, type ElfFile, readElf } from '../../parsers/elf.ts';
+import type { Mapping } from '../../parsers/proc.ts';
 import type { StreamEvent } from '../../parsers/stream.ts';
 import { tryRead } from '../driver/procfs.ts';
 import { fileKey, type ObjectFiles } from './object-files.ts';
@@ -15,24 +16,29 @@ const PAGE = 4096;
 const LONGEST_PATH = 4096;
 
 /**
- * The rows that /proc/PID/maps has of a program when it begins: its own code, its loader's and the vDSO. The kernel
- * tells where they are; how long they are stands in the files.
+ * The executable mappings of a program when it begins: its own code, its loader's and the vDSO. The kernel's events say
+ * where they are, the files how long they are.
  *
  * @param auxv key and value in turn
  */
-export function imageRows(image: Image, auxv: readonly number[], files: ObjectFiles): string[] {
+export function imageMappings(image: Image, auxv: readonly number[], files: ObjectFiles): Mapping[] {
   const file = fileKey(image.device, image.inode);
   files.see(file, { pid: image.pid });
   const source = files.source(file);
   const path = files.path(file);
   const elf = source && parsed(source);
-  const vdso = elf?.wide === false ? [] : vdsoRow(auxiliary(auxv, AT_SYSINFO_EHDR)); // ours is not that of 32 bits
+  const vdso = elf?.wide === false ? [] : vdsoMapping(auxiliary(auxv, AT_SYSINFO_EHDR)); // ours is not that of 32 bits
   if (!source || !elf || path === undefined) return vdso;
   return [
-    ...codeRows(elf, image.startCode - lowestCode(elf), file, path),
-    ...loaderRows(source, elf, auxiliary(auxv, AT_BASE), image.pid, files),
+    ...codeMappings(elf, image.startCode - lowestCode(elf), file, path),
+    ...loaderMappings(source, elf, auxiliary(auxv, AT_BASE), image.pid, files),
     ...vdso,
   ];
+}
+
+/** Whether the path of the program's file is known by now. */
+export function isImageKnown({ device, inode }: Image, files: ObjectFiles): boolean {
+  return files.path(fileKey(device, inode)) !== undefined;
 }
 
 function parsed(source: ByteSource): ElfFile | undefined {
@@ -50,24 +56,24 @@ function lowestCode({ segments }: ElfFile): number {
   return segments.filter((s) => s.executable).reduce((least, s) => Math.min(least, s.vaddr), Infinity);
 }
 
-function codeRows({ segments }: ElfFile, bias: number, file: string, path: string): string[] {
+function codeMappings({ segments }: ElfFile, bias: number, file: string, path: string): Mapping[] {
   return segments
     .filter((segment) => segment.executable)
     .map(({ vaddr, memSize, fileOffset }) => {
       const start = floor(bias + vaddr);
       const end = floor(bias + vaddr + memSize + PAGE - 1);
-      return row(start, end, floor(fileOffset), file, path);
+      return mapping(start, end, floor(fileOffset), file, path);
     });
 }
 
 /** The program names its loader; a static one has none. */
-function loaderRows(
+function loaderMappings(
   source: ByteSource,
   elf: ElfFile,
   base: number | undefined,
   pid: number,
   files: ObjectFiles,
-): string[] {
+): Mapping[] {
   const section = elf.section('.interp');
   if (!base || !section || section.size > LONGEST_PATH) return [];
   const name = tryRead(() => source.read(section.offset, section.size).toString().replace(/\0.*$/s, ''));
@@ -78,7 +84,7 @@ function loaderRows(
   files.see(file, { pid, path });
   const loader = files.source(file);
   const loaderElf = loader && parsed(loader);
-  return loaderElf ? codeRows(loaderElf, base, file, path) : [];
+  return loaderElf ? codeMappings(loaderElf, base, file, path) : [];
 }
 
 /** `st_dev` as glibc packs it. */
@@ -90,13 +96,13 @@ function minor(device: number): number {
   return (device & 0xff) | ((Math.floor(device / 2 ** 12) & 0xfff00) >>> 0);
 }
 
-function vdsoRow(start: number | undefined): string[] {
+function vdsoMapping(start: number | undefined): Mapping[] {
   const length = vdsoLength();
-  return start && length ? [row(start, start + length, 0, '00:00 0', VDSO)] : [];
+  return start && length ? [mapping(start, start + length, 0, '00:00 0', VDSO)] : [];
 }
 
-function row(start: number, end: number, offset: number, file: string, path: string): string {
-  return `${start.toString(16)}-${end.toString(16)} r-xp ${offset.toString(16)} ${file} ${path}\n`;
+function mapping(start: number, end: number, offset: number, file: string, path: string): Mapping {
+  return { start: BigInt(start), end: BigInt(end), fileOffset: BigInt(offset), file, path };
 }
 
 /** Down to a page. */

@@ -1,15 +1,24 @@
 import { openSync, readFileSync } from 'node:fs';
+import { VDSO } from '../../metrics/symbols.ts';
 import type { ByteSource } from '../../parsers/elf.ts';
+import { parseMaps } from '../../parsers/proc.ts';
 import { tryRead } from '../driver/procfs.ts';
 import { sourceOf } from './object-files.ts';
 
-/** Where it is in this process; undefined without one. */
-function ownVdso(): { start: number; end: number } | undefined {
+interface Range {
+  readonly start: number;
+  readonly end: number;
+}
+
+let found: Range | null | undefined;
+
+/** Where it is in this process, looked up once: it does not move. Undefined without one. */
+function ownVdso(): Range | undefined {
+  if (found !== undefined) return found ?? undefined;
   const maps = tryRead(() => readFileSync('/proc/self/maps', 'utf8')) ?? '';
-  const row = /^([0-9a-f]+)-([0-9a-f]+) ..x.*\[vdso\]$/m.exec(maps);
-  if (!row) return undefined;
-  const [, start, end] = row as unknown as [string, string, string];
-  return { start: Number.parseInt(start, 16), end: Number.parseInt(end, 16) };
+  const own = parseMaps(maps).find(({ path }) => path === VDSO);
+  found = own ? { start: Number(own.start), end: Number(own.end) } : null;
+  return found ?? undefined;
 }
 
 /** Bytes that it takes; 0 without one. */

@@ -6,6 +6,7 @@ import { readFileSync, statSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
 import { execa } from 'execa';
 import { readLines } from '../../bt/driver/lines.ts';
+import { decodeSpaces } from '../../metrics/mappings.ts';
 import { assembleProfile } from '../../metrics/profile.ts';
 import type { KeptRun } from '../../metrics/replay.ts';
 import { keptSymbols } from '../../metrics/symbols.ts';
@@ -25,7 +26,9 @@ export function readRecording(file: string): KeptRun {
 /** The lines come through a pipe, as bpftrace's do, from a process that may use the other cores. */
 async function measure(recordingFile: string, stream: string): Promise<Result> {
   const { facts, ending, symbols } = readRecording(recordingFile);
-  const mappings = { '4711:1': '7f0000000000-7f0010000000 r-xp 00000000 fe:00 1   /opt/large/program\n' };
+  const mappings = decodeSpaces({
+    '4711:1': '7f0000000000-7f0010000000 r-xp 0 fe:00 1 /opt/large/program\n',
+  });
   const began = performance.now();
   const recording = newRecording();
   const { stdout } = execa('taskset', ['-c', '0-1023', 'cat', stream], { buffer: false });

@@ -1,4 +1,5 @@
 import type { Ending, Facts } from '../../metrics/facts.ts';
+import { decodeSpaces } from '../../metrics/mappings.ts';
 import { assembleProfile } from '../../metrics/profile.ts';
 import type { Profile } from '../../metrics/schema.ts';
 import type { Symbols, UserPlace } from '../../metrics/symbols.ts';
@@ -82,7 +83,7 @@ export const SLEEP_ENDING: Ending = {
   exit: { code: 0, signal: null },
   incomplete: false,
   alive: [],
-  mappings: { '26857:1': SLEEP_MAPS },
+  mappings: decodeSpaces({ '26857:1': SLEEP_MAPS }),
   perfMaps: [],
   skippedRuns: 0,
   warnings: [],

@@ -5,7 +5,7 @@ import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { BtprofError } from '../../../bt/errors.ts';
 import { readResult } from '../../../cli/result-file.ts';
-import { captureHead, captureLine, captureRecord } from '../../../metrics/capture.ts';
+import { captureHead, captureLine, captureRecord, endingRecord } from '../../../metrics/capture.ts';
 import { recorded } from '../metrics/recorded-profiles.ts';
 import { SLEEP_ENDING, SLEEP_FACTS, SLEEP_LINES } from '../sleep-recording.ts';
 
@@ -55,7 +55,7 @@ describe('a result is read', () => {
 
 describe('a capture', () => {
   const begin = `${captureHead('0.1.0')}${captureRecord('facts', SLEEP_FACTS)}`;
-  const end = captureRecord('ending', SLEEP_ENDING);
+  const end = endingRecord(SLEEP_ENDING);
 
   test('is made a profile', async () => {
     const whole = `${begin}${SLEEP_LINES.map(captureLine).join('')}${end}`;

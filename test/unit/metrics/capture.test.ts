@@ -4,6 +4,7 @@ import {
   captureHead,
   captureLine,
   captureRecord,
+  endingRecord,
   newCaptureReader,
 } from '../../../metrics/capture.ts';
 import { assembleProfile } from '../../../metrics/profile.ts';
@@ -24,7 +25,7 @@ assembleProfile(recordingOf(SLEEP_LINES), SLEEP_FACTS, SLEEP_ENDING, symbols);
 const HEAD = captureHead('0.1.0');
 const BEGUN = [HEAD, captureRecord('facts', SLEEP_FACTS)];
 const LINES = SLEEP_LINES.map(captureLine);
-const END = [captureRecord('symbols', take()), captureRecord('ending', SLEEP_ENDING)];
+const END = [captureRecord('symbols', take()), endingRecord(SLEEP_ENDING)];
 const WHOLE = [...BEGUN, ...LINES, ...END];
 
 function read(texts: readonly string[]) {
@@ -76,7 +77,7 @@ describe('a capture', () => {
     expect(ebpf.offcpu?.frames).toEqual(sleepProfile().ebpf.offcpu?.frames);
     expect(ebpf.syscalls?.total).toBe(26);
     const { ticks } = read([...killed, at('tick')]);
-    expect(ticks.map(({ mappings }) => Object.keys(mappings))).toEqual([['26857:1']]);
+    expect(ticks.map(({ mappings }) => [...mappings.keys()])).toEqual([['26857:1']]);
   });
 
   test('in which nothing had begun is none', () => {

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { addressSpaces, newFrameTable } from '../../../metrics/frames.ts';
+import { decodeSpaces } from '../../../metrics/mappings.ts';
 import type { Symbols } from '../../../metrics/symbols.ts';
 import { SLEEP_SYMBOLS } from '../sleep-recording.ts';
 
@@ -12,7 +13,8 @@ describe('code that a runtime compiled', () => {
 7f0000004000-7f0000005000 r-xp 00000000 fe:00 1   /a.so
 `,
   };
-  const tableOf = (jit: Symbols['jit']) => newFrameTable(addressSpaces(maps), { ...SLEEP_SYMBOLS, jit });
+  const tableOf = (jit: Symbols['jit']) =>
+    newFrameTable(addressSpaces(decodeSpaces(maps)), { ...SLEEP_SYMBOLS, jit });
   const MODULE = '/tmp/perf-1.map';
   /** Names each address that is asked for by itself. */
   const compiledTable = (start = 0n) => {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { Frame } from '../../../metrics/ebpf-schema.ts';
-import type { MappingTexts } from '../../../metrics/facts.ts';
 import { addressSpaces, newFrameTable, readable } from '../../../metrics/frames.ts';
+import { decodeSpaces, type MappingTexts } from '../../../metrics/mappings.ts';
 import type { Symbols } from '../../../metrics/symbols.ts';
 import { parseKernelSymbols } from '../../../parsers/kernel-symbols.ts';
 import { SLEEP_MAPS, SLEEP_SYMBOLS } from '../sleep-recording.ts';
@@ -14,7 +14,7 @@ const KERNEL = '\nffffffff821f94c3\nffffffff8220043e\n';
 const UNKNOWN = { symbol: null, module: null, offset: null };
 
 function tableOf(symbols: Partial<Symbols> = {}, maps: MappingTexts = { '26857:1': SLEEP_MAPS }) {
-  return newFrameTable(addressSpaces(maps), { ...SLEEP_SYMBOLS, ...symbols });
+  return newFrameTable(addressSpaces(decodeSpaces(maps)), { ...SLEEP_SYMBOLS, ...symbols });
 }
 
 describe('user frames', () => {

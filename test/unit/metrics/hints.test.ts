@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import type { Frame, Offcpu } from '../../../metrics/ebpf-schema.ts';
-import type { Ending, Facts } from '../../../metrics/facts.ts';
+import type { Facts, StoredEnding } from '../../../metrics/facts.ts';
 import { accountHints, hintsFor } from '../../../metrics/hints.ts';
+import { decodeSpaces } from '../../../metrics/mappings.ts';
 import type { Account } from '../../../metrics/schema.ts';
 import { SLEEP_ENDING, SLEEP_FACTS, sleepProfile } from '../sleep-recording.ts';
 
@@ -16,8 +17,14 @@ function offcpuOf(pids: readonly number[], more: Partial<Offcpu> = {}): Offcpu {
   return { ...OFFCPU, frames: [], still_blocked: [], stacks, total_time_ns, ...more };
 }
 
-function hints(offcpu: Offcpu, ending: Partial<Ending> = {}, facts: Partial<Facts> = {}): string[] {
-  return hintsFor(offcpu, { ...SLEEP_FACTS, ...facts }, { ...SLEEP_ENDING, mappings: {}, ...ending });
+/** @param ending the mappings as text, by `PID:GENERATION` */
+function hints(
+  offcpu: Offcpu,
+  { mappings = {}, ...ending }: Partial<StoredEnding> = {},
+  facts: Partial<Facts> = {},
+): string[] {
+  const whole = { ...SLEEP_ENDING, ...ending, mappings: decodeSpaces(mappings) };
+  return hintsFor(offcpu, { ...SLEEP_FACTS, ...facts }, whole);
 }
 
 /** Executable mappings of files. */

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { Facts } from '../../../metrics/facts.ts';
 import { addressSpaces, newFrameTable } from '../../../metrics/frames.ts';
+import { decodeSpaces } from '../../../metrics/mappings.ts';
 import type { Symbols } from '../../../metrics/symbols.ts';
 import { SLEEP_SYMBOLS } from '../sleep-recording.ts';
 
@@ -32,7 +33,7 @@ function tableOf({
     const symbol = names ? names[page - 1] : `f${page}`;
     return symbol ? { symbol, offset: offset - page * PAGE } : undefined;
   };
-  return newFrameTable(addressSpaces(maps), { ...SLEEP_SYMBOLS, user, frameless }, unwound);
+  return newFrameTable(addressSpaces(decodeSpaces(maps)), { ...SLEEP_SYMBOLS, user, frameless }, unwound);
 }
 
 const isIncomplete = (words: readonly string[], given?: Given) =>
@@ -147,7 +148,11 @@ describe('a stack that was unwound by DWARF', () => {
       asked.push(address);
       return { symbol: 'JS:f', offset: 16, module: '/tmp/perf-1.map' };
     };
-    const table = newFrameTable(addressSpaces({ '1:1': MAPS }), { ...SLEEP_SYMBOLS, jit }, DWARF);
+    const table = newFrameTable(
+      addressSpaces(decodeSpaces({ '1:1': MAPS })),
+      { ...SLEEP_SYMBOLS, jit },
+      DWARF,
+    );
     table.user('6000\n6100', 1, 1);
     expect(asked).toEqual([0x6000n, 0x6100n]);
     expect(table.frames.map(({ address, offset }) => [address, offset])).toEqual([

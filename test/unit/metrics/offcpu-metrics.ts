@@ -1,6 +1,7 @@
 /** What the tests of off-CPU metrics give to them. */
-import type { LiveThread, MappingTexts } from '../../../metrics/facts.ts';
+import type { LiveThread } from '../../../metrics/facts.ts';
 import { addressSpaces, newFrameTable } from '../../../metrics/frames.ts';
+import { decodeSpaces, type MappingTexts } from '../../../metrics/mappings.ts';
 import { type OffcpuInput, offcpuMetrics } from '../../../metrics/offcpu.ts';
 import type { Entry } from '../../../parsers/entries.ts';
 import { parseKernelSymbols } from '../../../parsers/kernel-symbols.ts';
@@ -50,6 +51,6 @@ export function metricsOf(input: Partial<OffcpuInput>, mappings: MappingTexts = 
     jit: () => undefined,
     buildId: () => undefined,
   };
-  const frames = newFrameTable(addressSpaces(mappings), symbols);
+  const frames = newFrameTable(addressSpaces(decodeSpaces(mappings)), symbols);
   return { ...offcpuMetrics({ ...NOTHING, ...input }, frames), frames: frames.frames };
 }

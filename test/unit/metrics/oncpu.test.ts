@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { addressSpaces, newFrameTable } from '../../../metrics/frames.ts';
+import { decodeSpaces } from '../../../metrics/mappings.ts';
 import { oncpuMetrics, samplesBetween } from '../../../metrics/oncpu.ts';
 
 const CODE = '1000-2000 r-xp 00000000 fe:00 7 /bin/a';
@@ -7,7 +8,7 @@ const NOTHING = { kernel: () => undefined, user: () => undefined, jit: () => und
 const SYMBOLS = { ...NOTHING, frameless: () => false, buildId: () => 'ab' };
 
 function metricsOf(rows: readonly (readonly [string, number])[], stacks = true) {
-  const frames = newFrameTable(addressSpaces({ '5:1': CODE }), SYMBOLS);
+  const frames = newFrameTable(addressSpaces(decodeSpaces({ '5:1': CODE })), SYMBOLS);
   const entries = rows.map(([key, value]) => ({ key, value }));
   return oncpuMetrics(entries, frames, { comms: new Map([[6, 'worker']]), stacks, numbered: new Map() });
 }

@@ -119,7 +119,7 @@ describe('words of a stack that are no code', () => {
   });
 
   test('stay in the stacks of a process whose mappings are not known', () => {
-    const profile = profileOf([waits], {}, { mappings: {} });
+    const profile = profileOf([waits], {}, { mappings: new Map() });
     expect(profile.ebpf.offcpu?.stacks).toMatchObject([{ user: [0, 1, 2, 3], user_cut: 0 }]);
     expect(profile.quality).toMatchObject({ frames_cut: 0, frames_total: 4, frames_unresolved: 4 });
   });

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { storedEnding } from '../../../metrics/capture.ts';
 import { assembleProfile } from '../../../metrics/profile.ts';
 import { replay } from '../../../metrics/replay.ts';
 import { keepingSymbols, noSymbols } from '../../../metrics/symbols.ts';
@@ -11,7 +12,7 @@ import {
   sleepProfile,
 } from '../sleep-recording.ts';
 
-const RUN = { facts: SLEEP_FACTS, ending: SLEEP_ENDING, lines: SLEEP_LINES };
+const RUN = { facts: SLEEP_FACTS, ending: storedEnding(SLEEP_ENDING), lines: SLEEP_LINES };
 
 /** The symbols that the profile asks for. */
 function symbolsAsked() {

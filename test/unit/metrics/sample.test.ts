@@ -1,8 +1,11 @@
 import { describe, expect, test } from 'vitest';
+import { decodeSpaces } from '../../../metrics/mappings.ts';
 import { assembleSample } from '../../../metrics/sample.ts';
 import type { Symbols } from '../../../metrics/symbols.ts';
 import { expectValid } from '../published-schema.ts';
 import { recordingOf, SLEEP_FACTS, SLEEP_LINES, SLEEP_MAPS, SLEEP_SYMBOLS } from '../sleep-recording.ts';
+
+const SPACES = decodeSpaces({ '26857:1': SLEEP_MAPS });
 
 /** A shell that sleeps twice, printed by bpftrace 0.17 every 50 ms; @waits of its children left out. */
 describe('samples', () => {
@@ -21,7 +24,13 @@ describe('samples', () => {
   const facts = { ...SLEEP_FACTS, pids: [865], stacks: false };
   const early = recordingOf(first);
   const late = recordingOf([...first, ...second]);
-  const sample = assembleSample(late, { maps: early.maps, at: 4106488993098 }, facts, {}, SLEEP_SYMBOLS);
+  const sample = assembleSample(
+    late,
+    { maps: early.maps, at: 4106488993098 },
+    facts,
+    new Map(),
+    SLEEP_SYMBOLS,
+  );
 
   test('hold what came since the one before', () => {
     expect(sample.ebpf.offcpu).toMatchObject({ total_events: 2, total_time_ns: 98587 + 64210551 });
@@ -30,7 +39,7 @@ describe('samples', () => {
 
   test('hold everything since the start when they are the first', () => {
     const start = { maps: new Map(), at: 4106441837716 };
-    expect(assembleSample(early, start, facts, {}, SLEEP_SYMBOLS).ebpf.syscalls?.total).toBe(9);
+    expect(assembleSample(early, start, facts, new Map(), SLEEP_SYMBOLS).ebpf.syscalls?.total).toBe(9);
   });
 
   test('say when they end and how long they are', () => {
@@ -62,7 +71,7 @@ describe('samples', () => {
       recordingOf(lines),
       start,
       { ...facts, mode: 'attach', named },
-      {},
+      new Map(),
       SLEEP_SYMBOLS,
     );
     expect(ebpf.offcpu?.thread_stats).toMatchObject({ '21008:21098': { comm: 'worker', count: 1 } });
@@ -70,13 +79,7 @@ describe('samples', () => {
 
   test('name the files of frames, their functions and those of the kernel', () => {
     const start = { maps: new Map(), at: 0 };
-    const { ebpf } = assembleSample(
-      recordingOf(SLEEP_LINES),
-      start,
-      SLEEP_FACTS,
-      { '26857:1': SLEEP_MAPS },
-      SLEEP_SYMBOLS,
-    );
+    const { ebpf } = assembleSample(recordingOf(SLEEP_LINES), start, SLEEP_FACTS, SPACES, SLEEP_SYMBOLS);
     expect(ebpf.offcpu?.frames.map((frame) => frame.module)).toContain('/usr/lib/x86_64-linux-gnu/libc.so.6');
     const symbols = ebpf.offcpu?.frames.map((frame) => frame.symbol);
     expect(symbols).toEqual(expect.arrayContaining(['do_nanosleep', 'clock_nanosleep']));
@@ -85,7 +88,7 @@ describe('samples', () => {
 
   test('have names that are readable', () => {
     const start = { maps: new Map(), at: 0 };
-    const maps = { '26857:1': SLEEP_MAPS };
+    const maps = SPACES;
     const symbols: Symbols = {
       ...SLEEP_SYMBOLS,
       user: () => ({ symbol: '_Z1fv', offset: 7 }),
@@ -100,7 +103,7 @@ describe('samples', () => {
   test('of a profiler that did not run have no part', () => {
     const only = { ...facts, profilers: ['syscalls'] };
     expect(
-      Object.keys(assembleSample(late, { maps: new Map(), at: 0 }, only, {}, SLEEP_SYMBOLS).ebpf),
+      Object.keys(assembleSample(late, { maps: new Map(), at: 0 }, only, new Map(), SLEEP_SYMBOLS).ebpf),
     ).toEqual(['syscalls']);
   });
 });

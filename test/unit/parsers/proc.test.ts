@@ -1,6 +1,5 @@
 import { describe, expect, test } from 'vitest';
 import {
-  executableRows,
   parseKernelStack,
   parseMaps,
   parseOpenFilesLimit,
@@ -58,19 +57,6 @@ ffffffffff600000-ffffffffff601000 --xp 00000000 00:00 0                  [vsysca
   ])('the path %j is read whole', (path) => {
     const [mapping] = parseMaps(`55ed5ddf1000-55ed5ddf6000 r-xp 00002000 fe:00 260875     ${path}\n`);
     expect(mapping?.path).toBe(path);
-  });
-
-  test('the executable rows alone give the same mappings', () => {
-    expect(parseMaps(executableRows(text))).toEqual(parseMaps(text));
-    expect(executableRows(text)).not.toContain('r--p');
-    expect(executableRows('')).toBe('');
-  });
-
-  test('a path stays whole, and cannot pass for another row', () => {
-    const row =
-      '1000-2000 r-xp 00000000 00:00 0 /tmp/a\rb\u20283000-4000 r-xp 00000000 00:00 0 /etc/passwd\n';
-    expect(executableRows(row)).toBe(row);
-    expect(executableRows(row.replace('r-xp', 'r--p'))).toBe('');
   });
 
   test('a path cannot pass for another mapping', () => {

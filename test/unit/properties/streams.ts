@@ -6,6 +6,7 @@ import { Ajv2020 } from 'ajv/dist/2020.js';
 import fc from 'fast-check';
 import { test } from 'vitest';
 import { readLines } from '../../../bt/driver/lines.ts';
+import { decodeSpaces } from '../../../metrics/mappings.ts';
 import { assembleProfile } from '../../../metrics/profile.ts';
 import type { KeptRun } from '../../../metrics/replay.ts';
 import { keptSymbols } from '../../../metrics/symbols.ts';
@@ -152,7 +153,8 @@ async function checkStreams(version: string, numRuns: number): Promise<void> {
         reasons.every((r) => r.length < 900),
         'each reason is short',
       );
-      const profile = assembleProfile(recording, kept.facts, kept.ending, symbols);
+      const ending = { ...kept.ending, mappings: decodeSpaces(kept.ending.mappings) };
+      const profile = assembleProfile(recording, kept.facts, ending, symbols);
       assert(profile.quality.dropped_lines >= linesDropped, 'what is dropped is told');
       assert(validate(profile), JSON.stringify(validate.errors));
     },

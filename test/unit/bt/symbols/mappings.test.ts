@@ -3,7 +3,8 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { afterAll, afterEach, describe, expect, test, vi } from 'vitest';
 import { type MappingCache, newMappingCache } from '../../../../bt/symbols/mappings.ts';
 import { newObjectFiles, type ObjectFiles } from '../../../../bt/symbols/object-files.ts';
-import { executableRows } from '../../../../parsers/proc.ts';
+import { encodeSpace, encodeSpaces, type MappingTexts } from '../../../../metrics/mappings.ts';
+import { parseMaps } from '../../../../parsers/proc.ts';
 import type { StreamEvent } from '../../../../parsers/stream.ts';
 import { codeMappings, newWorkshop, type RealFile, realFile, runSelf } from './real-programs.ts';
 
@@ -49,11 +50,14 @@ function newCache(): MappingCache {
   return cache;
 }
 
+/** As captures store them: easy to compare. */
+const textsOf = (cache: MappingCache): MappingTexts => encodeSpaces(cache.spaces());
+
 /** What is known after events of processes that have ended. */
-function textsAfter(...events: StreamEvent[]): Record<string, string> {
+function textsAfter(...events: StreamEvent[]): MappingTexts {
   const cache = newCache();
   for (const event of events) cache.onEvent(event);
-  return cache.texts();
+  return textsOf(cache);
 }
 
 describe('the mappings that a process makes', () => {
@@ -122,7 +126,7 @@ describe('a process that forks', () => {
 
   test('passes those of the same program on only', () => {
     const other = { ...mapping(1, A, 0x10000), generation: 2 } as StreamEvent;
-    expect(textsAfter(other, fork(1, GONE, 1))[`${GONE}:1`]).toBe('');
+    expect(textsAfter(other, fork(1, GONE, 1))).not.toHaveProperty(`${GONE}:1`);
   });
 
   test('passes on to its grandchildren, and they live without it', () => {
@@ -137,7 +141,7 @@ describe('of many processes', () => {
   const afterMany = (...events: StreamEvent[]) => {
     const cache = newCache();
     for (const event of events) cache.onEvent(event);
-    return { cache, keys: Object.keys(cache.texts()) };
+    return { cache, keys: Object.keys(textsOf(cache)) };
   };
 
   test('4,096 are kept', () => {
@@ -153,6 +157,32 @@ describe('of many processes', () => {
     expect(keys[0]).toBe(`${first + 13}:1`);
   });
 
+  test('those of processes that still run are forgotten last', () => {
+    const begun = Array.from({ length: 23 }, (_, i) => exec(first + i));
+    const ended = [first + 7, first + 11].map((pid) => exit(pid));
+    const { cache, keys } = afterMany(
+      ...begun,
+      ...mappings(4096),
+      ...ended,
+      mapping(first + 5000, A, 0x10000),
+    );
+    expect(cache.forgotten()).toBe(1);
+    expect(keys).not.toContain(`${first + 7}:1`);
+    expect(keys.slice(0, 2)).toEqual([`${first}:1`, `${first + 1}:1`]);
+  });
+
+  test('one that did not change is the same array in the next snapshot', () => {
+    const cache = newCache();
+    for (const pid of [1, 2]) cache.onEvent(mapping(pid, A, 0x10000));
+    for (const event of paths({ ...A, names: ['a'] })) cache.onEvent(event);
+    cache.onEvent(fork(1, GONE));
+    const before = cache.spaces();
+    cache.onEvent(mapping(2, B, 0x30000));
+    const after = cache.spaces();
+    expect(before.get('2:1')).toHaveLength(1);
+    expect(after.get('2:1')).toHaveLength(2);
+  });
+
   test('one that maps more takes no more room', () => {
     const { cache } = afterMany(...mappings(4096), mapping(first, B, 0x20000), mapping(first, B, 0x30000));
     expect(cache.forgotten()).toBe(0);
@@ -161,8 +191,8 @@ describe('of many processes', () => {
   test('a child has what it inherits, though its parent is forgotten for it', () => {
     const { cache } = afterMany(...mappings(4096), fork(first, first + 5000));
     expect(cache.forgotten()).toBe(1);
-    expect(cache.texts()[`${first + 5000}:1`]).toBe(row(0x10000, 0x11000, A));
-    expect(cache.texts()[`${first}:1`]).toBeUndefined();
+    expect(textsOf(cache)[`${first + 5000}:1`]).toBe(row(0x10000, 0x11000, A));
+    expect(textsOf(cache)[`${first}:1`]).toBeUndefined();
   });
 });
 
@@ -254,7 +284,7 @@ describe.skipIf(process.platform !== 'linux')('on this machine', () => {
   describe('a process that lives', () => {
     const running = (args: readonly string[] = []) => {
       const child = spawn('cat', args, { stdio: ['pipe', 'ignore', 'ignore'] });
-      const mapsNow = () => executableRows(readFileSync(`/proc/${child.pid}/maps`, 'utf8'));
+      const mapsNow = () => encodeSpace(parseMaps(readFileSync(`/proc/${child.pid}/maps`, 'utf8')));
       const ready = () =>
         vi.waitUntil(() => /\/libc\b/.test(mapsNow()) && !/node/.test(mapsNow()), {
           timeout: 10_000,
@@ -269,7 +299,7 @@ describe.skipIf(process.platform !== 'linux')('on this machine', () => {
       await ready();
       const cache = newCache();
       await cache.read(pid, 3);
-      expect(sorted(cache.texts()[`${pid}:3`])).toEqual(sorted(mapsNow()));
+      expect(sorted(textsOf(cache)[`${pid}:3`])).toEqual(sorted(mapsNow()));
       child.stdin.end();
     });
 
@@ -281,8 +311,8 @@ describe.skipIf(process.platform !== 'linux')('on this machine', () => {
       await ready();
       const cache = newCache();
       cache.onEvent(event(pid));
-      await vi.waitUntil(() => cache.texts()[`${pid}:${generation}`], { timeout: 10_000, interval: 5 });
-      expect(sorted(cache.texts()[`${pid}:${generation}`])).toEqual(sorted(mapsNow()));
+      await vi.waitUntil(() => textsOf(cache)[`${pid}:${generation}`], { timeout: 10_000, interval: 5 });
+      expect(sorted(textsOf(cache)[`${pid}:${generation}`])).toEqual(sorted(mapsNow()));
       child.stdin.end();
     });
 
@@ -293,8 +323,8 @@ describe.skipIf(process.platform !== 'linux')('on this machine', () => {
       for (const cache of [lives, left]) cache.onEvent(exec(pid));
       left.onEvent(exit(pid));
       await Promise.all([lives.close(), left.close()]);
-      expect(sorted(lives.texts()[`${pid}:1`])).toEqual(sorted(mapsNow()));
-      expect(left.texts()).toEqual({});
+      expect(sorted(textsOf(lives)[`${pid}:1`])).toEqual(sorted(mapsNow()));
+      expect(textsOf(left)).toEqual({});
       child.stdin.end();
     });
 
@@ -305,7 +335,7 @@ describe.skipIf(process.platform !== 'linux')('on this machine', () => {
       cache.onEvent(exec(pid, 1));
       cache.onEvent(exec(pid, 2));
       await cache.close();
-      expect(Object.keys(cache.texts())).toEqual([`${pid}:2`]);
+      expect(Object.keys(textsOf(cache))).toEqual([`${pid}:2`]);
       child.stdin.end();
     });
 
@@ -316,8 +346,8 @@ describe.skipIf(process.platform !== 'linux')('on this machine', () => {
       cache.onEvent(exec(pid, 2));
       cache.onEvent(fork(1, pid, 1));
       await cache.close();
-      expect(cache.texts()[`${pid}:1`] ?? '').toBe('');
-      expect(cache.texts()[`${pid}:2`]).not.toBeUndefined();
+      expect(textsOf(cache)[`${pid}:1`] ?? '').toBe('');
+      expect(textsOf(cache)[`${pid}:2`]).not.toBeUndefined();
       child.stdin.end();
     });
 
@@ -332,7 +362,7 @@ describe.skipIf(process.platform !== 'linux')('on this machine', () => {
       for (const event of paths(file)) cache.onEvent(event);
       cache.onEvent(mapping(GONE, file, Number(start)));
       child.stdin.end();
-      expect(codeMappings(cache.texts()[`${GONE}:1`] ?? '').map((m) => m.path)).toEqual([path]);
+      expect(codeMappings(textsOf(cache)[`${GONE}:1`] ?? '').map((m) => m.path)).toEqual([path]);
     });
 
     test('has by /proc what replaces what the events told', async () => {
@@ -343,7 +373,7 @@ describe.skipIf(process.platform !== 'linux')('on this machine', () => {
       cache.onEvent(mapping(pid, A, Number(first?.start), 0x10));
       cache.onEvent(mapping(pid, B, 0x10000));
       await cache.read(pid, 1);
-      expect(sorted(cache.texts()[`${pid}:1`])).toEqual(sorted(mapsNow() + row(0x10000, 0x11000, B)));
+      expect(sorted(textsOf(cache)[`${pid}:1`])).toEqual(sorted(mapsNow() + row(0x10000, 0x11000, B)));
       child.stdin.end();
     });
 
@@ -352,7 +382,7 @@ describe.skipIf(process.platform !== 'linux')('on this machine', () => {
       cache.onEvent(exec(GONE));
       await cache.read(GONE, 1);
       await cache.close();
-      expect(cache.texts()).toEqual({});
+      expect(textsOf(cache)).toEqual({});
     });
   });
 });

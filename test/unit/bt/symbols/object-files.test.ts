@@ -15,6 +15,7 @@ import {
 import { afterAll, afterEach, describe, expect, test, vi } from 'vitest';
 import { LEVELS } from '../../../../bt/mapping-events.ts';
 import { fileKey, newObjectFiles, type ObjectFiles, sourceOf } from '../../../../bt/symbols/object-files.ts';
+import { parseMaps } from '../../../../parsers/proc.ts';
 import { codeMappings, newWorkshop, realFile } from './real-programs.ts';
 
 test.each([
@@ -274,10 +275,10 @@ describe.skipIf(process.platform !== 'linux')('files of this machine', () => {
       const { file } = realFile(path);
       const { pid, end } = await started(path, [], '/deleted');
       unlinkSync(path);
-      const rows = readFileSync(`/proc/${pid}/maps`, 'utf8').split('\n');
-      const row = rows.find((text) => text.includes(' r-xp ') && text.endsWith(`${path} (deleted)`)) ?? '';
+      const mappings = parseMaps(readFileSync(`/proc/${pid}/maps`, 'utf8'));
+      const range = mappings.find((mapping) => mapping.path === `${path} (deleted)`);
       const files = newFiles();
-      files.see(file, { pid, path: `${path} (deleted)`, range: row.split(' ')[0] });
+      files.see(file, { pid, path: `${path} (deleted)`, range });
       end();
       expect(files.path(file)).toBe(`${path} (deleted)`);
       expect(files.source(file)?.read(1, 3).toString()).toBe('ELF');

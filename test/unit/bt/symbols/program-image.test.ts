@@ -1,8 +1,8 @@
 import { readFileSync, unlinkSync, writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { newObjectFiles } from '../../../../bt/symbols/object-files.ts';
-import { imageRows } from '../../../../bt/symbols/program-image.ts';
-import { type Mapping, parseMaps } from '../../../../parsers/proc.ts';
+import { imageMappings } from '../../../../bt/symbols/program-image.ts';
+import type { Mapping } from '../../../../parsers/proc.ts';
 import {
   codeMappings,
   type Ended,
@@ -17,7 +17,7 @@ import {
 const AT_BASE = 7;
 const AT_SYSINFO_EHDR = 33;
 
-describe.skipIf(process.platform !== 'linux')('the rows of a program that begins', () => {
+describe.skipIf(process.platform !== 'linux')('the mappings of a program that begins', () => {
   const { in_, build, close } = newWorkshop('image');
   const files = newObjectFiles();
   afterAll(() => {
@@ -30,7 +30,7 @@ describe.skipIf(process.platform !== 'linux')('the rows of a program that begins
     const { file, device, inode, names } = realFile(path);
     for (const [level, name] of names.entries()) knownFiles.addName(file, level, name);
     const image = { type: 'image', at: 0, pid, generation: 1, startCode, device, inode } as const;
-    return parseMaps(imageRows(image, auxv, knownFiles).join(''));
+    return imageMappings(image, auxv, knownFiles);
   };
   const byStart = (mappings: readonly Mapping[]) => mappings.toSorted((a, b) => (a.start < b.start ? -1 : 1));
   const withoutLibraries = (maps: string, path: string) =>
@@ -101,7 +101,7 @@ describe.skipIf(process.platform !== 'linux')('the rows of a program that begins
       const { pid, startCode, auxv } = runSelf(path);
       const image = { type: 'image', at: 0, pid, generation: 1, startCode, device, inode } as const;
       const nothingKnown = newObjectFiles();
-      onlyVdso(parseMaps(imageRows(image, auxv, nothingKnown).join('')));
+      onlyVdso(imageMappings(image, auxv, nothingKnown));
       nothingKnown.close();
     });
 
@@ -120,7 +120,7 @@ describe.skipIf(process.platform !== 'linux')('the rows of a program that begins
       } as const;
       unlinkSync(gone);
       for (const [level, name] of names.entries()) files.addName(file, level, name);
-      onlyVdso(parseMaps(imageRows(image, ended.auxv, files).join('')));
+      onlyVdso(imageMappings(image, ended.auxv, files));
     });
 
     test.each(['', 'no program at all', '\x7fELF'])('when its file is %j', (content) => {

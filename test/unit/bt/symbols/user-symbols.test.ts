@@ -15,6 +15,7 @@ import { afterAll, describe, expect, test } from 'vitest';
 import { newObjectFiles } from '../../../../bt/symbols/object-files.ts';
 import { newUserSymbols } from '../../../../bt/symbols/user-symbols.ts';
 import { addressSpaces, newFrameTable } from '../../../../metrics/frames.ts';
+import { decodeSpaces } from '../../../../metrics/mappings.ts';
 import type { Mapping } from '../../../../parsers/proc.ts';
 import {
   codeMappings,
@@ -89,7 +90,7 @@ describe.skipIf(process.platform !== 'linux')('functions of user code', () => {
     test('have their names at the addresses that it ran at', () => {
       const { addresses, maps } = runSelf(path);
       for (const { file, path } of codeMappings(maps)) files.see(file, { pid: process.pid, path });
-      const table = newFrameTable(addressSpaces({ '7:1': maps }), {
+      const table = newFrameTable(addressSpaces(decodeSpaces({ '7:1': maps })), {
         kernel: () => undefined,
         frameless: () => false,
         jit: () => undefined,
