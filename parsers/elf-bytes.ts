@@ -1,6 +1,6 @@
-import type { ByteSource, ElfFormat, ElfProblem, ElfSection } from './elf.ts';
+import type { ByteSource, ElfProblem, ElfSection } from './elf.ts';
 
-/** Numbers at offsets of some bytes. `word` has 64 or 32 bits; past 2^53 it is the nearest double. */
+/** Reads little-endian numbers at offsets. A `word` has 64 or 32 bits; past 2^53 it is the nearest double. */
 export interface Fields {
   readonly bytes: Buffer;
   readonly u16: (at: number) => number;
@@ -13,7 +13,7 @@ type SectionRange = Pick<ElfSection, 'type' | 'flags' | 'offset' | 'size'>;
 const SHT_NOBITS = 8;
 const SHF_COMPRESSED = 0x800;
 
-/** Reads a range, all of it. What the source throws is a problem too. */
+/** Reads exactly this range. An error that the source throws becomes a problem. */
 export function bytesAt(source: ByteSource, offset: number, length: number): Buffer | ElfProblem {
   const end = offset + length;
   if (!(offset >= 0 && length >= 0 && end <= source.size))
@@ -27,7 +27,7 @@ export function bytesAt(source: ByteSource, offset: number, length: number): Buf
   }
 }
 
-/** The first bytes of a section, at most so many: compare with its size. */
+/** Reads a section, but at most `most` bytes: compare the length with its size. */
 export function sectionBytes(source: ByteSource, section: SectionRange, most: number): Buffer | ElfProblem {
   if (section.type === SHT_NOBITS) return { problem: 'its content is in another file' };
   if ((section.flags & SHF_COMPRESSED) !== 0) return { problem: 'it is compressed' };
@@ -36,19 +36,22 @@ export function sectionBytes(source: ByteSource, section: SectionRange, most: nu
   return bytesAt(source, section.offset, Math.min(section.size, most));
 }
 
-/** @throws RangeError from its functions, for a number that is not within the bytes */
-export function fieldsOf(bytes: Buffer, { wide, little }: ElfFormat): Fields {
+/**
+ * The functions throw a RangeError for a number outside the bytes.
+ *
+ * @param wide whether a word has 64 bits
+ */
+export function fieldsOf(bytes: Buffer, wide: boolean): Fields {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-  const u32 = (at: number) => view.getUint32(at, little);
-  const [low, high] = little ? [0, 4] : [4, 0];
-  const u64 = (at: number) => u32(at + high) * 2 ** 32 + u32(at + low);
-  return { bytes, u32, u16: (at) => view.getUint16(at, little), word: wide ? u64 : u32 };
+  const u32 = (at: number) => view.getUint32(at, true);
+  const u64 = (at: number) => u32(at + 4) * 2 ** 32 + u32(at);
+  return { bytes, u32, u16: (at) => view.getUint16(at, true), word: wide ? u64 : u32 };
 }
 
-/** Bytes of a function's name; the rest is cut off. */
+/** Longer names of functions are cut to so many bytes. */
 export const LONGEST_NAME = 4096;
 
-/** The text at an offset of a string table: up to its NUL, the end of the table, or `most` bytes. */
+/** Reads a text from a string table: up to its NUL, the end of the table, or `most` bytes. */
 export function textAt(strings: Buffer, at: number, most: number): string {
   const bytes = strings.subarray(at, at + most);
   const end = bytes.indexOf(0);
@@ -57,7 +60,7 @@ export function textAt(strings: Buffer, at: number, most: number): string {
 
 /** Whether the name at an offset is longer than {@link LONGEST_NAME}. */
 export function isNameCut(strings: Buffer, at: number): boolean {
-  // Most names are short: they are done with before a view of the table is made.
+  // Most names are short, and a loop over their bytes is faster than a view of the table.
   for (let length = 0; length < 256; length++) if (!strings[at + length]) return false;
   const name = strings.subarray(at, at + LONGEST_NAME + 1);
   return name.length > LONGEST_NAME && !name.includes(0);

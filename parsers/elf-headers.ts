@@ -1,14 +1,16 @@
-import type { ByteSource, ElfFormat, ElfProblem, ElfSection, ElfSegment } from './elf.ts';
+import type { ByteSource, ElfProblem, ElfSection, ElfSegment } from './elf.ts';
 import { bytesAt, type Fields, fieldsOf, sectionBytes, textAt } from './elf-bytes.ts';
 
 /** The ELF header: `Elf64_Ehdr` or `Elf32_Ehdr` of elf(5). */
-export interface ElfHeader extends ElfFormat {
+export interface ElfHeader {
+  /** Whether its addresses have 64 bits, and not 32. */
+  readonly wide: boolean;
   readonly type: number;
   readonly machine: number;
   readonly entry: number;
   readonly segments: Table;
   readonly sections: Table;
-  /** Index of the section that has the names of sections. */
+  /** Index of the section with the names of the sections. */
   readonly names: number;
 }
 
@@ -18,28 +20,28 @@ interface Table {
   readonly count: number;
 }
 
-/** A row of the program headers, also of those that are not loaded. */
+/** A row of the program headers, of any type. */
 export interface ProgramHeader extends ElfSegment {
   readonly type: number;
   readonly align: number;
 }
 
-/** A count or an index that does not fit its 16 bits: it is in section 0. */
+/** Stands for a count or an index that does not fit 16 bits and is in section 0. */
 const IN_SECTION_0 = 0xffff;
 
-/** More than linkers make for a program: larger tables are those of object files and of core files. */
+/** Linkers write fewer for a program; object files and core files may have larger tables. */
 const MOST_SECTIONS = 2 ** 16;
 const MOST_SEGMENTS = 2 ** 12;
 const LONGEST_SECTION_NAME = 256;
 const LARGEST_SECTION_NAMES = 2 ** 22;
 
-/** Reads the ELF header, and what of it does not fit and is in section 0 (gABI, "Section Header"). */
+/** Reads the ELF header, and from section 0 the counts that do not fit in it (gABI, "Section Header"). */
 export function readHeader(source: ByteSource): ElfHeader | ElfProblem {
   const start = bytesAt(source, 0, Math.min(64, source.size));
   if ('problem' in start) return start;
-  const format = formatOf(start);
-  if ('problem' in format) return format;
-  const header = headerOf(fieldsOf(start, format), format);
+  const problem = problemOf(start);
+  if (problem) return { problem };
+  const header = headerOf(start, start[4] === CLASS_64);
   const { segments, sections, names } = header;
   const first =
     sections.count === 0 || segments.count === IN_SECTION_0 || names === IN_SECTION_0
@@ -54,23 +56,23 @@ export function readHeader(source: ByteSource): ElfHeader | ElfProblem {
   };
 }
 
-/** @param problems gets what is wrong; then there are no rows */
+/** @param problems gets a sentence when the rows cannot be read; the result is empty then */
 export function readProgramHeaders(
   source: ByteSource,
   header: ElfHeader,
   problems: string[],
 ): ProgramHeader[] {
   const size = header.wide ? 56 : 32;
-  const rows = readTable(source, header, header.segments, size, MOST_SEGMENTS);
+  const rows = readTable(source, header.wide, header.segments, size, MOST_SEGMENTS);
   if (!('problem' in rows)) return rowsOf(rows, size, (at) => programHeader(rows, at, header.wide));
   problems.push(`program headers: ${rows.problem}`);
   return [];
 }
 
-/** @param problems gets what is wrong; then there are no sections, or they have no names */
+/** @param problems gets a sentence when sections or their names cannot be read; those are missing then */
 export function readSections(source: ByteSource, header: ElfHeader, problems: string[]): ElfSection[] {
   const size = header.wide ? 64 : 40;
-  const rows = readTable(source, header, header.sections, size, MOST_SECTIONS);
+  const rows = readTable(source, header.wide, header.sections, size, MOST_SECTIONS);
   if ('problem' in rows) {
     problems.push(`section headers: ${rows.problem}`);
     return [];
@@ -80,20 +82,27 @@ export function readSections(source: ByteSource, header: ElfHeader, problems: st
   return sections.map((section) => ({ ...section, name: textAt(names, section.name, LONGEST_SECTION_NAME) }));
 }
 
-function formatOf(start: Buffer): ElfFormat | ElfProblem {
-  if (start.toString('latin1', 0, 4) !== '\x7fELF') return { problem: 'it does not begin with \\x7fELF' };
+const CLASS_32 = 1;
+const CLASS_64 = 2;
+const LITTLE_ENDIAN = 1;
+const BIG_ENDIAN = 2;
+
+/** Why these bytes are not the header of a file that we can read; undefined if they are. */
+function problemOf(start: Buffer): string | undefined {
+  if (start.toString('latin1', 0, 4) !== '\x7fELF') return 'it does not begin with \\x7fELF';
   const [bits, order] = [start[4], start[5]];
-  if ((bits !== 1 && bits !== 2) || (order !== 1 && order !== 2))
-    return { problem: `its ELF class ${bits} or byte order ${order} is unknown` };
-  if (start.length < (bits === 2 ? 64 : 52)) return { problem: 'its ELF header is cut off' };
-  return { wide: bits === 2, little: order === 1 };
+  if (order === BIG_ENDIAN) return 'it is big-endian';
+  if ((bits !== CLASS_32 && bits !== CLASS_64) || order !== LITTLE_ENDIAN)
+    return `its ELF class ${bits} or byte order ${order} is unknown`;
+  return start.length < (bits === CLASS_64 ? 64 : 52) ? 'its ELF header is cut off' : undefined;
 }
 
-function headerOf({ u16, word }: Fields, format: ElfFormat): ElfHeader {
-  const size = format.wide ? 8 : 4;
+function headerOf(start: Buffer, wide: boolean): ElfHeader {
+  const { u16, word } = fieldsOf(start, wide);
+  const size = wide ? 8 : 4;
   const small = (index: number) => u16(28 + 3 * size + 2 * index);
   return {
-    ...format,
+    wide,
     type: u16(16),
     machine: u16(18),
     entry: word(24),
@@ -105,23 +114,23 @@ function headerOf({ u16, word }: Fields, format: ElfFormat): ElfHeader {
 
 function readFirstSection(source: ByteSource, header: ElfHeader): Omit<ElfSection, 'name'> | undefined {
   const first = { ...header.sections, count: 1 };
-  const row = readTable(source, header, first, header.wide ? 64 : 40, 1);
+  const row = readTable(source, header.wide, first, header.wide ? 64 : 40, 1);
   return 'problem' in row || row.bytes.length === 0 ? undefined : sectionHeader(row, 0, header.wide);
 }
 
-/** The rows of a table one after the other; none when it has no offset, as with `e_phoff` of an object file. */
+/** Reads the rows of a table. Without an offset, such as `e_phoff` of an object file, the table is empty. */
 function readTable(
   source: ByteSource,
-  format: ElfFormat,
+  wide: boolean,
   { offset, entsize, count }: Table,
   size: number,
   most: number,
 ): Fields | ElfProblem {
-  if (offset === 0 || count === 0) return fieldsOf(Buffer.alloc(0), format);
+  if (offset === 0 || count === 0) return fieldsOf(Buffer.alloc(0), wide);
   if (entsize !== size) return { problem: `rows of ${entsize} bytes, and not of ${size}` };
   if (count > most) return { problem: `${count} rows; up to ${most} are read` };
   const bytes = bytesAt(source, offset, count * size);
-  return 'problem' in bytes ? bytes : fieldsOf(bytes, format);
+  return 'problem' in bytes ? bytes : fieldsOf(bytes, wide);
 }
 
 function rowsOf<T>({ bytes }: Fields, size: number, rowAt: (at: number) => T): T[] {
@@ -141,7 +150,7 @@ function programHeader({ u32, word }: Fields, at: number, wide: boolean): Progra
   };
 }
 
-/** Its name is still an offset in the names. */
+/** `name` is still an offset in the table of names. */
 function sectionHeader(
   { u32, word }: Fields,
   at: number,

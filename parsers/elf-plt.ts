@@ -5,18 +5,17 @@ import { type PltJump, readPltJumps } from './plt-jumps.ts';
 import { addRow, newRows } from './symbol-ranges.ts';
 import { newSymbolTable, type SymbolTable } from './symbol-table.ts';
 
-const SHT_RELA = 4;
 const LARGEST_RELOCATIONS = 2 ** 26;
-/** Characters of names beyond those of the string table: IRELATIVE entries are not named from it. */
+/** Allows for IRELATIVE entries, whose names come from elsewhere than the string table. */
 const MORE_NAMES = 2 ** 16;
 
 /**
- * Names the entries of the procedure linkage table, as `read@plt`. An entry jumps to where a slot of the global offset
- * table says, and the relocation of that slot has the symbol: so the order of entries, in which linkers differ, does
- * not matter.
+ * Names the entries of the procedure linkage table, as `read@plt`. An entry jumps to the address in a slot of the global
+ * offset table, and the relocation of that slot names the symbol. So the order of the entries, in which linkers differ,
+ * does not matter.
  *
- * @param dynamic .dynsym, which the relocations mean
- * @param functions by address: a function that is chosen at run time (IRELATIVE) has no symbol in its relocation
+ * @param dynamic .dynsym, to which the relocations refer
+ * @param functions names by address: a function chosen at run time (IRELATIVE) has no symbol in its relocation
  */
 export function readPlt(
   source: ByteSource,
@@ -39,16 +38,16 @@ export function readPlt(
   return tableOf(jumps, names, problems);
 }
 
-/** `Elf64_Rela`, `Elf64_Rel` and those of 32 bits (elf(5)). */
+/** `Elf64_Rela` of elf(5). */
 interface Relocation {
-  /** Address of what it changes. */
+  /** Address that it changes. */
   readonly slot: number;
   /** Index in .dynsym; 0 for none. */
   readonly symbol: number;
-  readonly addend: number | undefined;
+  readonly addend: number;
 }
 
-/** Those of the wanted slots. The large .rela.dyn is read only for the section that needs it. */
+/** Reads the relocations of the wanted slots. The large .rela.dyn is read only for .plt.got, which needs it. */
 function* readRelocations(
   source: ByteSource,
   elf: ElfFile,
@@ -56,29 +55,21 @@ function* readRelocations(
   problems: string[],
 ): Generator<Relocation> {
   if (slots.size === 0) return;
-  const more = elf.section('.plt.got') ? ['.rela.dyn', '.rel.dyn'] : [];
-  for (const name of ['.rela.plt', '.rel.plt', ...more]) {
+  for (const name of elf.section('.plt.got') ? ['.rela.plt', '.rela.dyn'] : ['.rela.plt']) {
     const section = elf.section(name);
     const bytes = section && sectionBytes(source, section, LARGEST_RELOCATIONS);
     if (bytes && 'problem' in bytes) problems.push(`${name}: ${bytes.problem}`);
-    else if (bytes) yield* relocationsIn(bytes, elf, section.type === SHT_RELA, slots);
+    else if (bytes) yield* relocationsIn(bytes, slots);
   }
 }
 
-function* relocationsIn(
-  bytes: Buffer,
-  elf: ElfFile,
-  withAddend: boolean,
-  slots: ReadonlySet<number>,
-): Generator<Relocation> {
-  const { u32, word } = fieldsOf(bytes, elf);
-  const size = elf.wide ? 8 : 4;
-  const rowSize = size * (withAddend ? 3 : 2);
-  for (let at = 0; at + rowSize <= bytes.length; at += rowSize) {
+const RELOCATION_BYTES = 24;
+
+function* relocationsIn(bytes: Buffer, slots: ReadonlySet<number>): Generator<Relocation> {
+  const { u32, word } = fieldsOf(bytes, true);
+  for (let at = 0; at + RELOCATION_BYTES <= bytes.length; at += RELOCATION_BYTES) {
     const slot = word(at);
-    if (!slots.has(slot)) continue;
-    const symbol = elf.wide ? u32(at + 8 + (elf.little ? 4 : 0)) : u32(at + 4) >>> 8;
-    yield { slot, symbol, addend: withAddend ? word(at + 2 * size) : undefined };
+    if (slots.has(slot)) yield { slot, symbol: u32(at + 12), addend: word(at + 16) };
   }
 }
 
@@ -89,8 +80,8 @@ function relocationName(
 ): string | undefined {
   if (symbol > 0)
     return dynamic && symbol < dynamic.count ? symbolName(dynamic, dynamic.symbol(symbol).name) : undefined;
-  const found = addend === undefined ? undefined : functions.find(addend);
-  return found?.start === addend ? found?.name : undefined;
+  const found = functions.find(addend);
+  return found?.start === addend ? found.name : undefined;
 }
 
 function tableOf(

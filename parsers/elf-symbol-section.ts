@@ -51,7 +51,7 @@ export function readSymbolSection(
   const rows = readPart(source, name, section, MOST_SYMBOLS * rowSize, problems);
   const strings = rows && readStrings(source, elf, name, section.link, problems);
   if (!strings) return undefined;
-  const fields = fieldsOf(rows, elf);
+  const fields = fieldsOf(rows, elf.wide);
   const symbolAt = elf.wide ? symbol64 : symbol32;
   return {
     name,

@@ -10,21 +10,15 @@ export interface ByteSource {
   readonly read: (offset: number, length: number) => Buffer;
 }
 
-/** What is wrong with a file. */
+/** Why a file cannot be read. */
 export interface ElfProblem {
   readonly problem: string;
 }
 
-/** How a file writes its numbers. */
-export interface ElfFormat {
-  /** In 64 bits, not in 32. */
-  readonly wide: boolean;
-  /** The lowest byte first. */
-  readonly little: boolean;
-}
-
 /** The headers of an ELF file. Its addresses are those before a loader moves it. */
-export interface ElfFile extends ElfFormat {
+export interface ElfFile {
+  /** Whether its addresses have 64 bits, and not 32. */
+  readonly wide: boolean;
   /** `e_type`, such as {@link ET_DYN}. */
   readonly type: number;
   /** `e_machine`, such as {@link EM_X86_64}. */
@@ -33,13 +27,13 @@ export interface ElfFile extends ElfFormat {
   /** Hexadecimal digits. */
   readonly buildId: string | undefined;
   readonly debugLink: DebugLink | undefined;
-  /** What is loaded into memory. A file of debug information has these rows without their content. */
+  /** Parts that are loaded into memory. A separate debug file has these rows, but not their content. */
   readonly segments: readonly ElfSegment[];
-  /** By their index, which is what `link` holds. */
+  /** By index, to which `link` refers. */
   readonly sections: readonly ElfSection[];
   /** The first one of that name. */
   readonly section: (name: string) => ElfSection | undefined;
-  /** What of the headers could not be read. */
+  /** Headers that could not be read, a sentence each. */
   readonly problems: readonly string[];
 }
 
@@ -51,9 +45,9 @@ export interface ElfSegment {
   readonly executable: boolean;
 }
 
-/** The numbers are the file's own: they may lie outside of it. Past 2^53 they are the nearest double. */
+/** A section as its header describes it: its offsets may lie outside the file. Numbers past 2^53 are the nearest double. */
 export interface ElfSection {
-  /** At most 256 bytes of it. */
+  /** The first 256 bytes of it. */
   readonly name: string;
   readonly type: number;
   readonly flags: number;
@@ -69,22 +63,21 @@ export interface ElfSection {
 export const ET_REL = 1;
 export const ET_EXEC = 2;
 export const ET_DYN = 3;
-export const EM_386 = 3;
 export const EM_ARM = 40;
 export const EM_X86_64 = 62;
 export const EM_AARCH64 = 183;
 const PT_LOAD = 1;
 const PT_NOTE = 4;
 
-/** The note of a build ID is among the first, and they are small. */
+/** The build ID is one of the first notes, and those are small. */
 const MOST_NOTES = 16;
 const LARGEST_NOTES = 2 ** 16;
 const LARGEST_DEBUG_LINK = 2 ** 12;
 
 /**
- * Reads the headers of an ELF file (elf(5); gABI, "Object Files" and "Program Loading"), of 32 or 64 bits and either
- * byte order. Never throws. A table that is broken or too large is left out and said in `problems`; without an ELF
- * header, or when it cannot be read, there is nothing.
+ * Reads the headers of an ELF file of 32 or 64 bits (elf(5); gABI, "Object Files" and "Program Loading"). Never throws.
+ * A table that is broken or too large is left out, and `problems` says so. When the file has no ELF header, cannot be
+ * read or is big-endian, the result is that one problem.
  */
 export function readElf(source: ByteSource): ElfFile | ElfProblem {
   const header = readHeader(source);
@@ -94,15 +87,14 @@ export function readElf(source: ByteSource): ElfFile | ElfProblem {
   const sections = readSections(source, header, problems);
   const byName = new Map(sections.toReversed().map((section) => [section.name, section]));
   const section = (name: string) => byName.get(name);
-  const { wide, little, type, machine, entry } = header;
+  const { wide, type, machine, entry } = header;
   return {
     wide,
-    little,
     type,
     machine,
     entry,
-    buildId: findBuildId(source, header, section('.note.gnu.build-id'), rows),
-    debugLink: findDebugLink(source, header, section('.gnu_debuglink')),
+    buildId: findBuildId(source, section('.note.gnu.build-id'), rows),
+    debugLink: findDebugLink(source, section('.gnu_debuglink')),
     segments: loadable(rows, problems),
     sections,
     section,
@@ -111,8 +103,8 @@ export function readElf(source: ByteSource): ElfFile | ElfProblem {
 }
 
 /**
- * The address that code at an offset of the file is loaded at. Ask the file that is mapped: in a file of debug
- * information the offsets mean nothing.
+ * Finds the address in the file of code at a file offset. Use the file that is mapped: in a separate debug file the
+ * offsets mean nothing.
  *
  * @returns undefined outside executable segments
  */
@@ -123,34 +115,29 @@ export function fileOffsetToVaddr(elf: Pick<ElfFile, 'segments'>, offset: number
   return segment && segment.vaddr + (offset - segment.fileOffset);
 }
 
-/** A file of debug information has the section at a place that its program headers do not know. */
+/** Looks at the section first: in a separate debug file the program headers do not point to it. */
 function findBuildId(
   source: ByteSource,
-  format: ElfFormat,
   section: ElfSection | undefined,
   rows: readonly ProgramHeader[],
 ): string | undefined {
   const ofSection = section && sectionBytes(source, section, LARGEST_NOTES);
-  const id = ofSection && !('problem' in ofSection) && buildIdIn(ofSection, format, section.align);
+  const id = ofSection && !('problem' in ofSection) && buildIdIn(ofSection, section.align);
   if (id) return id;
   for (const row of rows.filter((r) => r.type === PT_NOTE).slice(0, MOST_NOTES)) {
     const notes = bytesAt(source, row.fileOffset, Math.min(row.fileSize, LARGEST_NOTES));
-    const found = 'problem' in notes ? undefined : buildIdIn(notes, format, row.align);
+    const found = 'problem' in notes ? undefined : buildIdIn(notes, row.align);
     if (found) return found;
   }
   return undefined;
 }
 
-function findDebugLink(
-  source: ByteSource,
-  format: ElfFormat,
-  section: ElfSection | undefined,
-): DebugLink | undefined {
+function findDebugLink(source: ByteSource, section: ElfSection | undefined): DebugLink | undefined {
   const link = section && sectionBytes(source, section, LARGEST_DEBUG_LINK);
-  return link && !('problem' in link) ? debugLinkIn(link, format) : undefined;
+  return link && !('problem' in link) ? debugLinkIn(link) : undefined;
 }
 
-/** Addresses that a double cannot hold are none of a process. */
+/** Leaves out segments with addresses past 2^53, which no process has. */
 function loadable(rows: readonly ProgramHeader[], problems: string[]): ElfSegment[] {
   const loaded = rows.filter((row) => row.type === PT_LOAD);
   const kept = loaded.filter((row) =>

@@ -49,7 +49,7 @@ function readTable(
 ): { table: GoTable; text: GoText } | ElfProblem {
   const bytes = sectionBytes(source, section, LARGEST_SECTION);
   if ('problem' in bytes) return bytes;
-  const table = goTable(bytes, elf);
+  const table = goTable(bytes);
   if ('problem' in table) return table;
   const code = elf.section('.text');
   if (!code || !Number.isSafeInteger(code.addr + code.size)) return { problem: 'there is no .text' };
@@ -79,10 +79,10 @@ interface GoTable {
  * 1b23000000000000      functions; the further words depend on the form
  * ```
  */
-function goTable(bytes: Buffer, elf: ElfFile): GoTable | ElfProblem {
+function goTable(bytes: Buffer): GoTable | ElfProblem {
   const size = bytes[7];
   if ((size !== 4 && size !== 8) || bytes.length < 8 + 8 * size) return { problem: 'it has no header' };
-  const fields = fieldsOf(bytes, { wide: size === 8, little: elf.little });
+  const fields = fieldsOf(bytes, size === 8);
   const form = formOf(fields, size);
   if (!form) return { problem: `its magic number 0x${fields.u32(0).toString(16)} is unknown` };
   const { names, namesEnd, ...rest } = form;
@@ -142,7 +142,7 @@ function moduleText(source: ByteSource, elf: ElfFile, table: ElfSection): number
   const size = elf.wide ? 8 : 4;
   const bytes = section && bytesAt(source, section.offset, 23 * size);
   if (!bytes || 'problem' in bytes) return undefined;
-  const { word } = fieldsOf(bytes, elf);
+  const { word } = fieldsOf(bytes, elf.wide);
   return word(0) === table.addr ? word(22 * size) : undefined;
 }
 

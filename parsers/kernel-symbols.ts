@@ -49,8 +49,9 @@ export function parseKernelSymbols(text: string): KernelSymbols {
  */
 export function addressesOf(text: string, names: ReadonlySet<string>): Map<string, string> {
   const found = new Map<string, string>();
-  eachFunction(text, (_, at, space) => {
-    const [name] = text.slice(space + 3, endOfLine(text, space)).split('\t', 1) as [string];
+  eachFunction(text, (_, at, space, end) => {
+    const tab = text[end - 1] === ']' ? text.indexOf('\t', space) : -1;
+    const name = text.slice(space + 3, tab < 0 ? end : tab);
     if (names.has(name) && !found.has(name)) found.set(name, `0x${text.slice(at, space)}`);
   });
   return found;
@@ -72,14 +73,18 @@ function functionsOf(text: string): Functions {
   return functions;
 }
 
-/** @param visit gets the address, and where in the text the row and its first space are */
-function eachFunction(text: string, visit: (start: number, at: number, space: number) => void): void {
+/** @param visit gets the address, and where in the text the row, its first space and its end are */
+function eachFunction(
+  text: string,
+  visit: (start: number, at: number, space: number, end: number) => void,
+): void {
   for (let at = 0; at < text.length; ) {
     const space = text.indexOf(' ', at);
     if (space < 0) break;
     const start = isCode(text[space + 1]) ? numberAt(text, Math.max(at, space - DIGITS), space) : 0;
-    if (start > 0) visit(start, at, space);
-    at = endOfLine(text, space) + 1;
+    const end = endOfLine(text, space);
+    if (start > 0) visit(start, at, space, end);
+    at = end + 1;
   }
 }
 

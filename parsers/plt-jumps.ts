@@ -1,11 +1,11 @@
-import { type ByteSource, type ElfFile, EM_386, EM_AARCH64, EM_ARM, EM_X86_64 } from './elf.ts';
+import { type ByteSource, type ElfFile, EM_AARCH64, EM_X86_64 } from './elf.ts';
 import { sectionBytes } from './elf-bytes.ts';
 
 /** An entry of the procedure linkage table. */
 export interface PltJump {
   readonly start: number;
   readonly end: number;
-  /** Address of the slot that has the address of the function. */
+  /** Address of the slot that holds the address of the function. */
   readonly slot: number;
 }
 
@@ -15,7 +15,8 @@ const SHT_NOBITS = 8;
 
 /**
  * Finds the entries of .plt and, where a linker makes them, of .plt.sec (for Intel's CET), .plt.got and .iplt, by the
- * instructions of x86, ARM and AArch64. The first entry, which calls the dynamic linker, is none of them.
+ * instructions of x86_64 and AArch64. The first entry of .plt, which calls the dynamic linker, is not among them. Of a
+ * 32-bit program it finds none.
  */
 export function readPltJumps(source: ByteSource, elf: ElfFile, problems: string[]): PltJump[] {
   const entry = entryOf(elf);
@@ -31,22 +32,19 @@ export function readPltJumps(source: ByteSource, elf: ElfFile, problems: string[
   });
 }
 
-/** What entries look like on an architecture; sizes in bytes. */
+/** Describes the entries of an architecture; sizes in bytes. */
 interface Entry {
   readonly align: number;
   readonly shortest: number;
   readonly longest: number;
-  /** The slot of an entry that begins at an offset of the code, which has the address. */
+  /** Reads the slot of the entry at an offset of the code; `vaddr` is the address of that offset. */
   readonly slotAt: (code: Buffer, at: number, vaddr: number) => number | undefined;
 }
 
 function entryOf(elf: ElfFile): Entry | undefined {
-  const x86 = { align: 8, shortest: 8, longest: 16 };
-  const got = (elf.section('.got.plt') ?? elf.section('.got'))?.addr ?? 0;
-  if (elf.machine === EM_X86_64) return { ...x86, slotAt: slotX86_64 };
-  if (elf.machine === EM_386) return { ...x86, slotAt: (code, at) => slot386(code, at, got) };
+  if (!elf.wide) return undefined;
+  if (elf.machine === EM_X86_64) return { align: 8, shortest: 8, longest: 16, slotAt: slotX86_64 };
   if (elf.machine === EM_AARCH64) return { align: 4, shortest: 16, longest: 24, slotAt: slotAarch64 };
-  if (elf.machine === EM_ARM) return { align: 4, shortest: 12, longest: 16, slotAt: slotArm };
   return undefined;
 }
 
@@ -76,15 +74,7 @@ function slotX86_64(code: Buffer, at: number, vaddr: number): number | undefined
   return vaddr + (jump - at) + 6 + code.readInt32LE(jump + 2);
 }
 
-/** `ff 25` jumps by an absolute address, and `ff a3` by one relative to the global offset table. */
-function slot386(code: Buffer, at: number, got: number): number | undefined {
-  const jump = skipLandingPad(code, at);
-  if (code[jump] !== 0xff || jump + 6 > code.length) return undefined;
-  if (code[jump + 1] === 0x25) return code.readUInt32LE(jump + 2);
-  return code[jump + 1] === 0xa3 ? got + code.readInt32LE(jump + 2) : undefined;
-}
-
-/** `endbr64` or `endbr32`, and `bnd`. */
+/** Skips `endbr64` and `bnd`. */
 function skipLandingPad(code: Buffer, at: number): number {
   const pad = code[at] === 0xf3 && code[at + 1] === 0x0f && code[at + 2] === 0x1e;
   const next = pad ? at + 4 : at;
@@ -99,32 +89,10 @@ function skipLandingPad(code: Buffer, at: number): number {
  * ```
  */
 function slotAarch64(code: Buffer, at: number, vaddr: number): number | undefined {
-  const from = wordAt(code, at) === 0xd503245f ? at + 4 : at;
-  const [adrp, ldr] = [wordAt(code, from), wordAt(code, from + 4)];
+  const from = code.readUInt32LE(at) === 0xd503245f ? at + 4 : at;
+  const [adrp, ldr] = [code.readUInt32LE(from), code.readUInt32LE(from + 4)];
   if ((adrp & 0x9f00001f) >>> 0 !== 0x90000010 || (ldr & 0xffc003ff) >>> 0 !== 0xf9400211) return undefined;
   const pages = ((((adrp >>> 5) & 0x7ffff) << 13) | (((adrp >>> 29) & 3) << 11)) >> 11;
   const page = Math.floor((vaddr + from - at) / 4096) + pages;
   return page * 4096 + ((ldr >>> 10) & 0xfff) * 8;
-}
-
-/**
- * ```
- * 4778 e7fd   bx pc; b .-2             only when Thumb code calls it
- * e28fc6xx    add ip, pc, #xx << 20
- * e28ccaxx    add ip, ip, #xx << 12
- * e5bcfxxx    ldr pc, [ip, #xxx]!
- * ```
- */
-function slotArm(code: Buffer, at: number, vaddr: number): number | undefined {
-  const from = code.readUInt16LE(at) === 0x4778 ? at + 4 : at;
-  if (from + 12 > code.length) return undefined;
-  const [upper, middle, load] = [wordAt(code, from), wordAt(code, from + 4), wordAt(code, from + 8)];
-  if (upper >>> 8 !== 0xe28fc6 || middle >>> 8 !== 0xe28cca || load >>> 12 !== 0xe5bcf) return undefined;
-  const pc = vaddr + (from - at) + 8;
-  return (pc + ((upper & 0xff) << 20) + ((middle & 0xff) << 12) + (load & 0xfff)) % 2 ** 32;
-}
-
-/** An instruction of ARM: its bytes are in this order also where those of data are not. */
-function wordAt(code: Buffer, at: number): number {
-  return code.readUInt32LE(at);
 }

@@ -1,7 +1,10 @@
-import type { ElfFormat } from '../../../parsers/elf.ts';
+/** A class of ELF files: 64-bit (`wide`) or 32-bit. */
+export interface ElfClass {
+  readonly wide: boolean;
+}
 
-/** What a file of {@link buildElf} has. */
-export interface ElfParts extends ElfFormat {
+/** The parts of a file that {@link buildElf} makes. */
+export interface ElfParts extends ElfClass {
   readonly type?: number;
   readonly machine?: number;
   readonly entry?: number;
@@ -43,19 +46,18 @@ export interface SymbolParts {
 
 type Field = readonly [width: 1 | 2 | 4 | 'word', value: number];
 
-/** Numbers one after the other; a word has the size of an address. */
-export function numbers({ wide, little }: ElfFormat, ...fields: readonly Field[]): Buffer {
+/** Writes little-endian numbers; a word has the size of an address. */
+export function numbers({ wide }: ElfClass, ...fields: readonly Field[]): Buffer {
   return Buffer.concat(
     fields.map(([width, value]) => {
       const bytes = Buffer.alloc(8);
       bytes.writeBigUInt64LE(BigInt.asUintN(64, BigInt(value)));
-      const cut = bytes.subarray(0, width === 'word' ? (wide ? 8 : 4) : width);
-      return little ? cut : cut.reverse();
+      return bytes.subarray(0, width === 'word' ? (wide ? 8 : 4) : width);
     }),
   );
 }
 
-/** An ELF file: header, program headers, contents, section headers. Section 0 is added, and the names at the end. */
+/** Makes an ELF file: header, program headers, contents, section headers. It adds section 0 and, last, the names. */
 export function buildElf(parts: ElfParts): Buffer {
   const texts = stringTable(['.shstrtab', ...(parts.sections ?? []).map((section) => section.name)]);
   const sections = [...(parts.sections ?? []), { name: '.shstrtab', type: 3, content: texts.bytes }];
@@ -89,15 +91,15 @@ export function buildElf(parts: ElfParts): Buffer {
   return Buffer.concat([file, sectionZero(parts, segments.length, sections.length), ...rows]);
 }
 
-/** Texts with a NUL behind each, and the offset of each. */
+/** Texts, each ended by NUL, and the offset of each. */
 export function stringTable(texts: readonly string[]): { bytes: Buffer; at: (text: string) => number } {
   const bytes = Buffer.from(`\0${texts.map((text) => `${text}\0`).join('')}`);
   return { bytes, at: (text) => bytes.indexOf(`\0${text}\0`) + 1 };
 }
 
-/** The rows of a symbol table, with the empty one before, and their names. */
+/** The rows of a symbol table, after an empty one, and their names. */
 export function symbolTable(
-  format: ElfFormat,
+  format: ElfClass,
   symbols: readonly SymbolParts[],
 ): { rows: Buffer; names: Buffer } {
   const names = stringTable(symbols.map((symbol) => symbol.name));
@@ -105,7 +107,7 @@ export function symbolTable(
   return { rows: Buffer.concat([Buffer.alloc(format.wide ? 24 : 16), ...rows]), names: names.bytes };
 }
 
-function symbolRow(format: ElfFormat, symbol: SymbolParts, name: number): Buffer {
+function symbolRow(format: ElfClass, symbol: SymbolParts, name: number): Buffer {
   const info = (symbol.binding ?? 1) * 16 + (symbol.type ?? 2);
   const place: Field[] = [
     [1, info],
@@ -120,9 +122,9 @@ function symbolRow(format: ElfFormat, symbol: SymbolParts, name: number): Buffer
 }
 
 function fileHeader(parts: ElfParts, segments: number, sections: number, offset: number): Buffer {
-  const { wide, little, extended } = parts;
+  const { wide, extended } = parts;
   const ident = Buffer.alloc(16);
-  ident.set([0x7f, 0x45, 0x4c, 0x46, wide ? 2 : 1, little ? 1 : 2, 1]);
+  ident.set([0x7f, 0x45, 0x4c, 0x46, wide ? 2 : 1, 1, 1]);
   const size = wide ? 64 : 52;
   return Buffer.concat([
     ident,
@@ -134,7 +136,7 @@ function fileHeader(parts: ElfParts, segments: number, sections: number, offset:
 }
 
 function programHeader(
-  format: ElfFormat,
+  format: ElfClass,
   segment: SegmentParts,
   section: SectionParts,
   offset: number,
@@ -154,7 +156,7 @@ function programHeader(
 }
 
 function sectionHeader(
-  format: ElfFormat,
+  format: ElfClass,
   name: number,
   section: SectionParts,
   offset: number,

@@ -3,20 +3,18 @@ import { expect, test } from 'vitest';
 import { fileOffsetToVaddr, readElf } from '../../../parsers/elf.ts';
 import { readFunctions } from '../../../parsers/elf-symbols.ts';
 import { readGoFunctions } from '../../../parsers/gopclntab.ts';
-import { buildElf, numbers, stringTable, symbolTable } from './elf-builder.ts';
+import { buildElf, type ElfClass, numbers, stringTable, symbolTable } from './elf-builder.ts';
 import { memorySource } from './elf-files.ts';
 
 const FILES = [
-  { wide: true, little: true, machine: 62 },
-  { wide: true, little: true, machine: 183 },
-  { wide: true, little: false, machine: 183 },
-  { wide: false, little: true, machine: 3 },
-  { wide: false, little: true, machine: 40 },
-  { wide: false, little: false, machine: 8 },
+  { wide: true, machine: 62 },
+  { wide: true, machine: 183 },
+  { wide: false, machine: 3 },
+  { wide: false, machine: 40 },
 ].map(fullFile);
 
-/** One of everything that is read. */
-function fullFile(format: { wide: boolean; little: boolean; machine: number }): Buffer {
+/** Has one of everything that is read. */
+function fullFile(format: { wide: boolean; machine: number }): Buffer {
   const { wide } = format;
   const functions = Array.from({ length: 12 }, (_, i) => ({
     name: i % 3 === 0 ? `_function${i}@@V1` : `f${i}`,
@@ -35,9 +33,7 @@ function fullFile(format: { wide: boolean; little: boolean; machine: number }): 
     numbers(format, ['word', slot], ['word', symbol * (wide ? 2 ** 32 : 256) + 7], ['word', addend]);
   const plt = [
     ['ff25fadf0100 6800000000 e9e0ffffff', 'f30f1efa f2ff25eddf0100 0f1f440000'],
-    ['ff2500000400 6800000000 e9e0ffffff', 'ffa304000000 6808000000 e9d0ffffff'],
     ['f00000d0 110240f9 10020091 20021fd6', '5f2403d5 f00000d0 110640f9 10220091 20021fd6 1f2003d5'],
-    ['00c68fe2 1dca8ce2 f8ffbce5', '7847fde7 00c68fe2 1dca8ce2 ecffbce5'],
   ].flatMap((texts) => texts.map((text) => Buffer.from(text.replaceAll(' ', ''), 'hex')));
   const words = Array.from({ length: 24 }, (_, i) => (i === 0 ? 0x50000 : i === 22 ? 0x1000 : 0));
   return buildElf({
@@ -81,7 +77,7 @@ function fullFile(format: { wide: boolean; little: boolean; machine: number }): 
   });
 }
 
-function goTable(format: { wide: boolean; little: boolean }): Buffer {
+function goTable(format: ElfClass): Buffer {
   const size = format.wide ? 8 : 4;
   const names = stringTable(['main.main', 'runtime.mcall']).bytes;
   const [header, records] = [8 + 8 * size, 8 + 8 * size + names.length];
@@ -101,7 +97,7 @@ function goTable(format: { wide: boolean; little: boolean }): Buffer {
   ]);
 }
 
-/** Numbers that are at the edge of something, or beyond all. */
+/** Numbers at the edge of something, or beyond everything. */
 const NUMBERS = [
   0n,
   1n,
@@ -127,10 +123,10 @@ const NUMBERS = [
   2n ** 64n - 1n,
 ]);
 
-/** Where: a share of the file, of its header, or of the last part, in which the section headers are. */
+/** A place in the whole file, in its header, or in its last part with the section headers. */
 const place = fc.record({
   part: fc.constantFrom<readonly [number, number]>([0, 1], [0, 0.02], [0.3, 1]),
-  /** Millionths, not more often the small ones: at 0 is the magic number. */
+  /** Millionths. Without bias to small ones, because the magic number is at 0. */
   share: fc.noBias(fc.nat(999_999)),
 });
 type Place = typeof place extends fc.Arbitrary<infer T> ? T : never;
@@ -174,7 +170,6 @@ function offsetOf({ part: [from, to], share }: Place, length: number, unit: numb
 
 function changed(original: Buffer, changes: readonly Change[]): Buffer {
   let bytes = Buffer.from(original);
-  const little = bytes[5] === 1;
   for (const edit of changes) {
     const unit = edit.kind === 'number' ? Math.min(edit.width, 4) : 1;
     const at = offsetOf(edit.place, bytes.length, unit);
@@ -187,17 +182,16 @@ function changed(original: Buffer, changes: readonly Change[]): Buffer {
     } else {
       const word = Buffer.alloc(8);
       word.writeBigUInt64LE(edit.value);
-      const cut = word.subarray(0, edit.width);
-      (little ? cut : cut.reverse()).copy(bytes, at);
+      word.copy(bytes, at, 0, edit.width);
     }
   }
   return bytes;
 }
 
-/** Words of an error that nobody meant. */
+/** Words of an error that was not written for people. */
 const SURPRISE = /undefined|null|NaN|Error|not a function|is not|Cannot|Invalid|out of range|Offset/;
 
-/** Reads all there is to read. Returns how many names were found. */
+/** Reads everything. Returns how many names were found. */
 function readEverything(bytes: Buffer): number {
   const source = memorySource(bytes);
   const elf = readElf(source);
@@ -242,7 +236,7 @@ function readEverything(bytes: Buffer): number {
   return found;
 }
 
-test('whole files are read', () => {
+test('intact files are read without problems', () => {
   for (const file of FILES) {
     const elf = readElf(memorySource(file));
     if ('problem' in elf) throw new Error(elf.problem);
@@ -257,7 +251,7 @@ test('whole files are read', () => {
   }
 });
 
-test('files that are changed anywhere are no harm', { timeout: 600_000 }, () => {
+test('a file changed anywhere does no harm', { timeout: 600_000 }, () => {
   let named = 0;
   fc.assert(
     fc.property(
@@ -267,18 +261,18 @@ test('files that are changed anywhere are no harm', { timeout: 600_000 }, () => 
         if (readEverything(changed(file, changes)) > 0) named++;
       },
     ),
-    { numRuns: 60_000 },
+    { numRuns: 20_000 },
   );
-  // Otherwise the changes would only have been tried on the first check of the header.
-  expect(named).toBeGreaterThan(20_000);
+  // Otherwise most changes would have tested only the first check of the header.
+  expect(named).toBeGreaterThan(7000);
 });
 
-test('each cut of a file is no harm', { timeout: 600_000 }, () => {
+test('a file cut off anywhere does no harm', { timeout: 600_000 }, () => {
   for (const file of FILES)
     for (let length = 0; length < file.length; length++) readEverything(file.subarray(0, length));
 });
 
-test('bytes are no harm', { timeout: 600_000 }, () => {
+test('random bytes do no harm', { timeout: 600_000 }, () => {
   const header = FILES[0] as Buffer;
   fc.assert(
     fc.property(
@@ -292,7 +286,7 @@ test('bytes are no harm', { timeout: 600_000 }, () => {
   );
 });
 
-test('a source that fails, or says less than it has, is no harm', { timeout: 600_000 }, () => {
+test('a source that fails, or returns too little, does no harm', { timeout: 600_000 }, () => {
   for (const file of FILES)
     for (let good = 0; good < 40; good++)
       for (const failure of [

@@ -2,7 +2,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { type ElfFile, ET_DYN, ET_EXEC, fileOffsetToVaddr, readElf } from '../../../parsers/elf.ts';
-import { buildElf, type ElfParts, numbers } from './elf-builder.ts';
+import { buildElf, type ElfClass, type ElfParts, numbers } from './elf-builder.ts';
 import {
   compile,
   elfOf,
@@ -15,10 +15,8 @@ import {
 } from './elf-files.ts';
 
 const FORMATS = [
-  { name: '64 bits, little endian', wide: true, little: true },
-  { name: '64 bits, big endian', wide: true, little: false },
-  { name: '32 bits, little endian', wide: false, little: true },
-  { name: '32 bits, big endian', wide: false, little: false },
+  { name: '64 bits', wide: true },
+  { name: '32 bits', wide: false },
 ];
 const PROGRAM = 'int main(void) { return 0; }\n';
 
@@ -46,7 +44,6 @@ describe.each(FORMATS)('$name', (format) => {
     const elf = elfOf(memorySource(buildElf(parts)));
     expect(elf).toMatchObject({
       wide: format.wide,
-      little: format.little,
       type: ET_EXEC,
       machine: 183,
       entry: 0x10010,
@@ -62,7 +59,7 @@ describe.each(FORMATS)('$name', (format) => {
     expect(elf.section('.data')).toBeUndefined();
   });
 
-  test('what is loaded, and where', () => {
+  test('the segments, and the address of a file offset', () => {
     const elf = elfOf(memorySource(buildElf(parts)));
     const { offset } = elf.section('.text') as { offset: number };
     expect(elf.segments).toEqual([
@@ -76,13 +73,13 @@ describe.each(FORMATS)('$name', (format) => {
     expect(fileOffsetToVaddr(elf, elf.section('.strtab')?.offset ?? 0)).toBeUndefined();
   });
 
-  test('which build it is, and where its symbols are', () => {
+  test('the build ID and the debug link', () => {
     const elf = elfOf(memorySource(buildElf(parts)));
     expect(elf.buildId).toBe('0123456789abcdef');
     expect(elf.debugLink).toEqual({ name: 'prog.debug', crc: 0x12345678 });
   });
 
-  test('the build is known without sections', () => {
+  test('the build ID is found without sections', () => {
     const file = buildElf(parts);
     const offsetOfSections = format.wide ? 40 : 32;
     file.fill(0, offsetOfSections, offsetOfSections + (format.wide ? 8 : 4));
@@ -90,7 +87,7 @@ describe.each(FORMATS)('$name', (format) => {
     expect(elf).toMatchObject({ sections: [], problems: [], buildId: '0123456789abcdef' });
   });
 
-  test('large counts are in section 0', () => {
+  test('large counts are read from section 0', () => {
     const [plain, extended] = [parts, { ...parts, extended: true }].map((p) =>
       elfOf(memorySource(buildElf(p))),
     ) as [ElfFile, ElfFile];
@@ -99,7 +96,7 @@ describe.each(FORMATS)('$name', (format) => {
     expect(extended.segments).toEqual(plain.segments);
   });
 
-  test('tables that are cut off are problems', () => {
+  test('a table that is cut off is a problem', () => {
     const file = buildElf(parts);
     const elf = elfOf(memorySource(file.subarray(0, file.length - 1)));
     expect(elf.problems).toEqual([
@@ -111,31 +108,34 @@ describe.each(FORMATS)('$name', (format) => {
 });
 
 describe('a debug link', () => {
-  const little = { wide: true, little: true };
+  const wide = { wide: true };
   const linkOf = (content: Buffer) =>
-    elfOf(memorySource(buildElf({ ...little, sections: [{ name: '.gnu_debuglink', type: 1, content }] })))
+    elfOf(memorySource(buildElf({ ...wide, sections: [{ name: '.gnu_debuglink', type: 1, content }] })))
       .debugLink;
 
-  test.each(['../secret', '/etc/passwd', '.', '..', '', 'a'.repeat(256)])('%j is none', (name) => {
-    expect(linkOf(debugLink(little, name))).toBeUndefined();
-  });
+  test.each(['../secret', '/etc/passwd', '.', '..', '', 'a'.repeat(256)])(
+    'the name %j is ignored',
+    (name) => {
+      expect(linkOf(debugLink(wide, name))).toBeUndefined();
+    },
+  );
 
-  test.each([0, 3, 10, 11])('without its end, after %i bytes, is none', (length) => {
-    expect(linkOf(debugLink(little, 'a.debug').subarray(0, length))).toBeUndefined();
+  test.each([0, 3, 10, 11])('cut off after %i bytes is ignored', (length) => {
+    expect(linkOf(debugLink(wide, 'a.debug').subarray(0, length))).toBeUndefined();
   });
 });
 
 describe('a build ID', () => {
-  const little = { wide: true, little: true };
+  const wide = { wide: true };
   const idOf = (content: Buffer, align = 4) =>
     elfOf(
       memorySource(
-        buildElf({ ...little, sections: [{ name: '.note.gnu.build-id', type: 7, content, align }] }),
+        buildElf({ ...wide, sections: [{ name: '.note.gnu.build-id', type: 7, content, align }] }),
       ),
     ).buildId;
   const note = (name: string, type: number, content: Buffer, unit = 4) =>
     Buffer.concat([
-      numbers(little, [4, name.length], [4, content.length], [4, type]),
+      numbers(wide, [4, name.length], [4, content.length], [4, type]),
       padded(Buffer.from(name), unit, 12),
       padded(content, unit),
     ]);
@@ -158,13 +158,13 @@ describe('a build ID', () => {
     ['of another name', note('FOO\0', 3, id)],
     ['empty', note('GNU\0', 3, Buffer.alloc(0))],
     ['too long', note('GNU\0', 3, Buffer.alloc(65))],
-    ['of a huge size', numbers(little, [4, 0xffffffff], [4, 0xffffffff], [4, 3])],
-  ])('that is %s is none', (_, bytes) => {
+    ['of a huge size', numbers(wide, [4, 0xffffffff], [4, 0xffffffff], [4, 3])],
+  ])('that is %s is ignored', (_, bytes) => {
     expect(idOf(bytes)).toBeUndefined();
   });
 });
 
-describe('what is no ELF file', () => {
+describe('a file without a readable ELF header', () => {
   test.each([
     ['', 'it does not begin with \\x7fELF'],
     [
@@ -178,14 +178,20 @@ describe('what is no ELF file', () => {
     expect(readElf(memorySource(Buffer.from(text, 'latin1')))).toEqual({ problem });
   });
 
-  test('because it cannot be read', () => {
+  test('a big-endian file has no headers, and a problem says why', () => {
+    const bytes = buildElf({ wide: true });
+    bytes[5] = 2;
+    expect(readElf(memorySource(bytes))).toEqual({ problem: 'it is big-endian' });
+  });
+
+  test('a file that cannot be read', () => {
     const read = () => {
       throw new Error('EIO: i/o error, read');
     };
     expect(readElf({ size: 1000, read })).toEqual({ problem: 'EIO: i/o error, read' });
   });
 
-  test('because it became shorter', () => {
+  test('a file that became shorter', () => {
     expect(readElf({ size: 1000, read: () => Buffer.alloc(10) })).toEqual({
       problem: 'it ends at 10 and not at 1000',
     });
@@ -193,10 +199,9 @@ describe('what is no ELF file', () => {
 });
 
 describe('huge numbers', () => {
-  const file = () =>
-    buildElf({ wide: true, little: true, sections: [{ name: '.a', type: 1, content: Buffer.alloc(8) }] });
+  const file = () => buildElf({ wide: true, sections: [{ name: '.a', type: 1, content: Buffer.alloc(8) }] });
 
-  test('a table is not read for its count', () => {
+  test('a table with a huge count is not read', () => {
     const bytes = file();
     bytes.writeUInt16LE(0, 60);
     bytes.writeBigUInt64LE(2n ** 63n, Number(bytes.readBigUInt64LE(40)) + 32);
@@ -211,31 +216,36 @@ describe('huge numbers', () => {
   test('a segment past 2^53 is left out', () => {
     const section = { name: '.text', type: 1, flags: 6, addr: 2 ** 60, content: Buffer.alloc(8) };
     const segments = [{ type: 1, flags: 5, section: '.text' }];
-    const elf = elfOf(memorySource(buildElf({ wide: true, little: true, sections: [section], segments })));
+    const elf = elfOf(memorySource(buildElf({ wide: true, sections: [section], segments })));
     expect(elf).toMatchObject({ segments: [], problems: ['program headers: 1 segments lie beyond 2^53'] });
   });
 });
 
-describe.skipIf(!has('gcc', 'readelf', 'objcopy', 'ldd'))('the files of this system', () => {
-  test.each(['the program', 'its C library', 'node', 'an object file'])('%s: as readelf says', (which) => {
-    const program = compile(PROGRAM);
-    const path = {
-      'the program': program,
-      'its C library': library(program, 'libc'),
-      node: process.execPath,
-      'an object file': compile(PROGRAM, ['-c']),
-    }[which] as string;
-    const source = fileSource(path);
-    const elf = elfOf(source);
-    expect(elf.problems).toEqual([]);
-    expect(elf.sections.map(sectionRow)).toEqual(readelfSections(path));
-    expect(elf.segments.map(segmentRow)).toEqual(readelfSegments(path));
-    expect(elf.buildId).toBe(/Build ID: (\w+)/.exec(output('readelf', ['-nW', path]))?.[1]);
-    expect(elf.entry).toBe(Number(/Entry point address: +(\w+)/.exec(output('readelf', ['-hW', path]))?.[1]));
-    expect(source.reads.bytes).toBeLessThan(20_000);
-  });
+describe.skipIf(!has('gcc', 'readelf', 'objcopy', 'ldd'))('files of this system', () => {
+  test.each(['the program', 'its C library', 'node', 'an object file'])(
+    '%s has the headers that readelf prints',
+    (which) => {
+      const program = compile(PROGRAM);
+      const path = {
+        'the program': program,
+        'its C library': library(program, 'libc'),
+        node: process.execPath,
+        'an object file': compile(PROGRAM, ['-c']),
+      }[which] as string;
+      const source = fileSource(path);
+      const elf = elfOf(source);
+      expect(elf.problems).toEqual([]);
+      expect(elf.sections.map(sectionRow)).toEqual(readelfSections(path));
+      expect(elf.segments.map(segmentRow)).toEqual(readelfSegments(path));
+      expect(elf.buildId).toBe(/Build ID: (\w+)/.exec(output('readelf', ['-nW', path]))?.[1]);
+      expect(elf.entry).toBe(
+        Number(/Entry point address: +(\w+)/.exec(output('readelf', ['-hW', path]))?.[1]),
+      );
+      expect(source.reads.bytes).toBeLessThan(20_000);
+    },
+  );
 
-  test('a program of debug information, and the link to it', () => {
+  test('a separate debug file, and the link to it', () => {
     const [program, folder] = [compile(PROGRAM, ['-g', '-Wl,--build-id']), temporaryFolder()];
     const debug = join(folder, 'program.debug');
     output('objcopy', ['--only-keep-debug', program, debug]);
@@ -253,7 +263,7 @@ describe.skipIf(!has('gcc', 'readelf', 'objcopy', 'ldd'))('the files of this sys
     ['-no-pie', ET_EXEC],
     ['-pie', ET_DYN],
     ['-static', ET_EXEC],
-  ])('%s: the address of an offset is that of its code', (option, type) => {
+  ])('%s: the address of a file offset is that of its code', (option, type) => {
     const path = compile(PROGRAM, [option]);
     const elf = elfOf(fileSource(path));
     const text = elf.section('.text') as { offset: number; addr: number };
@@ -261,7 +271,7 @@ describe.skipIf(!has('gcc', 'readelf', 'objcopy', 'ldd'))('the files of this sys
     expect(fileOffsetToVaddr(elf, text.offset + 5)).toBe(text.addr + 5);
   });
 
-  test('a section that a caller decompresses', () => {
+  test('a section that the caller decompresses', () => {
     const [program, content] = [compile(PROGRAM), join(temporaryFolder(), 'content')];
     writeFileSync(content, 'xz data');
     output('objcopy', [`--add-section=.gnu_debugdata=${content}`, program]);
@@ -273,7 +283,7 @@ describe.skipIf(!has('gcc', 'readelf', 'objcopy', 'ldd'))('the files of this sys
   });
 });
 
-function buildIdNote(format: { wide: boolean; little: boolean }): Buffer {
+function buildIdNote(format: ElfClass): Buffer {
   return Buffer.concat([
     numbers(format, [4, 4], [4, 8], [4, 3]),
     Buffer.from('GNU\0'),
@@ -281,11 +291,11 @@ function buildIdNote(format: { wide: boolean; little: boolean }): Buffer {
   ]);
 }
 
-function debugLink(format: { wide: boolean; little: boolean }, name: string): Buffer {
+function debugLink(format: ElfClass, name: string): Buffer {
   return Buffer.concat([padded(Buffer.from(`${name}\0`), 4), numbers(format, [4, 0x12345678])]);
 }
 
-/** @param before bytes that stand before it */
+/** @param before how many bytes precede it */
 function padded(bytes: Buffer, unit: number, before = 0): Buffer {
   const length = Math.ceil((before + bytes.length) / unit) * unit - before;
   return Buffer.concat([bytes, Buffer.alloc(length - bytes.length)]);
