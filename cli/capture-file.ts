@@ -15,7 +15,9 @@ import {
 import type { Ending, Facts } from '../metrics/facts.ts';
 import type { IdleMatch } from '../metrics/idle.ts';
 import { type AddressSpaces, encodeSpace, encodeSpaces } from '../metrics/mappings.ts';
-import { keepingSymbols, noSymbols } from '../metrics/symbols.ts';
+import { assembleProfile } from '../metrics/profile.ts';
+import type { Profile } from '../metrics/schema.ts';
+import { keepingSymbols, keptSymbols, noSymbols } from '../metrics/symbols.ts';
 import { openOutput, type Sink } from './output.ts';
 import { VERSION } from './version.ts';
 
@@ -134,6 +136,12 @@ function packed(sink: Sink) {
     sink.close();
   };
   return { write, flush, close, bytes: () => bytes, failure: () => failure };
+}
+
+/** The profile of a capture, judged by the idle functions of its run unless others are given. */
+export function capturedProfile(capture: Capture, idleMatch?: readonly IdleMatch[]): Profile {
+  const { recording, facts, ending, symbols, idle } = capture;
+  return assembleProfile(recording, facts, ending, keptSymbols(symbols), idleMatch ?? idle);
 }
 
 /**

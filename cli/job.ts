@@ -7,16 +7,17 @@ import { UsageError } from '../bt/errors.ts';
 import { newSymbolCache, type SymbolCache, symbolCacheDirectory } from '../bt/symbols/symbol-cache.ts';
 import type { Unwinder } from '../bt/unwinder.ts';
 import type { IdleMatch } from '../metrics/idle.ts';
+import type { Profile } from '../metrics/schema.ts';
 import type { CaptureFile } from './capture-file.ts';
-import type { SummaryLook } from './formats/summary/summary-page.ts';
+import type { Format, Rendered, ResultLook, SampleWriter } from './formats/format.ts';
+import { FORMATS } from './formats/registry.ts';
 import type { ProfileOptions } from './options.ts';
 import { openOutput, type Sink, stderr } from './output.ts';
 import { planOf } from './plan.ts';
-import { type Renderer, rendererOf, summaryLook } from './render.ts';
-import { type Format, formatOf } from './result-options.ts';
+import { formatOf, resultLook } from './render.ts';
 import { VERSION } from './version.ts';
 
-/** What the three commands share. */
+/** A run, attach or system command that is ready to start. */
 export interface Job {
   readonly plan: Plan;
   readonly format: Format;
@@ -27,25 +28,26 @@ export interface Job {
   readonly symbolCache: SymbolCache | undefined;
   readonly selfMeasure: boolean;
   readonly idle: readonly IdleMatch[];
-  readonly render: Renderer;
-  /** How a summary looks on that descriptor; none when it goes to a file. */
-  readonly look: (fd?: number) => SummaryLook;
+  readonly render: (profile: Profile, look: ResultLook) => Rendered | Promise<Rendered>;
+  /** Writes samples, if the format has them. */
+  readonly samples: SampleWriter | undefined;
+  /** How a page looks on that descriptor; undefined for a file. */
+  readonly look: (fd?: number) => ResultLook;
   readonly host: Awaited<ReturnType<typeof requireHost>>;
-  /** The file of --output; none when the result goes to a standard stream. */
+  /** The file of --output; undefined when the result goes to a standard stream. */
   readonly file: Sink | undefined;
   /** The file of --capture. */
   readonly capture: CaptureFile | undefined;
-  /** Whether a terminal is told how long it takes. */
+  /** Whether to show the elapsed time on a terminal. */
   readonly progress: boolean;
-  /** Tells the user something on stderr. */
+  /** Prints a message on stderr, except with --quiet. */
   readonly say: (text: string) => void;
   readonly debug: (text: string) => void;
 }
 
-/** Everything that can be refused is refused here, before anything is started. */
+/** Checks the options and the host, before anything is started. */
 export async function prepare(kind: Subject['kind'], options: ProfileOptions): Promise<Job> {
   const format = formatOf(options);
-  const render = rendererOf(options);
   const plan = planOf(options);
   refuseMisfits(kind, options, plan, format);
   const { bpftrace, output, capture } = options;
@@ -59,23 +61,25 @@ export async function prepare(kind: Subject['kind'], options: ProfileOptions): P
     symbolCache: openSymbolCache(options.symbolCache),
     selfMeasure: options.selfMeasure,
     idle: options.idleMatch ?? [],
-    render,
-    look: (fd) => summaryLook(options, fd),
+    render: (profile, look) => format.render(profile, options, look),
+    samples: await format.samples?.(),
+    look: (fd) => resultLook(options, fd),
     host,
     file: output === undefined ? undefined : openOutput(output),
     capture: capture === undefined ? undefined : (await import('./capture-file.ts')).openCapture(capture),
-    progress: !options.quiet && !options.debug && (format !== 'jsonl' || options.output !== undefined),
+    progress: !options.quiet && !options.debug && (!format.samples || options.output !== undefined),
     say: (text) => options.quiet || stderr.write(`btprof: ${text}\n`),
     debug: (text) => options.debug && stderr.write(`btprof: ${text}\n`),
   };
 }
 
-/** Options that do not go together. */
+/** Refuses options that do not go together. */
 function refuseMisfits(kind: Subject['kind'], options: ProfileOptions, plan: Plan, format: Format): void {
   const { output, capture, unwind } = options;
-  if (plan.intervalMs !== undefined && format !== 'jsonl' && capture === undefined) {
+  const sampled = FORMATS.filter(({ samples }) => samples).map(({ name }) => `--format ${name}`);
+  if (plan.intervalMs !== undefined && !format.samples && capture === undefined) {
     throw new UsageError(
-      '--interval needs --format jsonl or --capture: the other formats have one result.',
+      `--interval needs ${sampled.join(' or ')} or --capture: the other formats have a single result.`,
       undefined,
       2,
     );
@@ -85,13 +89,13 @@ function refuseMisfits(kind: Subject['kind'], options: ProfileOptions, plan: Pla
   }
   if (unwind === 'dwarf' && kind === 'system') {
     throw new UsageError(
-      'system cannot unwind by DWARF: bpftrace has to be told each process.',
+      'system cannot use --unwind dwarf: bpftrace needs to know each process in advance.',
       undefined,
       2,
     );
   }
   if (unwind !== 'fp' && kind === 'run' && plan.intervalMs !== undefined) {
-    throw new UsageError('--interval and --unwind do not go together under run.', undefined, 2);
+    throw new UsageError('run cannot combine --interval with --unwind dwarf or auto.', undefined, 2);
   }
   if (output !== undefined && capture !== undefined && resolve(output) === resolve(capture)) {
     throw new UsageError('--output and --capture name the same file.', undefined, 2);
@@ -103,7 +107,7 @@ function openSymbolCache(wanted: boolean): SymbolCache | undefined {
   return directory === undefined ? undefined : newSymbolCache(directory);
 }
 
-/** What `collect` needs of it. */
+/** The part of a job that `collect` takes. */
 export function collectOptions({
   plan,
   host,

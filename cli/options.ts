@@ -1,78 +1,91 @@
 import { resolve } from 'node:path';
-import { type Command, InvalidArgumentError, Option } from 'commander';
+import { InvalidArgumentError, type Option } from 'commander';
 import { MOST_ENTRIES } from '../bt/limits.ts';
-import { DEFAULT_PROFILERS, PROFILER_NAMES } from '../bt/profilers/names.ts';
 import { UNWINDERS, type Unwinder } from '../bt/unwinder.ts';
 import { parseTimeNs } from '../metrics/units.ts';
-import { addResultOptions, type ResultOptions } from './result-options.ts';
+import type { Choices } from './commands/command.ts';
+import { option } from './format-options.ts';
+import { type ResultOptions, resultOptions } from './result-options.ts';
 
-/** The options of run, attach and system, as commander leaves them. */
-export interface ProfileOptions extends ResultOptions {
-  /** All of them when none are named. */
-  readonly profilers?: string[];
-  readonly duration?: number;
+/** The options that say what is measured, as commander leaves them. */
+export interface PlanOptions {
   readonly interval?: number;
   readonly minBlock: number;
   readonly follow: boolean;
   readonly stacks: boolean;
   readonly stackDepth: number;
-  readonly unwind: Unwinder;
   readonly syscallTimes?: boolean;
+  readonly bpftrace: string;
+  readonly debug?: boolean;
+}
+
+/** All options of run, attach and system. */
+export interface ProfileOptions extends PlanOptions, ResultOptions {
+  /** The default ones when none are named. */
+  readonly profilers?: string[];
+  readonly duration?: number;
+  readonly unwind: Unwinder;
   readonly lines?: boolean;
   readonly symbolCache: boolean;
   readonly selfMeasure: boolean;
   readonly mapEntries?: number;
-  readonly bpftrace: string;
   readonly capture?: string;
   readonly quiet?: boolean;
-  readonly debug?: boolean;
 }
 
-/** Adds the options that say what is measured; `script` has them too. */
-export function addPlanOptions(command: Command): Command {
-  return command
-    .option(
+/** The options that say what is measured. `script` has only these. */
+export function planOptions({ formats }: Choices): Option[] {
+  const sampled = formats.filter(({ samples }) => samples).map(({ name }) => name);
+  return [
+    option(
       '-i, --interval <time>',
-      'print totals every TIME (with --format jsonl: a sample)',
-      atLeast(10, 'ms'),
-    )
-    .option('--min-block <time>', 'leave out waits shorter than TIME', parseTime, 0)
-    .option(
+      `print totals every TIME; --format ${sampled.join(' or ')} prints them as samples`,
+    ).argParser(atLeast(10, 'ms')),
+    option('--min-block <time>', 'ignore waits shorter than TIME').argParser(parseTime).default(0),
+    option(
       '--syscall-times',
-      'also errors, times and waits of each system call, for 3 to 4 times the cost of a call',
-    )
-    .option('--no-follow', 'leave children alone')
-    .option('--no-stacks', 'times and counts only')
-    .option('--stack-depth <n>', 'frames per stack, 1 to 127', parseDepth, 127)
-    .option('--bpftrace <path>', 'which bpftrace', parseCommand, 'bpftrace')
-    .option('--debug', 'show the bpftrace program, what bpftrace says, and the steps taken');
+      'also measure errors, duration and waits of each system call; each call then costs 3 to 4 times as much',
+    ),
+    option('--no-follow', 'do not follow child processes'),
+    option('--no-stacks', 'do not collect stacks'),
+    option('--stack-depth <n>', 'maximum frames per stack, 1 to 127').argParser(parseDepth).default(127),
+    bpftraceOption(),
+    option('--debug', 'print the bpftrace program, the messages of bpftrace, and each step'),
+  ];
 }
 
-/** Adds all options of run, attach and system. */
-export function addProfileOptions(command: Command): Command {
-  addPlanOptions(
-    command
-      .option(
-        '-p, --profilers <list>',
-        `comma-separated, of ${PROFILER_NAMES.join(', ')} (default: ${DEFAULT_PROFILERS.join(',')})`,
-        parseList,
-      )
-      .option('-d, --duration <time>', 'stop after TIME, such as 10s, 500ms, 2m', atLeast(1, 'ms')),
-  );
-  command.addOption(
-    new Option(
+/** All options of run, attach and system. */
+export function profileOptions(choices: Choices): Option[] {
+  const { names, defaults } = choices.profilers;
+  return [
+    option(
+      '-p, --profilers <list>',
+      `profilers to run, comma-separated: ${names.join(', ')} (default: ${defaults.join(',')})`,
+    ).argParser(parseList),
+    option('-d, --duration <time>', 'stop after TIME, such as 10s, 500ms or 2m').argParser(atLeast(1, 'ms')),
+    ...planOptions(choices),
+    option(
       '--unwind <how>',
-      'user stacks, by frame pointers, or by DWARF with bpftrace 0.26 on x86_64; auto: as needed',
+      'how to unwind user stacks: fp (frame pointers), dwarf (bpftrace 0.26 or newer, x86_64), or auto',
     )
       .choices(UNWINDERS)
       .default('fp'),
-  );
-  command.option('--lines', 'also file, line and inlined functions, from debug information');
-  command.option('--no-self-measure', 'leave out what btprof itself costs');
-  command.option('--no-symbol-cache', 'read all symbols anew, and keep none');
-  command.option('--map-entries <n>', 'room of each kernel map (default: by memory)', parseMapEntries);
-  command.option('--capture <file>', "also keep all that 'btprof report' and 'btprof diff' need");
-  return addResultOptions(command).option('-q, --quiet', 'say nothing but the result and errors');
+    option('--lines', 'show source files, lines and inlined functions; needs debug information'),
+    option('--no-self-measure', 'do not measure the overhead of btprof'),
+    option('--no-symbol-cache', 'do not use the symbol cache on disk'),
+    option('--map-entries <n>', 'maximum entries per BPF map (default: depends on memory)').argParser(
+      parseMapEntries,
+    ),
+    option('--capture <file>', "also save the run to FILE, for 'btprof report' and 'btprof diff'"),
+    ...resultOptions(choices),
+    option('-q, --quiet', 'print only the result and errors'),
+  ];
+}
+
+export function bpftraceOption(): Option {
+  return option('--bpftrace <path>', 'bpftrace executable to use')
+    .argParser(parseCommand)
+    .default('bpftrace');
 }
 
 /** A time such as `10s`, in ns. */
@@ -105,8 +118,8 @@ function parseDepth(text: string): number {
   return n;
 }
 
-/** A path is that of the current directory, wherever the command runs. */
-export function parseCommand(text: string): string {
+/** Makes a path absolute, because the command may run in another directory. */
+function parseCommand(text: string): string {
   return text.includes('/') ? resolve(text) : text;
 }
 
@@ -116,10 +129,4 @@ function parseMapEntries(text: string): number {
     throw new InvalidArgumentError(`Give a number from 1 to ${MOST_ENTRIES}.`);
   }
   return n;
-}
-
-/** A process id of the command line. */
-export function parsePid(text: string, earlier: number[] = []): number[] {
-  if (!/^[1-9]\d{0,9}$/.test(text)) throw new InvalidArgumentError('Give process ids, such as 1234.');
-  return [...earlier, Number(text)];
 }

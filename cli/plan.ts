@@ -1,15 +1,15 @@
 import type { Plan } from '../bt/compose.ts';
 import { DEFAULT_PROFILERS } from '../bt/profilers/names.ts';
 import { selectProfilers } from '../bt/profilers/registry.ts';
-import type { ProfileOptions } from './options.ts';
+import type { PlanOptions, ProfileOptions } from './options.ts';
 
 /**
- * What is to be measured.
+ * Makes the plan of what to measure.
  *
  * @throws UsageError on an unknown profiler
  */
 export function planOf(
-  options: ProfileOptions,
+  options: PlanOptions & Partial<ProfileOptions>,
   profilers: readonly string[] = options.profilers ?? DEFAULT_PROFILERS,
 ): Plan {
   return {

@@ -1,61 +1,25 @@
 import { isatty } from 'node:tty';
 import { UsageError } from '../bt/errors.ts';
-import type { Profile } from '../metrics/schema.ts';
-import { stacksOf } from '../metrics/timed-stacks.ts';
-import { jsonLine, jsonView } from './formats/json.ts';
-import type { SummaryLook } from './formats/summary/summary-page.ts';
-import { type Format, formatOf, type ResultOptions } from './result-options.ts';
+import { chosenFormat } from './format-options.ts';
+import type { Format, ResultLook } from './formats/format.ts';
+import { FORMATS } from './formats/registry.ts';
+import type { ResultOptions } from './result-options.ts';
 import { lookOf } from './terminal.ts';
 
-/** Makes the bytes of a result. */
-export type Renderer = (profile: Profile, look: SummaryLook) => Promise<string | Uint8Array>;
-
 /**
- * How the result is to look, as the options have it.
+ * The format that the options ask for.
  *
- * @throws UsageError when a terminal would get what is no text
+ * @throws UsageError when binary data would go to a terminal
  */
-export function rendererOf(options: ResultOptions): Renderer {
-  const format = formatOf(options);
-  if (format === 'pprof' && options.output === undefined && isatty(1)) {
-    throw new UsageError('pprof is no text for a terminal.', 'Type: -o FILE', 2);
+export function formatOf(options: ResultOptions): Format {
+  const format = chosenFormat(FORMATS, options);
+  if (format.isBinary && options.output === undefined && isatty(1)) {
+    throw new UsageError(`refusing to write binary ${format.name} to a terminal.`, 'Type: -o FILE', 2);
   }
-  return async (profile, look) => RENDERERS[format](profile, options, look);
+  return format;
 }
 
-/** How a summary looks on that descriptor; none when it goes to a file. */
-export function summaryLook({ ascii, verbose, idle }: ResultOptions, fd?: number): SummaryLook {
+/** How a page looks on that descriptor; undefined for a file. */
+export function resultLook({ ascii, verbose, idle }: ResultOptions, fd?: number): ResultLook {
   return { ...lookOf(fd, ascii), verbose: verbose ?? false, idle };
 }
-
-type Render = (
-  profile: Profile,
-  options: ResultOptions,
-  look: SummaryLook,
-) => string | Promise<string | Uint8Array>;
-
-/** What is asked for is loaded then: the target waits for what is loaded before. */
-const RENDERERS: Readonly<Record<Format, Render>> = {
-  summary: async (profile, _, look) => {
-    const { summaryView } = await import('./formats/summary/summary-page.ts');
-    return summaryView(profile, look);
-  },
-  json: jsonView,
-  jsonl: jsonLine,
-  folded: async (profile, { root = [] }) => {
-    const { foldedView } = await import('./formats/folded/folded-stacks.ts');
-    return foldedView(stacksOf(profile), root);
-  },
-  flamegraph: async (profile) => {
-    const { flamegraphPage } = await import('./formats/flamegraph/flamegraph-page.ts');
-    return flamegraphPage(profile);
-  },
-  speedscope: async (profile) => {
-    const { speedscopeView } = await import('./formats/speedscope/speedscope-file.ts');
-    return speedscopeView(profile);
-  },
-  pprof: async (profile) => {
-    const { pprofView } = await import('./formats/pprof/pprof-profile.ts');
-    return pprofView(profile);
-  },
-};

@@ -56,11 +56,8 @@ function isCapture(bytes: Buffer): boolean {
 
 async function readCaptured(path: string): Promise<Profile> {
   if (path === '-') throw failure(path, 'is a capture, which has to be a file', 'Give its name.');
-  const [{ readCapture }, { profileOf }] = await Promise.all([
-    import('./capture-file.ts'),
-    import('./report.ts'),
-  ]);
-  return profileOf(await readCapture(path));
+  const { capturedProfile, readCapture } = await import('./capture-file.ts');
+  return capturedProfile(await readCapture(path));
 }
 
 function textOf(path: string, bytes: Buffer): string {

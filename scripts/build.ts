@@ -1,9 +1,8 @@
 /** Bundles the command into dist/btprof.mjs: one file, no node_modules needed. */
 import { chmodSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { brotliCompressSync } from 'node:zlib';
-import { type BuildOptions, build, type Plugin } from 'esbuild';
+import { type BuildOptions, build, type OnResolveResult, type Plugin } from 'esbuild';
 import { flamegraphClientPlugin } from './flamegraph-client.ts';
 
 const COMMON = {
@@ -16,18 +15,18 @@ const COMMON = {
   alias: { 'node:process': './cli/node-process.cjs' },
 } satisfies BuildOptions;
 
-/** What both pieces have to share: errors are told apart by their classes, and bpftrace is asked for its version once. */
-const SHARED = ['bt/errors.ts', 'bt/driver/version-question.ts'].map((path) =>
-  fileURLToPath(new URL(`../${path}`, import.meta.url)),
-);
+/** Modules that both pieces must share: errors are recognised by class, and bpftrace is asked for its version once. */
+const SHARED = ['bt/errors.ts', 'bt/driver/version-question.ts'].map((path) => resolve(path));
+const ENTRY = 'cli/main.ts';
 
 const outfile = 'dist/btprof.mjs';
+const late = await lateModules();
 await build({
   ...COMMON,
-  entryPoints: ['cli/main.ts'],
+  entryPoints: [ENTRY],
   outfile,
   format: 'esm',
-  plugins: [packedCommandsPlugin()],
+  plugins: [packedPlugin(late)],
   // Bundled CommonJS packages ask for Node's own modules by require.
   banner: {
     js: "#!/usr/bin/env node\nimport { createRequire as __createRequire } from 'node:module';\nconst require = __createRequire(import.meta.url);",
@@ -35,27 +34,57 @@ await build({
 });
 chmodSync(outfile, 0o755);
 
-/**
- * In place of `import('./commands.ts')` comes all that it leads to as one compressed string, which is unpacked and compiled
- * when a command runs: Node would look through all of that code at every start.
- */
-function packedCommandsPlugin(): Plugin {
+/** The modules that the start imports late, with `import()`: the actions of the commands, and what renders the formats. */
+async function lateModules(): Promise<string[]> {
+  const found = new Set<string>();
+  const collect = onLateImport((path) => {
+    found.add(path);
+    return { external: true };
+  });
+  await build({ ...COMMON, entryPoints: [ENTRY], write: false, format: 'esm', plugins: [collect] });
+  return [...found].sort();
+}
+
+function onLateImport(resolveTo: (path: string) => OnResolveResult): Plugin {
   return {
-    name: 'packed-commands',
-    setup({ onResolve, onLoad }) {
-      onResolve({ filter: /^\.\/commands\.ts$/ }, ({ path }) => ({ path, namespace: 'packed' }));
+    name: 'late-imports',
+    setup({ onResolve }) {
+      onResolve({ filter: /^\.{1,2}\// }, ({ kind, path, resolveDir }) =>
+        kind === 'dynamic-import' ? resolveTo(resolve(resolveDir, path)) : undefined,
+      );
+    },
+  };
+}
+
+/**
+ * Packs the late modules, with everything that they import, into one compressed string. It is unpacked and compiled when
+ * the first of them is imported: without this, Node would parse all of that code at every start.
+ */
+function packedPlugin(modules: readonly string[]): Plugin {
+  const toPiece = onLateImport((path) => ({ path: `${modules.indexOf(path)}`, namespace: 'late' }));
+  return {
+    name: 'packed',
+    setup(build) {
+      toPiece.setup(build);
+      const { onResolve, onLoad } = build;
+      onLoad({ filter: /.*/, namespace: 'late' }, ({ path }) => ({
+        contents: `module.exports = require('packed').modules[${path}]();`,
+      }));
+      onResolve({ filter: /^packed$/ }, ({ path }) => ({ path, namespace: 'packed' }));
       onLoad({ filter: /.*/, namespace: 'packed' }, async () => ({
-        contents: unpacker(await bundledCommands()),
+        contents: unpacker(await bundled(modules)),
         resolveDir: '.',
       }));
     },
   };
 }
 
-async function bundledCommands(): Promise<string> {
+/** One CommonJS module that exports a function for each of the modules, which loads it. */
+async function bundled(modules: readonly string[]): Promise<string> {
+  const loaders = modules.map((path) => `() => require(${JSON.stringify(path)})`);
   const { outputFiles } = await build({
     ...COMMON,
-    entryPoints: ['cli/commands.ts'],
+    stdin: { contents: `module.exports = [${loaders}];`, resolveDir: '.' },
     write: false,
     format: 'cjs',
     plugins: [sharedPlugin(), englishOnlyPlugin(), flamegraphClientPlugin()],
@@ -76,7 +105,7 @@ function unpacker(code: string): string {
     const shared = [${shared}];
     const load = (name) => (name.startsWith('shared:') ? shared[name.slice(7)] : require(name));
     compileFunction(code, ['module', 'require'], { filename: 'btprof' })(module, load);
-    export const { profile, report, diff, script, doctor, demo } = module.exports;`;
+    export const modules = module.exports;`;
 }
 
 /** Leaves the shared modules out of a piece, which asks for them by number. */

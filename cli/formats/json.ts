@@ -1,18 +1,16 @@
-import type { Facts } from '../../metrics/facts.ts';
-import { metadataOf } from '../../metrics/profile.ts';
-import type { MetadataLine, Profile, Sample } from '../../metrics/schema.ts';
+import type { Format } from './format.ts';
 
-/** The whole result, indented, as one JSON document. */
-export function jsonView(profile: Profile): string {
-  return `${JSON.stringify(profile, null, 2)}\n`;
-}
+export const json: Format = {
+  name: 'json',
+  summary: 'the whole result as one document',
+  hasFlag: true,
+  render: indented,
+  renderDiff: async ({ sides, gates }) => {
+    const { diffOf } = await import('../../metrics/diff.ts');
+    return indented(diffOf(sides, gates));
+  },
+};
 
-/** One line of a jsonl result. */
-export function jsonLine(value: MetadataLine | Sample | Profile): string {
-  return `${JSON.stringify(value)}\n`;
-}
-
-/** The first line of a jsonl result. */
-export function metadataLine(facts: Facts): MetadataLine {
-  return { kind: 'metadata', schema: 'btprof/1', ...metadataOf(facts) };
+function indented(result: object): string {
+  return `${JSON.stringify(result, null, 2)}\n`;
 }

@@ -91,7 +91,7 @@ describe.concurrent('attach', () => {
     await new Promise((resolve) => setTimeout(resolve, 300));
     const file = temporaryFile('p.json');
     const collecting = execa(BTPROF, ['attach', '--json', '-o', file, String(pid)]);
-    await said(collecting.stderr, 'Ctrl-C ends it');
+    await said(collecting.stderr, 'Ctrl-C to stop');
     process.kill(pid, 'SIGCONT');
     await collecting;
     const { ebpf } = validProfile(readFileSync(file, 'utf8'));

@@ -33,7 +33,7 @@ describe.concurrent('a failure is a sentence with the value seen, the next thing
     ],
     ['an unknown option of attach', ['attach', '--nope', '1'], 2, /unknown option '--nope'/],
     ['an unknown command', ['rum'], 2, /unknown command 'rum'\n\(Did you mean run\?\)/],
-    ['no process id', ['attach', 'nginx'], 2, /'nginx'.*process ids, such as 1234/],
+    ['no process id', ['attach', 'nginx'], 2, /'nginx'.*process IDs, such as 1234/],
     [
       'an unknown profiler',
       ['run', '-p', 'offcpu,cpu', 'true'],
@@ -227,7 +227,7 @@ describe('doctor', () => {
   test('exits with 1 where it cannot, and says what mends it', async () => {
     const { status, stdout } = await btprof(['doctor', '--bpftrace', '/no/bpftrace']);
     expect(status).toBe(1);
-    expect(stdout).toMatch(/failed +bpftrace .*\n +mend it: btprof doctor --bpftrace PATH/);
+    expect(stdout).toMatch(/failed +bpftrace .*\n +fix: btprof doctor --bpftrace PATH/);
     expect(stdout).toMatch(/cannot profile yet/);
   });
 });

@@ -114,14 +114,14 @@ describe.concurrent('Ctrl-C on a terminal', () => {
     const script = 'trap "" INT; sleep 6; exit 7';
     const { status, screen } = await onTerminal([INTERRUPT], ['run', ...readyThen(script)]);
     expect(status).toBe(7);
-    expect(screen).toMatch(/threads still off the CPU at the end.*goes on; waiting for it to end/s);
+    expect(screen).toMatch(/threads still off the CPU at the end.*is still running; waiting for it/s);
   });
 
   test('twice stops at once', async () => {
     const steps: Step[] = [INTERRUPT, ['', 0.3, 'interrupt']];
     const { status, screen } = await onTerminal(steps, ['run', ...readyThen('trap "" INT; sleep 61.06')]);
     expect(status).toBe(130);
-    expect(screen).toMatch(/stopped at once, without a result/);
+    expect(screen).toMatch(/aborted, no result/);
     expect(screen).not.toMatch(/Off-CPU/);
     await expectNoneWith('61.06');
   });
@@ -142,7 +142,7 @@ describe.concurrent('Ctrl-C on a terminal', () => {
   test('ends attach and system with the result and status 0', async () => {
     const { status, screen } = await onTerminal([['collecting', 0.5, 'interrupt']], ['system']);
     expect(status).toBe(0);
-    expect(screen).toMatch(/collecting; Ctrl-C ends it\n.*btprof: the whole machine\n/s);
+    expect(screen).toMatch(/collecting; press Ctrl-C to stop\n.*btprof: the whole machine\n/s);
   });
 });
 

@@ -188,7 +188,7 @@ interface KernelMapInfo {
 async function whileAttached(args: readonly string[]) {
   const sleeper = execa('sleep', ['30'], { reject: false });
   const running = execa(BTPROF, ['attach', '--debug', ...args, String(sleeper.pid)], { reject: false });
-  const text = await said(running.stderr, 'Ctrl-C ends it');
+  const text = await said(running.stderr, 'Ctrl-C to stop');
   const { stdout } = await execa('pgrep', ['-x', '-P', String(running.pid), 'bpftrace']);
   const found = { maps: mapsOf(Number(stdout)), buffers: perfBuffers(Number(stdout)) };
   running.kill('SIGINT');

@@ -1,8 +1,6 @@
 import { frameMark, frameName, type StackFrame, type TimedStack } from '../../../metrics/timed-stacks.ts';
 
-/** What may stand before the frames of a stack. */
-export const ROOTS = ['process', 'thread', 'reason'] as const;
-export type Root = (typeof ROOTS)[number];
+import type { Root } from './roots.ts';
 
 /**
  * Folded stacks, as stackcollapse-perf.pl writes them: `frame;frame;frame NS`, root first, a line for each distinct stack,

@@ -1,7 +1,7 @@
 import type { Account } from '../../../metrics/schema.ts';
 import { formatNs, formatShare, plural } from '../../../metrics/units.ts';
 import { bar, coloursOf, type Look, padEnd, wrap } from '../../page.ts';
-import type { IdleView } from '../../result-options.ts';
+import type { IdleView } from '../format.ts';
 
 /** Columns of the longest bar. */
 const BAR = 40;

@@ -4,11 +4,8 @@ import { REASONS } from '../../../metrics/reasons.ts';
 import type { Diff } from '../../../metrics/schema.ts';
 import { formatCount, formatSignedNs, plural } from '../../../metrics/units.ts';
 import { clip, coloursOf, type Look, padEnd, printable, printPage, table, wrap } from '../../page.ts';
+import type { DiffLook } from '../format.ts';
 import { asCount, type Format, range, relativeChange, signed } from './change.ts';
-
-export interface DiffLook extends Look {
-  readonly verbose: boolean;
-}
 
 /** A row of a table. */
 interface Row {

@@ -4,15 +4,10 @@ import type { Frame, Offcpu, Syscalls } from '../../../metrics/ebpf-schema.ts';
 import { REASONS } from '../../../metrics/reasons.ts';
 import type { Profile } from '../../../metrics/schema.ts';
 import { formatCount, formatNs, formatShare, plural } from '../../../metrics/units.ts';
-import { clip, coloursOf, type Look, padEnd, printable, printPage, table, wrap } from '../../page.ts';
-import type { IdleView } from '../../result-options.ts';
+import { clip, coloursOf, padEnd, printable, printPage, table, wrap } from '../../page.ts';
+import type { ResultLook } from '../format.ts';
 import { accountBlock } from './account-block.ts';
 import { qualityBlock } from './quality-block.ts';
-
-export interface SummaryLook extends Look {
-  readonly verbose: boolean;
-  readonly idle: IdleView;
-}
 
 type StackRow = Offcpu['stacks'][number];
 
@@ -40,7 +35,7 @@ const VERBOSE: Rows = { waits: 20, threads: 20, calls: 20, stacks: 5, hints: Inf
 const SCREEN = 40;
 
 /** One screen for people: what holds it up, where the time went, waiting for what, who, calling what. */
-export function summaryView(profile: Profile, look: SummaryLook): string {
+export function summaryView(profile: Profile, look: ResultLook): string {
   if (look.verbose) return pageOf(profile, VERBOSE, look);
   let page = '';
   for (const rows of BRIEF) {
@@ -50,7 +45,7 @@ export function summaryView(profile: Profile, look: SummaryLook): string {
   return page;
 }
 
-function pageOf(profile: Profile, rows: Rows, look: SummaryLook): string {
+function pageOf(profile: Profile, rows: Rows, look: ResultLook): string {
   const { offcpu, syscalls } = profile.ebpf;
   const blocks = [
     headBlock(profile, look),
@@ -65,7 +60,7 @@ function pageOf(profile: Profile, rows: Rows, look: SummaryLook): string {
   );
 }
 
-function headBlock({ metadata, ebpf }: Profile, look: SummaryLook): string[] {
+function headBlock({ metadata, ebpf }: Profile, look: ResultLook): string[] {
   const { bold } = coloursOf(look);
   const what = {
     run: metadata.cmd.map(printable).join(' '),
@@ -86,7 +81,7 @@ function headBlock({ metadata, ebpf }: Profile, look: SummaryLook): string[] {
   ];
 }
 
-function offcpuBlocks(offcpu: Offcpu, rows: Rows, look: SummaryLook): string[][] {
+function offcpuBlocks(offcpu: Offcpu, rows: Rows, look: ResultLook): string[][] {
   if (offcpu.total_events === 0 && offcpu.still_blocked.length === 0) return [['Off-CPU: no wait ended']];
   const { bold } = coloursOf(look);
   const head = `Off-CPU: ${formatNs(offcpu.total_time_ns)} in ${plural(offcpu.total_events, 'wait')}`;
@@ -119,11 +114,11 @@ function idleLine({ idle, still_blocked }: Offcpu): string[] {
 }
 
 /** The rows that the tables are about. */
-function shown<T extends { idle: unknown }>(rows: readonly T[], { idle }: SummaryLook): T[] {
+function shown<T extends { idle: unknown }>(rows: readonly T[], { idle }: ResultLook): T[] {
   return idle === 'show' ? [...rows] : busy(rows);
 }
 
-function waitsTable(offcpu: Offcpu, rows: Rows, look: SummaryLook): string[] {
+function waitsTable(offcpu: Offcpu, rows: Rows, look: ResultLook): string[] {
   const stacks = shown(offcpu.stacks, look);
   const total = look.idle === 'hide' ? offcpu.total_time_ns - offcpu.idle.time_ns : offcpu.total_time_ns;
   const chains = callChains(offcpu.frames);
@@ -171,7 +166,7 @@ function stackLines(row: StackRow, index: number, frames: readonly Frame[]): str
 }
 
 /** Threads by their time within work, with what they waited for mostly. */
-function threadsTable(offcpu: Offcpu, most: number, look: SummaryLook): string[] {
+function threadsTable(offcpu: Offcpu, most: number, look: ResultLook): string[] {
   const threads = threadSums(shown(offcpu.stacks, look));
   const { textOf } = callChains(offcpu.frames);
   const rows = threads.slice(0, most).map(({ key, time, waits, longest }) => {
@@ -200,7 +195,7 @@ function threadSums(stacks: readonly StackRow[]) {
     .sort((a, b) => b.time - a.time);
 }
 
-function stillBlock(offcpu: Offcpu, most: number, look: SummaryLook): string[] {
+function stillBlock(offcpu: Offcpu, most: number, look: ResultLook): string[] {
   const all = shown(offcpu.still_blocked, look);
   const { textOf } = callChains(offcpu.frames);
   const rows = all.slice(0, most).map((wait) => {
@@ -213,7 +208,7 @@ function stillBlock(offcpu: Offcpu, most: number, look: SummaryLook): string[] {
   return table(['for', title], rows, look);
 }
 
-function syscallBlock(syscalls: Syscalls, most: number, look: SummaryLook): string[] {
+function syscallBlock(syscalls: Syscalls, most: number, look: ResultLook): string[] {
   const { analysis, compat_32bit: compat } = syscalls;
   const rate = `${formatCount(Math.round(analysis.syscall_rate_per_sec))}/s`;
   const categories = Object.entries(syscalls.by_category)
@@ -234,7 +229,7 @@ function syscallBlock(syscalls: Syscalls, most: number, look: SummaryLook): stri
 const CATEGORIES = 5;
 
 /** The most frequent calls, or, where they were timed, those that took longest. */
-function callsTable(syscalls: Syscalls, most: number, look: SummaryLook): string[] {
+function callsTable(syscalls: Syscalls, most: number, look: ResultLook): string[] {
   const all = Object.entries(syscalls.by_syscall);
   if (all.length === 0) return [];
   const title = `name${ofAll(most, all.length)}`;

@@ -5,8 +5,7 @@ import { gunzipSync, gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { BtprofError } from '../../../bt/errors.ts';
-import { openCapture, readCapture } from '../../../cli/capture-file.ts';
-import { profileOf } from '../../../cli/report.ts';
+import { capturedProfile, openCapture, readCapture } from '../../../cli/capture-file.ts';
 import { assembleProfile } from '../../../metrics/profile.ts';
 import { profileSchema } from '../../../metrics/schema.ts';
 import { recordLine } from '../../../parsers/recording.ts';
@@ -40,7 +39,7 @@ test('a capture that was written gives the profile of its run, and has its bytes
     warnings: [],
     failure: undefined,
   });
-  expect(profileOf(await readCapture(FILE))).toEqual(sleepProfile());
+  expect(capturedProfile(await readCapture(FILE))).toEqual(sleepProfile());
 });
 
 test('only its owner can read it', () => {
@@ -57,7 +56,7 @@ test('beyond its bound it has no prints of intervals, which is said, and its end
   const path = join(DIRECTORY, 'bounded.btprof');
   const { warnings } = writeCapture(path, lines, 2 ** 18);
   expect(warnings).toEqual(['the capture has reached 0.25 MiB: 2 prints at intervals are not in it']);
-  const { ebpf } = profileOf(await readCapture(path));
+  const { ebpf } = capturedProfile(await readCapture(path));
   expect(ebpf).toEqual(sleepProfile().ebpf);
 });
 
@@ -110,7 +109,7 @@ test('one that breaks off anywhere is read up to there', { timeout: 60_000 }, as
       continue;
     }
     read++;
-    const profile = profileSchema.parse(profileOf(capture));
+    const profile = profileSchema.parse(capturedProfile(capture));
     if (!profile.metadata.incomplete) expect(profile).toEqual(sleepProfile());
   }
   expect(read).toBeGreaterThan(20);
@@ -151,7 +150,7 @@ test('1,000 mutated captures are read, or refused with a sentence', { timeout: 1
       const bytes = packed ? edits.reduce(apply, readFileSync(FILE)) : gzipSync(edits.reduce(apply, text));
       writeFileSync(path, bytes);
       try {
-        profileSchema.parse(profileOf(await readCapture(path)));
+        profileSchema.parse(capturedProfile(await readCapture(path)));
       } catch (error) {
         if (!(error instanceof BtprofError)) throw error;
         refused++;

@@ -1,14 +1,18 @@
 import { Command, InvalidArgumentError } from 'commander';
 import { describe, expect, test } from 'vitest';
 import { UsageError } from '../../../bt/errors.ts';
-import { addProfileOptions, type ProfileOptions, parsePid } from '../../../cli/options.ts';
+import { DEFAULT_PROFILERS, PROFILER_NAMES } from '../../../bt/profilers/names.ts';
+import { parsePid } from '../../../cli/commands/attach.ts';
+import { FORMATS } from '../../../cli/formats/registry.ts';
+import { type ProfileOptions, profileOptions } from '../../../cli/options.ts';
 import { planOf } from '../../../cli/plan.ts';
 import { parseIdleMatch } from '../../../cli/result-options.ts';
 
+const CHOICES = { profilers: { names: PROFILER_NAMES, defaults: DEFAULT_PROFILERS }, formats: FORMATS };
+
 function parse(...words: string[]): ProfileOptions {
-  const command = addProfileOptions(
-    new Command().exitOverride().configureOutput({ writeErr: () => undefined }),
-  );
+  const command = new Command().exitOverride().configureOutput({ writeErr: () => undefined });
+  for (const option of profileOptions(CHOICES)) command.addOption(option);
   return command.parse(words, { from: 'user' }).opts<ProfileOptions>();
 }
 

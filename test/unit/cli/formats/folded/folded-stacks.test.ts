@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { foldedStack, foldedView, ROOTS } from '../../../../../cli/formats/folded/folded-stacks.ts';
+import { foldedStack, foldedView } from '../../../../../cli/formats/folded/folded-stacks.ts';
+import { ROOTS } from '../../../../../cli/formats/folded/roots.ts';
 import { stacksOf } from '../../../../../metrics/timed-stacks.ts';
 import { recorded } from '../../../metrics/recorded-profiles.ts';
 import { constructedProfile, HOSTILE_NAMES } from '../constructed-profile.ts';

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { type SummaryLook, summaryView as view } from '../../../../../cli/formats/summary/summary-page.ts';
+import type { ResultLook } from '../../../../../cli/formats/format.ts';
+import { summaryView as view } from '../../../../../cli/formats/summary/summary-page.ts';
 import type { Offcpu, Syscalls } from '../../../../../metrics/ebpf-schema.ts';
 import type { Profile } from '../../../../../metrics/schema.ts';
 import { sleepProfile } from '../../../sleep-recording.ts';
@@ -8,9 +9,9 @@ const SLEEP = sleepProfile();
 const OFFCPU = SLEEP.ebpf.offcpu as Offcpu;
 const SYSCALLS = SLEEP.ebpf.syscalls as Syscalls;
 
-const PLAIN: SummaryLook = { columns: 100, colours: false, ascii: false, verbose: false, idle: 'fold' };
+const PLAIN: ResultLook = { columns: 100, colours: false, ascii: false, verbose: false, idle: 'fold' };
 
-function summaryView(profile: Profile, look: Partial<SummaryLook> = {}): string {
+function summaryView(profile: Profile, look: Partial<ResultLook> = {}): string {
   return view(profile, { ...PLAIN, ...look });
 }
 

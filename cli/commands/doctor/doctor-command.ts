@@ -1,10 +1,11 @@
-import { checkHost } from '../bt/driver/checks.ts';
-import type { Tracer } from '../bt/driver/tracer.ts';
-import type { Doctor, DoctorCheck } from '../metrics/schema.ts';
-import { stdout } from './output.ts';
+import { checkHost } from '../../../bt/driver/checks.ts';
+import type { Tracer } from '../../../bt/driver/tracer.ts';
+import type { Doctor, DoctorCheck } from '../../../metrics/schema.ts';
+import { stdout } from '../../output.ts';
+import type { DoctorOptions } from '../doctor.ts';
 
-/** `btprof doctor`: status 0 when this host can profile, 1 when it cannot. */
-export async function doctorCommand(options: { json?: boolean; bpftrace: string }): Promise<number> {
+/** `btprof doctor`; returns status 0 if this host can profile, otherwise 1. */
+export async function doctorCommand(options: DoctorOptions): Promise<number> {
   let tracer: Tracer | undefined;
   process.once('exit', () => tracer?.kill());
   for (const [signal, status] of [
@@ -30,8 +31,5 @@ function doctorView({ ok, checks }: Doctor): string {
 
 function checkLines({ name, status, detail, fix }: DoctorCheck, width: number): string[] {
   const indent = ' '.repeat(9 + width + 2);
-  return [
-    `${status.padEnd(8)} ${name.padEnd(width)}  ${detail}`,
-    ...(fix ? [`${indent}mend it: ${fix}`] : []),
-  ];
+  return [`${status.padEnd(8)} ${name.padEnd(width)}  ${detail}`, ...(fix ? [`${indent}fix: ${fix}`] : [])];
 }

@@ -1,14 +1,17 @@
-import { UsageError } from '../bt/errors.ts';
-import { diffOf, diffStacks, type Run, type Sides } from '../metrics/diff.ts';
-import { type Gate, judgeGate, parseGate } from '../metrics/gates.ts';
-import type { DiffFormat, DiffOptions } from './diff-options.ts';
-import { diffView, gatesView } from './formats/summary/diff-page.ts';
-import { openOutput, stderr, stdout } from './output.ts';
-import { readResult } from './result-file.ts';
-import { lookOf } from './terminal.ts';
+import { UsageError } from '../../../bt/errors.ts';
+import type { Run } from '../../../metrics/diff.ts';
+import { type Gate, judgeGate, parseGate } from '../../../metrics/gates.ts';
+import { chosenFormat, diffFormats } from '../../format-options.ts';
+import type { GatedDiff, Rendered } from '../../formats/format.ts';
+import { FORMATS } from '../../formats/registry.ts';
+import { gatesView } from '../../formats/summary/diff-page.ts';
+import { openOutput, stderr, stdout } from '../../output.ts';
+import { readResult } from '../../result-file.ts';
+import { lookOf } from '../../terminal.ts';
+import type { DiffOptions } from '../diff.ts';
 
 /**
- * `btprof diff`.
+ * Runs `btprof diff`.
  *
  * @param files those of BEFORE first
  * @returns the exit status: 1 when a gate was crossed
@@ -21,8 +24,7 @@ export async function diffCommand(files: readonly string[], options: DiffOptions
   for (const file of files) runs.push({ file, profile: await readResult(file) });
   const sides = { before: runs.slice(0, count), after: runs.slice(count) };
   const results = gates.map((gate) => judgeGate(gate, sides));
-  const diff = { sides, gates: results };
-  sink.write(await VIEWS[options.json ? 'json' : options.format](diff, options));
+  sink.write(await render({ sides, gates: results }, options));
   sink.close();
   stderr.write(gateLines(gates, results, files.length > 2, options));
   return results.some(({ crossed }) => crossed) ? 1 : 0;
@@ -45,32 +47,17 @@ function countBefore(files: readonly string[], runs: number | undefined): number
   return runs ?? 1;
 }
 
-interface Judged {
-  readonly sides: Sides;
-  readonly gates: readonly ReturnType<typeof judgeGate>[];
+async function render(diff: GatedDiff, options: DiffOptions): Promise<Rendered> {
+  const { output, ascii, verbose } = options;
+  const look = lookOf(output === undefined ? 1 : undefined, ascii);
+  const format = chosenFormat(diffFormats(FORMATS), options);
+  return format.renderDiff?.(diff, { ...look, verbose: verbose ?? false }) ?? '';
 }
 
-const VIEWS: Readonly<Record<DiffFormat, (diff: Judged, options: DiffOptions) => string | Promise<string>>> =
-  {
-    summary: ({ sides, gates }, { ascii, verbose, output }) => {
-      const look = lookOf(output === undefined ? 1 : undefined, ascii);
-      return diffView(diffOf(sides, gates), { ...look, verbose: verbose ?? false });
-    },
-    json: ({ sides, gates }) => `${JSON.stringify(diffOf(sides, gates), null, 2)}\n`,
-    folded: async ({ sides }) => {
-      const { diffFoldedView } = await import('./formats/folded/diff-folded.ts');
-      return diffFoldedView(diffStacks(sides));
-    },
-    flamegraph: async ({ sides }) => {
-      const { diffFlamegraph } = await import('./formats/flamegraph/diff-flamegraph.ts');
-      return diffFlamegraph(sides);
-    },
-  };
-
-/** They go to stderr, so that the result on stdout stays what it is in every format. */
+/** Gates go to stderr, so that stdout has only the result in every format. */
 function gateLines(
   gates: readonly Gate[],
-  results: Judged['gates'],
+  results: GatedDiff['gates'],
   several: boolean,
   { ascii }: DiffOptions,
 ): string {

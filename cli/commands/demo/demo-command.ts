@@ -1,12 +1,12 @@
 import { constants, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { BtprofError, UsageError } from '../bt/errors.ts';
-import { unpackProgram } from '../bt/native/unpack.ts';
-import { BINARIES } from './demo/program.ts';
-import { WORKLOADS, type Workload } from './demo/workloads.ts';
-import type { ProfileOptions } from './options.ts';
-import { stderr, stdout } from './output.ts';
-import { runCommand } from './profile.ts';
+import { BtprofError, UsageError } from '../../../bt/errors.ts';
+import { unpackProgram } from '../../../bt/native/unpack.ts';
+import { BINARIES } from '../../demo/program.ts';
+import { WORKLOADS, type Workload } from '../../demo/workloads.ts';
+import type { ProfileOptions } from '../../options.ts';
+import { stderr, stdout } from '../../output.ts';
+import { runCommand } from '../run/run-command.ts';
 
 /**
  * `btprof demo`: lists the demo programs, or profiles one of them as `btprof run` would, and says how to read that.

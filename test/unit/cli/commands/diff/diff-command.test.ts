@@ -2,16 +2,17 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
-import { UsageError } from '../../../bt/errors.ts';
-import { diffCommand } from '../../../cli/diff.ts';
-import type { DiffOptions } from '../../../cli/diff-options.ts';
-import { type DiffLook, diffView } from '../../../cli/formats/summary/diff-page.ts';
-import { stderr, stdout } from '../../../cli/output.ts';
-import { diffOf } from '../../../metrics/diff.ts';
-import type { Profile } from '../../../metrics/schema.ts';
-import { formatNs } from '../../../metrics/units.ts';
-import { recorded, runOf } from '../metrics/recorded-profiles.ts';
-import { expectValid } from '../published-schema.ts';
+import { UsageError } from '../../../../../bt/errors.ts';
+import { diffCommand } from '../../../../../cli/commands/diff/diff-command.ts';
+import type { DiffOptions } from '../../../../../cli/commands/diff.ts';
+import type { DiffLook } from '../../../../../cli/formats/format.ts';
+import { diffView } from '../../../../../cli/formats/summary/diff-page.ts';
+import { stderr, stdout } from '../../../../../cli/output.ts';
+import { diffOf } from '../../../../../metrics/diff.ts';
+import type { Profile } from '../../../../../metrics/schema.ts';
+import { formatNs } from '../../../../../metrics/units.ts';
+import { recorded, runOf } from '../../../metrics/recorded-profiles.ts';
+import { expectValid } from '../../../published-schema.ts';
 
 const OLD = recorded('0.17', 'sleepers');
 const NEW = recorded('0.27', 'sleepers');
@@ -79,7 +80,7 @@ function timeInSleep({ ebpf: { offcpu } }: Profile): number {
 
 describe('formats', () => {
   test('json is one document of the published schema, with the gates', async () => {
-    expect(await diff('old new', { json: true, failIf: ['lock>1ms', 'disk>+1%'] })).toBe(1);
+    expect(await diff('old new', { format: 'json', failIf: ['lock>1ms', 'disk>+1%'] })).toBe(1);
     expectValid(JSON.parse(out));
     expect(JSON.parse(out).gates).toMatchObject([
       { gate: 'lock>1ms', crossed: true },
@@ -89,7 +90,7 @@ describe('formats', () => {
   });
 
   test('json of several runs', async () => {
-    await diff('old new old demo demo', { runs: 3, json: true });
+    await diff('old new old demo demo', { runs: 3, format: 'json' });
     expectValid(JSON.parse(out));
     expect(JSON.parse(out)).toMatchObject({ kind: 'diff', before: [{}, {}, {}], after: [{}, {}] });
   });

@@ -1,0 +1,10 @@
+import { finish, perform } from '../../collection.ts';
+import { prepare } from '../../job.ts';
+import type { ProfileOptions } from '../../options.ts';
+
+/** `btprof system`; returns the exit status. */
+export async function systemCommand(options: ProfileOptions): Promise<number> {
+  const job = await prepare('system', options);
+  const { collection } = await perform(job, { kind: 'system' });
+  return finish(job, collection);
+}

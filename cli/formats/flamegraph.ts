@@ -1,0 +1,14 @@
+import type { Format } from './format.ts';
+
+export const flamegraph: Format = {
+  name: 'flamegraph',
+  summary: 'an interactive flame graph: one HTML file, no network',
+  render: async (profile) => {
+    const { flamegraphPage } = await import('./flamegraph/flamegraph-page.ts');
+    return flamegraphPage(profile);
+  },
+  renderDiff: async ({ sides }) => {
+    const { diffFlamegraph } = await import('./flamegraph/diff-flamegraph.ts');
+    return diffFlamegraph(sides);
+  },
+};

@@ -1,0 +1,36 @@
+import { InvalidArgumentError, Option } from 'commander';
+import type { Root } from './folded/roots.ts';
+import { ROOTS } from './folded/roots.ts';
+import type { Format } from './format.ts';
+
+export const folded: Format<{ readonly root?: readonly Root[] }> = {
+  name: 'folded',
+  summary: 'one stack and its ns a line, for flamegraph.pl and inferno',
+  options: [
+    new Option('--root <list>', `put these in front of folded stacks: ${ROOTS.join(', ')}`).argParser(
+      parseRoots,
+    ),
+  ],
+  render: async (profile, { root = [] }) => {
+    const [{ stacksOf }, { foldedView }] = await Promise.all([
+      import('../../metrics/timed-stacks.ts'),
+      import('./folded/folded-stacks.ts'),
+    ]);
+    return foldedView(stacksOf(profile), root);
+  },
+  renderDiff: async ({ sides }) => {
+    const [{ diffStacks }, { diffFoldedView }] = await Promise.all([
+      import('../../metrics/diff.ts'),
+      import('./folded/diff-folded.ts'),
+    ]);
+    return diffFoldedView(diffStacks(sides));
+  },
+};
+
+function parseRoots(text: string): Root[] {
+  const names = text.split(',').map((name) => name.trim());
+  const unknown = names.find((name) => !ROOTS.some((root) => root === name));
+  if (unknown !== undefined)
+    throw new InvalidArgumentError(`${JSON.stringify(unknown)} is not one of ${ROOTS.join(', ')}.`);
+  return names as Root[];
+}

@@ -1,0 +1,22 @@
+import type { MetadataLine } from '../../metrics/schema.ts';
+import type { Format, SampleWriter } from './format.ts';
+
+export const jsonl: Format = {
+  name: 'jsonl',
+  summary: 'one object a line: metadata, a sample every --interval, the result',
+  samples: loadSampleWriter,
+  render: line,
+};
+
+async function loadSampleWriter(): Promise<SampleWriter> {
+  const { metadataOf } = await import('../../metrics/profile.ts');
+  return {
+    begin: (facts) =>
+      line({ kind: 'metadata', schema: 'btprof/1', ...metadataOf(facts) } satisfies MetadataLine),
+    sample: line,
+  };
+}
+
+function line(value: object): string {
+  return `${JSON.stringify(value)}\n`;
+}
