@@ -2,14 +2,14 @@ import { NumberTable } from '../parsers/number-table.ts';
 
 const FNV_PRIME = 0x01000193;
 
-/** A number of 32 bits that equal lists of numbers share (FNV-1a). Keys of text would take longer than all else about a stack. */
+/** A 32-bit hash of a list of numbers (FNV-1a). Text as keys would cost more than all the rest of handling a stack. */
 export function hashOf(numbers: readonly number[], begin = 0): number {
   let hash = begin;
   for (const number of numbers) hash = Math.imul(hash ^ number, FNV_PRIME);
   return hash;
 }
 
-/** As `hashOf`, of the UTF-16 units of a text. */
+/** The same hash for a text, of its UTF-16 units. */
 export function hashOfText(text: string): number {
   let hash = 0;
   for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), FNV_PRIME);
@@ -20,14 +20,14 @@ export function sameNumbers(a: readonly number[], b: readonly number[]): boolean
   return a.length === b.length && a.every((number, i) => number === b[i]);
 }
 
-/** Different items, in the order in which they came. */
+/** Distinct items, in the order in which they first came. */
 export interface Distinct<T> {
   readonly items: readonly T[];
-  /** The number of the item that this one is like, among `items`: a new one when there was none. */
+  /** The index in `items` of the item that equals this one; a new item is added. */
   readonly indexOf: (item: T) => number;
 }
 
-/** @param hashOf a number of 32 bits, the same for items that are alike */
+/** @param hashOf returns a 32-bit number, the same for equal items */
 export function distinct<T>(hashOf: (item: T) => number, areAlike: (a: T, b: T) => boolean): Distinct<T> {
   const items: T[] = [];
   const indexes = new NumberTable();

@@ -1,4 +1,4 @@
-import type { SourceLine } from '../parsers/source-lines.ts';
+import type { SourceLine } from '../parsers/addr2line.ts';
 import type { Frame } from './ebpf-schema.ts';
 import type { FrameTable } from './frames.ts';
 import type { Symbols } from './symbols.ts';

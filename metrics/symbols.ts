@@ -1,6 +1,6 @@
+import type { SourceLine } from '../parsers/addr2line.ts';
 import type { KernelPlace } from '../parsers/kernel-symbols.ts';
 import type { Mapping } from '../parsers/proc.ts';
-import type { SourceLine } from '../parsers/source-lines.ts';
 
 /** A place in a function of user code. */
 export interface UserPlace {

@@ -1,23 +1,23 @@
 import type { ByteSource, ElfFile, ElfSection } from './elf.ts';
 import { type Fields, fieldsOf, LONGEST_NAME, sectionBytes, textAt } from './elf-bytes.ts';
 
-/** A section of symbols, and the string table that has their names. */
+/** A section of symbols, and the string table with their names. */
 export interface SymbolSection {
   readonly name: string;
   readonly type: number;
   readonly count: number;
-  /** By the index that relocations have. @throws RangeError from `count` on */
+  /** Reads a symbol by the index that relocations use. @throws RangeError from `count` on */
   readonly symbol: (index: number) => ElfSymbol;
   readonly strings: Buffer;
 }
 
 /** `Elf64_Sym` or `Elf32_Sym` of elf(5). */
 export interface ElfSymbol {
-  /** Offset in the string table; it may lie outside. */
+  /** Offset in the string table; it may lie outside of it. */
   readonly name: number;
   readonly type: number;
   readonly binding: number;
-  /** Index of the section that it is in. */
+  /** Index of its section. */
   readonly section: number;
   readonly value: number;
   readonly size: number;
@@ -27,15 +27,16 @@ export const SHT_SYMTAB = 2;
 export const SHT_DYNSYM = 11;
 const SHT_STRTAB = 3;
 
-/** Browsers with all their symbols have less than half. */
+/** Browsers with all their symbols have less than half as many. */
 const MOST_SYMBOLS = 4_000_000;
 const LARGEST_STRINGS = 2 ** 28;
 
 /**
- * Reads a section of symbols, which stays in memory with its string table. Of too large ones it reads the first part.
+ * Reads a section of symbols, which stays in memory with its string table. Of a section that is too large it reads the
+ * first part.
  *
- * @param problems gets what is broken or left out
- * @returns undefined if there is none of the type, or it cannot be read
+ * @param problems gets a sentence for what is broken or left out
+ * @returns undefined if the file has no such section, or it cannot be read
  */
 export function readSymbolSection(
   source: ByteSource,
@@ -45,7 +46,7 @@ export function readSymbolSection(
 ): SymbolSection | undefined {
   const section = elf.sections.find((s) => s.type === type);
   if (!section) return undefined;
-  // Not the name that the file gives it, for that may be anything.
+  // Not the name in the file, which may be anything.
   const name = type === SHT_SYMTAB ? '.symtab' : '.dynsym';
   const rowSize = elf.wide ? 24 : 16;
   const rows = readPart(source, name, section, MOST_SYMBOLS * rowSize, problems);
@@ -62,7 +63,7 @@ export function readSymbolSection(
   };
 }
 
-/** The name at an offset of the strings; in .symtab without its version, as in `foo@@GLIBC_2.2.5`. */
+/** Reads a name; from .symtab without its version, which `foo@@GLIBC_2.2.5` has. */
 export function symbolName({ type, strings }: Pick<SymbolSection, 'type' | 'strings'>, at: number): string {
   const name = textAt(strings, at, LONGEST_NAME);
   const version = type === SHT_SYMTAB && !name.endsWith('@plt') ? name.indexOf('@', 1) : -1;
@@ -79,7 +80,7 @@ function readStrings(
   const section = elf.sections[link];
   if (section?.type === SHT_STRTAB)
     return readPart(source, `names of ${name}`, section, LARGEST_STRINGS, problems);
-  problems.push(`${name}: section ${link}, where its names should be, is no string table`);
+  problems.push(`${name}: section ${link}, where its names should be, is not a string table`);
   return undefined;
 }
 

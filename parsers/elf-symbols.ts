@@ -22,24 +22,24 @@ const STB_WEAK = 2;
 const STB_GNU_UNIQUE = 10;
 
 /**
- * How far a function without a size may reach. Such are written in assembly, and the largest of them, unrolled ciphers
- * and codecs, have some 10 KiB. What is further away is code whose own names were stripped.
+ * How far a function without a size may reach. Such functions are written in assembly; the largest, unrolled ciphers and
+ * codecs, have about 10 KiB. Code further away belongs to functions whose names were stripped.
  */
 const LONGEST_UNSIZED = 2 ** 16;
-/** Code is looked for in so many sections and segments; programs have about five. */
+/** Only so many sections and segments are searched for code; programs have about five. */
 const MOST_CODE = 64;
-/** Names are compared by their length up to this one, and by so many underscores. */
+/** Longer names, and more underscores, count as this many when names are compared. */
 const LONGEST_COMPARED = 255;
 const MOST_UNDERSCORES = 3;
 
 /**
- * Reads the names of functions from .symtab and .dynsym, and those of the PLT as `read@plt`. Symbols without a type
- * count if they are in code, as those of assembly are. Never throws: what is broken or too much is in `problems`.
+ * Reads the names of functions from .symtab and .dynsym, and those of the PLT as `read@plt`. Symbols without a type count
+ * if they are in code, because assembly makes such symbols. Never throws: `problems` says what is broken or too large.
  *
- * Of several names for an address it takes a global one before a weak one before a local one; then one with a size;
- * then the one with fewer underscores in front; then the shortest; then the first, and .symtab is before .dynsym.
+ * Of several names for an address it prefers a global one to a weak one to a local one; then one with a size; then the one
+ * with fewer leading underscores; then the shortest; then the first, where .symtab comes before .dynsym.
  *
- * @param elf what `readElf` says of the same source
+ * @param elf the result of `readElf` for the same source
  */
 export function readFunctions(source: ByteSource, elf: ElfFile): SymbolTable {
   const problems: string[] = [];
@@ -60,7 +60,7 @@ function readSections(source: ByteSource, elf: ElfFile, problems: string[]): Sym
     .filter((section) => section !== undefined);
 }
 
-/** The position of a name counts on from one string table to the next. */
+/** Positions of names continue from one string table to the next. */
 function functionRows(elf: ElfFile, sections: readonly SymbolSection[], problems: string[]): FunctionRows {
   const rows = newRows(sections.reduce((sum, section) => sum + section.count, 0));
   const codeAt = codeFinder(elf);
@@ -80,12 +80,12 @@ interface Span {
   readonly end: number;
 }
 
-/** The code that a symbol is in, if its address is in code. */
+/** Finds the code that contains a symbol; undefined if its address is not in code. */
 type FindCode = (symbol: ElfSymbol, vaddr: number) => Span | undefined;
 
 /**
- * Asks the section of the symbol first. Tools that remove sections leave wrong indices in .dynsym, which no loader
- * looks at: so for a function any code will do. A label without a type can be outside, as `_etext` is.
+ * Tries the section of the symbol first. Tools that remove sections leave wrong indices in .dynsym, because loaders ignore
+ * them: so for a function any code will do. A label without a type may lie outside, like `_etext`.
  */
 function codeFinder(elf: ElfFile): FindCode {
   const sections = elf.sections.map(({ flags, addr, size }) =>
@@ -108,7 +108,7 @@ function isWithin({ start, end }: Span, vaddr: number): boolean {
   return start <= vaddr && vaddr < end;
 }
 
-/** How many functions are left out or changed, by the reason. */
+/** How many functions are left out or changed, by reason. */
 type Lost = Record<'are not in code' | 'have no name' | 'have names cut at 4096 bytes', number>;
 
 function addFunctions(
@@ -133,8 +133,8 @@ function addFunctions(
 }
 
 /**
- * Labels that are no functions begin with a dot or a dollar: `.annobin_init.c` of a compiler's notes, `$a` and `$d`
- * where code and data begin on ARM.
+ * Labels that are not functions begin with a dot or a dollar: `.annobin_init.c` of a compiler's notes, `$a` and `$d` where
+ * code and data begin on ARM.
  */
 function isFunction({ type, section, name }: ElfSymbol, strings: Buffer): boolean {
   if (section === SHN_UNDEF) return false;
@@ -162,7 +162,7 @@ function bindingMerit(binding: number): number {
   return binding === STB_WEAK ? 1 : 0;
 }
 
-/** Up to 1023. It is found without decoding the name, and whatever the length of that is. */
+/** Rates a name, up to 1023, without decoding it. */
 function nameMerit(strings: Buffer, at: number): number {
   let underscores = 0;
   while (underscores < MOST_UNDERSCORES && strings[at + underscores] === 0x5f) underscores++;
@@ -171,7 +171,7 @@ function nameMerit(strings: Buffer, at: number): number {
   return (MOST_UNDERSCORES - underscores) * 256 + LONGEST_COMPARED - length;
 }
 
-/** Keeps the string tables that have one of the names, and nothing else of the sections. */
+/** Keeps the string tables with a wanted name, and nothing else of the sections. */
 function namesOf(sections: readonly SymbolSection[], positions: Uint32Array): NameSource {
   let base = 0;
   const tables = sections.map(({ type, strings }) => {

@@ -1,18 +1,17 @@
-/** One key of a printed map with its value. Keys may repeat: a stack that could not be read prints as nothing. */
+/** A key of a printed map, with its value. Keys may repeat, because bpftrace prints an unreadable stack as nothing. */
 export interface Entry {
-  /** As it stands in the line, escapes and all: our keys are numbers, names of maps and stacks, and need no copy. */
+  /** The text as it stands in the line, escapes included: keys are numbers, names and stacks, and need no decoded copy. */
   readonly key: string;
-  /** Undefined when it is not JSON, such as a number in hexadecimal. */
+  /** Undefined when it is not valid JSON, such as a hexadecimal number. */
   readonly value: unknown;
 }
 
 /**
- * The entries of the one map in a `map`, `stats` or `hist` line, in order, also those whose keys print alike:
- * JSON.parse would keep the last of them and lose the others' counts in silence.
+ * Reads the entries of a `map`, `stats` or `hist` line, in order. It keeps entries whose keys print alike, of which
+ * JSON.parse would silently drop all but the last.
  *
  * @param line such as `{"type": "map", "data": {"@calls": {"2933,1": 1, "2933,231": 1}}}`
- * @returns the map's name and entries; undefined when the line has another shape, is cut off, or when the map has no
- *   keys
+ * @returns the map's name and entries; undefined when the line has another shape or is cut off, or the map has no keys
  */
 export function readMapLine(line: string): { name: string; entries: Entry[] } | undefined {
   const head = /^\{"type": ?"\w+", ?"data": ?\{"(@\w*)": ?\{ */.exec(line);
@@ -30,7 +29,7 @@ export function readMapLine(line: string): { name: string; entries: Entry[] } | 
   return /^\}\}\}\s*$/.test(line.slice(at)) ? { name: head[1] as string, entries } : undefined;
 }
 
-/** The value of a JSON text; undefined when it is none. */
+/** Parses JSON; undefined when the text is not valid. */
 export function parseJson(text: string): unknown {
   try {
     return JSON.parse(text);
@@ -45,21 +44,21 @@ function skipSpace(text: string, from: number): number {
   return at;
 }
 
-/** Index after the closing quote of the string that opens at `from`; 0 when it does not end. */
+/** Index after the closing quote of the string that opens at `from`; 0 when there is no closing quote. */
 function endOfString(text: string, from: number): number {
   let at = text.indexOf('"', from + 1);
   while (at >= 0 && isEscaped(text, at)) at = text.indexOf('"', at + 1);
   return at + 1;
 }
 
-/** A quote is escaped by an odd number of backslashes before it. */
+/** An odd number of backslashes before a quote escapes it. */
 function isEscaped(text: string, quote: number): boolean {
   let slashes = 0;
   while (text[quote - 1 - slashes] === '\\') slashes++;
   return slashes % 2 === 1;
 }
 
-/** Index after the value that opens at `from`: a string, a number or word, or an array or object of those; −1 without end. */
+/** Index after the value that opens at `from`: a string, number, word, array or object; −1 when it does not end. */
 function endOfValue(text: string, from: number): number {
   let depth = 0;
   for (let at = from; at < text.length; at++) {

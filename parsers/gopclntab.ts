@@ -14,15 +14,15 @@ import { newSymbolTable, type SymbolTable } from './symbol-table.ts';
 const LARGEST_SECTION = 2 ** 28;
 
 /**
- * Names functions of a Go program by the table that its own stack traces come from (runtime/symtab.go and debug/gosym
- * of Go), which stays when symbols are stripped. Reads its forms since Go 1.2, 1.16, 1.18 and 1.20. Never throws: what
- * is broken is in `problems`.
+ * Names functions of a Go program with the table that Go uses for its own stack traces (runtime/symtab.go and debug/gosym
+ * of Go); stripping does not remove it. Reads the formats that began with Go 1.2, 1.16, 1.18 and 1.20. Never throws:
+ * `problems` says what is broken.
  *
- * @param elf what `readElf` says of the same source
- * @returns an empty table for what is no Go program
+ * @param elf the result of `readElf` for the same source
+ * @returns an empty table for a program in another language
  */
 export function readGoFunctions(source: ByteSource, elf: ElfFile): SymbolTable {
-  // The second one is that of a position-independent program.
+  // A position-independent program has the second one.
   const section = elf.section('.gopclntab') ?? elf.section('.data.rel.ro.gopclntab');
   if (!section) return namedRows(newRows(0), Buffer.alloc(0), []);
   const read = readTable(source, elf, section);
@@ -31,11 +31,11 @@ export function readGoFunctions(source: ByteSource, elf: ElfFile): SymbolTable {
   const problems: string[] = [];
   if (broken > 0) problems.push(`${section.name}: ${broken} functions are broken`);
   if (cut > 0) problems.push(`${section.name}: ${cut} functions have names cut at ${LONGEST_NAME} bytes`);
-  // A copy, for the section has much besides names.
+  // A copy of the names alone, so that the whole section can be freed.
   return namedRows(rows, Buffer.from(read.table.names), problems);
 }
 
-/** Addresses of code, and where in them the functions of the table begin to count. */
+/** The range of the code, and the address from which the table counts. */
 interface GoText {
   readonly start: number;
   readonly end: number;
@@ -52,23 +52,23 @@ function readTable(
   const table = goTable(bytes);
   if ('problem' in table) return table;
   const code = elf.section('.text');
-  if (!code || !Number.isSafeInteger(code.addr + code.size)) return { problem: 'there is no .text' };
+  if (!code || !Number.isSafeInteger(code.addr + code.size)) return { problem: 'the file has no .text' };
   const base = table.relative ? textBase(source, elf, section, code, table) : 0;
-  if (base === undefined) return { problem: 'it does not say where code begins' };
+  if (base === undefined) return { problem: 'the start of its code is unknown' };
   return { table, text: { start: code.addr, end: code.addr + code.size, base } };
 }
 
 interface GoTable {
   readonly fields: Fields;
   readonly count: number;
-  /** Offset of the rows: address and offset of the record of each function, and the end of the last one. */
+  /** Offset of the rows: each has the address of a function and the offset of its record; the last row is the end. */
   readonly rows: number;
-  /** What the offsets of records count from. */
+  /** Where offsets of records start. */
   readonly records: number;
   /** Bytes of an address and of an offset. */
   readonly cell: 4 | 8;
   readonly names: Buffer;
-  /** Whether addresses count from the start of code, and where that is; 0 when a loader would fill it in. */
+  /** Whether addresses count from the start of the code. `text` is that start; 0 when the loader fills it in. */
   readonly relative: boolean;
   readonly text: number;
 }
@@ -81,14 +81,15 @@ interface GoTable {
  */
 function goTable(bytes: Buffer): GoTable | ElfProblem {
   const size = bytes[7];
-  if ((size !== 4 && size !== 8) || bytes.length < 8 + 8 * size) return { problem: 'it has no header' };
+  if ((size !== 4 && size !== 8) || bytes.length < 8 + 8 * size)
+    return { problem: 'its header is incomplete' };
   const fields = fieldsOf(bytes, size === 8);
   const form = formOf(fields, size);
   if (!form) return { problem: `its magic number 0x${fields.u32(0).toString(16)} is unknown` };
   const { names, namesEnd, ...rest } = form;
   const count = fields.word(8);
   if (rest.rows + (2 * count + 1) * rest.cell > bytes.length || namesEnd > bytes.length)
-    return { problem: `${count} functions are not in its ${bytes.length} bytes` };
+    return { problem: `${count} functions do not fit in its ${bytes.length} bytes` };
   return { fields, count, names: bytes.subarray(names, namesEnd), ...rest };
 }
 
@@ -117,9 +118,9 @@ function formOf({ bytes, u32, word }: Fields, size: 4 | 8) {
 }
 
 /**
- * Where code begins, which is not always that of .text: C code can be before it. Newer programs leave it out of the
- * header, and have it in their `moduledata`. Without that, .text is right if the entry point of the program is one of
- * the functions then.
+ * Finds where Go's code begins. That is not always the start of .text, because C code can come first. Newer programs have
+ * the address not in the header but in their `moduledata`. Without that, .text is right if it makes the entry point of the
+ * program one of the functions.
  */
 function textBase(
   source: ByteSource,

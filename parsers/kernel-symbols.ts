@@ -13,22 +13,22 @@ export interface KernelPlace {
 export interface KernelSymbols {
   /** @param address hexadecimal digits, with or without `0x` */
   readonly find: (address: string) => KernelPlace | undefined;
-  /** The row of /proc/kallsyms that an address is named by, with its newline. */
+  /** The row of /proc/kallsyms that names an address, with its newline. */
   readonly row: (address: string) => string | undefined;
 }
 
-/** No function of the kernel is longer: an address further from the last symbol belongs to code that has no name. */
+/** No kernel function is longer: an address further from the last symbol belongs to code without a name. */
 const LONGEST_FUNCTION = 2 ** 20;
 
 /**
- * Reads /proc/kallsyms. Several names of one address are one function: the first is taken, as the kernel does.
+ * Reads /proc/kallsyms. Of several names for one address the first is used, as the kernel does.
  *
  * ```
  * ffffffff81000000 T _text
  * ffffffffc0401000 t ext4_read_bh\t[ext4]
  * ```
  *
- * @param text rows in any order; a kernel that hides its addresses (kptr_restrict) prints zeros, which name nothing
+ * @param text rows in any order. A kernel that hides its addresses (kptr_restrict) prints zeros, which are ignored
  */
 export function parseKernelSymbols(text: string): KernelSymbols {
   const { starts, rows } = inOrder(functionsOf(text));
@@ -93,7 +93,7 @@ function endOfLine(text: string, from: number): number {
   return end < 0 ? text.length : end;
 }
 
-/** By their starts, each once: the first of several. All but modules are in order already, and sorting would take longest. */
+/** Sorts by start and keeps the first of equal ones. Usually only modules are out of order, so it sorts only if needed. */
 function inOrder({ starts, rows }: Functions): Functions {
   const at = (index: number) => starts[index] as number;
   if (starts.every((start, i) => i === 0 || start > at(i - 1))) return { starts, rows };
@@ -104,26 +104,26 @@ function inOrder({ starts, rows }: Functions): Functions {
   return { starts: order.map(at), rows: order.map((index) => rows[index] as number) };
 }
 
-/** Functions, also weak ones. */
+/** Whether a symbol type means a function; `W` and `w` are weak ones. */
 function isCode(type: string | undefined): boolean {
   return type === 'T' || type === 't' || type === 'W' || type === 'w';
 }
 
-/** The low 48 bits: a double holds them, and all kernel addresses have the same bits above. */
+/** 12 digits are the low 48 bits: a double holds them, and all kernel addresses have the same upper bits. */
 const DIGITS = 12;
 
 function addressNumber(address: string): number {
   return Number.parseInt(address.slice(-DIGITS), 16);
 }
 
-/** Of hexadecimal digits in the middle of a text; NaN when they are none. */
+/** Reads hexadecimal digits in the middle of a text; NaN for anything else. */
 function numberAt(text: string, from: number, to: number): number {
   let number = 0;
   for (let at = from; at < to; at++) number = number * 16 + digitOf(text.charCodeAt(at));
   return number;
 }
 
-/** `0` to `9` and `a` to `f`, which begin at 48 and 97. */
+/** The digits `0` to `9` begin at character 48, `a` to `f` at 97. */
 function digitOf(unit: number): number {
   if (unit >= 48 && unit < 58) return unit - 48;
   return unit >= 97 && unit < 103 ? unit - 87 : NaN;

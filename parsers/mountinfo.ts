@@ -1,15 +1,15 @@
-/** One mounted filesystem, or a part of one. */
+/** A mounted filesystem, or a mounted part of one. */
 export interface Mount {
   /** `major:minor` in decimal. */
   readonly device: string;
-  /** Path within the filesystem that is mounted. */
+  /** Path within the filesystem, of the part that is mounted. */
   readonly root: string;
   /** Where it is mounted. */
   readonly path: string;
 }
 
 /**
- * Reads /proc/PID/mountinfo (proc_pid_mountinfo(5)); the last mount on a path is the one that is seen.
+ * Reads /proc/PID/mountinfo (proc_pid_mountinfo(5)). Of several mounts on a path, the last one is visible.
  *
  * ```
  * 36 35 98:0 /mnt1 /mnt\0402 rw,noatime master:1 - ext3 /dev/root rw
@@ -23,7 +23,7 @@ export function parseMountinfo(text: string): Mount[] {
   }));
 }
 
-/** The kernel spells blanks and backslashes, `\040`. */
+/** Undoes the kernel's escapes of blanks and backslashes, such as `\040`. */
 function unescapeOctal(text: string): string {
   return text.replace(/\\([0-7]{3})/g, (_, digits: string) =>
     String.fromCharCode(Number.parseInt(digits, 8)),

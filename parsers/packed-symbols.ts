@@ -1,18 +1,18 @@
 import { textAt } from './elf-bytes.ts';
 import { inOrder, type SymbolPart, type SymbolTable, symbolTable } from './symbol-table.ts';
 
-/** Changes with the format, and whenever the same file would give other names. */
+/** Change this with the format, and whenever the same file would give other names. */
 const MAGIC = 'btprof symbols 1\n';
 const HEAD_BYTES = 32;
 /** Bytes of a range: its start, and four columns of 32 bits. */
 const RANGE_BYTES = 24;
 
 /**
- * Symbol tables as bytes, to be kept: what was read of one file, as long as nothing of it was unreadable.
+ * Packs the symbol tables of one file into bytes for the cache. Problems are not packed.
  *
  * ```
  * magic, number of parts           32 bytes
- * for each part: of which table it is, ranges, bytes of names, 0     4 times 32 bits
+ * for each part: index of its table, ranges, bytes of names, 0       4 times 32 bits
  *   starts (64-bit floats), lengths, before, sizes, positions (32 bits each); names, each ended by NUL, up to 8 bytes
  * ```
  */
@@ -32,7 +32,7 @@ function packPart({ ranges, names }: SymbolPart, table: number): Buffer {
   return Buffer.concat([...columns.map(bytesOf), text]);
 }
 
-/** Each name once. */
+/** Packs each name once. */
 function packNames(positions: Uint32Array, names: SymbolPart['names']) {
   const packedAt = new Map<number, number>();
   const texts: Buffer[] = [];
@@ -54,11 +54,11 @@ function bytesOf(column: Float64Array | Uint32Array): Buffer {
   return Buffer.from(column.buffer, column.byteOffset, column.byteLength);
 }
 
-/** @returns undefined for what is not whole, or of another format */
+/** @returns undefined for bytes that are incomplete or have another format */
 export function unpackSymbols(bytes: Buffer): SymbolTable[] | undefined {
   if (bytes.length < HEAD_BYTES || !bytes.subarray(0, MAGIC.length).equals(Buffer.from(MAGIC)))
     return undefined;
-  // Columns of a copy begin at multiples of 8, as typed arrays have to.
+  // Typed arrays must begin at multiples of 8, and in a copy they do.
   const copy = new Uint8Array(bytes).buffer;
   const tables: SymbolTable[][] = [];
   let at = HEAD_BYTES;

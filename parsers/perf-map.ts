@@ -2,17 +2,17 @@ import { LONGEST_NAME } from './elf-bytes.ts';
 import { lastAtOrBelow } from './sorted.ts';
 import type { FoundFunction } from './symbol-table.ts';
 
-/** Functions that a runtime compiled while it ran. */
+/** Functions that a runtime compiled while it ran, by address. */
 export interface PerfMap {
   readonly find: (address: number) => FoundFunction | undefined;
   readonly size: number;
-  /** Lines that are no function, or too many. */
+  /** Lines that are not functions, and functions past the limit. */
   readonly skipped: number;
 }
 
-/** Functions that are read; a large server has some 100,000. */
+/** More functions are skipped; a large server has about 100,000. */
 const MOST_FUNCTIONS = 2 ** 18;
-/** How many functions that begin before an address are looked at for one that has it. */
+/** How many earlier functions are searched for one that reaches to an address. */
 const MOST_STEPS = 4096;
 /** `0x` and 16 digits, twice, with two blanks. */
 const LONGEST_HEAD = 38;
@@ -20,7 +20,7 @@ const NEWLINE = 0x0a;
 
 /**
  * Reads a perf-PID.map (tools/perf/Documentation/jit-interface.txt of Linux). Runtimes move and drop code, so functions
- * overlap: the one that was written last has the address. Java writes `0x` before the numbers.
+ * overlap: an address belongs to the one that was written last. Java writes `0x` before the numbers.
  *
  * ```
  * 7f1c40a01000 1c0 JS:*wait /srv/app.js:12:3
@@ -65,7 +65,7 @@ function readRows(bytes: Buffer): { rows: Row[]; skipped: number } {
   let skipped = 0;
   for (let from = 0; from < bytes.length; ) {
     const newline = bytes.indexOf(NEWLINE, from);
-    // A runtime may be about to write the rest of the last line.
+    // The runtime may still be writing the last line.
     if (newline < 0) break;
     const row = rows.length < MOST_FUNCTIONS ? readRow(bytes, from, newline) : undefined;
     if (row) rows.push(row);

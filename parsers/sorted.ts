@@ -1,4 +1,4 @@
-/** Index of the last number that is not above `wanted`; −1 when all are. */
+/** Finds the index of the last number that is not above `wanted`; −1 when all are above. */
 export function lastAtOrBelow(sorted: ArrayLike<number>, wanted: number): number {
   let [low, high] = [0, sorted.length];
   while (low < high) {

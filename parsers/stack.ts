@@ -1,8 +1,8 @@
 import { NumberTable } from './number-table.ts';
 
 /**
- * What addresses stand for, by their upper and their lower 32 bits: as strings, the millions of addresses of a large
- * print would be as many pieces of garbage.
+ * The index of each known address, by its upper and lower 32 bits. The millions of addresses of a large print are never
+ * made into strings.
  */
 type Known = Map<number, Half>;
 
@@ -11,24 +11,24 @@ interface Half {
   readonly low: NumberTable;
 }
 
-/** The first address of a stack is where its thread was; the others are return addresses, and may mean another place. */
+/** Leaves and callers apart: the first address of a stack is exact, the others are return addresses. */
 export interface KnownPlaces {
   readonly leaf: Known;
   readonly callers: Known;
 }
 
 /**
- * Reads a stack, leaf first. Whatever a line holds besides its address is left out, for names are found elsewhere, the
- * same for every version of bpftrace. The text may be part of a line of JSON as it stands: its newlines may be
- * characters, or escaped once or (0.22 and 0.23) twice.
+ * Reads a stack, leaf first. Only addresses count: names come from our own symbol tables, so that they are the same with
+ * every version of bpftrace. The text may come straight from a line of JSON: its newlines may be characters, or escaped
+ * once or (0.22 and 0.23) twice.
  *
  * ```
  * \n\tffffffff821f94c3 schedule+35\n\t7f4dddaed503 0x7f4dddaed503 ([unknown])\n      perf mode
- * \nffffffff821f94c3\n7f4dddaed503\n0\n                                             raw mode, with its spurious end
+ * \nffffffff821f94c3\n7f4dddaed503\n0\n                                             raw mode, with its extra 0
  * ```
  *
- * @param known what each address seen so far stands for; grows
- * @param look says what an address stands for that was not seen yet, by its hexadecimal digits
+ * @param known the addresses seen so far; new ones are added
+ * @param look returns the index of a new address, given as hexadecimal digits
  */
 export function readStack(
   text: string,
@@ -36,7 +36,7 @@ export function readStack(
   look: (address: string, leaf: boolean) => number,
 ): number[] {
   const end = encode(text);
-  const [line, digits, ends, stack] = [bytes, HEX_DIGITS, ENDS_LINE, scratch]; // at hand: this is the hottest loop
+  const [line, digits, ends, stack] = [bytes, HEX_DIGITS, ENDS_LINE, scratch]; // local names, because this is the hottest loop
   let length = 0;
   let half = NO_HALF;
   for (let at = 0; at < end; ) {
@@ -59,12 +59,12 @@ export function readStack(
   return stack.slice(0, length);
 }
 
-/** Not 0 for a newline, and for the backslash of an escaped one. */
+/** 1 for a newline and for the backslash of an escaped one. */
 const ENDS_LINE = Uint8Array.from({ length: 256 }, (_, byte) =>
   Number('\n\\'.includes(String.fromCharCode(byte))),
 );
 
-/** For each stack in turn: one that grew with its frames would be garbage several times over. */
+/** Reused for every stack: a new array that grows with its frames would be allocated several times. */
 const scratch: number[] = [];
 
 const NO_HALF: Half = { high: 0, low: new NumberTable() };
@@ -80,14 +80,14 @@ function keep(half: Half, low: number, meaning: number): number {
   return meaning;
 }
 
-/** The stack that is read, in UTF-8, and a newline: reading characters from a part of a long string takes far longer. */
+/** The current stack in UTF-8 and a newline: reading characters from part of a long string takes far longer. */
 let bytes = Buffer.alloc(65_536);
 
 const NEWLINE = 0x0a;
-/** Of one UTF-16 unit in UTF-8. */
+/** Most bytes that one UTF-16 unit takes in UTF-8. */
 const MOST_BYTES = 3;
 
-/** @returns how many bytes it takes, without the newline */
+/** @returns the length in bytes, without the newline */
 function encode(text: string): number {
   const needed = MOST_BYTES * text.length + 1;
   if (bytes.length < needed) bytes = Buffer.alloc(needed);
@@ -96,7 +96,7 @@ function encode(text: string): number {
   return length;
 }
 
-/** The value of each byte as a hexadecimal digit; −1 for what is none. */
+/** The value of each byte as a hexadecimal digit; −1 for other bytes. */
 const HEX_DIGITS = Int8Array.from({ length: 256 }, (_, byte) =>
   '0123456789abcdef'.indexOf(String.fromCharCode(byte)),
 );

@@ -1,7 +1,7 @@
 import { z } from 'zod';
+import { decodeBytes } from './byte-string.ts';
 import { type Entry, parseJson, readMapLine } from './entries.ts';
 import { readInteger } from './integer.ts';
-import { mendBytes } from './text.ts';
 
 /** What one line of `bpftrace -f json` says. */
 export type StreamLine =
@@ -21,7 +21,7 @@ const ns = z.preprocess(readInteger, z.number());
 const id = z.int().nonnegative();
 /** Addresses of user code, and what else has no unit: below 2^53. */
 const word = z.preprocess(readInteger, z.number());
-const comm = z.string().transform(mendBytes);
+const comm = z.string().transform(decodeBytes);
 
 const eventTuple = z.union([
   z.tuple([z.literal('ready'), ns]).transform(([type, at]) => ({ type, at })),

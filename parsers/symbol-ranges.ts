@@ -1,4 +1,4 @@
-/** Functions in any order, in columns: they can be millions. */
+/** Functions in any order, in columns, because there can be millions. */
 export interface FunctionRows {
   count: number;
   readonly starts: Float64Array;
@@ -14,9 +14,9 @@ export interface FunctionRow {
   /** Above the start. For a function without a size, the furthest that it may reach. */
   readonly end: number;
   readonly sized: boolean;
-  /** Below 2^16. Of functions with the same start the one with the most is taken, and of equals the first. */
+  /** Below 2^16. Of functions with the same start, the one with the highest merit wins, then the first. */
   readonly merit: number;
-  /** Where its name is: what `nameAt` is asked. */
+  /** Where its name is: the argument of `nameAt`. */
   readonly position: number;
 }
 
@@ -32,12 +32,12 @@ export interface Ranges {
   readonly positions: Uint32Array;
 }
 
-/** Lengths are kept in 32 bits. */
+/** Lengths have 32 bits. */
 const LONGEST_FUNCTION = 2 ** 32 - 1;
-/** 53 bits in five steps, and tables small enough for the cache of a processor. */
+/** Sorts 53 bits in five steps, with tables that fit into the cache of a processor. */
 const RADIX = 2 ** 11;
 
-/** @param most rows that can be added */
+/** @param most how many rows can be added */
 export function newRows(most: number): FunctionRows {
   return {
     count: 0,
@@ -59,11 +59,11 @@ export function addRow(rows: FunctionRows, row: FunctionRow): void {
 }
 
 /**
- * Makes ranges that do not overlap, in linear time. Of functions that do, an address belongs to the one that starts
- * last, which of nested ones is the innermost. A function without a size ends where the next one starts; inside one
- * that has a size it is a label, and is left out.
+ * Makes ranges that do not overlap, in linear time. Where functions overlap, an address belongs to the one that starts
+ * last, which is the innermost of nested ones. A function without a size ends where the next one starts; inside a function
+ * with a size it is only a label, and is left out.
  *
- * @param rows are changed
+ * @param rows are changed by this function
  */
 export function rangesOf(rows: FunctionRows): Ranges {
   const cover = coverOf(rows, sortedRows(rows));
@@ -80,14 +80,14 @@ export function rangesOf(rows: FunctionRows): Ranges {
   };
 }
 
-/** By start; of the same start by merit; of the same merit the first one comes last. */
+/** Sorts by start, then by merit; of equal rows the first one comes last. */
 function sortedRows({ count, starts, merits }: FunctionRows): Uint32Array {
   const order = new Uint32Array(count);
   for (let i = 0; i < count; i++) order[i] = count - 1 - i;
   return sortedBy(starts, sortedBy(merits, order));
 }
 
-/** A stable counting sort, by the lowest digits of the keys first. */
+/** Sorts stably by counting, the lowest digits of the keys first. */
 function sortedBy(keys: Float64Array | Uint16Array, order: Uint32Array): Uint32Array {
   let largest = 0;
   for (const row of order) largest = Math.max(largest, keys[row] as number);
@@ -111,7 +111,7 @@ function sortedByDigit(keys: Float64Array | Uint16Array, order: Uint32Array, uni
   return sorted;
 }
 
-/** Which row each range belongs to. There are at most two ranges for a row: one begins where it begins or ends. */
+/** The row of each range. A row makes at most two ranges, one where it begins and one where it ends. */
 interface Cover {
   count: number;
   readonly starts: Float64Array;
@@ -144,7 +144,7 @@ function coverOf(rows: FunctionRows, order: Uint32Array): Cover {
   return cover;
 }
 
-/** Index of the first row that does not start where the one at `from` does. */
+/** Index of the first row after `from` with another start. */
 function nextStart(starts: Float64Array, order: Uint32Array, from: number): number {
   const start = starts[order[from] as number];
   let next = from + 1;
@@ -164,7 +164,7 @@ function addRange(cover: Cover, start: number, end: number, row: number): void {
   cover.count++;
 }
 
-/** A stack of the functions that began before an address and go on there, the innermost on top. */
+/** Keeps a stack of the functions that began before an address and have not ended there, the innermost on top. */
 function openFunctions(
   { ends }: FunctionRows,
   most: number,
@@ -173,7 +173,7 @@ function openFunctions(
   const rows = new Uint32Array(most);
   let depth = 0;
   let at = 0;
-  /** Emits what lies before the limit. Returns how many functions go on there. */
+  /** Emits the ranges before the limit. Returns how many functions reach past it. */
   const advance = (limit: number): number => {
     for (; depth > 0; depth--) {
       const row = rows[depth - 1] as number;

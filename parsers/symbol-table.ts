@@ -3,25 +3,25 @@ import { type FunctionRows, type Ranges, rangesOf } from './symbol-ranges.ts';
 
 /** A function of a file. */
 export interface FoundFunction {
-  /** As the file has it: C++ and Rust names are mangled. It may hold any character. */
+  /** As it stands in the file: C++ and Rust names are mangled. It may contain any character. */
   readonly name: string;
   /** Address in the file. */
   readonly start: number;
-  /** Bytes; of a function that has no size in the file, how far it is taken to reach. */
+  /** Bytes; for a function without a size in the file, an estimate. */
   readonly size: number;
 }
 
 /** Names of functions by address in the file. */
 export interface SymbolTable {
-  /** The function whose range has the address, and not one that only lies before it. Never throws. */
+  /** Finds the function that contains the address; a function that ends before it does not count. Never throws. */
   readonly find: (vaddr: number) => FoundFunction | undefined;
-  /** Ranges that have a name. A function with others inside it has several. */
+  /** Number of ranges with a name. A function with others inside it has several. */
   readonly size: number;
-  /** Memory that it holds, about. */
+  /** Approximate memory, bytes. */
   readonly bytes: number;
-  /** What could not be read, with its count. */
+  /** A sentence for each thing that could not be read, with its count. */
   readonly problems: readonly string[];
-  /** What it is made of: earlier ones are asked first. */
+  /** The parts, in the order in which they are searched. */
   readonly parts: readonly SymbolPart[];
 }
 
@@ -34,13 +34,13 @@ export interface SymbolPart {
 /** Decodes names when they are asked for. */
 export interface NameSource {
   readonly nameAt: (position: number) => string | undefined;
-  /** Memory that it holds. */
+  /** Memory, bytes. */
   readonly bytes: number;
 }
 
 /**
- * @param rows functions in any order; are changed
- * @param namesFor is told where the names are that will be asked for
+ * @param rows functions in any order; this function changes them
+ * @param namesFor gets the positions of all names that can be asked for
  */
 export function newSymbolTable(
   rows: FunctionRows,
@@ -51,7 +51,7 @@ export function newSymbolTable(
   return symbolTable({ ranges, names: namesFor(ranges.positions) }, problems);
 }
 
-/** The table of one part. */
+/** Makes a table of one part. */
 export function symbolTable(part: SymbolPart, problems: readonly string[]): SymbolTable {
   const { ranges, names } = part;
   const { starts, lengths, before, sizes, positions } = ranges;
@@ -69,7 +69,7 @@ export function symbolTable(part: SymbolPart, problems: readonly string[]): Symb
   return { find, size: starts.length, bytes, problems, parts: [part] };
 }
 
-/** Asks each table in turn: the later ones name what the earlier ones do not. */
+/** Joins tables: `find` searches them in this order. */
 export function inOrder(tables: readonly SymbolTable[]): SymbolTable {
   return {
     find: (vaddr) => {

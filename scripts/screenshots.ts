@@ -1,4 +1,4 @@
-/** `npx tsx scripts/screenshots.ts`: makes the pictures of docs/flamegraph.md again. */
+/** `npx tsx scripts/screenshots.ts`: takes the screenshots in docs/flamegraph.md. */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -7,7 +7,6 @@ import type { Page } from 'playwright-core';
 import { launchChromium } from './chromium.ts';
 import { exampleStacks } from './example-stacks.ts';
 import { loadFlamegraphView } from './flamegraph-client.ts';
-import { repackedPng } from './png.ts';
 
 const IMAGES = fileURLToPath(new URL('../docs/images/', import.meta.url));
 const dir = mkdtempSync(join(tmpdir(), 'btprof-screenshots-'));
@@ -45,9 +44,9 @@ async function shoot(
   await page.goto(pathToFileURL(join(dir, name)).href);
   await page.locator('#app').waitFor();
   await prepare(page);
-  // The table is filled after the graph.
+  // The table is drawn after the graph.
   await page.waitForTimeout(300);
-  writeFileSync(join(IMAGES, image), repackedPng(await page.screenshot()));
+  await page.screenshot({ path: join(IMAGES, image) });
   await page.context().close();
 }
 

@@ -7,7 +7,8 @@ export default defineConfig({
     projects: [
       {
         plugins: [flamegraphClientVitePlugin()],
-        test: { name: 'unit', root: '.', include: ['test/unit/**/*.test.ts'] },
+        // Some read files of 100 MB, on machines that may be busy.
+        test: { name: 'unit', root: '.', include: ['test/unit/**/*.test.ts'], testTimeout: 60_000 },
       },
       { test: { name: 'formats', root: '.', include: ['test/formats/**/*.test.ts'], testTimeout: 120_000 } },
       {

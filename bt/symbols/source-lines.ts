@@ -1,5 +1,5 @@
 import { closeSync } from 'node:fs';
-import { parseSourceLines, type SourceLine } from '../../parsers/source-lines.ts';
+import { parseSourceLines, type SourceLine } from '../../parsers/addr2line.ts';
 import { runTool } from './tools.ts';
 
 /** LLVM's is many times faster where there is much debug information. */

@@ -1,7 +1,7 @@
 import { type FilePlace, objectKey, type Symbols } from '../../metrics/symbols.ts';
+import type { SourceLine } from '../../parsers/addr2line.ts';
 import { EM_X86_64, fileOffsetToVaddr } from '../../parsers/elf.ts';
 import type { Mapping } from '../../parsers/proc.ts';
-import type { SourceLine } from '../../parsers/source-lines.ts';
 import type { FoundFunction, SymbolTable } from '../../parsers/symbol-table.ts';
 import { tryRead } from '../driver/procfs.ts';
 import { findDebugFile } from './debug-files.ts';

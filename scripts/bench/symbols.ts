@@ -14,8 +14,8 @@ import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import { execa } from 'execa';
 import { findDebugFile } from '../../bt/symbols/debug-files.ts';
+import { parseSourceLines } from '../../parsers/addr2line.ts';
 import { readElf } from '../../parsers/elf.ts';
-import { parseSourceLines } from '../../parsers/source-lines.ts';
 import { benchNames } from './names.ts';
 import type { Answer, Question } from './symbols-reader.ts';
 

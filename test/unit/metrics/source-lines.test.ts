@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import type { Frame } from '../../../metrics/ebpf-schema.ts';
 import { withLines } from '../../../metrics/source-lines.ts';
 import type { FilePlace } from '../../../metrics/symbols.ts';
-import type { SourceLine } from '../../../parsers/source-lines.ts';
+import type { SourceLine } from '../../../parsers/addr2line.ts';
 
 const MAIN: Frame = { address: '0x5010', symbol: 'main', module: '/bin/a', offset: 16 };
 const KERNEL: Frame = { address: '0xffffffff821f94c3', symbol: 'schedule', module: '[kernel]', offset: 35 };

@@ -287,7 +287,7 @@ describe('a problem names what is broken', () => {
   test('a link to something other than a string table', () => {
     const link = (bytes: Buffer, elf: ElfFile) =>
       void bytes.writeUInt32LE(4, headerAt(bytes, elf, '.symtab') + 40);
-    expect(edit(link)).toEqual(['.symtab: section 4, where its names should be, is no string table']);
+    expect(edit(link)).toEqual(['.symtab: section 4, where its names should be, is not a string table']);
   });
 
   test('a section outside of the file', () => {

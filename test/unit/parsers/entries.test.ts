@@ -28,7 +28,7 @@ function entriesOf(line: string): readonly Entry[] {
   return map.entries;
 }
 
-test('entries come in the order of the line', () => {
+test('entries are in the order of the line', () => {
   const line = '{"type": "map", "data": {"@longest": {"21057,21057": 224435, "21098,21008": 20065187}}}';
   expect(readMapLine(line)).toEqual({
     name: '@longest',
@@ -40,12 +40,12 @@ test('entries come in the order of the line', () => {
 });
 
 describe('keys that print alike', () => {
-  test('each is an entry of its own, where JSON.parse would keep one', () => {
+  test('each is a separate entry, where JSON.parse would keep one', () => {
     expect(entriesOf(ALIKE)).toHaveLength(3);
     expect(Object.keys(JSON.parse(ALIKE).data['@s'])).toHaveLength(1);
   });
 
-  test('their values keep apart', () => {
+  test('keep their own values', () => {
     expect(entriesOf('{"type": "map", "data": {"@x": {"": 3, "": 5, "a": 1, "": 7}}}')).toEqual([
       { key: '', value: 3 },
       { key: '', value: 5 },
@@ -55,7 +55,7 @@ describe('keys that print alike', () => {
   });
 });
 
-describe('a key stays as it stands in the line', () => {
+describe('a key is the exact text of the line', () => {
   test('with its quotes, backslashes, newlines, commas, parentheses and mangled bytes', () => {
     expect(entriesOf(NAMES).map((entry) => entry.key)).toEqual([
       String.raw`a) (b \"q\"\n,562`,
@@ -65,7 +65,7 @@ describe('a key stays as it stands in the line', () => {
     ]);
   });
 
-  test('with its stacks, whatever the version', () => {
+  test('with its stacks, in every version', () => {
     expect(entriesOf(WAITS['0.17'])[1]?.key).toBe(
       String.raw`14196,14196,1,32,\n\tffffffff8135dd4d do_exit+1869\n,`,
     );
@@ -73,7 +73,7 @@ describe('a key stays as it stands in the line', () => {
     expect(entriesOf(WAITS['0.27'])[1]?.key).toBe(String.raw`14405,14405,1,32,\nffffffff8135dd4d\n,\n`);
   });
 
-  test('with characters in the place of bytes that were no UTF-8', () => {
+  test('with replacement characters for bytes that are not UTF-8', () => {
     const bytes = Buffer.from('{"type": "map", "data": {"@n": {"caf\xc3,562": 1}}}', 'latin1');
     expect(entriesOf(bytes.toString('utf8'))).toEqual([{ key: 'caf\ufffd,562', value: 1 }]);
   });
@@ -120,7 +120,7 @@ describe('values', () => {
     ['18446744073709551615', 2 ** 64],
     ['-1', -1],
     ['null', null],
-  ])('%s is read as JSON says', (text, value) => {
+  ])('%s is read as JSON', (text, value) => {
     expect(entriesOf(`{"type": "map", "data": {"@x": {"1": ${text}}}}`)).toEqual([{ key: '1', value }]);
   });
 
@@ -131,7 +131,7 @@ describe('values', () => {
     ['hist', '[{"min": 16, "max": 31, "count": 4d}]'],
     ['map', ''],
     ['map', 'nan'],
-  ])('of a %s that are no JSON cost their own entry only: %s', (type, text) => {
+  ])('of a %s that are not JSON make only their own entry undefined: %s', (type, text) => {
     const line = `{"type": "${type}", "data": {"@x": {"30": 7, "31": ${text}, "32": 9}}}`;
     expect(entriesOf(line)).toEqual([
       { key: '30', value: 7 },
@@ -148,7 +148,7 @@ test('an empty map has no entries', () => {
 test.each([
   '{"type":"map","data":{"@x":{"a":1,"b":2}}}',
   '{"type": "map", "data": {"@x": {"a": 1,  "b": 2}}}  ',
-])('blanks after commas and colons, and at the end, change nothing: %s', (line) => {
+])('blanks after commas and colons, and at the end, do not matter: %s', (line) => {
   expect(entriesOf(line)).toEqual([
     { key: 'a', value: 1 },
     { key: 'b', value: 2 },
@@ -159,7 +159,7 @@ test.each([
   '{"type": "map", "data": {"@bare": 5}}',
   '{"type": "hist", "data": {"@h": [{"min": 2, "max": 3, "count": 5}]}}',
   '{"type": "map", "data": {"@": "a}}b"}}',
-])('a map without keys is none: %s', (line) => {
+])('a map without keys is ignored: %s', (line) => {
   expect(readMapLine(line)).toBeUndefined();
 });
 
@@ -173,7 +173,7 @@ test.each([
   '{"type": "map", "data": {"@x": {"a": 1}}} {"type": "map"}',
   'Attaching 9 probes...',
   '',
-])('a line of another shape is no map: %s', (line) => {
+])('a line of another shape is ignored: %s', (line) => {
   expect(readMapLine(line)).toBeUndefined();
 });
 
@@ -183,7 +183,7 @@ test.each([
   ['with keys alike', ALIKE],
   ...Object.entries(WAITS).map(([version, line]) => [`of waits, bpftrace ${version}`, line]),
   ...Object.entries(OFF).map(([version, line]) => [`of waits in progress, bpftrace ${version}`, line]),
-] as [string, string][])('a line that is cut off is no map, wherever it is: one %s', (_, line) => {
+] as [string, string][])('a line that is cut off is ignored: one %s', (_, line) => {
   const prefixes = Array.from(line, (_, end) => line.slice(0, end));
   expect(prefixes.filter((prefix) => readMapLine(prefix))).toEqual([]);
   expect(readMapLine(line)).toBeDefined();

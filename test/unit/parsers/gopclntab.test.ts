@@ -121,7 +121,7 @@ describe('the start of code', () => {
   test('may be unknown, and then nothing is named', () => {
     expect(read(format, goTable(format, 0xfffffff1, 0), { entry: TEXT + 0x81 })).toMatchObject({
       size: 0,
-      problems: ['.gopclntab: it does not say where code begins'],
+      problems: ['.gopclntab: the start of its code is unknown'],
     });
   });
 });
@@ -131,7 +131,7 @@ describe('a problem names what is broken', () => {
   const whole = () => goTable(format, 0xfffffff1, TEXT);
 
   test('a missing header', () => {
-    expect(read(format, whole().subarray(0, 70)).problems).toEqual(['.gopclntab: it has no header']);
+    expect(read(format, whole().subarray(0, 70)).problems).toEqual(['.gopclntab: its header is incomplete']);
   });
 
   test('an unknown form', () => {
@@ -144,7 +144,7 @@ describe('a problem names what is broken', () => {
     const bytes = whole();
     bytes.writeBigUInt64LE(2n ** 40n, 8);
     expect(read(format, bytes).problems).toEqual([
-      `.gopclntab: 1099511627776 functions are not in its ${bytes.length} bytes`,
+      `.gopclntab: 1099511627776 functions do not fit in its ${bytes.length} bytes`,
     ]);
   });
 

@@ -11,13 +11,13 @@ test.each([
 });
 
 test.each([JSON.parse('9007199254740993'), '9007199254740993'])(
-  'past 2^53 it is the nearest double: %j',
+  'past 2^53 the result is the nearest double: %j',
   (value) => {
     expect(readInteger(value)).toBe(2 ** 53);
   },
 );
 
-test('the largest that the kernel has is read', () => {
+test('the largest number of the kernel is read', () => {
   expect(readInteger('18446744073709551615')).toBe(2 ** 64);
 });
 
@@ -42,6 +42,6 @@ test.each([
   [],
   [7],
   {},
-])('%j is none', (value) => {
+])('%j is not an integer of the kernel', (value) => {
   expect(readInteger(value)).toBeUndefined();
 });

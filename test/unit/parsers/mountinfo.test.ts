@@ -10,7 +10,7 @@ const TEXT = String.raw`36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/r
 103 27 0:53 /@home /home rw - btrfs /dev/vdb rw,subvol=/@home
 `;
 
-test('each mount has its filesystem, the part of it, and its place', () => {
+test('a mount has its device, the mounted part of it, and its path', () => {
   expect(parseMountinfo(TEXT)).toEqual([
     { device: '98:0', root: '/mnt1', path: '/mnt2' },
     { device: '254:0', root: '/', path: '/' },
@@ -26,7 +26,7 @@ describe('a name', () => {
     ['a number sign', String.raw`/mnt/\043x`, '/mnt/#x'],
     ['letters of other scripts', '/mnt/café 世界'.replace(' ', String.raw`\040`), '/mnt/café 世界'],
     ['a dash as in the end of the row', '/mnt/-', '/mnt/-'],
-  ])('with %s is itself', (_, printed, path) => {
+  ])('with %s is decoded', (_, printed, path) => {
     expect(parseMountinfo(`36 35 98:0 / ${printed} rw - ext3 /dev/root rw\n`)).toEqual([
       { device: '98:0', root: '/', path },
     ]);
@@ -34,25 +34,22 @@ describe('a name', () => {
 });
 
 /** The kernel spells out blanks of ASCII only. */
-test.each(['\u00a0', '\u3000', '\u2028'])('a name with %j in it is itself', (blank) => {
+test.each(['\u00a0', '\u3000', '\u2028'])('a name with %j is unchanged', (blank) => {
   expect(parseMountinfo(`36 35 98:0 / /mnt/a${blank}b rw - ext3 /dev/root rw\n`)).toEqual([
     { device: '98:0', root: '/', path: `/mnt/a${blank}b` },
   ]);
 });
 
 test.each(['', '\n', 'garbage\n', '36 35 98:0 /mnt1', '36 35 98 / / rw - ext3 x rw\n'])(
-  'none in %j',
+  '%j has no mounts',
   (text) => {
     expect(parseMountinfo(text)).toEqual([]);
   },
 );
 
-test.skipIf(process.platform !== 'linux')(
-  'the mounts of this machine are all read, the root among them',
-  () => {
-    const text = readFileSync('/proc/self/mountinfo', 'utf8');
-    const mounts = parseMountinfo(text);
-    expect(mounts).toHaveLength(text.trimEnd().split('\n').length);
-    expect(mounts.map((mount) => mount.path)).toContain('/');
-  },
-);
+test.skipIf(process.platform !== 'linux')('all mounts of this machine are read, including the root', () => {
+  const text = readFileSync('/proc/self/mountinfo', 'utf8');
+  const mounts = parseMountinfo(text);
+  expect(mounts).toHaveLength(text.trimEnd().split('\n').length);
+  expect(mounts.map((mount) => mount.path)).toContain('/');
+});

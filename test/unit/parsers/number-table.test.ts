@@ -7,7 +7,7 @@ const int32 = fc.integer({ min: -(2 ** 31), max: 2 ** 31 - 1 });
 const key = fc.oneof(fc.integer({ min: -40, max: 40 }), int32);
 const value = fc.integer({ min: -1, max: 2 ** 31 - 3 });
 
-test('a table answers as a Map does, through all its growth', () => {
+test('a table gives the answers of a Map, however large it grows', () => {
   fc.assert(
     fc.property(fc.array(fc.tuple(key, value), { maxLength: 1000 }), fc.array(key), (entries, others) => {
       const [table, map] = [new NumberTable(), new Map<number, number>()];

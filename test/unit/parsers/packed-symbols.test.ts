@@ -62,7 +62,7 @@ describe.skipIf(!has('gcc', 'ldd'))('the functions of a real file', () => {
     ['Node.js', () => process.execPath],
   ];
 
-  test.each(files)('of %s are found as before, and no others', { timeout: 60_000 }, (_, path) => {
+  test.each(files)('of %s are found as before packing, and no others', { timeout: 60_000 }, (_, path) => {
     const source = fileSource(path());
     const table = readFunctions(source, elfOf(source));
     expect(table.problems).toEqual([]);
@@ -70,10 +70,10 @@ describe.skipIf(!has('gcc', 'ldd'))('the functions of a real file', () => {
   });
 });
 
-describe('what is unpacked', () => {
+describe('an unpacked result', () => {
   const finds = (tables: readonly SymbolTable[]) => tables.map((table) => table.find(0x1008)?.name);
 
-  test('has tables in their order', () => {
+  test('has the tables in their order', () => {
     expect(finds(repacked(...['first', 'second', 'third'].map((name) => tableOf([name]))))).toEqual([
       'first',
       'second',
@@ -81,7 +81,7 @@ describe('what is unpacked', () => {
     ]);
   });
 
-  test('has parts in their order, of which the earlier ones are asked first', () => {
+  test('has the parts in their order, and searches earlier ones first', () => {
     const parts = [tableOf(['a'], 0x2000), tableOf(['b']), tableOf(['c', 'd', 'e'])];
     const [table, other] = repacked(inOrder(parts), tableOf(['other']));
     expect([0x1008, 0x1018, 0x2008].map((at) => table?.find(at)?.name)).toEqual(['b', 'd', 'a']);
@@ -90,7 +90,7 @@ describe('what is unpacked', () => {
     expect(other?.find(0x1008)?.name).toBe('other');
   });
 
-  test('has a function in several ranges, each with the start and the size of the whole', () => {
+  test('has the start and size of the whole function in each of its ranges', () => {
     const rows = newRows(2);
     addRow(rows, { start: 0, end: 64, sized: true, merit: 0, position: 0 });
     addRow(rows, { start: 16, end: 32, sized: true, merit: 0, position: 1 });
@@ -100,7 +100,7 @@ describe('what is unpacked', () => {
     expect(table?.size).toBe(3);
   });
 
-  test('has empty tables, too', () => {
+  test('may have empty tables', () => {
     expect(repacked()).toEqual([]);
     expect(repacked(tableOf([]), tableOf(['f']), tableOf([])).map(({ size }) => size)).toEqual([0, 1, 0]);
   });
@@ -115,7 +115,7 @@ describe('what is unpacked', () => {
     expect([0x1000, 0x1010, 0x1020].map((at) => table?.find(at)?.name)).toEqual(['before', name, 'behind']);
   });
 
-  test('has no name where there was none', () => {
+  test('has no name where the file had none', () => {
     const [table] = repacked(tableOf(['f', undefined, 'g']));
     expect([0x1000, 0x1010, 0x1020].map((at) => table?.find(at)?.name)).toEqual(['f', undefined, 'g']);
     expect(table?.size).toBe(3);
@@ -126,7 +126,7 @@ describe('what is unpacked', () => {
     expect(table?.find(2 ** 53 - 32)).toEqual({ name: 'high', start: 2 ** 53 - 32, size: 16 });
   });
 
-  test('is wherever the bytes are in their memory', () => {
+  test('is the same at any alignment of the bytes', () => {
     const packed = packSymbols([tableOf(['f'])]);
     for (let shift = 0; shift < 8; shift++) {
       const moved = Buffer.concat([Buffer.alloc(shift), packed]).subarray(shift);
@@ -134,7 +134,7 @@ describe('what is unpacked', () => {
     }
   });
 
-  test('is its own: the bytes may change', () => {
+  test('is a copy: the bytes may change afterwards', () => {
     const packed = packSymbols([tableOf(['f'])]);
     const tables = unpackSymbols(packed) ?? [];
     packed.fill(0);
@@ -151,7 +151,7 @@ test('a name that many ranges have is packed once', () => {
   expect(repacked(table)[0]?.find(16 * 99)?.name).toHaveLength(1000);
 });
 
-describe('bytes that are not whole', () => {
+describe('damaged bytes', () => {
   const packed = packSymbols([tableOf(['f', 'größe']), inOrder([tableOf(['g']), tableOf(['h'])])]);
   const changed = (change: (bytes: Buffer) => void): Buffer => {
     const bytes = Buffer.from(packed);
@@ -159,24 +159,24 @@ describe('bytes that are not whole', () => {
     return bytes;
   };
 
-  test('because they end early are no tables', () => {
+  test('that end early are refused', () => {
     const whole = packed.keys();
     expect([...whole].filter((length) => unpackSymbols(packed.subarray(0, length)))).toEqual([]);
   });
 
-  test('because something follows are no tables', () => {
+  test('with more behind them are refused', () => {
     for (const more of [1, 8, 16, 40])
       expect(unpackSymbols(Buffer.concat([packed, Buffer.alloc(more)]))).toBeUndefined();
   });
 
   test.each(['btprof symbols 2\n', 'btprof symbols\n\n\n', '\0'])(
-    'that begin with %j are no tables',
+    'that begin with %j are refused',
     (magic) => {
       expect(unpackSymbols(changed((bytes) => bytes.write(magic)))).toBeUndefined();
     },
   );
 
-  test.each([0, 1, 2, 4, 2 ** 32 - 1])('of %i parts instead of 3 are no tables', (parts) => {
+  test.each([0, 1, 2, 4, 2 ** 32 - 1])('of %i parts instead of 3 are refused', (parts) => {
     expect(unpackSymbols(changed((bytes) => bytes.writeUInt32LE(parts, PART - 4)))).toBeUndefined();
   });
 
@@ -188,11 +188,11 @@ describe('bytes that are not whole', () => {
     ['longer names', 8, 24],
     ['names of no whole words', 8, 15],
     ['names as long as can be told', 8, 2 ** 32 - 8],
-  ])('of %s are no tables', (_, at, value) => {
+  ])('of %s are refused', (_, at, value) => {
     expect(unpackSymbols(changed((bytes) => bytes.writeUInt32LE(value, PART + at)))).toBeUndefined();
   });
 
-  test('in one bit do no harm', () => {
+  test('with one wrong bit do no harm', () => {
     for (let bit = 0; bit < 8 * packed.length; bit++)
       expectHarmless(
         changed((bytes) => {
@@ -201,14 +201,14 @@ describe('bytes that are not whole', () => {
       );
   });
 
-  test('whose names are not where they are said to be have none', () => {
+  test('with wrong positions of names have no names', () => {
     const positions = COLUMNS + 2 * (8 + 3 * 4);
     const [table] = unpackSymbols(changed((bytes) => bytes.fill(0xff, positions, positions + 8))) ?? [];
     expect(table?.size).toBe(2);
     expect(table?.find(0x1008)).toBeUndefined();
   });
 
-  test('at all do no harm', { timeout: 60_000 }, () => {
+  test('of any kind do no harm', { timeout: 60_000 }, () => {
     const head = packed.subarray(0, PART);
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 300 }), fc.nat(3), fc.nat(packed.length), (noise, parts, at) => {
@@ -226,7 +226,7 @@ describe('bytes that are not whole', () => {
   });
 });
 
-test('any functions are found as before', { timeout: 60_000 }, () => {
+test('any functions are found as before packing', { timeout: 60_000 }, () => {
   const anyName = fc
     .string({ unit: 'grapheme', minLength: 1, maxLength: 9 })
     .filter((name) => !name.includes('\0'));

@@ -12,7 +12,7 @@ const MAP = mapOf(`\
 7f1c40a03000 A0 py::f é:/srv/größe.py
 `);
 
-describe('an address is in the function', () => {
+describe('finds the function that contains an address', () => {
   test.each([
     ['at its start', 0x7f1c40a01000, 'JS:*wait /srv/app.js:12:3', 0x7f1c40a01000, 0x1c0],
     ['at its last byte', 0x7f1c40a011bf, 'JS:*wait /srv/app.js:12:3', 0x7f1c40a01000, 0x1c0],
@@ -28,23 +28,23 @@ describe('an address is in the function', () => {
     ['behind all of them', 0x7f1c40a030a0],
     ['at 0', 0],
     ['in the kernel', 2 ** 64 - 2 ** 31],
-  ])('but in none %s', (_, address) => {
+  ])('but none %s', (_, address) => {
     expect(MAP.find(address)).toBeUndefined();
   });
 
-  test('whose name is cut at 4096 bytes', () => {
+  test('with its name cut to 4096 bytes', () => {
     const map = mapOf(`10 10 ${'x'.repeat(4095)}yz\n20 10 next\n`);
     expect(nameIn(map, 0x10)).toBe(`${'x'.repeat(4095)}y`);
     expect(nameIn(map, 0x20)).toBe('next');
   });
 
-  test('whatever the order of the rows', () => {
+  test('with rows in any order', () => {
     const map = mapOf('3000 10 c\n1000 10 a\n2000 10 b\n');
     expect([0x1008, 0x2008, 0x3008].map((address) => nameIn(map, address))).toEqual(['a', 'b', 'c']);
   });
 });
 
-describe('of functions that overlap, the one that was written last has the address', () => {
+describe('of functions that overlap, finds the one that was written last', () => {
   test.each([
     ['of the same place', '1000 100 old\n1000 100 new\n', 'new', 'new'],
     ['though it starts before', '1040 40 old\n1000 100 new\n', 'new', 'new'],
@@ -55,7 +55,7 @@ describe('of functions that overlap, the one that was written last has the addre
     expect([nameIn(map, 0x1050), nameIn(map, 0x10f0)]).toEqual([at1050, at10f0]);
   });
 
-  test('as a search through all rows says', () => {
+  test('like a search through all rows', () => {
     const row = fc.record({ start: fc.nat(60), size: fc.integer({ min: 1, max: 40 }) });
     fc.assert(
       fc.property(fc.array(row, { maxLength: 40 }), (rows) => {
@@ -71,7 +71,7 @@ describe('of functions that overlap, the one that was written last has the addre
   });
 });
 
-describe('rows that are no function are counted', () => {
+describe('counts rows that are not functions', () => {
   test.each([
     ['empty', ''],
     ['text', 'no function'],
@@ -90,7 +90,7 @@ describe('rows that are no function are counted', () => {
     expect([0x1000, 0x2000, 0x2010].map((at) => nameIn(map, at))).toEqual([undefined, 'first', 'last']);
   });
 
-  test('when there are more than 2^18 of them', () => {
+  test('and functions past 2^18', () => {
     const rows = Array.from({ length: 2 ** 18 + 7 }, (_, i) => `${(16 * i).toString(16)} 10 f${i}\n`);
     const map = mapOf(rows.join(''));
     expect(map).toMatchObject({ size: 2 ** 18, skipped: 7 });
@@ -99,19 +99,19 @@ describe('rows that are no function are counted', () => {
   });
 });
 
-test('a last row that is not complete is left out, and not counted', () => {
+test('ignores an incomplete last row, and does not count it', () => {
   const map = mapOf('1000 10 whole\n2000 10 ha');
   expect(map).toMatchObject({ size: 1, skipped: 0 });
   expect([0x1000, 0x2000].map((at) => nameIn(map, at))).toEqual(['whole', undefined]);
 });
 
-test.each(['', '1000 10 begun'])('there is no function in %j', (text) => {
+test.each(['', '1000 10 begun'])('%j has no functions', (text) => {
   const map = mapOf(text);
   expect(map).toMatchObject({ size: 0, skipped: 0 });
   expect(map.find(0x1000)).toBeUndefined();
 });
 
-test('bytes are no harm: each row is a function or is counted', () => {
+test('random bytes do no harm: each row is a function or is counted', () => {
   const piece = fc.oneof(
     fc.uint8Array({ maxLength: 30 }).map((bytes) => Buffer.from(bytes)),
     fc
@@ -133,7 +133,7 @@ test('bytes are no harm: each row is a function or is counted', () => {
   expect(functions).toBeGreaterThan(100);
 });
 
-test('a million functions that all lie around an address are no harm', () => {
+test('a million functions around one address do no harm', () => {
   const rows = Array.from({ length: 1_000_000 }, (_, i) => `${(i % 4099).toString(16)} fffff f${i}\n`);
   const map = mapOf(rows.join(''));
   for (let address = 5000; address < 5997; address++) expect(map.find(address)?.size).toBe(0xfffff);

@@ -39,7 +39,7 @@ describe('a stack is read leaf first', () => {
   });
 });
 
-describe('what stands beside an address in perf mode is left out', () => {
+describe('perf mode: everything beside an address is ignored', () => {
   test.each([
     ['an unknown name', '7f195c57f503 0x7f195c57f503 ([unknown])'],
     ['a module of the kernel', '7f195c57f503 ext4_read_bh+162 ([ext4])'],
@@ -58,7 +58,7 @@ describe('what stands beside an address in perf mode is left out', () => {
   });
 });
 
-describe('a spurious end', () => {
+describe('the extra 0 at the end', () => {
   test.each([
     ['\n7f195c57f503\n0\n', ['7f195c57f503']],
     [String.raw`\n7f195c57f503\n0\n`, ['7f195c57f503']],
@@ -67,21 +67,24 @@ describe('a spurious end', () => {
     ['\n7f195c57f503\n0\n5f5e100\n', ['7f195c57f503']],
     ['\n0\n', []],
     ['0', []],
-  ])('%j ends at the address 0', (text, addresses) => {
+  ])('of %j ends the stack', (text, addresses) => {
     expect(addressesOf(text)).toEqual(addresses);
   });
 
-  test('is no address that begins with 0', () => {
+  test('is not an address with leading zeros', () => {
     expect(addressesOf('\n01\n0a\n5f5e100\n')).toEqual(['01', '0a', '5f5e100']);
   });
 });
 
 /** In perf mode nothing is printed where there is no stack; in raw mode a newline is. */
-test.each(['', '\n', '\n\n', '\t \n', String.raw`\n`, String.raw`\\n`, 'xyz'])('%j has none', (text) => {
-  expect(addressesOf(text)).toEqual([]);
-});
+test.each(['', '\n', '\n\n', '\t \n', String.raw`\n`, String.raw`\\n`, 'xyz'])(
+  '%j has no addresses',
+  (text) => {
+    expect(addressesOf(text)).toEqual([]);
+  },
+);
 
-test('an address is looked up once as a leaf and once as a caller, whatever stack it is in', () => {
+test('an address is looked up once as a leaf and once as a caller, however many stacks have it', () => {
   const known = nothingKnown();
   const looked: [string, boolean][] = [];
   const look = (address: string, leaf: boolean) => looked.push([address, leaf]) + 100;
@@ -99,7 +102,7 @@ test('an address is looked up once as a leaf and once as a caller, whatever stac
   ]);
 });
 
-test('addresses that differ in one bit are two', () => {
+test('addresses that differ in one bit are different', () => {
   const bits = Array.from({ length: 64 }, (_, i) => (1n << BigInt(i)).toString(16));
   const all = [
     ...bits,

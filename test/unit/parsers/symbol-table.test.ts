@@ -21,14 +21,14 @@ const row = (start: number, end: number, more: Partial<FunctionRow> = {}) => ({
 });
 
 describe('a table', () => {
-  test('of nothing', () => {
+  test('may be empty', () => {
     const table = tableOf([]);
     expect(table).toMatchObject({ size: 0, bytes: 1000, problems: [] });
     for (const at of [0, 1, -1, 0.5, Number.NaN, Number.POSITIVE_INFINITY])
       expect(table.find(at)).toBeUndefined();
   });
 
-  test('says what it holds', () => {
+  test('has its size, memory and problems', () => {
     expect(tableOf([row(0, 16), row(16, 32)], ['a problem'])).toMatchObject({
       size: 2,
       bytes: 1000 + 2 * 24,
@@ -43,7 +43,7 @@ describe('a table', () => {
     expect(table.find(2 ** 20)?.name).toBe('1');
   });
 
-  test('names nothing where its names say nothing', () => {
+  test('finds nothing where a name is missing', () => {
     const rows = newRows(1);
     addRow(rows, { ...row(0, 8), position: 0 });
     const table = newSymbolTable(rows, () => ({ nameAt: () => undefined, bytes: 0 }), []);
@@ -51,7 +51,7 @@ describe('a table', () => {
   });
 });
 
-test('tables in their order', () => {
+test('joined tables are searched in their order', () => {
   const [first, second] = [tableOf([row(0, 8)], ['one']), tableOf([row(0, 8), row(8, 24)], ['two'])];
   const both = inOrder([first, second]);
   expect([4, 10, 24].map((at) => both.find(at)?.size)).toEqual([8, 16, undefined]);
@@ -67,7 +67,7 @@ describe('any functions', () => {
     merit: fc.constantFrom(0, 1, 2047, 2048, 65535),
   });
 
-  test('are found as by looking at each of them', { timeout: 60_000 }, () => {
+  test('are found like by a search through all of them', { timeout: 60_000 }, () => {
     fc.assert(
       fc.property(
         fc.array(anyFunction, { maxLength: 12 }),

@@ -12,7 +12,7 @@ import {
 import { join } from 'node:path';
 import { afterAll, afterEach, describe, expect, test, vi } from 'vitest';
 import { readSourceLines } from '../../../../bt/symbols/source-lines.ts';
-import type { SourceLine } from '../../../../parsers/source-lines.ts';
+import type { SourceLine } from '../../../../parsers/addr2line.ts';
 import { has } from '../../parsers/elf-files.ts';
 import { functionsOf, newWorkshop } from './real-programs.ts';
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { parseSourceLines } from '../../../parsers/source-lines.ts';
+import { parseSourceLines } from '../../../parsers/addr2line.ts';
 
 const place = (name: string | null, file: string | null, line: number | null) => ({
   function: name,
@@ -62,7 +62,7 @@ const ASKED = [0x1150, 0x1168, 0, 0x1060, 0x1179];
 test.each([
   ['binutils', BINUTILS],
   ["LLVM's tool in GNU's style", LLVM],
-])('the output of %s is read: the innermost function first', (_, text) => {
+])('reads the output of %s, the innermost function first', (_, text) => {
   expect(parseSourceLines(text, ASKED)).toEqual([
     [place('inner', '/src/chain.c', 3), place('middle', '/src/chain.c', 8), OUTER],
     [place('inner', '/src/chain.c', 3), OUTER],
@@ -86,11 +86,11 @@ describe('a place', () => {
     ['/src/(discriminator 2).c:3 (discriminator 2)', '/src/(discriminator 2).c', 3],
     ['no place', null, null],
     ['', null, null],
-  ])('%j is file %j and line %j', (text, file, line) => {
+  ])('%j means file %j and line %j', (text, file, line) => {
     expect(parseSourceLines(`0x10\nf\n${text}\n`, [0x10])).toEqual([[place('f', file, line)]]);
   });
 
-  test('of a function that has no name is kept', () => {
+  test('counts without the name of a function, too', () => {
     expect(parseSourceLines('0x10\n??\n/src/a.c:3\n', [0x10])).toEqual([[place(null, '/src/a.c', 3)]]);
   });
 });
@@ -109,7 +109,7 @@ describe('a function', () => {
 });
 
 describe('an address', () => {
-  test('that is asked twice is answered twice', () => {
+  test('asked twice gets two answers', () => {
     const text = '0x10\nf\na.c:1\n0x10\nf\na.c:1\n0x20\ng\na.c:2\n';
     expect(parseSourceLines(text, [0x10, 0x10, 0x20])).toEqual([
       [place('f', 'a.c', 1)],
@@ -118,11 +118,11 @@ describe('an address', () => {
     ]);
   });
 
-  test('may be written in capitals', () => {
+  test('may have capital letters', () => {
     expect(parseSourceLines('0xABC\nf\na.c:1\n', [0xabc])).toEqual([[place('f', 'a.c', 1)]]);
   });
 
-  test('that was not asked is no answer', () => {
+  test('that was not asked is ignored', () => {
     expect(parseSourceLines('0x10\nf\na.c:1\n', [0x20])).toEqual([[]]);
   });
 
@@ -135,12 +135,12 @@ describe('an address', () => {
   });
 });
 
-test.each(['', '\n', '0x10', '0x10\n', 'not an address\n'])('nothing is known from %j', (text) => {
+test.each(['', '\n', '0x10', '0x10\n', 'not an address\n'])('%j has no answers', (text) => {
   expect(parseSourceLines(text, [0x10])).toEqual([[]]);
   expect(parseSourceLines(text, [])).toEqual([]);
 });
 
-test('each cut of an output leaves the answers before it', () => {
+test('output that is cut off keeps the answers before the cut', () => {
   const whole = parseSourceLines(BINUTILS, ASKED);
   for (let length = 0; length < BINUTILS.length; length++) {
     const text = BINUTILS.slice(0, length);
@@ -151,7 +151,7 @@ test('each cut of an output leaves the answers before it', () => {
   }
 });
 
-test('text is no harm: there is an answer for each address', () => {
+test('any text does no harm: each address has an answer', () => {
   const line = fc.oneof(
     fc.string(),
     fc.constantFrom(

@@ -7,8 +7,8 @@ export interface SourceLine {
 }
 
 /**
- * Reads what `addr2line -a -f -i` prints, and llvm-symbolizer in GNU's style: for each address the functions that are
- * there, innermost first, each followed by its place.
+ * Reads the output of `addr2line -a -f -i`, and of llvm-symbolizer in GNU style: for each address the functions there,
+ * innermost first, each followed by its file and line.
  *
  * ```
  * 0x00000000000011d6
@@ -18,8 +18,8 @@ export interface SourceLine {
  * chain.c:?
  * ```
  *
- * @param addresses that were asked, in their order
- * @returns for each of them its functions; none where nothing is known
+ * @param addresses in the order in which they were passed to the tool
+ * @returns the functions of each address; empty where nothing is known
  */
 export function parseSourceLines(text: string, addresses: readonly number[]): SourceLine[][] {
   const found: SourceLine[][] = addresses.map(() => []);
@@ -28,7 +28,7 @@ export function parseSourceLines(text: string, addresses: readonly number[]): So
   for (let i = 0; i < lines.length; i += 2) {
     if (isAddress(lines[i] as string, addresses[asked + 1])) {
       asked++;
-      i++; // after it comes a name, whatever it looks like
+      i++; // the next line is a name, even if it looks like an address
     }
     const place = sourceLine(lines[i] ?? '', lines[i + 1] ?? '');
     if (place) found[asked]?.push(place);
@@ -42,7 +42,7 @@ function isAddress(line: string, address: number | undefined): boolean {
 
 function sourceLine(name: string, place: string): SourceLine | undefined {
   const [, file = '??', digits = '?'] = /^(.*):(\d+|\?)(?: \(discriminator \d+\))?$/.exec(place) ?? [];
-  const line = Number(digits) || null; // 0 is none, too
+  const line = Number(digits) || null; // 0 means unknown, too
   const found = { function: known(name), file: known(file), line };
   return found.function === null && found.file === null ? undefined : found;
 }
