@@ -21,34 +21,34 @@ import { keepingSymbols, keptSymbols, noSymbols } from '../metrics/symbols.ts';
 import { openOutput, type Sink } from './output.ts';
 import { VERSION } from './version.ts';
 
-/** Prints at intervals are kept until a capture has so many bytes; all else has its bound in the kernel's maps. */
-export const MOST_BYTES = 256 * 2 ** 20;
-/** Text that is packed at once: a member of the file, which is read by itself. */
+/** Above this size a capture takes no more samples. Everything else in it is bounded by the kernel's maps. */
+export const MAX_BYTES = 256 * 2 ** 20;
+/** Characters per gzip member. Each member can be read by itself. */
 const BLOCK = 2 ** 20;
-/** How much of a run may be lost when we are killed. */
+/** What a kill can lose: the lines of this long. */
 const FLUSH_MS = 1000;
-/** gzip's level: higher ones take twice as long for a tenth less. */
+/** Level of gzip: higher ones take twice as long to save a tenth. */
 const LEVEL = 4;
 
-/** A capture that is being written, as its run goes on. */
+/** A capture that is written during the run. */
 export interface CaptureFile extends Keeper {
   readonly begin: (facts: Facts, idle: readonly IdleMatch[]) => void;
-  /** After each print at an interval: what has been learnt since. */
+  /** Call after each interval, with what is new since the last one. */
   readonly tick: (mappings: AddressSpaces) => void;
-  /** What a result has to say of it. */
+  /** Warnings for the result. */
   readonly warnings: () => readonly string[];
-  /** Ends it, and returns its bytes. */
+  /** Completes the file and returns its size in bytes. */
   readonly end: (facts: Facts, ending: Ending) => number;
-  /** Why it could not be written; undefined when it could. */
+  /** Why writing failed; undefined if it succeeded. */
   readonly failure: () => BtprofError | undefined;
 }
 
 /**
- * Opens the file of `--capture`, before anything is started. Only its owner can read it, for arguments may hold secrets.
+ * Opens the file of `--capture`, before anything is started. Only its owner can read it, because arguments may hold secrets.
  *
  * @throws BtprofError when it cannot be written
  */
-export function openCapture(path: string, most = MOST_BYTES): CaptureFile {
+export function openCapture(path: string, most = MAX_BYTES): CaptureFile {
   const file = packed(openOutput(path, 0o600));
   const { write, flush } = file;
   const timer = setInterval(flush, FLUSH_MS);
@@ -81,9 +81,7 @@ export function openCapture(path: string, most = MOST_BYTES): CaptureFile {
       write(captureRecord('symbols', take()));
     },
     warnings: () =>
-      left > 0
-        ? [`the capture has reached ${most / 2 ** 20} MiB: ${left} prints at intervals are not in it`]
-        : [],
+      left > 0 ? [`the capture reached ${most / 2 ** 20} MiB: ${left} samples are not in it`] : [],
     end: (facts, ending) => {
       clearInterval(timer);
       write(captureRecord('facts', facts));
@@ -110,7 +108,7 @@ function plainRule({ pattern, idle }: IdleMatch) {
   return { pattern: pattern.source, idle };
 }
 
-/** A file of gzip members (RFC 1952), of a block each: those that are whole can be read when the last one is not. */
+/** A file of gzip members (RFC 1952), one for each block: complete members can be read even if the last one is cut. */
 function packed(sink: Sink) {
   let held: string[] = [];
   let [size, bytes] = [0, 0];
@@ -145,26 +143,26 @@ export function capturedProfile(capture: Capture, idleMatch?: readonly IdleMatch
 }
 
 /**
- * Reads a capture; one that breaks off, up to there.
+ * Reads a capture. A truncated one is read as far as it goes.
  *
  * @param path - for standard input
- * @throws BtprofError when it is none, or cannot be read
+ * @throws BtprofError when it is not a capture, or cannot be read
  */
 export async function readCapture(path: string, onTick?: (tick: CapturedTick) => void): Promise<Capture> {
   const reader = newCaptureReader(onTick);
   const problem = await readPacked(path, reader.line);
   const name = JSON.stringify(path);
-  if (problem) throw new BtprofError(`${name} cannot be read: ${problem}.`, ADVICE);
+  if (problem) throw new BtprofError(`${name} cannot be read: ${problem}.`, HINT);
   const capture = reader.capture();
   if (capture) return capture;
-  throw new BtprofError(`${name} breaks off before its collection began: there is nothing in it.`, ADVICE);
+  throw new BtprofError(`${name} ends before the collection began: it has no data.`, HINT);
 }
 
-const ADVICE = "Give a file that 'btprof run --capture FILE' wrote.";
+const HINT = "Give a file that 'btprof run --capture FILE' wrote.";
 
 /**
- * The lines of a file of gzip members. One that cannot be read is a problem only if it is not the last: there the file
- * breaks off.
+ * Reads the lines of a file of gzip members. A line that cannot be read is a problem, unless it is the last one: then the
+ * file is truncated.
  *
  * @param onLine returns why it cannot be read
  * @returns the problem that ended the reading
@@ -188,19 +186,19 @@ async function readPacked(
       read.then(() => done(undefined), fail);
     });
   } catch (error) {
-    return whyUnread(error as NodeJS.ErrnoException);
+    return readFailure(error as NodeJS.ErrnoException);
   } finally {
     file.destroy();
     unpacked.destroy();
   }
 }
 
-/** In words, where zlib and the system have some of their own. */
-function whyUnread({ code, message }: NodeJS.ErrnoException): string {
+/** Puts error codes of zlib and of the system into words. */
+function readFailure({ code, message }: NodeJS.ErrnoException): string {
   const words: Record<string, string> = {
-    Z_DATA_ERROR: `it is no gzip file, or damaged (${message})`,
-    ENOENT: 'there is no such file',
-    EACCES: 'you may not read it',
+    Z_DATA_ERROR: `it is not a gzip file, or it is damaged (${message})`,
+    ENOENT: 'it does not exist',
+    EACCES: 'permission denied',
     EISDIR: 'it is a directory',
   };
   return words[code ?? ''] ?? code ?? message;

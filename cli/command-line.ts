@@ -16,7 +16,7 @@ export interface CommandLineParts {
 export function commandLine({ version, commands, choices, start, exit }: CommandLineParts): Command {
   const program = new Command('btprof')
     .description('What is this program waiting for, and which system calls does it make?')
-    .version(version, '-V, --version')
+    .version(version, '-V, --version', 'print the version')
     .enablePositionalOptions()
     .showSuggestionAfterError()
     .exitOverride()
@@ -24,6 +24,7 @@ export function commandLine({ version, commands, choices, start, exit }: Command
     .configureOutput({
       writeOut: stdout.write,
       writeErr: stderr.write,
+      getOutHelpWidth: () => 80,
       outputError: (text, write) => write(text.replace(/^error: /, 'btprof: ')),
     })
     .addHelpText('after', EXAMPLES);
@@ -52,10 +53,11 @@ Examples:
   btprof run --json -o p.json -- ./server  the result as JSON
   btprof attach -d 10s $(pgrep nginx)      running processes, for ten seconds
   btprof system -d 5s                      the whole machine
-  btprof run --capture a.btprof -- ./job   save the run; look at it on any machine:
-  btprof report -f flamegraph -o a.html a.btprof
+  btprof run --capture a.btprof -- ./job   save the run
+  btprof report -f flamegraph -o a.html a.btprof   draw it, on any machine
   btprof demo lock-convoy                  learn to read a result
 
-Exit status: run: that of the command; 125 if btprof fails; 126 or 127 if the command cannot run.
 'btprof COMMAND --help' lists the options of a command.
-`;
+
+Exit status of run: the command's own; 125 if btprof fails, 126 or 127 if the
+command cannot be started.`;

@@ -35,13 +35,14 @@ export function diffFormats([first, ...others]: Choices['formats']): [Format, ..
   return [first, ...others.filter(({ renderDiff }) => renderDiff)];
 }
 
-/** For the help: each format and what it is. */
+/** Lists all formats below the options of a command. */
 export function formatsNote({ formats }: Choices): string {
   return listFormats(formats);
 }
 
+/** The same for some of them. */
 export function listFormats(formats: readonly Format[]): string {
   const width = Math.max(...formats.map(({ name }) => name.length));
-  const lines = formats.map(({ name, summary }) => `  ${name.padEnd(width)}  ${summary}\n`);
-  return `\nFormats:\n${lines.join('')}`;
+  const lines = formats.map(({ name, summary }) => `  ${name.padEnd(width)}  ${summary}`);
+  return `\nFormats:\n${lines.join('\n')}`;
 }

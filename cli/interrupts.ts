@@ -1,17 +1,17 @@
 import { readFileSync } from 'node:fs';
 import { parseStat } from '../parsers/proc.ts';
 
-/** `timeout` sends its signal to us and to our group, so that it comes twice. */
+/** `timeout` signals both us and our process group, so the same signal arrives twice within this time. */
 const SAME_MS = 200;
 
 /**
- * Takes the signals that end or concern a profile. The first SIGINT, SIGQUIT, SIGTERM or SIGHUP asks for the result, the
- * next one stops at once. A command gets those that a process in its place would get: what a key on the terminal
- * sends, it gets from there; any other is passed on. Without a terminal SIGHUP means to read a configuration again,
- * and is the command's alone.
+ * Handles signals during a collection. The first SIGINT, SIGQUIT, SIGTERM or SIGHUP asks for the result, the next one
+ * aborts. A profiled command receives the signals that it would receive without btprof: the terminal itself sends it
+ * those of keys, and btprof forwards all others. Without a terminal, SIGHUP asks a daemon to reload its configuration, so it
+ * is only forwarded.
  *
- * @param forward passes a signal on to the command; none for the modes without one
- * @param abort ends everything at once
+ * @param forward sends a signal to the command; undefined in modes without a command
+ * @param abort ends everything without a result
  */
 export function takeInterrupts(
   forward: ((signal: NodeJS.Signals) => void) | undefined,
@@ -19,13 +19,13 @@ export function takeInterrupts(
 ): { stop: Promise<void> } {
   const onTerminal = hasTerminal();
   const fromKeys: readonly string[] = onTerminal ? ['SIGINT', 'SIGQUIT'] : [];
-  const mere: readonly string[] = forward && !onTerminal ? ['SIGHUP'] : [];
+  const forwardOnly: readonly string[] = forward && !onTerminal ? ['SIGHUP'] : [];
   let last: number | undefined;
   const stop = new Promise<void>((resolve) => {
     for (const signal of ['SIGINT', 'SIGQUIT', 'SIGTERM', 'SIGHUP'] as const) {
       process.on(signal, () => {
         if (!fromKeys.includes(signal)) forward?.(signal);
-        if (mere.includes(signal)) return;
+        if (forwardOnly.includes(signal)) return;
         const now = performance.now();
         if (last !== undefined && now - last > SAME_MS) abort();
         last ??= now;
@@ -38,7 +38,7 @@ export function takeInterrupts(
   return { stop };
 }
 
-/** Whether we have a controlling terminal, whose Ctrl-C goes to the whole foreground process group. */
+/** Whether we have a controlling terminal: its Ctrl-C goes to the whole foreground process group. */
 function hasTerminal(): boolean {
   return (parseStat(readFileSync('/proc/self/stat', 'utf8'))?.ttyNr ?? 0) !== 0;
 }

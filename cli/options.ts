@@ -39,18 +39,18 @@ export function planOptions({ formats }: Choices): Option[] {
   return [
     option(
       '-i, --interval <time>',
-      `print totals every TIME; --format ${sampled.join(' or ')} prints them as samples`,
+      `print totals every TIME, as samples for --format ${sampled.join(' or ')}`,
     ).argParser(atLeast(10, 'ms')),
     option('--min-block <time>', 'ignore waits shorter than TIME').argParser(parseTime).default(0),
     option(
       '--syscall-times',
-      'also measure errors, duration and waits of each system call; each call then costs 3 to 4 times as much',
+      'also measure errors, duration and waits of system calls, at 3 to 4 times the overhead',
     ),
     option('--no-follow', 'do not follow child processes'),
     option('--no-stacks', 'do not collect stacks'),
     option('--stack-depth <n>', 'maximum frames per stack, 1 to 127').argParser(parseDepth).default(127),
     bpftraceOption(),
-    option('--debug', 'print the bpftrace program, the messages of bpftrace, and each step'),
+    option('--debug', 'print the bpftrace program, its messages, and each step'),
   ];
 }
 

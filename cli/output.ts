@@ -6,7 +6,7 @@ import { BtprofError } from '../bt/errors.ts';
  * command shares with us non-blocking.
  */
 export interface Sink {
-  /** @throws BtprofError when the bytes cannot be written; a reader that went away is no error */
+  /** @throws BtprofError when the bytes cannot be written; a reader that went away is not an error */
   readonly write: (content: string | Uint8Array) => void;
   readonly close: () => void;
 }
@@ -21,8 +21,8 @@ export const stderr: Sink = {
 };
 
 /**
- * Opens the file of `--output`, before anything is started. It is emptied by the first write, and a new one is removed
- * when there was none.
+ * Opens the file of `--output`, before anything is started. The first write empties it. Without any write, a new file is
+ * removed at exit.
  *
  * @param mode of a new file
  * @throws BtprofError when it cannot be written
@@ -44,22 +44,22 @@ export function openOutput(path: string, mode = 0o666): Sink {
   };
 }
 
-/** Without waiting for the reader of a named pipe. */
+/** Opens a file without waiting for the reader of a named pipe. */
 function openForWriting(path: string, mode: number): number {
   try {
     return openSync(path, constants.O_WRONLY | constants.O_CREAT | constants.O_NONBLOCK, mode);
   } catch (error) {
     const reason = (error as NodeJS.ErrnoException).code ?? String(error);
     const hints: Record<string, string> = {
-      ENOENT: 'Is there such a directory?',
-      ENXIO: 'Does something read that pipe?',
+      ENOENT: 'Does the directory exist?',
+      ENXIO: 'Nothing reads from that pipe.',
     };
-    const hint = hints[reason] ?? 'Give a file that you may write.';
+    const hint = hints[reason] ?? 'Give a file that you can write to.';
     throw new BtprofError(`cannot write ${JSON.stringify(path)}: ${reason}.`, hint);
   }
 }
 
-/** Devices and pipes cannot be emptied, and need not be. */
+/** Truncates a file. Devices and pipes cannot be truncated, and need not be. */
 function emptyFile(fd: number): void {
   try {
     ftruncateSync(fd);

@@ -4,9 +4,9 @@ import { stderr } from './output.ts';
 const CLEAR_LINE = '\r\u001b[K';
 
 /**
- * Says each second, on a terminal, how long the collection has gone on: in one line, which goes away.
+ * Shows the elapsed time of the collection on a terminal, every second, in one line.
  *
- * @returns ends it
+ * @returns a function that stops it and clears the line
  */
 export function showProgress(): () => void {
   if (!isatty(2)) return () => undefined;

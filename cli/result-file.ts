@@ -4,10 +4,10 @@ import { BtprofError } from '../bt/errors.ts';
 import { type Profile, profileSchema } from '../metrics/schema.ts';
 
 /**
- * Reads a result: a JSON document, the last line of JSON lines, either of them packed by gzip, or a capture.
+ * Reads a result: a JSON document, the last line of JSON lines (both also compressed by gzip), or a capture.
  *
  * @param path `-` for standard input
- * @throws BtprofError when it is none, or cannot be read
+ * @throws BtprofError when it is not a result, or cannot be read
  */
 export async function readResult(path: string): Promise<Profile> {
   const bytes = readBytes(path);
@@ -16,9 +16,9 @@ export async function readResult(path: string): Promise<Profile> {
   return profileOf(path, documentOf(path, text));
 }
 
-const ADVICE = "Give a file that 'btprof run --json -o FILE' or 'btprof run --capture FILE' wrote.";
+const HINT = "Give a file that 'btprof run --json -o FILE' or 'btprof run --capture FILE' wrote.";
 
-function failure(path: string, what: string, hint = ADVICE): BtprofError {
+function failure(path: string, what: string, hint = HINT): BtprofError {
   return new BtprofError(`${path === '-' ? 'standard input' : JSON.stringify(path)} ${what}.`, hint);
 }
 
@@ -28,24 +28,24 @@ function readBytes(path: string): Buffer {
   } catch (error) {
     const { code = String(error) } = error as NodeJS.ErrnoException;
     const words: Record<string, string> = {
-      ENOENT: 'there is no such file',
-      EACCES: 'you may not read it',
+      ENOENT: 'it does not exist',
+      EACCES: 'permission denied',
       EISDIR: 'it is a directory',
     };
     throw failure(path, `cannot be read: ${words[code] ?? code}`);
   }
 }
 
-function isPacked(bytes: Buffer): boolean {
+function isGzip(bytes: Buffer): boolean {
   return bytes[0] === 0x1f && bytes[1] === 0x8b;
 }
 
-/** Packed bytes that hold the first line. */
+/** Compressed bytes that are enough for the first line. */
 const BEGINNING = 4096;
 
 /** A capture says so in its first line: `{"kind":"capture",…}`. */
 function isCapture(bytes: Buffer): boolean {
-  if (!isPacked(bytes)) return false;
+  if (!isGzip(bytes)) return false;
   try {
     const begin = gunzipSync(bytes.subarray(0, BEGINNING), { finishFlush: constants.Z_SYNC_FLUSH });
     return /^\s*\{\s*"kind"\s*:\s*"capture"/.test(begin.toString('latin1', 0, 200));
@@ -55,18 +55,23 @@ function isCapture(bytes: Buffer): boolean {
 }
 
 async function readCaptured(path: string): Promise<Profile> {
-  if (path === '-') throw failure(path, 'is a capture, which has to be a file', 'Give its name.');
+  if (path === '-')
+    throw failure(
+      path,
+      'is a capture, and captures can only be read from a file',
+      'Give the name of the file.',
+    );
   const { capturedProfile, readCapture } = await import('./capture-file.ts');
   return capturedProfile(await readCapture(path));
 }
 
 function textOf(path: string, bytes: Buffer): string {
   try {
-    return (isPacked(bytes) ? gunzipSync(bytes) : bytes).toString('utf8');
+    return (isGzip(bytes) ? gunzipSync(bytes) : bytes).toString('utf8');
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
     const words: Record<string, string> = {
-      Z_BUF_ERROR: 'is cut short',
+      Z_BUF_ERROR: 'is truncated',
       Z_DATA_ERROR: `is a damaged gzip file (${message})`,
       ERR_BUFFER_TOO_LARGE: 'is too large',
       ERR_STRING_TOO_LONG: 'is too large',
@@ -75,7 +80,7 @@ function textOf(path: string, bytes: Buffer): string {
   }
 }
 
-/** The whole text as JSON, or else its last line. */
+/** Parses the whole text as JSON, or else its last line. */
 function documentOf(path: string, text: string): unknown {
   const content = text.replace(/^\ufeff/, '').trim();
   if (content === '') throw failure(path, 'is empty');
@@ -85,9 +90,9 @@ function documentOf(path: string, text: string): unknown {
   const first = tryParse(lines[0] as string);
   if (!first.ok) throw failure(path, notJson(content, whole.message));
   const last = tryParse(lines.at(-1) as string);
-  if (!last.ok) throw failure(path, 'is cut short: its last line is no JSON');
+  if (!last.ok) throw failure(path, 'is truncated: its last line is not JSON');
   if (kindOf(last.value) !== 'profile') {
-    throw failure(path, 'is cut short: its last line is not of kind "profile"');
+    throw failure(path, 'is truncated: its last line is not of kind "profile"');
   }
   return last.value;
 }
@@ -103,13 +108,13 @@ function tryParse(
 }
 
 function notJson(content: string, message: string): string {
-  if (!content.startsWith('{')) return `is no JSON: it begins with ${excerpt(content)}`;
+  if (!content.startsWith('{')) return `is not JSON: it begins with ${excerpt(content)}`;
   const position = /position (\d+)/.exec(message)?.[1];
   const atEnd = Number(position) >= content.length;
   if (atEnd || /Unexpected end|Unterminated|end of data/.test(message)) {
-    return 'is cut short: its JSON does not end';
+    return 'is truncated: its JSON does not end';
   }
-  return `is damaged: it is no JSON${position ? ` at position ${position}` : ''}`;
+  return `is damaged: it is not valid JSON${position ? ` at position ${position}` : ''}`;
 }
 
 function kindOf(value: unknown): unknown {
@@ -117,7 +122,7 @@ function kindOf(value: unknown): unknown {
   return isObject && Object.hasOwn(value, 'kind') ? (value as { kind: unknown }).kind : undefined;
 }
 
-/** Enough of a text to know it again, without what a terminal would obey. */
+/** The beginning of a text, without control characters. */
 function excerpt(text: string): string {
   const begin = text.slice(0, 40);
   return JSON.stringify(begin).replace(/[^\x20-\x7e]/g, '?');
@@ -125,28 +130,29 @@ function excerpt(text: string): string {
 
 function profileOf(path: string, document: unknown): Profile {
   const kind = kindOf(document);
-  if (kind === undefined) throw failure(path, 'is JSON, but no result of btprof: it has no kind');
+  if (kind === undefined) throw failure(path, 'is JSON, but not a result of btprof: it has no field "kind"');
   if (kind !== 'profile')
-    throw failure(path, `is of kind ${excerpt(String(kind))}, and only profiles can be compared`);
+    throw failure(path, `is of kind ${excerpt(String(kind))}; only profiles can be compared`);
   const { schema } = document as { schema?: unknown };
   if (schema !== 'btprof/1') {
-    const hint = 'Use the btprof that wrote it, or a newer one.';
-    throw failure(path, `has the schema ${excerpt(String(schema))}, and this btprof reads "btprof/1"`, hint);
+    const hint = 'Use the version of btprof that wrote it, or a newer one.';
+    throw failure(
+      path,
+      `has the schema ${excerpt(String(schema))}; this version of btprof reads "btprof/1"`,
+      hint,
+    );
   }
   const parsed = profileSchema.safeParse(document);
   if (!parsed.success) {
     const [issue] = parsed.error.issues;
     const where = excerpt(issue?.path.join('.') ?? '');
-    throw failure(
-      path,
-      `is damaged: ${where} is not as the schema has it (${excerpt(issue?.message ?? '')})`,
-    );
+    throw failure(path, `is damaged: ${where} does not match the schema (${excerpt(issue?.message ?? '')})`);
   }
   requireFrames(path, parsed.data);
   return parsed.data;
 }
 
-/** Stacks point into a table of frames. */
+/** Checks that the frames of each stack are in the table of frames. */
 function requireFrames(path: string, { ebpf: { offcpu, oncpu } }: Profile): void {
   const tables = [
     { frames: offcpu?.frames, rows: [...(offcpu?.stacks ?? []), ...(offcpu?.still_blocked ?? [])] },
@@ -155,6 +161,6 @@ function requireFrames(path: string, { ebpf: { offcpu, oncpu } }: Profile): void
   for (const { frames = [], rows } of tables) {
     const isWithin = (index: number) => index < frames.length;
     if (rows.every(({ user, kernel }) => user.every(isWithin) && kernel.every(isWithin))) continue;
-    throw failure(path, `is damaged: a stack has a frame beyond the ${frames.length} that there are`);
+    throw failure(path, `is damaged: a stack refers to a frame beyond the table of ${frames.length}`);
   }
 }

@@ -1,7 +1,7 @@
 /**
- * Imported first, so that nothing looks at Node's own standard streams: a look at process.stdin makes a pipe or
- * socket there non-blocking, also for the command, which shares it. Libraries look as they load, and Node itself
- * does when 'node:process' is imported by a module (the build maps that import to node-process.cjs).
+ * Must be imported first, so that nothing touches Node's own standard streams. Reading process.stdin makes a pipe or socket
+ * non-blocking, also for the command, which shares it. Libraries read it when they load, and so does Node when a module
+ * imports 'node:process' (the build maps that import to node-process.cjs).
  */
 import { PassThrough } from 'node:stream';
 

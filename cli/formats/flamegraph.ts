@@ -2,7 +2,7 @@ import type { Format } from './format.ts';
 
 export const flamegraph: Format = {
   name: 'flamegraph',
-  summary: 'an interactive flame graph: one HTML file, no network',
+  summary: 'an interactive flame graph in one HTML file; needs no network',
   render: async (profile) => {
     const { flamegraphPage } = await import('./flamegraph/flamegraph-page.ts');
     return flamegraphPage(profile);

@@ -5,9 +5,9 @@ import type { Format } from './format.ts';
 
 export const folded: Format<{ readonly root?: readonly Root[] }> = {
   name: 'folded',
-  summary: 'one stack and its ns a line, for flamegraph.pl and inferno',
+  summary: 'folded stacks in ns, for flamegraph.pl and inferno',
   options: [
-    new Option('--root <list>', `put these in front of folded stacks: ${ROOTS.join(', ')}`).argParser(
+    new Option('--root <list>', `begin folded stacks with LIST, any of ${ROOTS.join(', ')}`).argParser(
       parseRoots,
     ),
   ],

@@ -2,7 +2,7 @@ import type { Format } from './format.ts';
 
 export const json: Format = {
   name: 'json',
-  summary: 'the whole result as one document',
+  summary: 'the whole result as one JSON document',
   hasFlag: true,
   render: indented,
   renderDiff: async ({ sides, gates }) => {

@@ -3,7 +3,7 @@ import type { Format, SampleWriter } from './format.ts';
 
 export const jsonl: Format = {
   name: 'jsonl',
-  summary: 'one object a line: metadata, a sample every --interval, the result',
+  summary: 'JSON lines: metadata, a sample per --interval, the result',
   samples: loadSampleWriter,
   render: line,
 };

@@ -2,7 +2,7 @@ import type { Format } from './format.ts';
 
 export const pprof: Format = {
   name: 'pprof',
-  summary: "for 'go tool pprof' (gzip-compressed profile.proto)",
+  summary: "for 'go tool pprof'; binary",
   isBinary: true,
   render: async (profile) => {
     const { pprofView } = await import('./pprof/pprof-profile.ts');

@@ -2,7 +2,7 @@ import type { Format } from './format.ts';
 
 export const summary: Format = {
   name: 'summary',
-  summary: 'a page to read',
+  summary: 'one screen of text',
   isPage: true,
   render: async (profile, _, look) => {
     const { summaryView } = await import('./summary/summary-page.ts');

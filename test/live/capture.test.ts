@@ -104,6 +104,6 @@ describe.concurrent('a capture', () => {
     const words = ['run', '--capture', '/nowhere/x.btprof', 'sh', '-c', 'echo ran'];
     const { status, stdout, stderr } = await btprof(words);
     expect({ status, stdout }).toEqual({ status: 125, stdout: '' });
-    expect(stderr).toBe('btprof: cannot write "/nowhere/x.btprof": ENOENT.\nIs there such a directory?\n');
+    expect(stderr).toBe('btprof: cannot write "/nowhere/x.btprof": ENOENT.\nDoes the directory exist?\n');
   });
 });

@@ -86,14 +86,14 @@ describe.concurrent('the command', () => {
     const { status, stderr } = await btprof(['demo', 'lock']);
     expect(status).toBe(2);
     expect(stderr).toBe(
-      `btprof: there is no demo "lock".\nThere are: ${WORKLOADS.map(({ name }) => name).join(', ')}\n`,
+      `btprof: unknown demo "lock".\nChoose one of: ${WORKLOADS.map(({ name }) => name).join(', ')}\n`,
     );
   });
 
   test('needs a directory that it can write to', async () => {
     const { status, stderr } = await btprof(['demo', 'deadlock'], { env: { TMPDIR: '/proc/none' } });
     expect(status).toBe(125);
-    expect(stderr).toMatch(/^btprof: there is no demo program: .*\/proc\/none.*\n.*TMPDIR=DIRECTORY/);
+    expect(stderr).toMatch(/^btprof: cannot unpack the demo program: .*\/proc\/none.*\n.*TMPDIR=DIRECTORY/);
   });
 
   test('leaves nothing behind, also after Ctrl-C', async () => {

@@ -9,7 +9,7 @@ import { stderr, stdout } from '../../output.ts';
 import { runCommand } from '../run/run-command.ts';
 
 /**
- * `btprof demo`: lists the demo programs, or profiles one of them as `btprof run` would, and says how to read that.
+ * `btprof demo`: lists the demo programs, or profiles one of them as `btprof run` does and explains the result.
  *
  * @param descriptors those above 2 that we were started with
  * @returns the exit status
@@ -36,7 +36,7 @@ export async function demoCommand(
       duration === undefined ? options : { ...options, duration },
     );
     if (ENDED_BY_USER.includes(status)) return status;
-    if (status > 0) throw new BtprofError(`the demo program failed, with status ${status}.`, HINT);
+    if (status > 0) throw new BtprofError(`the demo program failed with status ${status}.`, HINT);
     if (!options.quiet)
       stderr.write(`\nHow to read it\n${workload.reading.map((line) => `  ${line}\n`).join('')}`);
     return 0;
@@ -45,24 +45,24 @@ export async function demoCommand(
   }
 }
 
-/** Ctrl-C and its like: 128+N for SIGHUP, SIGINT, SIGQUIT and SIGTERM. */
+/** 128+N for SIGHUP, SIGINT, SIGQUIT and SIGTERM: Ctrl-C and similar. */
 const ENDED_BY_USER: readonly number[] = [1, 2, 3, 15].map((signal) => 128 + signal);
 
 const HINT =
-  'It needs a directory that it may write to and run programs from: TMPDIR=DIRECTORY btprof demo ...';
+  'Name a directory where btprof can write files and run programs: TMPDIR=DIRECTORY btprof demo ...';
 
 function list(): string {
   const width = Math.max(...WORKLOADS.map(({ name }) => name.length));
   const lines = WORKLOADS.map(({ name, what }) => `  ${name.padEnd(width)}  ${what}\n`);
-  return `Programs that wait, each in its own way, for two seconds:\n\n${lines.join('')}\nType: btprof demo ${WORKLOADS[0]?.name}\n`;
+  return `Each program waits in its own way, for two seconds:\n\n${lines.join('')}\nType: btprof demo ${WORKLOADS[0]?.name}\n`;
 }
 
-/** @throws UsageError when there is none of that name */
+/** @throws UsageError when the name is unknown */
 function workloadOf(name: string): Workload {
   const workload = WORKLOADS.find((workload) => workload.name === name);
   if (workload) return workload;
   const names = WORKLOADS.map(({ name }) => name).join(', ');
-  throw new UsageError(`there is no demo ${JSON.stringify(name)}.`, `There are: ${names}`, 2);
+  throw new UsageError(`unknown demo ${JSON.stringify(name)}.`, `Choose one of: ${names}`, 2);
 }
 
 interface Program {
@@ -71,19 +71,20 @@ interface Program {
 }
 
 /**
- * The program under its own name, in a directory where it can write, too. On a disk, where there is one: /tmp is in memory on
- * many hosts, and two of the programs are about the disk.
+ * Unpacks the program under its own name, into a directory where it can also write. /var/tmp comes first, because /tmp is in
+ * memory on many hosts and two of the programs need a disk.
  */
 function unpack({ name, scratch }: Workload): Program {
-  const places = process.env.TMPDIR ? [tmpdir()] : ['/var/tmp', tmpdir()];
-  const program = unpackProgram(BINARIES, name, places);
-  if ('problem' in program) throw new BtprofError(`there is no demo program: ${program.problem}.`, HINT);
+  const parents = process.env.TMPDIR ? [tmpdir()] : ['/var/tmp', tmpdir()];
+  const program = unpackProgram(BINARIES, name, parents);
+  if ('problem' in program)
+    throw new BtprofError(`cannot unpack the demo program: ${program.problem}.`, HINT);
   exitOnSignals();
   const { directory, file, remove } = program;
   return { command: scratch ? [file, join(directory, 'scratch')] : [file], remove };
 }
 
-/** As long as no one else takes them: a process that a signal ends cannot remove anything. */
+/** Exits on signals that nothing else handles. A process that a signal kills could not remove its files. */
 function exitOnSignals(): void {
   for (const signal of ['SIGINT', 'SIGQUIT', 'SIGTERM', 'SIGHUP'] as const) {
     process.on(signal, () => {

@@ -30,19 +30,19 @@ export async function diffCommand(files: readonly string[], options: DiffOptions
   return results.some(({ crossed }) => crossed) ? 1 : 0;
 }
 
-/** How many of the files are BEFORE. */
+/** Returns how many of the files are BEFORE. */
 function countBefore(files: readonly string[], runs: number | undefined): number {
   if (files.filter((file) => file === '-').length > 1) {
-    throw new UsageError('standard input (-) can be read once only.', undefined, 2);
+    throw new UsageError('standard input (-) can be read only once.', undefined, 2);
   }
   if (runs === undefined && files.length !== 2) {
     const hint =
-      'With several runs of each side: btprof diff --runs 3 BEFORE BEFORE BEFORE AFTER AFTER AFTER';
-    throw new UsageError(`diff takes two files, and got ${files.length}.`, hint, 2);
+      'For several runs of each side, type: btprof diff --runs 3 BEFORE BEFORE BEFORE AFTER AFTER AFTER';
+    throw new UsageError(`diff needs two files, not ${files.length}.`, hint, 2);
   }
   if (runs !== undefined && files.length <= runs) {
-    const hint = `--runs ${runs} makes the first ${runs} files BEFORE: give those of AFTER behind them.`;
-    throw new UsageError(`of ${files.length} files none is left for AFTER.`, hint, 2);
+    const hint = `With --runs ${runs} the first ${runs} files are BEFORE. Add the files of AFTER.`;
+    throw new UsageError(`none of the ${files.length} files is left for AFTER.`, hint, 2);
   }
   return runs ?? 1;
 }

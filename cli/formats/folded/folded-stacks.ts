@@ -1,5 +1,4 @@
 import { frameMark, frameName, type StackFrame, type TimedStack } from '../../../metrics/timed-stacks.ts';
-
 import type { Root } from './roots.ts';
 
 /**

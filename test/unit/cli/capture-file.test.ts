@@ -32,7 +32,7 @@ function writeCapture(path: string, lines = SLEEP_LINES, most?: number) {
   return { bytes: capture.end(SLEEP_FACTS, SLEEP_ENDING), warnings, failure: capture.failure() };
 }
 
-test('a capture that was written gives the profile of its run, and has its bytes told', async () => {
+test('a capture gives the profile of its run, and reports its size', async () => {
   const { bytes, warnings, failure } = writeCapture(FILE);
   expect({ bytes, warnings, failure }).toEqual({
     bytes: statSync(FILE).size,
@@ -46,40 +46,36 @@ test('only its owner can read it', () => {
   expect(statSync(FILE).mode & 0o777).toBe(0o600);
 });
 
-test('beyond its bound it has no prints of intervals, which is said, and its end', async () => {
+test('above its size limit it takes no more samples, warns, and still has the end', async () => {
   const at = (type: string) => `{"type": "value", "data": ["${type}",3945662000000]}`;
-  // Nobody can pack them.
+  // Random text, which gzip cannot compress.
   const noise = Array.from({ length: 60 }, (_, i) => `{"type": "map", "data": {"@calls": {"5,${i}": ${i}}}}`);
   const filler = Array.from({ length: 40_000 }, () => `${Math.random()}`.repeat(2));
   const print = [at('tick'), ...noise, at('tock')];
   const lines = [...SLEEP_LINES.slice(0, 3), ...filler, ...print, ...print, ...SLEEP_LINES.slice(3)];
   const path = join(DIRECTORY, 'bounded.btprof');
   const { warnings } = writeCapture(path, lines, 2 ** 18);
-  expect(warnings).toEqual(['the capture has reached 0.25 MiB: 2 prints at intervals are not in it']);
+  expect(warnings).toEqual(['the capture reached 0.25 MiB: 2 samples are not in it']);
   const { ebpf } = capturedProfile(await readCapture(path));
   expect(ebpf).toEqual(sleepProfile().ebpf);
 });
 
-test('a disk that is full ends the capture and not the run', () => {
+test('a full disk ends the capture, not the run', () => {
   const { failure } = writeCapture('/dev/full');
   expect(failure).toMatchObject({ message: 'cannot write to "/dev/full": ENOSPC.' });
 });
 
-describe('what cannot be read has a sentence', () => {
+describe('a file that cannot be read is reported in a sentence', () => {
   const other = (name: string, content: string | Uint8Array) => {
     const path = join(DIRECTORY, name);
     writeFileSync(path, content);
     return path;
   };
   test.each([
-    [
-      'a file that is not there',
-      () => join(DIRECTORY, 'none'),
-      /none" cannot be read: there is no such file\./,
-    ],
+    ['a file that is not there', () => join(DIRECTORY, 'none'), /none" cannot be read: it does not exist\./],
     ['a directory', () => DIRECTORY, /it is a directory/],
-    ['an empty file', () => other('empty', ''), /empty" breaks off before its collection began/],
-    ['a JSON result', () => other('json', '{"kind":"profile"}'), /no gzip file, or damaged/],
+    ['an empty file', () => other('empty', ''), /empty" ends before the collection began/],
+    ['a JSON result', () => other('json', '{"kind":"profile"}'), /not a gzip file, or it is damaged/],
     ['another gzip file', () => other('gz', gzipSync('hello\n')), /begins with "hello", which is no capture/],
     [
       'a damaged one',
@@ -97,7 +93,7 @@ describe('what cannot be read has a sentence', () => {
   });
 });
 
-test('one that breaks off anywhere is read up to there', { timeout: 60_000 }, async () => {
+test('a truncated capture is read as far as it goes', { timeout: 60_000 }, async () => {
   const whole = readFileSync(FILE);
   const path = join(DIRECTORY, 'cut');
   let read = 0;
@@ -105,7 +101,7 @@ test('one that breaks off anywhere is read up to there', { timeout: 60_000 }, as
     writeFileSync(path, whole.subarray(0, length));
     const capture = await readCapture(path).catch((problem: Error) => problem);
     if (capture instanceof Error) {
-      expect(capture.message).toMatch(/breaks off before its collection began|it begins with/);
+      expect(capture.message).toMatch(/ends before the collection began|it begins with/);
       continue;
     }
     read++;
@@ -115,7 +111,7 @@ test('one that breaks off anywhere is read up to there', { timeout: 60_000 }, as
   expect(read).toBeGreaterThan(20);
 });
 
-test('1,000 mutated captures are read, or refused with a sentence', { timeout: 120_000 }, async () => {
+test('1,000 mutated captures are read or refused with a sentence', { timeout: 120_000 }, async () => {
   const text = gunzipSync(readFileSync(FILE));
   const path = join(DIRECTORY, 'mutated');
   const edit = fc.record({

@@ -33,21 +33,21 @@ function edited(edit: (copy: typeof PROFILE) => void): string {
   return JSON.stringify(copy);
 }
 
-describe('a result is read', () => {
+describe('reads a result', () => {
   test.each([
     ['a document', JSON_TEXT],
-    ['one without a newline at its end', JSON_TEXT.trim()],
-    ['one with a byte order mark', `\ufeff${JSON_TEXT}`],
-    ['one line', `${JSON.stringify(PROFILE)}\n`],
+    ['a document without a final newline', JSON_TEXT.trim()],
+    ['a document with a byte order mark', `\ufeff${JSON_TEXT}`],
+    ['a document on one line', `${JSON.stringify(PROFILE)}\n`],
     ['JSON lines', `${LINES}\n`],
     ['JSON lines with CRLF', LINES.replaceAll('\n', '\r\n')],
-    ['a packed document', gzipSync(JSON_TEXT)],
-    ['packed lines', gzipSync(LINES)],
+    ['a gzip document', gzipSync(JSON_TEXT)],
+    ['gzip lines', gzipSync(LINES)],
   ])('from %s', async (_, content) => {
     expect(await readResult(file(content))).toEqual(PROFILE);
   });
 
-  test('also with fields that are new', async () => {
+  test('with fields that it does not know', async () => {
     const newer = JSON.stringify({ ...PROFILE, more: 1 });
     expect(await readResult(file(newer))).toEqual(PROFILE);
   });
@@ -57,68 +57,68 @@ describe('a capture', () => {
   const begin = `${captureHead('0.1.0')}${captureRecord('facts', SLEEP_FACTS)}`;
   const end = endingRecord(SLEEP_ENDING);
 
-  test('is made a profile', async () => {
+  test('becomes a profile', async () => {
     const whole = `${begin}${SLEEP_LINES.map(captureLine).join('')}${end}`;
     const { metadata, ebpf } = await readResult(file(gzipSync(whole)));
     expect(metadata.cmd).toEqual(SLEEP_FACTS.cmd);
     expect(ebpf.offcpu?.total_events).toBe(2);
   });
 
-  test('that breaks off at once is an error', async () => {
-    await expect(readResult(file(gzipSync(captureHead('0.1.0'))))).rejects.toThrow(/nothing in it/);
+  test('that ends at once is an error', async () => {
+    await expect(readResult(file(gzipSync(captureHead('0.1.0'))))).rejects.toThrow(/it has no data/);
   });
 });
 
-describe('what is no result is told in one sentence, with what to type', () => {
+describe('anything else is refused with one sentence and a hint', () => {
   test.each<[string, string | Uint8Array, RegExp]>([
     ['nothing', '', /is empty/],
-    ['text', 'hello\u001b[2J', /is no JSON: it begins with "hello\\u001b\[2J"/],
-    ['bytes', new Uint8Array([0x7f, 0x45, 0x4c, 0x46, 0xff]), /is no JSON/],
-    ['a document that breaks off', JSON_TEXT.slice(0, 3000), /is cut short/],
-    ['lines that break off', LINES.slice(0, -9), /is cut short: its last line is no JSON/],
+    ['text', 'hello\u001b[2J', /is not JSON: it begins with "hello\\u001b\[2J"/],
+    ['bytes', new Uint8Array([0x7f, 0x45, 0x4c, 0x46, 0xff]), /is not JSON/],
+    ['a truncated document', JSON_TEXT.slice(0, 3000), /is truncated/],
+    ['truncated lines', LINES.slice(0, -9), /is truncated: its last line is not JSON/],
     [
       'lines without a profile',
       LINES.split('\n').slice(0, 2).join('\n'),
-      /is cut short: its last line is not of kind/,
+      /is truncated: its last line is not of kind/,
     ],
-    ['a packed document that breaks off', gzipSync(JSON_TEXT).subarray(0, 900), /is cut short/],
-    ['packed bytes that are damaged', gzipSync(JSON_TEXT).fill(7, 100, 200), /damaged gzip file/],
-    ['JSON that is damaged', JSON_TEXT.replace('"metadata":', '"metadata"'), /is damaged: it is no JSON/],
-    ['a list', '[1]', /no result of btprof/],
-    ['null', 'null', /no result of btprof/],
-    ['other JSON', '{"a":1}', /no result of btprof/],
+    ['a truncated gzip document', gzipSync(JSON_TEXT).subarray(0, 900), /is truncated/],
+    ['damaged gzip data', gzipSync(JSON_TEXT).fill(7, 100, 200), /damaged gzip file/],
+    ['damaged JSON', JSON_TEXT.replace('"metadata":', '"metadata"'), /is damaged: it is not valid JSON/],
+    ['a list', '[1]', /not a result of btprof/],
+    ['null', 'null', /not a result of btprof/],
+    ['other JSON', '{"a":1}', /not a result of btprof/],
     ['another document', '{"kind":"doctor","schema":"btprof/1"}', /is of kind "doctor"/],
-    ['a kind that steers terminals', '{"kind":"\\u001b[2J\\u202e"}', /is of kind "\\u001b\[2J\?"/],
+    ['a kind with terminal escapes', '{"kind":"\\u001b[2J\\u202e"}', /is of kind "\\u001b\[2J\?"/],
     [
       'a newer schema',
       JSON_TEXT.replace('btprof/1', 'btprof/2'),
-      /has the schema "btprof\/2", and this btprof reads/,
+      /has the schema "btprof\/2"; this version of btprof reads/,
     ],
     [
       'a field of another type',
       edited((p) => Object.assign(p.metadata, { wall_time_ns: 'x' })),
       /metadata\.wall_time_ns/,
     ],
-    ['a part that is missing', edited((p) => Object.assign(p, { quality: undefined })), /"quality"/],
+    ['a missing part', edited((p) => Object.assign(p, { quality: undefined })), /"quality"/],
     [
       'an index beyond its table',
       edited((p) => p.ebpf.offcpu?.stacks[0]?.kernel.push(999)),
-      new RegExp(`a frame beyond the ${PROFILE.ebpf.offcpu?.frames.length}\\b`),
+      new RegExp(`a frame beyond the table of ${PROFILE.ebpf.offcpu?.frames.length}\\b`),
     ],
   ])('%s', async (_, content, message) => {
     const error = await readResult(file(content)).catch((thrown) => thrown);
     expect(error).toBeInstanceOf(BtprofError);
     expect(error.message).toMatch(message);
-    // biome-ignore lint/suspicious/noControlCharactersInRegex: none may reach the terminal.
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters must not reach the terminal.
     expect(error.message).not.toMatch(/[\x00-\x1f\x7f-\x9f\u202e]/);
     expect(error).toMatchObject({
       status: 125,
-      hint: expect.stringMatching(/^(Give a file|Use the btprof)/),
+      hint: expect.stringMatching(/^(Give a file|Use the version)/),
     });
   });
 
   test.each([
-    ['no-such-file', /there is no such file/],
+    ['no-such-file', /it does not exist/],
     ['.', /it is a directory/],
   ])('%s', async (name, message) => {
     await expect(readResult(join(directory, name))).rejects.toThrow(message);

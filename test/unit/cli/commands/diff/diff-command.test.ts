@@ -56,10 +56,10 @@ describe('exit status', () => {
   });
 
   test.each<[string, Partial<DiffOptions>, RegExp]>([
-    ['old', {}, /two files, and got 1/],
-    ['old new old', {}, /two files, and got 3/],
-    ['old new', { runs: 2 }, /of 2 files none is left for AFTER/],
-    ['- -', {}, /once only/],
+    ['old', {}, /needs two files, not 1/],
+    ['old new old', {}, /needs two files, not 3/],
+    ['old new', { runs: 2 }, /none of the 2 files is left for AFTER/],
+    ['- -', {}, /only once/],
     ['old new', { failIf: ['lock'] }, /is not METRIC/],
     ['old new', { failIf: ['lock.x>1'] }, /which no result has/],
   ])('%s with %j is a usage error, and prints nothing', async (names, options, message) => {

@@ -1,0 +1,131 @@
+import { Argument, Option } from 'commander';
+import { afterEach, describe, expect, test, vi } from 'vitest';
+import { DEFAULT_PROFILERS, PROFILER_NAMES } from '../../../bt/profilers/names.ts';
+import { commandLine } from '../../../cli/command-line.ts';
+import type { Choices, CommandDefinition } from '../../../cli/commands/command.ts';
+import { COMMANDS } from '../../../cli/commands/registry.ts';
+import type { Format } from '../../../cli/formats/format.ts';
+import { FORMATS } from '../../../cli/formats/registry.ts';
+import { stderr, stdout } from '../../../cli/output.ts';
+
+const CHOICES: Choices = {
+  profilers: { names: PROFILER_NAMES, defaults: DEFAULT_PROFILERS },
+  formats: FORMATS,
+};
+
+afterEach(() => {
+  vi.restoreAllMocks();
+});
+
+interface Outcome {
+  readonly printed: string;
+  readonly status: number | undefined;
+  /** Code of commander's error. */
+  readonly code: string | undefined;
+}
+
+async function btprof(
+  words: readonly string[],
+  { commands = COMMANDS, choices = CHOICES } = {},
+): Promise<Outcome> {
+  let [printed, status, code]: [string, number | undefined, string | undefined] = ['', undefined, undefined];
+  for (const sink of [stdout, stderr])
+    vi.spyOn(sink, 'write').mockImplementation((text) => {
+      printed += text;
+    });
+  const exit = (given: number) => {
+    status = given;
+  };
+  const program = commandLine({ version: '7.7.7', commands, choices, start: { descriptors: [17] }, exit });
+  await program.parseAsync(words, { from: 'user' }).catch((error) => {
+    code = error.code;
+  });
+  return { printed, status, code };
+}
+
+describe('--help prints what fixtures/help has for', () => {
+  test('btprof', async () => {
+    const { printed } = await btprof(['--help']);
+    await expect(printed).toMatchFileSnapshot('../../../fixtures/help/btprof.txt');
+  });
+
+  test.each(COMMANDS.map(({ name }) => name))('%s', async (name) => {
+    const { printed } = await btprof([name, '--help']);
+    await expect(printed).toMatchFileSnapshot(`../../../fixtures/help/${name}.txt`);
+  });
+
+  test.each(['', ...COMMANDS.map(({ name }) => name)])('%s, in lines of at most 80 columns', async (name) => {
+    const { printed } = await btprof([...(name ? [name] : []), '--help']);
+    expect(printed.split('\n').filter((line) => line.length > 80)).toEqual([]);
+  });
+});
+
+test('--version prints the version', async () => {
+  expect((await btprof(['--version'])).printed).toBe('7.7.7\n');
+});
+
+test('the help of run names the profilers that it is given', async () => {
+  const profilers = { names: ['waits', 'faults'], defaults: ['faults'] };
+  const { printed } = await btprof(['run', '--help'], { choices: { ...CHOICES, profilers } });
+  expect(printed.replace(/\s+/g, ' ')).toContain('comma-separated: waits, faults (default: faults)');
+});
+
+describe('a format of one object', () => {
+  const xml: Format = {
+    name: 'xml',
+    summary: 'for an example',
+    hasFlag: true,
+    options: [new Option('--indent <n>', 'columns of an element')],
+    render: () => '<profile/>',
+    renderDiff: () => '<diff/>',
+  };
+  const choices: Choices = { ...CHOICES, formats: [...FORMATS, xml] };
+
+  test('is in the help of the commands that have formats, with its flag and its options', async () => {
+    for (const name of ['run', 'attach', 'system', 'report', 'demo']) {
+      const { printed } = await btprof([name, '--help'], { choices });
+      expect(printed).toMatch(/^ {2}xml +for an example$/m);
+      expect(printed).toMatch(/^ {2}--xml +short for --format xml$/m);
+      expect(printed).toMatch(/^ {2}--indent <n> +columns of an element$/m);
+    }
+  });
+
+  test('is in the help of diff when it can show a comparison', async () => {
+    const { renderDiff, ...without } = xml;
+    expect((await btprof(['diff', '--help'], { choices })).printed).toMatch(/^ {2}xml +for an example$/m);
+    const single = { ...CHOICES, formats: [...FORMATS, without] as Choices['formats'] };
+    expect((await btprof(['diff', '--help'], { choices: single })).printed).not.toContain('xml');
+  });
+
+  test('is a choice of --format', async () => {
+    const refused = await btprof(['report', '-f', 'yaml', 'x'], { choices });
+    expect(refused.code).toBe('commander.invalidArgument');
+    expect(refused.printed).toMatch(/Allowed choices are summary, .*, xml\./);
+  });
+});
+
+describe('a command of one object', () => {
+  const seen = vi.fn();
+  const echo: CommandDefinition<readonly [words: readonly string[]], { readonly loud?: boolean }> = {
+    name: 'echo',
+    summary: 'print words',
+    description: 'Print words.',
+    arguments: [new Argument('[word...]')],
+    options: () => [new Option('--loud', 'print them in capitals')],
+    action: async ([words], options, { descriptors }) => {
+      seen(words, options, descriptors);
+      return 3;
+    },
+  };
+  const commands = [...COMMANDS, echo];
+
+  test('is in the list of commands', async () => {
+    expect((await btprof(['--help'], { commands })).printed).toMatch(/^ {2}echo +print words$/m);
+  });
+
+  test('gets its arguments, its options and the start, and its result is the exit status', async () => {
+    const { status } = await btprof(['echo', '--loud', 'a', 'b'], { commands });
+    expect(status).toBe(3);
+    expect(seen.mock.calls).toEqual([[['a', 'b'], { loud: true }, [17]]]);
+  });
+});

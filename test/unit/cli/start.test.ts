@@ -1,0 +1,35 @@
+import { build, type Metafile, type Plugin } from 'esbuild';
+import { expect, test } from 'vitest';
+
+/** Leaves out what is imported late, with `import()`. */
+const WITHOUT_LATE: Plugin = {
+  name: 'without-late',
+  setup({ onResolve }) {
+    onResolve({ filter: /^\./ }, ({ kind }) => (kind === 'dynamic-import' ? { external: true } : undefined));
+  },
+};
+
+/** What is loaded before any command runs. */
+async function loadedAtStart(): Promise<Metafile> {
+  const { metafile } = await build({
+    ...{ entryPoints: ['cli/main.ts'], bundle: true, write: false, metafile: true, logLevel: 'error' },
+    ...{ platform: 'node', format: 'esm', packages: 'external', plugins: [WITHOUT_LATE] },
+  });
+  return metafile;
+}
+
+test('the start loads commander and no other package', async () => {
+  const { outputs } = await loadedAtStart();
+  const imported = Object.values(outputs).flatMap(({ imports }) => imports);
+  const packages = imported.filter(
+    ({ kind, path }) => kind === 'import-statement' && !path.startsWith('node:'),
+  );
+  expect([...new Set(packages.map(({ path }) => path))]).toEqual(['commander']);
+});
+
+test('the start loads no code that measures, reads a capture, or renders', async () => {
+  const files = Object.keys((await loadedAtStart()).inputs);
+  expect(files).toContain('cli/formats/registry.ts');
+  expect(files.filter((file) => /^metrics\/(?!units\.ts)/.test(file))).toEqual([]);
+  expect(files.filter((file) => /^cli\/(formats|commands)\/\w+\/(?!roots\.ts)/.test(file))).toEqual([]);
+});
