@@ -3,14 +3,14 @@ import stringWidth from 'string-width';
 
 /** How a page looks. */
 export interface Look {
-  /** Columns that a line may have. */
+  /** Maximum columns of a line. */
   readonly columns: number;
   readonly colours: boolean;
-  /** Nothing but ASCII. */
+  /** Whether to use only ASCII characters. */
   readonly ascii: boolean;
 }
 
-/** As much as fits, and no more than that: the whole page for people. */
+/** Joins blocks of lines into a page, with an empty line between blocks. */
 export function printPage(blocks: readonly (readonly string[])[], look: Look): string {
   const text = `${blocks.map((lines) => lines.join('\n')).join('\n\n')}\n`;
   return look.ascii ? toAscii(text) : text;
@@ -23,25 +23,25 @@ export function coloursOf({ colours }: Look): Colours {
 }
 
 /**
- * Rows in columns: numbers to the right, the last column to the left and as long as the line has room.
+ * Lays out rows in columns. Numbers are right-aligned; the last column is left-aligned and cut at the end of the line.
  *
- * @param head of each column; the rows are no longer than it
+ * @param head the heading of each column; rows have at most as many cells
  */
 export function table(head: readonly string[], rows: readonly (readonly string[])[], look: Look): string[] {
   const all = [head, ...rows];
   const last = head.length - 1;
   const widths = head.slice(0, last).map((_, i) => Math.max(...all.map((row) => stringWidth(row[i] ?? ''))));
   const taken = widths.reduce((sum, width) => sum + width + 2, 2);
-  const room = Math.max(look.columns - taken, LEAST_ROOM);
+  const rest = Math.max(look.columns - taken, MIN_LAST_COLUMN);
   const lines = all.map((row) => {
     const cells = widths.map((width, i) => padStart(row[i] ?? '', width));
-    return `  ${[...cells, clip(row[last] ?? '', room)].join('  ')}`.trimEnd();
+    return `  ${[...cells, clip(row[last] ?? '', rest)].join('  ')}`.trimEnd();
   });
   return [coloursOf(look).dim(lines[0] as string), ...lines.slice(1)];
 }
 
-/** Columns of the last column of a table: a terminal that has not as many breaks the lines. */
-const LEAST_ROOM = 16;
+/** Minimum width of the last column: a narrower terminal wraps the lines. */
+const MIN_LAST_COLUMN = 16;
 
 function padStart(text: string, width: number): string {
   return ' '.repeat(Math.max(0, width - stringWidth(text))) + text;
@@ -51,34 +51,34 @@ export function padEnd(text: string, width: number): string {
   return text + ' '.repeat(Math.max(0, width - stringWidth(text)));
 }
 
-/** A bar of that share of the room, to an eighth of a column. */
-export function bar(share: number, room: number, { ascii }: Look): string {
-  const eighths = Math.round(Math.min(1, Math.max(0, share)) * room * 8);
+/** A bar that fills a share of a width, to an eighth of a column. */
+export function bar(share: number, width: number, { ascii }: Look): string {
+  const eighths = Math.round(Math.min(1, Math.max(0, share)) * width * 8);
   if (ascii) return '#'.repeat(Math.round(eighths / 8));
   return '█'.repeat(Math.floor(eighths / 8)) + (EIGHTHS[eighths % 8] as string);
 }
 
 const EIGHTHS = ['', '▏', '▎', '▍', '▌', '▋', '▊', '▉'];
 
-/** Cut where it has no room; wide characters take two columns. */
+/** Cuts a text that is too long. Wide characters take two columns. */
 export function clip(text: string, columns: number): string {
   if (stringWidth(text) <= columns) return text;
-  let kept = '';
+  let fitting = '';
   let width = 0;
   for (const { segment } of GRAPHEMES.segment(text)) {
     width += stringWidth(segment);
     if (width > columns - 1) break;
-    kept += segment;
+    fitting += segment;
   }
-  return `${kept}…`;
+  return `${fitting}…`;
 }
 
 const GRAPHEMES = new Intl.Segmenter();
 
-/** A space, but for that between a figure and its unit. */
+/** A space, except between a number and its unit. */
 const BREAK = / (?!(?<=\d )(?:%|ns|µs|ms|s|min|B|kB|MB|GB)(?!\w))/;
 
-/** Text in lines, the later ones indented by two more. */
+/** Wraps a text. All lines but the first are indented by two more columns. */
 export function wrap(text: string, columns: number): string[] {
   const indent = /^ */.exec(text)?.[0] ?? '';
   const lines: string[] = [];
@@ -93,7 +93,7 @@ export function wrap(text: string, columns: number): string[] {
   return [...lines, line];
 }
 
-/** Names come from the programs that are watched: nothing in them may steer the terminal. */
+/** Replaces control characters: names come from the profiled programs and must not control the terminal. */
 export function printable(text: string): string {
   return text.replace(/[\p{Cc}\p{Bidi_Control}\p{Zl}\p{Zp}]/gu, '?');
 }

@@ -1,89 +1,89 @@
-/** A program of cli/demo/demo.c, which waits in one way. */
+/** A program of cli/demo/demo.c. It waits in one typical way. */
 export interface Workload {
   readonly name: string;
-  /** What it does, in a few words. */
+  /** What it is, in a few words. */
   readonly what: string;
   /** Whether it writes a file. */
   readonly scratch?: true;
-  /** When its collection ends, ms; where the program itself would not. */
+  /** Duration of the collection, ms, for a program that would not end. */
   readonly durationMs?: number;
-  /** How to read its profile, and what helps. */
+  /** How to read its profile, and how to fix the problem. */
   readonly reading: readonly [string, string, string];
 }
 
 export const WORKLOADS: readonly Workload[] = [
   {
     name: 'lock-convoy',
-    what: 'four threads that want one lock',
+    what: 'four threads that compete for one lock',
     reading: [
-      'Four threads, and together they get little more than one CPU: compare "lock" with "on the CPU".',
-      'Each waits for its turn in add_to_total, which holds the lock while it computes.',
-      'Hold the lock for less time; more threads only wait longer. The place to change leads the chain.',
+      'Together, the four threads use little more than one CPU: compare "lock" with "on the CPU".',
+      'Each thread waits in add_to_total, which holds the lock while it computes.',
+      'To fix it, hold the lock for a shorter time. More threads would only wait longer.',
     ],
   },
   {
     name: 'slow-disk',
-    what: 'records that are written one by one, each with fsync',
+    what: 'records that are written one at a time, each with fsync',
     scratch: true,
     reading: [
-      'One thread, and most of its time is "disk": fsync returns when the disk has the data, not before.',
-      'Two waits or more for each record: one for the data, one for the journal of the file system.',
-      'Sync many records at once. What each call takes: btprof demo slow-disk --syscall-times',
+      'The thread spends most of its time in "disk": fsync returns only when the data is on the disk.',
+      'Each record takes two or more waits: for the data, and for the journal of the file system.',
+      'To fix it, sync many records at once. Time per call: btprof demo slow-disk --syscall-times',
     ],
   },
   {
     name: 'sleepy-loop',
     what: 'a loop that sleeps before it looks for work again',
     reading: [
-      'The time is "sleep", in poll_for_work: nothing is slow, the program itself asked for it.',
-      'How often is the number of waits, and time by waits is how long each time.',
-      'Wait for the work itself (poll, a condition variable), not for time to pass.',
+      'The time is "sleep", in poll_for_work: nothing is slow, the program itself asked to sleep.',
+      '"waits" is how often it slept. Divide the time by it to get the length of one sleep.',
+      'To fix it, wait for the work itself, with poll or a condition variable.',
     ],
   },
   {
     name: 'chatty-syscalls',
     what: 'a file that is read byte by byte',
     reading: [
-      'It hardly waits: nearly all is "on the CPU". Look at the system calls, and at how many a second.',
-      'One call makes up nearly all of them: read, for one byte each time.',
-      'Read more at once. What each call takes: btprof demo chatty-syscalls --syscall-times',
+      'It hardly waits: nearly all time is "on the CPU". Look at the rate of system calls instead.',
+      'Nearly all of them are read, which reads one byte each time.',
+      'To fix it, read more at once. Time per call: btprof demo chatty-syscalls --syscall-times',
     ],
   },
   {
     name: 'cpu-starvation',
-    what: 'four threads for each CPU that all compute',
+    what: 'four computing threads for each CPU',
     reading: [
-      'Waits are "preempted": a thread was ready and another one ran. No lock and no disk is slow.',
-      'Four threads share each CPU: three quarters of the time of each is waiting, one quarter running.',
-      'Take fewer threads, more CPUs, or less work. Other waits grow longer by this one, too.',
+      'The waits are "preempted": a thread was ready to run, but another one had the CPU.',
+      'Four threads share each CPU, so each one waits three quarters of its time.',
+      'To fix it, use fewer threads or more CPUs. Busy CPUs make all other waits longer, too.',
     ],
   },
   {
     name: 'idle-server',
-    what: 'a server that waits for connections that nobody makes',
+    what: 'a server that waits for connections, but nobody connects',
     reading: [
-      'Four threads wait in epoll_wait all the time, and that is well: they have nothing to do.',
-      'This is "waiting for work", which is told apart from waits within work, and shown in one line.',
-      'To list it like other waits: btprof demo idle-server --idle show',
+      'Four threads wait in epoll_wait all the time. That is fine: they have nothing to do.',
+      'btprof treats this as idle time, keeps it out of the bottlenecks, and shows it in one line.',
+      'To list idle waits like all others: btprof demo idle-server --idle show',
     ],
   },
   {
     name: 'deadlock',
-    what: 'two threads, each of which holds the lock that the other one wants',
+    what: 'two threads that each hold the lock that the other one wants',
     durationMs: 2000,
     reading: [
-      'Both threads wait in transfer for a lock, and still did when the collection ended.',
-      'They are in the list of those still off the CPU; waits that end are all that most tools count.',
-      'Take locks in one order everywhere. Both stacks whole: btprof demo deadlock -v',
+      'Both threads wait for a lock in transfer, and still waited when the collection ended.',
+      'They are in the list of threads still off the CPU. Most tools count only waits that ended.',
+      'To fix it, always take locks in the same order. Whole stacks: btprof demo deadlock -v',
     ],
   },
   {
     name: 'pipe-stall',
     what: 'a producer that is faster than its consumer',
     reading: [
-      'Two processes share a pipe, and one waits in produce, for the pipe is full: the other one is slow.',
-      'What waits is not what is slow: the consumer is the one on the CPU, in consume.',
-      'Had it waited in a read, the pipe would be empty, and the producer the one to look at.',
+      'Two processes share a pipe. One waits in produce because the pipe is full.',
+      'The process that waits is not the slow one: the consumer uses the CPU, in consume.',
+      'If the consumer waited in read, the pipe would be empty and the producer too slow.',
     ],
   },
   {
@@ -91,9 +91,9 @@ export const WORKLOADS: readonly Workload[] = [
     what: 'a mapped file whose pages are not in memory',
     scratch: true,
     reading: [
-      'The time is "page_fault": touch_pages makes no call, it reads memory that comes from the disk.',
-      'The kernel stack shows the fault and the wait for the disk: btprof demo page-fault-storm -v',
-      'Give it more memory, read in order, or ask for the pages early (madvise).',
+      'The time is "page_fault": touch_pages reads memory that must first come from the disk.',
+      'The kernel stack shows the fault and the disk wait: btprof demo page-fault-storm -v',
+      'To fix it, add memory, read in order, or request the pages early (madvise).',
     ],
   },
 ];

@@ -110,10 +110,10 @@ describe('the search', () => {
     await click('read');
     await page.getByRole('searchbox').fill('vfs_read_k(');
     expect(await text('matched')).toContain(
-      'matched: 0.0 % (0 ns), 0.0 % of the zoomed; no regular expression',
+      'matched: 0.0 % (0 ns), 0.0 % of the zoomed frame; not a regular expression',
     );
     await page.getByRole('searchbox').fill('VFS_');
-    expect(await text('matched')).toBe('matched: 30.0 % (300.0 ms), 100.0 % of the zoomed');
+    expect(await text('matched')).toBe('matched: 30.0 % (300.0 ms), 100.0 % of the zoomed frame');
   });
 
   it('is filled by a click in the table of functions', async () => {

@@ -3,7 +3,7 @@ import { type FlameFrame, type FlameProfile, kindLabel } from './flame-profile.t
 import { selfNs, sumOf, totalNs } from './sums.ts';
 import type { Tree } from './tree.ts';
 
-/** A frame in words. */
+/** The description of a frame. */
 export interface Description {
   readonly name: string;
   /** `kernel function, inlined`, and the files it is in. */
@@ -11,7 +11,7 @@ export interface Description {
   readonly facts: readonly (readonly [label: string, value: string])[];
 }
 
-/** What the tooltip has to say. */
+/** Describes a frame for the tooltip. */
 export function describeFrame(profile: FlameProfile, tree: Tree, node: number, zoom: number): Description {
   const frame = profile.frames[tree.frame[node] as number] as FlameFrame;
   const self = selfNs(tree, node);
@@ -28,7 +28,7 @@ export function describeFrame(profile: FlameProfile, tree: Tree, node: number, z
   };
 }
 
-/** The same in one line. */
+/** Describes a frame in one line. */
 export function sentenceOf({ name, what, facts }: Description): string {
   return [name, what, ...facts.map(([label, value]) => `${label} ${value}`)]
     .filter((part) => part !== '')
@@ -44,7 +44,8 @@ type Fact = readonly [label: string, value: string];
 
 function timeFacts(profile: FlameProfile, tree: Tree, node: number, zoom: number): Fact[] {
   const all = totalNs(tree, 0);
-  const here = zoom > 0 ? `, ${formatShare(totalNs(tree, node), totalNs(tree, zoom))} of the zoomed` : '';
+  const here =
+    zoom > 0 ? `, ${formatShare(totalNs(tree, node), totalNs(tree, zoom))} of the zoomed frame` : '';
   const share = `${formatShare(totalNs(tree, node), all)} of all${here}`;
   if (!profile.stacks.beforeNs) return [['time', `${formatNs(totalNs(tree, node))}, ${share}`]];
   const [after, before] = [sumOf(tree, tree.sums.timeNs, node), sumOf(tree, tree.sums.beforeNs, node)];
@@ -56,7 +57,7 @@ function timeFacts(profile: FlameProfile, tree: Tree, node: number, zoom: number
   ];
 }
 
-/** Of the larger one of both totals, as its colour is. */
+/** The change as a share of the larger of both totals, as the colour shows it. */
 function changeShare(tree: Tree, ns: number): string {
   const all = Math.max(sumOf(tree, tree.sums.timeNs, 0), sumOf(tree, tree.sums.beforeNs, 0));
   return signed(ns, (size) => formatShare(size, all));

@@ -4,7 +4,7 @@ import { figureOf } from '../../../metrics/noise.ts';
 import { formatSignedNs, plural } from '../../../metrics/units.ts';
 import { flamegraphView } from './html.ts';
 
-/** The flame graph of AFTER, coloured by what has changed since BEFORE. */
+/** The flame graph of AFTER, coloured by the change since BEFORE. */
 export function diffFlamegraph(sides: Sides): string {
   const [old, now] = [sides.before, sides.after].map((runs) => {
     return figureOf(runs.map(({ profile }) => ({ value: profile.metadata.wall_time_ns }))).median;

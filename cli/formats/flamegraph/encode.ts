@@ -5,8 +5,8 @@ import { type EmbeddedTables, IDLE, OPEN } from './flame-profile.ts';
 import type { FlameStack } from './html.ts';
 
 /**
- * Packs stacks for the page: decodeProfile reads them there. Functions are told apart by name, file, user or kernel, and
- * whether they are inlined; addresses and lines are not kept.
+ * Packs stacks for the page, where decodeProfile reads them. A function is identified by its name, its file, user or kernel,
+ * and whether it is inlined. Addresses and lines are dropped.
  *
  * @returns base64 of gzip
  */
@@ -32,12 +32,12 @@ export function encodeProfile(stacks: readonly FlameStack[]): string {
   return gzipSync(bytesOf(JSON.stringify(json), columns)).toString('base64');
 }
 
-/** Whether the stacks say what they were before. */
+/** Whether the stacks have earlier times. */
 export function isComparison(stacks: readonly FlameStack[]): boolean {
   return stacks.some(({ beforeNs }) => beforeNs !== undefined);
 }
 
-/** Name of the frame that stands for a stack without any. */
+/** Name of the only frame of a stack that has none. */
 export function emptyStackName(kind: TimedStack['kind']): string {
   if (kind === 'on_cpu') return '[on the CPU, not sampled]';
   return kind === 'unaccounted' ? '[unaccounted]' : '[no stack]';
@@ -71,7 +71,7 @@ function tablesOf() {
   };
 }
 
-/** Rows that are told apart by their key. */
+/** A table of rows with distinct keys. */
 function indexed<T>() {
   const rows: T[] = [];
   const keys = new Map<string, number>();
@@ -93,7 +93,7 @@ function compareChains(a: readonly number[], b: readonly number[]): number {
   return at < 0 ? a.length - b.length : (a[at] as number) - (b[at] ?? -1);
 }
 
-/** Each chain as what it has in common with the one before, and the rest. */
+/** Each chain as the length of its common beginning with the previous one, and the rest. */
 function frontCoded(chains: readonly (readonly number[])[]) {
   const [shared, added, fresh]: [number[], number[], number[]] = [[], [], []];
   let before: readonly number[] = [];
@@ -115,7 +115,7 @@ function bytesOf(json: string, columns: readonly (readonly number[])[]): Buffer 
   return Buffer.concat([length, text, ...columns.map(planes)]);
 }
 
-/** Lowest bytes of all first, then the next. */
+/** The lowest bytes of all numbers, then the next ones. */
 function planes(numbers: readonly number[]): Buffer {
   const bytes = Buffer.alloc(4 * numbers.length);
   numbers.forEach((number, i) => {

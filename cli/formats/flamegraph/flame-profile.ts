@@ -1,11 +1,11 @@
-/** A row of the page's table of frames: a function, or what stacks are grouped under. */
+/** A row of the page's table of frames: a function, or a group of stacks. */
 export interface FlameFrame {
   readonly name: string;
-  /** `none`: of a stack without frames. `group`: no code, but a thread, a process, a reason or all. */
+  /** `none`: stands for a stack without frames. `group`: a thread, a process, a reason or the root. */
   readonly kind: 'user' | 'kernel' | 'none' | 'group';
-  /** File that holds the code; null where that is not known. */
+  /** File that holds the code; null if unknown. */
   readonly module: string | null;
-  /** File of the source. */
+  /** Source file. */
   readonly source: string | null;
   readonly inlined: boolean;
 }
@@ -16,21 +16,21 @@ export interface FlameThread {
   readonly comm: string | null;
 }
 
-/** What the page shows. Stacks are columns of the same length; call chains share their beginnings. */
+/** The data of the page. Stacks are columns of equal length; call chains share their beginnings. */
 export interface FlameProfile {
-  /** Those of code first, then the groups. */
+  /** Functions first, then groups. */
   readonly frames: readonly FlameFrame[];
   readonly threads: readonly FlameThread[];
   /** Names of the kinds of time, as in TimeKind. */
   readonly kinds: readonly string[];
-  /** Index into frames of the first thread, process and kind, of each thread's process, and of all. */
+  /** Indices into frames: of the first thread and kind, of each thread's process, and of the root. */
   readonly groups: {
     readonly thread: number;
     readonly kind: number;
     readonly processOf: readonly number[];
     readonly root: number;
   };
-  /** Call chains as a tree: the chain that each one goes on from, or -1, and the frame that it adds. */
+  /** Call chains as a tree: the chain that each one extends, or -1, and the frame that it adds. */
   readonly chains: { readonly parent: Int32Array; readonly frame: Int32Array };
   readonly stacks: FlameStacks;
 }
@@ -44,7 +44,7 @@ export interface FlameStacks {
   /** Index into chains. */
   readonly chain: Int32Array;
   readonly timeNs: Float64Array;
-  /** For a comparison: what it was before. */
+  /** In a comparison: the earlier time. */
   readonly beforeNs: Float64Array | undefined;
   readonly count: Float64Array;
 }
@@ -102,7 +102,7 @@ export function decodeProfile(bytes: Uint8Array): FlameProfile {
   };
 }
 
-/** Numbers as planes of bytes, lowest first: alike bytes stand together, which gzip likes. */
+/** Reads numbers from planes of bytes, lowest first: similar bytes are adjacent, so gzip compresses them well. */
 function readColumn(bytes: Uint8Array, rows: number): Uint32Array {
   const numbers = new Uint32Array(rows);
   for (let i = 0; i < rows; i++) {
@@ -155,7 +155,7 @@ function namesOf(tables: EmbeddedTables): Pick<FlameProfile, 'frames' | 'threads
   };
 }
 
-/** By pid: the name of the first thread, or of any that has one. */
+/** Names by pid: that of the main thread, or of any thread that has one. */
 function processNames(threads: readonly FlameThread[]): Map<number, string | null> {
   const names = new Map<number, string | null>();
   for (const { pid, tid, comm } of threads)
@@ -167,7 +167,7 @@ function groupFrame(name: string): FlameFrame {
   return { name, kind: 'group', module: null, source: null, inlined: false };
 }
 
-/** How people read a kind of time: `page fault`, `on the CPU`. */
+/** The label of a kind of time: `page fault`, `on the CPU`. */
 export function kindLabel(kind: string): string {
   return kind === 'on_cpu' ? 'on the CPU' : kind.replaceAll('_', ' ');
 }

@@ -3,7 +3,7 @@ import { stacksOf } from '../../../metrics/timed-stacks.ts';
 import { formatNs, plural } from '../../../metrics/units.ts';
 import { flamegraphView } from './html.ts';
 
-/** The flame graph of a profile: where its threads waited and, with samples, all of their time. */
+/** The flame graph of a profile: the waits of its threads and, with the profiler oncpu, all of their time. */
 export function flamegraphPage(profile: Profile): string {
   const { metadata, ebpf } = profile;
   const command =
@@ -15,18 +15,16 @@ export function flamegraphPage(profile: Profile): string {
   });
 }
 
-/** What is not in the picture, or not as it seems. */
+/** What the picture leaves out or may misrepresent. */
 function notesOf({ account, ebpf, quality, metadata }: Profile): string[] {
   const { threads_unknown = 0, unaccounted_ns = 0 } = account ?? {};
   return [
-    ...(metadata.incomplete
-      ? ['The collection was cut short: the figures are those of its last print.']
-      : []),
+    ...(metadata.incomplete ? ['The collection was cut short: the figures are from its last print.'] : []),
     ...(ebpf.oncpu && unaccounted_ns < 0
-      ? [`Waits and time on the CPU overlap by ${formatNs(-unaccounted_ns)} in all.`]
+      ? [`Waits and time on the CPU overlap by ${formatNs(-unaccounted_ns)} in total.`]
       : []),
     ...(ebpf.oncpu && threads_unknown > 0
-      ? [`Of ${plural(threads_unknown, 'thread')} the time on the CPU is not known.`]
+      ? [`The CPU time of ${plural(threads_unknown, 'thread')} is unknown.`]
       : []),
     ...(quality.stacks_incomplete > 0
       ? [`Callers are missing in the stacks of ${plural(quality.stacks_incomplete, 'wait')}.`]

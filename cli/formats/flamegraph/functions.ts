@@ -6,11 +6,11 @@ import type { Tree } from './tree.ts';
 export interface FunctionRow {
   readonly frame: number;
   readonly selfNs: number;
-  /** With all that it called; recursion counts once. */
+  /** Including everything that it called. Recursion counts once. */
   readonly totalNs: number;
 }
 
-/** Functions below a frame, and it, in the order of the frames table. */
+/** The functions of a frame and of all frames below it, in the order of the frames table. */
 export function functionRows({ frames }: FlameProfile, tree: Tree, zoom: number): FunctionRow[] {
   const [self, total] = [new Float64Array(frames.length), new Float64Array(frames.length)];
   const active = new Int32Array(frames.length);

@@ -9,19 +9,19 @@ import { plainList } from './plain-list.ts';
 export interface FlameGraphOptions {
   readonly title: string;
   readonly subtitle: string;
-  /** Sentences below the title: what is not in the picture. */
+  /** Sentences below the title that tell what the picture leaves out. */
   readonly notes: readonly string[];
 }
 
-/** A stack, and for a comparison what it was before. */
+/** A stack; in a comparison also with its earlier time. */
 export interface FlameStack extends TimedStack {
-  /** Of the same stack, ns. When any stack has it, colours tell what grew and what shrank. */
+  /** Earlier time of the same stack, ns. If any stack has it, colours show what grew and what shrank. */
   readonly beforeNs?: number;
 }
 
 /**
- * A flame graph as one HTML file, which asks the network for nothing. Names stand in packed data and in escaped text
- * only, and the browser runs no script but ours.
+ * Makes a flame graph as one HTML file that needs no network. Names appear only in compressed data and in escaped text,
+ * and the browser runs only our script.
  */
 export function flamegraphView(stacks: readonly FlameStack[], options: FlameGraphOptions): string {
   const title = escapeHtml(printable(options.title));
@@ -59,7 +59,7 @@ function notesList(notes: readonly string[]): string {
   return `<ul>${notes.map((note) => `<li>${escapeHtml(printable(note))}</li>`).join('')}</ul>\n`;
 }
 
-/** Our script and our style, by their hashes, and nothing else. */
+/** Allows our script and our style, by their hashes, and nothing else. */
 function policy(): string {
   const hash = (text: string) => `'sha256-${createHash('sha256').update(text).digest('base64')}'`;
   return [

@@ -1,27 +1,27 @@
 import { totalNs } from './sums.ts';
 import type { Tree } from './tree.ts';
 
-/** A frame as it is drawn. Lengths are in CSS pixels. */
+/** A rectangle of the graph. Lengths are in CSS pixels. */
 export interface Rect {
-  /** Of several too narrow ones, the first. */
+  /** The frame; the first one if several narrow ones are merged. */
   readonly node: number;
   readonly x: number;
   width: number;
   readonly depth: number;
-  /** Too narrow frames side by side that are drawn as one; 0 for a frame of its own. */
+  /** Number of adjacent narrow frames that are drawn as one; 0 for a single frame. */
   narrow: number;
 }
 
 export interface Layout {
-  /** By depth; each from left to right. */
+  /** Rectangles by depth, each row from left to right. */
   readonly rows: readonly (readonly Rect[])[];
 }
 
-/** Narrower frames are drawn together. */
+/** Narrower frames are merged. */
 const LEAST_WIDTH = 1;
-/** About as wide are those drawn together. */
+/** Approximate width of merged frames. */
 const NARROW_WIDTH = 2;
-/** Gaps that nobody sees. */
+/** Gaps too small to see. */
 const CLOSE = 0.25;
 
 /** Places the frames above and below a frame that takes the whole width. */
@@ -50,7 +50,7 @@ function scaleOf(tree: Tree, zoom: number, width: number): number {
   return all > 0 ? width / all : 0;
 }
 
-/** Rows have as many frames as there are pixels: no object is made for each frame of the tree. */
+/** A row has at most as many rectangles as pixels, so the tree's frames need no object each. */
 function place(row: Rect[], node: number, x: number, width: number, depth: number): void {
   if (width <= 0) return;
   if (width >= LEAST_WIDTH) {
@@ -65,7 +65,7 @@ function place(row: Rect[], node: number, x: number, width: number, depth: numbe
   } else row.push({ node, x, width, depth, narrow: 1 });
 }
 
-/** Where a frame below the zoomed one is, however narrow. */
+/** Position of a frame below the zoomed one, however narrow. */
 export function positions(tree: Tree, zoom: number, width: number) {
   const sums = tree.sums.width;
   const start = sums[tree.first[zoom] as number] as number;
@@ -76,7 +76,7 @@ export function positions(tree: Tree, zoom: number, width: number) {
   });
 }
 
-/** The frame there, in the row of that depth. */
+/** The frame at a position in the row of a depth. */
 export function rectAt({ rows }: Layout, x: number, depth: number): Rect | undefined {
   const row = rows[depth] ?? [];
   let [low, high] = [0, row.length];

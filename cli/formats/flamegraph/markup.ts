@@ -1,11 +1,11 @@
-/** What the script of the page fills. */
+/** The elements that the script of the page fills. */
 export const APP = `<div id="app" hidden>
-<div class="bar controls" role="toolbar" aria-label="What is shown">
+<div class="bar controls" role="toolbar" aria-label="Search and view">
 <input id="search" type="search" placeholder="Search: regex or text" aria-label="Search functions" spellcheck="false" autocomplete="off">
 <output id="matched" for="search" aria-live="polite"></output>
 <span class="spring"></span>
 <button type="button" id="reset">Reset zoom</button>
-<button type="button" id="icicle" aria-pressed="false" title="The outermost frames on top (i)">Icicle</button>
+<button type="button" id="icicle" aria-pressed="false" title="Show callers at the top (i)">Icicle</button>
 <button type="button" id="theme">Dark</button>
 <button type="button" id="keys" aria-label="Keys" title="Keys (?)">?</button>
 </div>
@@ -32,19 +32,19 @@ export const APP = `<div id="app" hidden>
 <div id="tooltip" role="tooltip" hidden></div>
 <dialog id="help" aria-labelledby="help-title"><h2 id="help-title">Keys</h2>
 <dl id="keys-text">
-<dt><kbd>↑</kbd> <kbd>↓</kbd></dt><dd>to the largest callee, and to the caller</dd>
-<dt><kbd>←</kbd> <kbd>→</kbd></dt><dd>to the frames beside</dd>
-<dt><kbd>Enter</kbd></dt><dd>zoom to the selected frame</dd>
-<dt><kbd>Esc</kbd></dt><dd>zoom out; then end the search</dd>
+<dt><kbd>↑</kbd> <kbd>↓</kbd></dt><dd>go to the largest callee, or to the caller</dd>
+<dt><kbd>←</kbd> <kbd>→</kbd></dt><dd>go to the neighbouring frame</dd>
+<dt><kbd>Enter</kbd></dt><dd>zoom in to the selected frame</dd>
+<dt><kbd>Esc</kbd></dt><dd>zoom out; then clear the search</dd>
 <dt><kbd>/</kbd></dt><dd>search</dd>
-<dt><kbd>i</kbd></dt><dd>icicle or flame graph</dd>
-<dt><kbd>?</kbd></dt><dd>this list</dd>
+<dt><kbd>i</kbd></dt><dd>switch between icicle and flame graph</dd>
+<dt><kbd>?</kbd></dt><dd>show this list</dd>
 </dl>
 <form method="dialog"><p><button>Close</button></p></form></dialog>
 </div>
 <p id="failure" role="alert" hidden></p>`;
 
-/** For text and for values of attributes. */
+/** Escapes text for HTML content and attribute values. */
 export function escapeHtml(text: string): string {
   return text.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
 }

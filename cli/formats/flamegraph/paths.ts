@@ -1,14 +1,14 @@
 import { childrenOf } from './sums.ts';
 import type { Tree } from './tree.ts';
 
-/** Frames from all to a node: what finds it again in another tree. */
+/** Frames from the root to a node, to find the same node in another tree. */
 export function pathTo(tree: Tree, node: number): number[] {
   const path: number[] = [];
   for (let at = node; at >= 0; at = tree.parent[at] as number) path.unshift(tree.frame[at] as number);
   return path;
 }
 
-/** The node of a path, or as much of the path as there is. */
+/** The node of a path, or of the longest part of it that the tree has. */
 export function findPath(tree: Tree, path: readonly number[]): number {
   let node = 0;
   for (const frame of path.slice(1)) {
@@ -21,7 +21,7 @@ export function findPath(tree: Tree, path: readonly number[]): number {
 
 export type Step = 'caller' | 'callee' | 'left' | 'right';
 
-/** The frame beside it in that direction; the same one where there is none. A callee is the largest one. */
+/** The neighbour in a direction, or the same node if there is none. The callee is the largest one. */
 export function stepFrom(tree: Tree, node: number, step: Step): number {
   if (step === 'caller') return Math.max(0, tree.parent[node] as number);
   if (step === 'callee') return largestChild(tree, node) ?? node;

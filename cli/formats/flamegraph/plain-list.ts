@@ -7,11 +7,11 @@ import type { FlameStack } from './html.ts';
 import { escapeHtml } from './markup.ts';
 
 const MOST_STACKS = 50;
-/** Letters of a name, and frames at each end of a stack. */
-const MOST_LETTERS = 120;
+/** Characters of a name, and frames at each end of a stack. */
+const MAX_CHARACTERS = 120;
 const END_FRAMES = 32;
 
-/** The longest stacks as a list, for browsers without scripts; HTML. */
+/** The longest stacks as an HTML list, for browsers without scripts. */
 export function plainList(stacks: readonly FlameStack[]): string {
   const all = stacks.reduce((sum, { timeNs }) => sum + timeNs, 0);
   const sorted = [...stacks].sort((a, b) => b.timeNs - a.timeNs);
@@ -54,6 +54,8 @@ function chainText({ frames, kind }: TimedStack): string {
 }
 
 function shortened(text: string): string {
-  const letters = Array.from(printable(text.slice(0, 2 * MOST_LETTERS)));
-  return letters.length > MOST_LETTERS ? `${letters.slice(0, MOST_LETTERS - 1).join('')}…` : letters.join('');
+  const characters = Array.from(printable(text.slice(0, 2 * MAX_CHARACTERS)));
+  return characters.length > MAX_CHARACTERS
+    ? `${characters.slice(0, MAX_CHARACTERS - 1).join('')}…`
+    : characters.join('');
 }

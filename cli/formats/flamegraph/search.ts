@@ -3,11 +3,11 @@ import type { Tree } from './tree.ts';
 
 export interface Search {
   readonly matches: (name: string) => boolean;
-  /** It was no regular expression, and is looked for as it stands. */
+  /** Whether the text is not a valid regular expression and is searched literally. */
   readonly plain: boolean;
 }
 
-/** Looks for a regular expression, or for the text where it is none; either case. None for an empty text. */
+/** Searches for a regular expression, or literally if it is invalid, ignoring case. Undefined for an empty text. */
 export function searchFor(text: string): Search | undefined {
   if (text === '') return undefined;
   try {
@@ -19,12 +19,12 @@ export function searchFor(text: string): Search | undefined {
   }
 }
 
-/** A search for exactly that name. */
+/** A search text that matches exactly one name. */
 export function patternOf(name: string): string {
   return `^${name.replace(/[\\^$.*+?()[\]{}|/]/g, '\\$&')}$`;
 }
 
-/** Time below the frames that match, ns; a match within another one counts once. */
+/** Time of the matching frames and of those below, ns. A match within another one counts once. */
 export function matchedNs(tree: Tree, matching: (frame: number) => boolean, from = 0): number {
   let ns = 0;
   for (let node = from; node < (tree.end[from] as number); ) {

@@ -1,9 +1,9 @@
 import { type FlameProfile, OPEN } from './flame-profile.ts';
 import type { Tree } from './tree.ts';
 
-/** Sums over stacks in the order of the tree: entry i is the sum of all before stack i. Times are in ns. */
+/** Running sums over the stacks in the order of the tree: entry i is the sum of the stacks before i. Times are in ns. */
 export interface Sums {
-  /** What widths are made of. */
+  /** The value that widths show. */
   readonly width: Float64Array;
   readonly timeNs: Float64Array;
   readonly beforeNs: Float64Array;
@@ -12,7 +12,7 @@ export interface Sums {
   /** Waits that had not ended. */
   readonly open: Float64Array;
   readonly openNs: Float64Array;
-  /** For each kind, of the width. */
+  /** The width value of each kind. */
   readonly kinds: readonly Float64Array[];
 }
 
@@ -38,17 +38,17 @@ export function sumsOf({ stacks, kinds }: FlameProfile, order: Int32Array, weigh
   };
 }
 
-/** That sum for a frame and all below it. */
+/** A sum for a frame and all frames below it. */
 export function sumOf(tree: Tree, sums: Float64Array, node: number): number {
   return (sums[tree.last[node] as number] as number) - (sums[tree.first[node] as number] as number);
 }
 
-/** Time of a frame and all below it, as its width shows it, ns. */
+/** Time of a frame and of all frames below it, as its width shows it, ns. */
 export function totalNs(tree: Tree, node: number): number {
   return sumOf(tree, tree.sums.width, node);
 }
 
-/** Time of a frame by itself, ns: its stacks are right of those of its callees. */
+/** Self time of a frame, ns. Its own stacks are to the right of those of its callees. */
 export function selfNs(tree: Tree, node: number): number {
   let callees = tree.first[node] as number;
   for (const child of childrenOf(tree, node)) callees = tree.last[child] as number;
@@ -73,7 +73,7 @@ export function mainKind(tree: Tree, node: number): number {
   return most;
 }
 
-/** By how much a frame grew, as a share of all: -1 to 1. */
+/** The growth of a frame as a share of all: -1 to 1. */
 export function changeOf(tree: Tree, node: number): number {
   const { timeNs, beforeNs } = tree.sums;
   const all = Math.max(sumOf(tree, timeNs, 0), sumOf(tree, beforeNs, 0));

@@ -1,7 +1,7 @@
 import { type FlameProfile, IDLE } from './flame-profile.ts';
 import { type Sums, sumsOf } from './sums.ts';
 
-/** What of the profile is shown, and how. */
+/** Which part of the profile is shown, and how. */
 export interface View {
   readonly group: 'none' | 'thread' | 'process' | 'kind';
   /** Order of frames beside one another. */
@@ -11,13 +11,13 @@ export interface View {
   readonly idle: boolean;
   /** Indices of kinds that are not shown. */
   readonly hidden: ReadonlySet<number>;
-  /** What widths are made of; `before` in comparisons only. */
+  /** The value that widths show; `before` only in comparisons. */
   readonly width: 'after' | 'before';
 }
 
 /**
- * Frames in the order in which they are drawn, callers before callees. Stacks are in that order too, so the stacks below
- * a frame are those from `first` to `last`, and all sums are differences: widths add up.
+ * Frames in drawing order, callers before callees. Stacks have the same order, so those below a frame are `first` to `last`,
+ * each sum is a difference of running sums, and widths add up.
  */
 export interface Tree {
   readonly size: number;
@@ -32,7 +32,7 @@ export interface Tree {
   readonly sums: Sums;
 }
 
-/** Adds up the stacks that the view shows. Frame 0 is all. */
+/** Builds the tree of the stacks that the view shows. Frame 0 is the root. */
 export function buildTree(profile: FlameProfile, view: View): Tree {
   const shown = shownStacks(profile, view);
   const { frame, parent, nodeOf } = addStacks(profile, view, shown);
@@ -41,7 +41,7 @@ export function buildTree(profile: FlameProfile, view: View): Tree {
   shown.forEach((stack, i) => {
     totals[nodeOf[i] as number] = (totals[nodeOf[i] as number] as number) + (weight[stack] as number);
   });
-  // Callers were made before their callees.
+  // Callers were created before their callees.
   for (let node = frame.length - 1; node > 0; node--) {
     const up = parent[node] as number;
     totals[up] = (totals[up] as number) + (totals[node] as number);
@@ -64,7 +64,7 @@ export function weightOf({ stacks }: FlameProfile, { width }: Pick<View, 'width'
   return width === 'before' ? (stacks.beforeNs ?? stacks.timeNs) : stacks.timeNs;
 }
 
-/** Puts each stack below its group; nodes are in the order of their making. */
+/** Puts each stack below its group. Nodes are in the order of creation. */
 function addStacks(profile: FlameProfile, view: View, shown: number[]) {
   const { chains, stacks, frames } = profile;
   const groupOf = groupFrames(profile, view);
@@ -74,7 +74,7 @@ function addStacks(profile: FlameProfile, view: View, shown: number[]) {
   const hides = frames.map(
     ({ kind }) => (kind === 'user' && !view.user) || (kind === 'kernel' && !view.kernel),
   );
-  // The node of each chain, below the group that it was last met in.
+  // The node of each chain, below the group where it occurred last.
   const known = new Int32Array(chains.parent.length);
   const below = new Int32Array(chains.parent.length).fill(-1);
   const path: number[] = [];
@@ -107,7 +107,7 @@ function groupFrames({ groups, stacks }: FlameProfile, { group }: View): (stack:
   return (stack) => groups.kind + (stacks.kind[stack] as number);
 }
 
-/** @param merges whether chains that differ can be of the same frames, for some frames are not shown */
+/** @param merges whether different chains can have the same frames, because some frames are hidden */
 function nodeMaker(frames: number, merges: boolean) {
   const [frame, parent]: [number[], number[]] = [[], []];
   const children = new Map<number, number>();
@@ -135,7 +135,7 @@ interface Unordered {
   readonly nodeOf: readonly number[];
 }
 
-/** Numbers frames and stacks from left to right; what a frame has by itself is right of its callees. */
+/** Numbers frames and stacks from left to right. The own stacks of a frame are to the right of its callees. */
 function inOrder(profile: FlameProfile, nodes: Unordered, view: View): Tree {
   const size = nodes.frame.length;
   const children = listsOf(size, nodes.parent);
@@ -163,7 +163,7 @@ function inOrder(profile: FlameProfile, nodes: Unordered, view: View): Tree {
   return { size, ...tree, first, last, sums: sumsOf(profile, order, weightOf(profile, view)) };
 }
 
-/** Indices by what they point to: the items of i are those from starts[i] to starts[i + 1]. */
+/** Groups indices by what they point to: the items of i are at starts[i] to starts[i + 1]. */
 function listsOf(size: number, pointers: readonly number[]) {
   const starts = new Int32Array(size + 1);
   for (const to of pointers) if (to >= 0) starts[to + 1] = (starts[to + 1] as number) + 1;

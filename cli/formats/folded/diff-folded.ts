@@ -2,8 +2,8 @@ import type { DiffStack } from '../../../metrics/diff.ts';
 import { foldedStack } from './folded-stacks.ts';
 
 /**
- * Folded stacks of both sides, as difffolded.pl writes them: `frame;frame;frame BEFORE AFTER`, root first, a line for each
- * distinct stack, in the order of their text. Values are whole ns.
+ * Makes folded stacks of both sides, as difffolded.pl does: `frame;frame;frame BEFORE AFTER`, root first, one line for each
+ * distinct stack, sorted. Values are whole ns.
  */
 export function diffFoldedView(stacks: readonly DiffStack[]): string {
   const sums = new Map<string, { before: number; after: number }>();

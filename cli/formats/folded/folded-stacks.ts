@@ -2,14 +2,13 @@ import { frameMark, frameName, type StackFrame, type TimedStack } from '../../..
 import type { Root } from './roots.ts';
 
 /**
- * Folded stacks, as stackcollapse-perf.pl writes them: `frame;frame;frame NS`, root first, a line for each distinct stack,
- * in the order of their text. Kernel functions end with `_[k]`, inlined ones with `_[i]`. Values are whole ns; their sum is
- * that of the stacks.
+ * Makes folded stacks, as stackcollapse-perf.pl does: `frame;frame;frame NS`, root first, one line for each distinct stack,
+ * sorted. Kernel functions end with `_[k]`, inlined ones with `_[i]`. Values are whole ns.
  *
- * @param roots frames that come first, in this order
+ * @param roots what comes before the frames, in this order
  */
 export function foldedView(stacks: readonly TimedStack[], roots: readonly Root[]): string {
-  // The waits of many threads in one stack may pass 2^53 ns.
+  // The waits of many threads in one stack may exceed 2^53 ns.
   const sums = new Map<string, bigint>();
   for (const stack of stacks) {
     const folded = foldedStack(stack, roots);
@@ -27,7 +26,7 @@ export function foldedStack(stack: TimedStack, roots: readonly Root[]): string {
   return folded.replace(SECOND_VALUE, '_$1');
 }
 
-/** A blank and a number at the end, as in `worker 12`: readers would take them for the first value of a comparison. */
+/** A space and a number at the end, as in `worker 12`: readers would take it as the first value of a comparison. */
 const SECOND_VALUE = /\s([\d.]+)$/;
 
 const NO_STACK = '[no stack]';
@@ -36,7 +35,7 @@ const NO_FRAMES: Partial<Record<TimedStack['kind'], string>> = {
   unaccounted: '[unaccounted]',
 };
 
-/** As stackcollapse-perf.pl has them with --pid and --tid. */
+/** The same text as from stackcollapse-perf.pl with --pid and --tid. */
 const ROOT_FRAMES: Readonly<Record<Root, (stack: TimedStack) => string>> = {
   process: ({ pid, comm }) => `${comm ?? '?'}-${pid}`,
   thread: ({ pid, tid, comm }) => `${comm ?? '?'}-${pid}/${tid}`,
@@ -47,7 +46,7 @@ function foldedFrame(frame: StackFrame): string {
   return plain(frameName(frame)) + frameMark(frame);
 }
 
-/** Without what divides frames and lines. */
+/** Removes the characters that separate frames and lines. */
 function plain(name: string): string {
   return (
     name

@@ -8,12 +8,12 @@ import {
 } from '../../../metrics/timed-stacks.ts';
 import { formatNs } from '../../../metrics/units.ts';
 
-/** Threads that have a profile of their own, besides the one of all: those with the most time. */
-const MOST_THREADS = 50;
+/** Maximum number of threads with a profile of their own. They are those with the most time. */
+const MAX_THREADS = 50;
 
 /**
- * The profile as speedscope reads it (speedscope.app/file-format-schema.json): all threads together, and then each one.
- * Weights are whole ns.
+ * Makes a file for speedscope (speedscope.app/file-format-schema.json): all threads together, then each one. Weights are
+ * whole ns.
  */
 export function speedscopeView(profile: Profile): string {
   const { cmd, pids, btprof } = profile.metadata;
@@ -28,7 +28,7 @@ export function speedscopeView(profile: Profile): string {
     samples: of.map(sampleOf),
     weights: of.map(({ timeNs }) => timeNs),
   });
-  const threads = [...byThread(stacks).values()].sort((a, b) => timeOf(b) - timeOf(a)).slice(0, MOST_THREADS);
+  const threads = [...byThread(stacks).values()].sort((a, b) => timeOf(b) - timeOf(a)).slice(0, MAX_THREADS);
   const profiles = [
     sampled('all threads', stacks),
     ...threads.map((of) => sampled(threadName(of[0] as TimedStack, timeOf(of)), of)),
@@ -49,7 +49,7 @@ interface SpeedscopeFrame {
   readonly line?: number;
 }
 
-/** The table of frames; those of functions that share name and place are one. */
+/** The table of frames. Functions with the same name, file and line share an entry. */
 function newFrames() {
   const frames: SpeedscopeFrame[] = [];
   const indices = new Map<string, number>();
@@ -67,7 +67,7 @@ function newFrames() {
   };
   const sampleOf = (stack: TimedStack) => {
     const of = stack.frames.map(indexOfFrame);
-    // The reason is where the thread was last.
+    // The reason is the innermost frame.
     return [...of, indexOf({ name: `[${stack.kind}${stack.open ? ', not ended' : ''}]` })];
   };
   return { frames, sampleOf };

@@ -9,7 +9,7 @@ export interface State {
   readonly zoom: number;
   readonly selected: number;
   readonly search: string;
-  /** All is on top, not at the bottom. */
+  /** Whether the root is at the top. */
   readonly icicle: boolean;
   readonly dark: boolean;
 }
@@ -20,10 +20,10 @@ export interface App {
   readonly state: State;
   readonly tree: Tree;
   readonly search: Search | undefined;
-  /** Whether a frame of the profile is searched for. */
+  /** Whether the search matches a frame of the profile. */
   readonly isMatch: (frame: number) => boolean;
   readonly update: (change: Partial<State>) => void;
-  /** Called after every update, with what changed. */
+  /** Calls back after every update, with what changed. */
   readonly listen: (listener: (change: Partial<State>) => void) => void;
 }
 
@@ -46,7 +46,7 @@ export function createApp(profile: FlameProfile, dark: boolean): App {
   return app;
 }
 
-/** In comparisons frames keep their places when the width changes from before to after. */
+/** In comparisons, frames keep their position when the width changes from before to after. */
 function firstView({ stacks }: FlameProfile): View {
   const order = stacks.beforeNs ? 'name' : 'time';
   return {
@@ -57,7 +57,7 @@ function firstView({ stacks }: FlameProfile): View {
 
 type Changing = { -readonly [Key in keyof App]: App[Key] };
 
-/** What was zoomed and selected still is, as far as it is shown. */
+/** Keeps zoom and selection where the new tree still has those frames. */
 function rebuild(app: Changing): void {
   const paths = [app.state.zoom, app.state.selected].map((node) => pathTo(app.tree, node));
   app.tree = buildTree(app.profile, app.state.view);

@@ -22,7 +22,7 @@ const KINDS: Readonly<Record<string, readonly [hue: number, chroma: number]>> = 
 const LIGHTNESS = { light: 0.83, dark: 0.43 };
 /** Kernel frames are paler and darker, and hatched. */
 const KERNEL = { lightness: -0.06, chroma: 0.6 };
-/** Frames side by side can be told apart. */
+/** Makes neighbouring frames distinguishable. */
 const SHADES = [0, 0.022, -0.022];
 
 export function kindColour(kind: string, dark: boolean, kernel = false, shade = 0): string {
@@ -33,17 +33,17 @@ export function kindColour(kind: string, dark: boolean, kernel = false, shade = 
   return oklch(lightness, strength, hue);
 }
 
-/** The change at which colours are strongest: a quarter of all. */
+/** The change with the strongest colour: a quarter of all. */
 export const FULL_CHANGE = 0.25;
 
-/** Red for more, blue for less, grey for as much; small changes show too. */
+/** Red for more, blue for less, grey for no change. Small changes are visible too. */
 export function changeColour(change: number, dark: boolean): string {
   const strength = Math.sqrt(Math.min(1, Math.abs(change) / FULL_CHANGE));
   const lightness = dark ? 0.34 + 0.14 * strength : 0.92 - 0.2 * strength;
   return oklch(lightness, 0.15 * strength, change > 0 ? 25 : 255);
 }
 
-/** Colours of frames; what was asked for once is kept. */
+/** Computes the colours of frames once, and caches them. */
 export function frameColours(profile: FlameProfile, tree: Tree, dark: boolean) {
   const known = new Map<number, string>();
   const make = (node: number) => {

@@ -7,7 +7,7 @@ import type { App } from './app.ts';
 import { element } from './elements.ts';
 import { zoomTo } from './zoom.ts';
 
-/** The row of controls above the graph, and what it says below it. */
+/** The controls above the graph, and the status line below it. */
 export function useControls(app: App): void {
   useView(app);
   useSearch(app);
@@ -40,7 +40,7 @@ function useView(app: App): void {
   element('width-label').hidden = !app.profile.stacks.beforeNs;
 }
 
-/** Frames are found while the text is typed. */
+/** Searches while the user types. */
 function useSearch(app: App): void {
   const input = element<HTMLInputElement>('search');
   input.value = '';
@@ -64,12 +64,13 @@ function matchText({ tree, search, isMatch, state }: App): string {
   if (!search) return '';
   const [ns, all] = [matchedNs(tree, isMatch), totalNs(tree, 0)];
   const here = matchedNs(tree, isMatch, state.zoom);
-  const zoomed = state.zoom > 0 ? `, ${formatShare(here, totalNs(tree, state.zoom))} of the zoomed` : '';
-  const how = search.plain ? '; no regular expression, taken as text' : '';
+  const zoomed =
+    state.zoom > 0 ? `, ${formatShare(here, totalNs(tree, state.zoom))} of the zoomed frame` : '';
+  const how = search.plain ? '; not a regular expression, taken as text' : '';
   return `matched: ${formatShare(ns, all)} (${formatNs(ns)})${zoomed}${how}`;
 }
 
-/** In the line below the graph, which screen readers say. */
+/** Writes to the line below the graph, which screen readers announce. */
 function tellSelected({ profile, tree, state }: App): void {
   element('selected').textContent = sentenceOf(describeFrame(profile, tree, state.selected, state.zoom));
 }

@@ -1,9 +1,9 @@
-/** The element with that id, which the page's markup has. */
+/** The element with an id of the page's markup. */
 export function element<T extends HTMLElement = HTMLElement>(id: string): T {
   return document.getElementById(id) as T;
 }
 
-/** A new element with a text, which is never read as markup. */
+/** Makes an element with a text, never parsed as markup. */
 export function textElement(tag: string, text: string, className = ''): HTMLElement {
   const made = document.createElement(tag);
   made.textContent = text;

@@ -4,20 +4,20 @@ import { frameColours } from './colours.ts';
 import { paint, ROW, rowTop, type Scene } from './paint.ts';
 import { createViewport, type Viewport } from './viewport.ts';
 
-/** The picture on its canvas. */
+/** The graph on its canvas. */
 export interface Graph {
-  /** Frame at a point of the window, CSS pixels. */
+  /** Finds the frame at a point of the window, CSS pixels. */
   readonly at: (x: number, y: number) => Rect | undefined;
   readonly hover: (rect: Rect | undefined) => void;
   readonly layout: () => Layout;
-  /** Where a row of the picture is in the window. */
+  /** Position of a row in the window. */
   readonly top: (depth: number) => number;
   readonly left: () => number;
-  /** Paints the whole of it, and returns what undoes that. */
+  /** Paints all rows, and returns a function that goes back to the visible ones. */
   readonly unfold: () => () => void;
 }
 
-/** Paints at once, and whenever what is shown or the window changes. */
+/** Paints now, and whenever the state or the window changes. */
 export function createGraph(app: App): Graph {
   const viewport = createViewport();
   const picture = { app, viewport, layout: { rows: [] }, colourOf: coloursOf(app), hovered: undefined };

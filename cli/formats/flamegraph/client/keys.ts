@@ -3,7 +3,7 @@ import type { App } from './app.ts';
 import { element } from './elements.ts';
 import { zoomTo } from './zoom.ts';
 
-/** What keys do; those of the graph only while it has the focus. */
+/** Handles keys. Those of the graph work only while it has the focus. */
 export function useKeys(app: App): void {
   const search = element<HTMLInputElement>('search');
   const [graph, help] = [element('graph'), element<HTMLDialogElement>('help')];
@@ -29,7 +29,7 @@ export function useKeys(app: App): void {
   });
 }
 
-/** Callees are above, or below in an icicle. */
+/** Callees are above their caller, or below it in an icicle. */
 function stepOf(key: string, icicle: boolean): Step | undefined {
   const [up, down]: [Step, Step] = icicle ? ['caller', 'callee'] : ['callee', 'caller'];
   const steps: Readonly<Record<string, Step>> = {
@@ -39,7 +39,7 @@ function stepOf(key: string, icicle: boolean): Step | undefined {
   return steps[key];
 }
 
-/** Ends the search while it is typed; else zooms out, and once more forgets search and selection. */
+/** Leaves the search field; otherwise zooms out; otherwise clears search and selection. */
 function goBack(app: App, search: HTMLInputElement | undefined, graph: HTMLElement): void {
   if (search) {
     app.update({ search: '' });

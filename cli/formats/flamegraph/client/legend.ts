@@ -5,7 +5,7 @@ import type { App } from './app.ts';
 import { changeColour, FULL_CHANGE, kindColour } from './colours.ts';
 import { button, element, textElement } from './elements.ts';
 
-/** Kinds with their shares, each a switch, and a sentence on what they and others hide. */
+/** A switch for each kind with its share, and a sentence about what is hidden. */
 export function useLegend(app: App): void {
   const buttons = kindsByTime(app).map((kind) => ({ kind, made: kindButton(app, kind) }));
   element('legend').replaceChildren(...buttons.map(({ made }) => made), ...changeScale(app));
@@ -41,7 +41,7 @@ function kindButton(app: App, kind: number): HTMLButtonElement {
   });
   made.dataset.kind = app.profile.kinds[kind] ?? '';
   const swatch = textElement('span', '', 'swatch');
-  // In a comparison colours tell the change.
+  // In a comparison, colours show the change.
   swatch.hidden = app.profile.stacks.beforeNs !== undefined;
   made.append(swatch, textElement('span', kindLabel(made.dataset.kind)), textElement('span', '', 'share'));
   return made;
@@ -49,7 +49,7 @@ function kindButton(app: App, kind: number): HTMLButtonElement {
 
 const STEPS = [-1, -0.25, 0, 0.25, 1];
 
-/** What the colours of a comparison mean. */
+/** The meaning of the colours in a comparison. */
 function changeScale({ profile }: App): HTMLElement[] {
   if (!profile.stacks.beforeNs) return [];
   const scale = document.createElement('span');
@@ -70,7 +70,7 @@ function colourScale(dark: boolean): void {
   });
 }
 
-/** Time of each kind, also of those switched off, ns. */
+/** Time of each kind, including hidden ones, ns. */
 function timesOf({ profile, state }: App) {
   const { stacks, kinds } = profile;
   const times = kinds.map(() => 0);

@@ -12,7 +12,7 @@ import { useTable } from './table.ts';
 
 const root = document.documentElement;
 const prefersDark = window.matchMedia('(prefers-color-scheme: dark)');
-// At once, so that the plain list is not seen before the graph.
+// Hide the plain list at once, so that it does not flash before the graph.
 root.classList.add('scripted');
 start().catch((error: unknown) => {
   root.classList.remove('scripted');

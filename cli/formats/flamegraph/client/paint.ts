@@ -8,7 +8,7 @@ const FONT = '12px ui-monospace, "SF Mono", Menlo, Consolas, "DejaVu Sans Mono",
 const PADDING = 4;
 const LEAST_LABEL = 3;
 
-/** Where the picture is on the canvas, and what the pointer is on. */
+/** Position of the graph on the canvas, and the frame under the pointer. */
 export interface Scene {
   readonly app: App;
   readonly layout: Layout;
@@ -21,7 +21,7 @@ export interface Scene {
   readonly hovered: Rect | undefined;
 }
 
-/** Draws what of the picture is in sight. */
+/** Draws the visible part of the graph. */
 export function paint(context: CanvasRenderingContext2D, scene: Scene, pixelRatio: number): void {
   const { app, layout, scroll, height } = scene;
   context.setTransform(pixelRatio, 0, 0, pixelRatio, 0, -scroll * pixelRatio);
@@ -50,7 +50,7 @@ export function paint(context: CanvasRenderingContext2D, scene: Scene, pixelRati
     );
 }
 
-/** Top of a row within the whole picture. */
+/** Top of a row in the whole graph. */
 export function rowTop({ app, sheetHeight }: Pick<Scene, 'app' | 'sheetHeight'>, depth: number): number {
   return app.state.icicle ? depth * ROW : sheetHeight - (depth + 1) * ROW;
 }
@@ -77,7 +77,7 @@ function rectPainter(context: CanvasRenderingContext2D, { app, colourOf }: Scene
     const alpha = opacity(rect, frame);
     if (context.globalAlpha !== alpha) context.globalAlpha = alpha;
     const fill = colourOf(rect.node);
-    // To set a colour takes longer than to compare it.
+    // Setting a colour takes longer than comparing it.
     if (fill !== filled) context.fillStyle = fill;
     filled = fill;
     context.fillRect(rect.x, y, width, ROW - 1);
@@ -126,7 +126,7 @@ function hatching(context: CanvasRenderingContext2D, dark: boolean): CanvasPatte
   return context.createPattern(tile, 'repeat');
 }
 
-/** Cuts names where they have no room. All ASCII is as wide as any other, which spares measuring. */
+/** Cuts names that do not fit. All ASCII characters have the same width, so they need no measuring. */
 function labelFitter(context: CanvasRenderingContext2D) {
   const character = context.measureText('x').width;
   return (name: string, room: number): string => {

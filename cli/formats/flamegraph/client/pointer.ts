@@ -6,7 +6,7 @@ import { element, textElement } from './elements.ts';
 import type { Graph } from './graph.ts';
 import { zoomTo } from './zoom.ts';
 
-/** What the pointer does: it shows what a frame is, and a click zooms. */
+/** Shows a tooltip for the frame under the pointer, and zooms on a click. */
 export function usePointer(app: App, graph: Graph): void {
   const [box, tooltip] = [element('graph'), element('tooltip')];
   const hide = () => {
@@ -33,8 +33,8 @@ export function usePointer(app: App, graph: Graph): void {
   });
 }
 
-/** Longer names are cut in the tooltip. */
-const MOST_LETTERS = 500;
+/** The tooltip cuts longer names. */
+const MAX_CHARACTERS = 500;
 
 function tooltipContent({ profile, tree, state }: App, rect: Rect): HTMLElement[] {
   if (rect.narrow > 0) return narrowContent(rect);
@@ -47,16 +47,16 @@ function tooltipContent({ profile, tree, state }: App, rect: Rect): HTMLElement[
 
 function narrowContent(rect: Rect): HTMLElement[] {
   const what = `${plural(rect.narrow, 'frame')} too narrow to draw`;
-  return [textElement('strong', what), textElement('p', 'Click to zoom to what called it.')];
+  return [textElement('strong', what), textElement('p', 'Click to zoom to the caller.')];
 }
 
 function shortened(text: string): string {
-  return text.length > MOST_LETTERS
-    ? `${text.slice(0, MOST_LETTERS)}… (${plural(text.length, 'letter')})`
+  return text.length > MAX_CHARACTERS
+    ? `${text.slice(0, MAX_CHARACTERS)}… (${plural(text.length, 'character')})`
     : text;
 }
 
-/** Beside the pointer, and within the window. */
+/** Puts the tooltip beside the pointer, inside the window. */
 function placeAt(tooltip: HTMLElement, x: number, y: number): void {
   const { width, height } = tooltip.getBoundingClientRect();
   const left = x + 14 + width > window.innerWidth ? x - width - 10 : x + 14;

@@ -1,7 +1,7 @@
 import type { App } from './app.ts';
 import type { Graph } from './graph.ts';
 
-/** On paper the whole picture is there, dark on light. */
+/** Prints the whole graph, dark on light. */
 export function usePrint(app: App, graph: Graph): void {
   let restore: (() => void) | undefined;
   window.addEventListener('beforeprint', () => {

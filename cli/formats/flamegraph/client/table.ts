@@ -9,7 +9,7 @@ const MOST_ROWS = 200;
 const COLUMNS = ['self', 'total', 'function'] as const;
 type Column = (typeof COLUMNS)[number];
 
-/** Functions below the zoomed frame. A click on a name searches for it. */
+/** The table of functions below the zoomed frame. A click on a name searches for it. */
 export function useTable(app: App): void {
   let sort: Column = 'total';
   let rows: FunctionRow[] = [];
@@ -18,13 +18,13 @@ export function useTable(app: App): void {
     const all = totalNs(app.tree, app.state.zoom);
     element('functions').replaceChildren(...sorted.slice(0, MOST_ROWS).map((row) => tableRow(app, row, all)));
     const left = sorted.length - MOST_ROWS;
-    element('functions-left').textContent = left > 0 ? `and ${formatCount(left)} functions more` : '';
+    element('functions-left').textContent = left > 0 ? `and ${formatCount(left)} more functions` : '';
     for (const column of COLUMNS) {
       const direction = column === 'function' ? 'ascending' : 'descending';
       element(`by-${column}`).parentElement?.setAttribute('aria-sort', sort === column ? direction : 'none');
     }
   };
-  // The graph is painted first.
+  // Let the browser paint the graph first.
   const refresh = afterPaint(() => {
     rows = functionRows(app.profile, app.tree, app.state.zoom);
     show();
@@ -69,7 +69,7 @@ function tableRow(app: App, { frame, selfNs, totalNs }: FunctionRow, all: number
   return row;
 }
 
-/** The share is a bar behind the time too. */
+/** Shows the share also as a bar behind the time. */
 function timeCell(ns: number, all: number): HTMLElement {
   const cell = textElement('td', ns > 0 ? formatNs(ns) : '–', 'time');
   cell.title = formatShare(ns, all);

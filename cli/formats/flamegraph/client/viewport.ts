@@ -6,17 +6,17 @@ export interface Viewport {
   readonly box: HTMLElement;
   readonly context: CanvasRenderingContext2D;
   readonly width: () => number;
-  /** Of the canvas. */
+  /** Size of the canvas. */
   readonly height: () => number;
   readonly scroll: () => number;
-  /** Of the whole picture. */
+  /** Size of the whole graph. */
   readonly sheetHeight: () => number;
   readonly pixelRatio: () => number;
-  /** Adapts to that many rows, and to the window. */
+  /** Adapts to a number of rows and to the window. */
   readonly fit: (rows: Rows) => void;
-  /** All is in sight, however high: for paper. */
+  /** Shows all rows, whatever the height: for printing. */
   readonly unfold: (whole: boolean) => void;
-  /** Calls back after it was scrolled, and when the window has another size. */
+  /** Calls back after scrolling, and after the window changed its size. */
   readonly listen: (scrolled: () => void, resized: () => void) => void;
 }
 
@@ -24,7 +24,7 @@ export interface Rows {
   /** Now, and at most: the box keeps its height when the picture is zoomed. */
   readonly now: number;
   readonly most: number;
-  /** The row of all is on top. */
+  /** Whether the root is at the top. */
   readonly icicle: boolean;
 }
 
@@ -33,7 +33,7 @@ export function createViewport(): Viewport {
   const canvas = element<HTMLCanvasElement>('canvas');
   let rows: Rows = { now: 0, most: 0, icicle: false };
   let unfolded = false;
-  // What is in sight stays there when the box or the picture changes its height.
+  // Keep the visible rows in place when the box or the graph changes its height.
   let fromRoot = 0;
   const sheetHeight = () => Math.max(rows.now * ROW, box.clientHeight);
   const height = () => (unfolded ? sheetHeight() : box.clientHeight);
@@ -63,7 +63,7 @@ export function createViewport(): Viewport {
   };
 }
 
-/** Not for the size that it has at first. */
+/** Observes changes of size, without the initial one. */
 function whenResized(box: HTMLElement, resized: () => void): void {
   const size = () => `${box.clientWidth} ${box.clientHeight} ${window.devicePixelRatio}`;
   let known = size();
@@ -74,7 +74,7 @@ function whenResized(box: HTMLElement, resized: () => void): void {
   }).observe(box);
 }
 
-/** The largest that browsers paint is 32,767 pixels high. */
+/** Browsers paint at most 32,767 pixels of height. */
 const MOST_PIXELS = 32_000;
 
 function sizeCanvas(canvas: HTMLCanvasElement, width: number, height: number): void {

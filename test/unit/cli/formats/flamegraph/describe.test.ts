@@ -32,7 +32,7 @@ describe('describeFrame', () => {
   it('has the share of the zoomed frame too', () => {
     expect(described(STACKS, 'wait', 'main').facts[0]).toEqual([
       'time',
-      '3.00 s, 75.0 % of all, 75.0 % of the zoomed',
+      '3.00 s, 75.0 % of all, 75.0 % of the zoomed frame',
     ]);
   });
 
