@@ -124,13 +124,13 @@ function recordQuality(quality: StreamQuality, line: StreamLine): void {
 function recordEvent(recording: Recording, event: StreamEvent): void {
   switch (event.type) {
     case 'ready':
+      if (recording.entry !== undefined) goOn(recording);
       recording.begin ??= event.at;
       return;
     case 'entry':
       recording.entry = event.at;
       return;
     case 'start':
-      if (recording.entry !== undefined) goOn(recording);
       recording.start = event.at;
       return;
     case 'stop':

@@ -7,8 +7,14 @@ export default defineConfig({
     projects: [
       {
         plugins: [flamegraphClientVitePlugin()],
-        // Some read files of 100 MB, on machines that may be busy.
-        test: { name: 'unit', root: '.', include: ['test/unit/**/*.test.ts'], testTimeout: 60_000 },
+        // Only what hangs takes so long, also on a machine that is busy with other things.
+        test: {
+          name: 'unit',
+          root: '.',
+          include: ['test/unit/**/*.test.ts'],
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+        },
       },
       { test: { name: 'formats', root: '.', include: ['test/formats/**/*.test.ts'], testTimeout: 120_000 } },
       {

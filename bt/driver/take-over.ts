@@ -8,7 +8,10 @@ import type { Hold } from './unwind.ts';
 
 const INTERRUPTED = 'interrupted while the command was held at its entry: what came after is not counted.';
 
-/** Whether the command is stopped at its entry. Should nobody wait for that any more, it goes on when it gets there. */
+/**
+ * Whether the command is stopped at its entry. When nobody waits for that any more, it goes on when it gets there, and also when
+ * bpftrace ends: that may have stopped it before it could report so.
+ */
 async function isHeld(
   first: Session,
   target: HeldTarget,
@@ -24,7 +27,7 @@ async function isHeld(
       : [sleep(plan.durationMs, false, { signal: waiting.signal }).catch(() => false)]),
   ]);
   waiting.abort();
-  if (!held) void first.entered.then(() => target.signal('SIGCONT'));
+  if (!held) void Promise.race([first.entered, first.tracer.ended]).then(() => target.signal('SIGCONT'));
   return held;
 }
 

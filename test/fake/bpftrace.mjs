@@ -2,7 +2,7 @@
  * A stand-in for bpftrace that needs neither root nor a kernel: it follows the script in the directory that is its first argument
  * (see `bpftrace.ts`) and leaves there what it was started with.
  */
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
@@ -22,12 +22,16 @@ process.on('SIGINT', () => {
   interrupted = true;
 });
 setTimeout(() => process.exit(99), LONGEST_LIFE_MS);
-writeFileSync(
-  join(dir, `run-${number}`, 'started.json'),
-  JSON.stringify({ pid: process.pid, args, program, target, environment: process.env }),
-);
+tellStart({ pid: process.pid, args, program, target, environment: process.env });
 for (const [action, operand] of run.steps) await STEPS()[action](operand);
 process.exit(0);
+
+/** By a file that is whole as soon as it is there. */
+function tellStart(start) {
+  const file = join(dir, `run-${number}`, 'started.json');
+  writeFileSync(`${file}.part`, JSON.stringify(start));
+  renameSync(`${file}.part`, file);
+}
 
 /** What a script can have it do. */
 function STEPS() {
@@ -39,6 +43,7 @@ function STEPS() {
     until: async (what) => {
       while (!CONDITIONS()[what]()) await sleep(POLL_MS);
     },
+    touch: (file) => writeFileSync(join(dir, file), ''),
     stopTarget: () => process.kill(target, 'SIGSTOP'),
     exit: (status) => process.exit(status),
     kill: (signal) => {
@@ -54,12 +59,10 @@ function CONDITIONS() {
     /** btprof wants the maps, or sent SIGINT, at which bpftrace prints them too. */
     asked: () => interrupted || existsSync(join(dir, 'asked')),
     interrupted: () => interrupted,
-    /** The target is the command now: neither the shell that held its place nor env(1). */
-    running: () => !['sh', 'env', ''].includes(fieldOf(target, 'comm')),
+    /** The target is the command now, or has been: no longer the shell that held its place, nor env(1). */
+    running: () => !fieldOf(target, 'cmdline').includes('/usr/bin/env'),
     stopped: () => / T /.test(fieldOf(target, 'stat')),
     gone: () => ['', 'Z', 'X'].includes(/\) (\w)/.exec(fieldOf(target, 'stat'))?.[1] ?? ''),
-    /** The test says so. */
-    allowed: () => existsSync(join(dir, 'allowed')),
   };
 }
 

@@ -10,7 +10,9 @@ export type Step =
   | readonly ['text', string]
   | readonly ['stderr', string]
   | readonly ['sleep', number]
-  | readonly ['until', 'asked' | 'interrupted' | 'running' | 'stopped' | 'gone' | 'allowed']
+  | readonly ['until', 'asked' | 'interrupted' | 'running' | 'stopped' | 'gone']
+  /** Makes a file of that name, in `dir`, for which the command may wait. */
+  | readonly ['touch', string]
   /** SIGSTOP, as a program sends it at the entry of the command. */
   | readonly ['stopTarget', true]
   | readonly ['exit', number]
@@ -37,12 +39,11 @@ export interface Start {
 }
 
 export interface FakeBpftrace {
+  readonly dir: string;
   /** An executable for `--bpftrace`. */
   readonly path: string;
   /** A file that makes it print its maps: it cannot see, as the kernel does, that btprof starts a process. */
   readonly asked: string;
-  /** Lets it pass `until allowed`. */
-  readonly allow: () => void;
   readonly starts: () => readonly Start[];
   readonly remove: () => void;
 }
@@ -62,9 +63,9 @@ export function fakeBpftrace(runs: readonly Run[], version = 'echo bpftrace v0.2
   writeFileSync(path, `#!/bin/sh\n[ "$1" != --version ] || { ${version}; exit; }\n${start}\n`);
   chmodSync(path, 0o755);
   return {
+    dir,
     path,
     asked: join(dir, 'asked'),
-    allow: () => writeFileSync(join(dir, 'allowed'), ''),
     starts: () => startsIn(dir, 0),
     remove: () => rmSync(dir, { recursive: true, force: true }),
   };
@@ -138,7 +139,13 @@ export function replaying(phases: Phases, trouble?: { at: Moment; steps: readonl
     ['before any output', []],
     ['while attaching', [['lines', attaching]]],
     ['once ready', [['lines', [ready]]]],
-    ['in the middle of a line', [['text', half(events[0])]]],
+    [
+      'in the middle of a line',
+      [
+        ['until', 'running'],
+        ['text', half(events[0])],
+      ],
+    ],
     [
       undefined,
       [

@@ -1,4 +1,3 @@
-import { writeFileSync } from 'node:fs';
 import type { Plan } from '../../bt/compose.ts';
 import { dialectFor } from '../../bt/dialect.ts';
 import { type Collection, collect } from '../../bt/driver/collect.ts';
@@ -8,9 +7,9 @@ import type { Hold } from '../../bt/driver/unwind.ts';
 import type { BtprofError } from '../../bt/errors.ts';
 import { DEFAULT_PROFILERS } from '../../bt/profilers/names.ts';
 import { selectProfilers } from '../../bt/profilers/registry.ts';
-import { ASKING } from '../../bt/program.ts';
 import { assembleProfile } from '../../metrics/profile.ts';
 import type { Profile } from '../../metrics/schema.ts';
+import { tellWhenAsked } from './asked.ts';
 import type { FakeBpftrace } from './bpftrace.ts';
 
 export interface Collected {
@@ -68,7 +67,7 @@ export function hold(command: readonly string[]): HeldTarget {
 
 async function collecting(fake: FakeBpftrace, subject: Subject, options: Options): Promise<Collected> {
   const dialect = dialectFor(options.version ?? '0.27.1');
-  const stopWatching = tellWhenAsked(fake);
+  const stopWatching = tellWhenAsked(fake.asked);
   try {
     const collection = await collect({
       plan: planOf(options.plan),
@@ -102,15 +101,4 @@ function planOf(changes: Partial<Plan> = {}): Plan {
 
 function profileOf({ recording, facts, ending, symbols }: Collection): Profile {
   return assembleProfile(recording, facts, ending, symbols);
-}
-
-/** The kernel's program is asked for its maps by a process that starts under a name; the fake, by a file. */
-export function tellWhenAsked({ asked }: Pick<FakeBpftrace, 'asked'>): () => void {
-  let { title } = process;
-  const tell = (name: string) => {
-    title = name;
-    if (name === ASKING) writeFileSync(asked, '');
-  };
-  Object.defineProperty(process, 'title', { configurable: true, get: () => title, set: tell });
-  return () => Object.defineProperty(process, 'title', { configurable: true, writable: true, value: title });
 }

@@ -26,3 +26,15 @@ export function stateOf(pid: number): string {
     return '';
   }
 }
+
+/** Waits until a stream has said something; resolves to all that it said until then. */
+export function said(stream: NodeJS.ReadableStream, words: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    let text = '';
+    stream.on('data', (chunk) => {
+      text += chunk;
+      if (text.includes(words)) resolve(text);
+    });
+    stream.on('end', () => reject(new Error(`never said ${JSON.stringify(words)}, but: ${text}`)));
+  });
+}

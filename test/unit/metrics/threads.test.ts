@@ -40,6 +40,7 @@ describe('the span', () => {
       '{"type": "value", "data": ["exec",11,26857,1,"a"]}',
       '{"type": "value", "data": ["entry",20,26857]}',
       '{"type": "map", "data": {"@off": {"26857": [26,26857,1,4,15,0,0]}}}',
+      '{"type": "value", "data": ["ready",39]}',
       '{"type": "value", "data": ["start",40]}',
       '{"type": "value", "data": ["exit",90,26857,26857,5,"a"]}',
     ];

@@ -1,0 +1,67 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { build, type Plugin } from 'esbuild';
+import { execa } from 'execa';
+import { flamegraphClientPlugin } from '../../scripts/flamegraph-client.ts';
+import type { FakeBpftrace } from './bpftrace.ts';
+
+/** btprof for a machine with a fake bpftrace. */
+export interface FakeCommand {
+  /** Starts it; those that run bpftrace run the fake one. */
+  readonly start: (fake: FakeBpftrace, words: readonly string[]) => Running;
+  readonly remove: () => void;
+}
+
+export type Running = ReturnType<typeof starting>;
+
+/** Builds the command as `npm run build` does, with the host of `host.ts`. */
+export async function buildCommand(): Promise<FakeCommand> {
+  const dir = mkdtempSync(join(tmpdir(), 'btprof-command-'));
+  const outfile = join(dir, 'btprof.mjs');
+  await build({
+    entryPoints: ['test/fake/main.ts'],
+    ...{ outfile, bundle: true, platform: 'node', format: 'esm', target: 'node20' },
+    alias: { 'node:process': './cli/node-process.cjs' },
+    plugins: [fakeHostPlugin(), flamegraphClientPlugin()],
+    banner: {
+      js: "import { createRequire as __createRequire } from 'node:module';\nconst require = __createRequire(import.meta.url);",
+    },
+  });
+  return {
+    start: (fake, words) => starting(outfile, fake, words),
+    remove: () => rmSync(dir, { recursive: true, force: true }),
+  };
+}
+
+function starting(
+  file: string,
+  { dir, path, asked }: FakeBpftrace,
+  [command = '', ...rest]: readonly string[],
+) {
+  const words = [file, command, ...(PROFILING.includes(command) ? ['--bpftrace', path] : []), ...rest];
+  const env = {
+    FAKE_ASKED: asked,
+    FAKE_TRACEFS: join(dir, 'tracing'),
+    XDG_CACHE_HOME: dir,
+  };
+  return execa(process.execPath, words, { reject: false, stripFinalNewline: false, stdin: 'ignore', env });
+}
+
+/** Commands that take `--bpftrace`. */
+const PROFILING = ['run', 'attach', 'system', 'script', 'doctor', 'demo'];
+
+const HOST = resolve('bt/driver/host.ts');
+const FAKE_HOST = resolve('test/fake/host.ts');
+
+/** Whoever imports the host gets the fake one, which itself gets the real one. */
+function fakeHostPlugin(): Plugin {
+  return {
+    name: 'fake-host',
+    setup({ onResolve }) {
+      onResolve({ filter: /\/host\.ts$/ }, ({ path, resolveDir, importer }) =>
+        resolve(resolveDir, path) === HOST && importer !== FAKE_HOST ? { path: FAKE_HOST } : undefined,
+      );
+    },
+  };
+}

@@ -1,0 +1,26 @@
+/**
+ * Stands in for bt/driver/host.ts in the command that `command.ts` builds: this machine has all that bpftrace needs. What it
+ * refuses is tested on the real one.
+ */
+import { fileURLToPath } from 'node:url';
+import type { Host } from '../../bt/driver/host.ts';
+import { askDialect } from '../../bt/driver/host.ts';
+
+export * from '../../bt/driver/host.ts';
+
+export function readHost(): Host {
+  const info = { kernel: '6.18.0', arch: 'x86_64', cpus: 2, hostname: 'fake' } as const;
+  return { info, btf: true, possibleCpus: 2 };
+}
+
+export async function requireHost(bpftrace: string) {
+  return { host: readHost(), dialect: await askDialect(bpftrace) };
+}
+
+/** A directory with the tracepoints, which is made by the test. */
+export function tracefs(): string | undefined {
+  return process.env.FAKE_TRACEFS ?? fileURLToPath(import.meta.url);
+}
+
+export const hasBtf = () => true;
+export const inInitialPidNamespace = () => true;

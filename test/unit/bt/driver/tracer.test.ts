@@ -1,0 +1,141 @@
+import { afterEach, describe, expect, test } from 'vitest';
+import { explainFailure, startTracer, type Tracer } from '../../../../bt/driver/tracer.ts';
+import { type FakeBpftrace, fakeBpftrace, type Step } from '../../../fake/bpftrace.ts';
+import { expectEnded, until } from '../../../fake/processes.ts';
+
+let fake: FakeBpftrace;
+afterEach(async () => {
+  await expectEnded(fake.starts().map(({ pid }) => pid));
+  fake.remove();
+});
+
+async function start(steps: readonly Step[], options: Partial<Parameters<typeof startTracer>[3]> = {}) {
+  fake = fakeBpftrace([{ recordedPid: 0, steps }]);
+  const lines: string[] = [];
+  const both = { dwarfPids: [], signals: false, ...options };
+  const tracer = await startTracer(fake.path, 'BEGIN { }', { GIVEN: 'yes' }, both, (line) =>
+    lines.push(line),
+  );
+  return { tracer, lines };
+}
+
+describe('why bpftrace ended before its probes were live', () => {
+  test.each([
+    [
+      'stdin:3:1-9: ERROR: tracepoint not found: sched:none',
+      'bpftrace finds no tracepoint sched:none.',
+      /mount -t tracefs/,
+    ],
+    [
+      'ERROR: No matches for tracepoint raw_syscalls:sys_enter',
+      'no tracepoint raw_syscalls:sys_enter.',
+      /doctor/,
+    ],
+    [
+      'ERROR: bpftrace currently only supports running as the root user.',
+      'bpftrace runs as root only.',
+      /with sudo/,
+    ],
+    [
+      'ERROR: failed to create map: Operation not permitted',
+      'the kernel does not permit BPF here: ERROR: failed to create map: Operation not permitted',
+      /--privileged/,
+    ],
+    ['open(/sys/kernel/x): Permission denied', 'the kernel does not permit BPF here: open(', /--privileged/],
+    [
+      'some line\nERROR: Error loading BPF program',
+      'bpftrace ended with status 3 before its probes were live: ERROR: Error loading BPF program',
+      /--debug/,
+    ],
+    ['nothing that we know', 'before its probes were live: nothing that we know', /--debug/],
+    ['', 'before its probes were live: it said nothing', /--debug/],
+  ])('%j', async (text, sentence, hint) => {
+    const { tracer } = await start([
+      ['stderr', `Attaching 12 probes...\n${text}`],
+      ['exit', 3],
+    ]);
+    const error = explainFailure(await tracer.ended, tracer.remarks());
+    expect(error.message).toContain(sentence);
+    expect(error.hint).toMatch(hint);
+    expect(error.status).toBe(125);
+  });
+});
+
+test('it gets the program, the options that it needs and the environment', async () => {
+  const { tracer } = await start([['exit', 0]], { dwarfPids: [17, 19], signals: true });
+  await tracer.ended;
+  const [started] = fake.starts();
+  expect(started?.program).toBe('BEGIN { }');
+  expect(started?.args.join(' ')).toMatch(/-f json .*--unsafe.*--dwarf-pid 17 --dwarf-pid 19/);
+  expect(started?.environment.GIVEN).toBe('yes');
+});
+
+test('lines come whole, also those that are written in pieces, and the last one without its newline', async () => {
+  const { tracer, lines } = await start([
+    ['lines', ['one', 'two']],
+    ['text', 'thr'],
+    ['sleep', 20],
+    ['text', 'ee'],
+  ]);
+  expect(await tracer.ended).toEqual({ code: 0, signal: null });
+  expect(lines).toEqual(['one', 'two', 'three']);
+});
+
+test('what it writes to stderr is remarks, but for what means nothing', async () => {
+  const remarks = ['Attaching 3 probes...', 'WARNING: x', 'failed to look up stack id 7', '', 'y'];
+  const { tracer } = await start([['stderr', remarks.join('\n')]]);
+  await tracer.ended;
+  expect(tracer.remarks()).toEqual(['WARNING: x', 'y']);
+});
+
+test.each([
+  [
+    'interrupt',
+    [
+      ['lines', ['ready']],
+      ['until', 'interrupted'],
+      ['exit', 4],
+    ],
+    { code: 4, signal: null },
+  ],
+  [
+    'kill',
+    [
+      ['lines', ['ready']],
+      ['hang', true],
+    ],
+    { code: null, signal: 'SIGKILL' },
+  ],
+] as const)('%s ends it', async (how, steps, end) => {
+  const { tracer, lines } = await start(steps);
+  await until(() => lines.length > 0);
+  tracer[how]();
+  expect(await tracer.ended).toEqual(end);
+  tracer[how](); // it is gone: nothing happens
+});
+
+test('one that ignores SIGINT is killed', async () => {
+  const { tracer, lines } = await start([
+    ['lines', ['ready']],
+    ['hang', true],
+  ]);
+  await until(() => lines.length > 0);
+  tracer.interrupt();
+  tracer.kill();
+  expect(await tracer.ended).toEqual({ code: null, signal: 'SIGKILL' });
+});
+
+test.each([
+  ['/no/bpftrace', 'cannot start "/no/bpftrace": there is no such command.'],
+  ['/etc/passwd', 'cannot start "/etc/passwd": EACCES.'],
+])('%s cannot be started: a sentence', async (path, sentence) => {
+  fake = fakeBpftrace([]);
+  const starting: Promise<Tracer> = startTracer(
+    path,
+    '',
+    {},
+    { dwarfPids: [], signals: false },
+    () => undefined,
+  );
+  await expect(starting).rejects.toThrow(sentence);
+});

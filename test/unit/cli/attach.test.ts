@@ -1,0 +1,122 @@
+import { readdirSync } from 'node:fs';
+import { execa } from 'execa';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { profileSchema } from '../../../metrics/schema.ts';
+import { type FakeBpftrace, fakeBpftrace, phasesOf, type Run, replaying } from '../../fake/bpftrace.ts';
+import { buildCommand, type FakeCommand } from '../../fake/command.ts';
+import { expectEnded, said, stateOf, until } from '../../fake/processes.ts';
+
+const PHASES = phasesOf('sleepers-no-stacks');
+const OPTIONS = ['--no-stacks', '--no-self-measure'];
+
+let command: FakeCommand;
+let fake: FakeBpftrace;
+beforeAll(async () => {
+  command = await buildCommand();
+});
+afterAll(() => command.remove());
+afterEach(async () => {
+  await expectEnded(fake.starts().map(({ pid }) => pid));
+  fake.remove();
+});
+
+function start(run: Run, words: readonly string[], version?: string) {
+  fake = fakeBpftrace([run], version);
+  return command.start(fake, words);
+}
+
+/** A process to attach to; it ends with its test. */
+function startSleep() {
+  const child = execa('sleep', ['61'], { reject: false });
+  return { pid: child.pid as number, end: () => child.kill('SIGKILL') };
+}
+
+describe('attach', () => {
+  test('ends with the process, with the result and status 0', async () => {
+    const { pid, end } = startSleep();
+    const attached = start({ ...replaying(PHASES), pid }, ['attach', ...OPTIONS, '--json', String(pid)]);
+    await said(attached.stderr, 'collecting');
+    end();
+    const { exitCode, stdout } = await attached;
+    expect(exitCode).toBe(0);
+    const { metadata, ebpf } = profileSchema.parse(JSON.parse(stdout));
+    expect(metadata).toMatchObject({ mode: 'attach', pids: [pid], incomplete: false });
+    expect(ebpf.syscalls?.by_syscall.clock_nanosleep).toEqual({ count: 69 });
+  });
+
+  test('ends at Ctrl-C, with the result and status 0, and leaves the process alone', async () => {
+    const { pid, end } = startSleep();
+    const attached = start({ ...replaying(PHASES), pid }, ['attach', ...OPTIONS, String(pid)]);
+    await said(attached.stderr, 'collecting');
+    attached.kill('SIGINT');
+    const { exitCode, stdout } = await attached;
+    expect(exitCode).toBe(0);
+    expect(stdout).toMatch(/clock_nanosleep/);
+    expect(stateOf(pid)).toBe('S');
+    end();
+  });
+
+  test('a bpftrace that dies: an incomplete result, a sentence and status 125; the process goes on', async () => {
+    const { pid, end } = startSleep();
+    const run = replaying(PHASES, { at: 'once ready', steps: [['kill', 'SIGSEGV']] });
+    const done = await start({ ...run, pid }, ['attach', ...OPTIONS, '-q', '--json', String(pid)]);
+    expect(done.exitCode).toBe(125);
+    expect(done.stderr).toMatch(/^btprof: bpftrace ended by SIGSEGV in the middle/);
+    expect(profileSchema.parse(JSON.parse(done.stdout)).metadata.incomplete).toBe(true);
+    expect(stateOf(pid)).toBe('S');
+    end();
+  });
+
+  test.each([
+    ['no such process', () => 4194304, /there is no process 4194304\./],
+    ['a thread', () => threadOf(process.pid), /is a thread of process \d+\.\nType: btprof attach \d+/],
+  ])('%s: a sentence, and bpftrace is not started', async (_, pid, sentence) => {
+    const done = await start(replaying(PHASES), ['attach', ...OPTIONS, String(pid())]);
+    expect(done).toMatchObject({ exitCode: 125, stdout: '', stderr: expect.stringMatching(sentence) });
+    expect(fake.starts()).toEqual([]);
+  });
+});
+
+/** One that is not its first. */
+function threadOf(pid: number): number {
+  return Number(readdirSync(`/proc/${pid}/task`).findLast((tid) => Number(tid) !== pid));
+}
+
+describe('system', () => {
+  test('ends after --duration, with the result and status 0', async () => {
+    const done = await start({ ...replaying(PHASES), pid: process.pid }, [
+      'system',
+      ...OPTIONS,
+      '-d',
+      '50ms',
+    ]);
+    expect(done.exitCode).toBe(0);
+    expect(done.stdout).toMatch(/^btprof: the whole machine\n.*clock_nanosleep/s);
+  });
+
+  test('a bpftrace that never becomes ready: Ctrl-C ends it with status 130', async () => {
+    const run = replaying(PHASES, { at: 'while attaching', steps: [['hang', true]] });
+    const running = start({ ...run, pid: process.pid }, ['system', ...OPTIONS]);
+    await until(() => fake.starts().length > 0);
+    running.kill('SIGINT');
+    expect(await running).toMatchObject({ exitCode: 130, stdout: '' });
+  });
+});
+
+describe('script', () => {
+  test('prints the program for the bpftrace at hand, which is asked for its version only', async () => {
+    const done = await start(replaying(PHASES), ['script', 'syscalls'], 'echo bpftrace v0.23.4');
+    expect(done).toMatchObject({ exitCode: 0, stderr: '' });
+    expect(done.stdout).toMatch(
+      /Written by btprof for bpftrace 0\.23\.4\..*tracepoint:raw_syscalls:sys_enter/s,
+    );
+    expect(fake.starts()).toEqual([]);
+  });
+
+  test('without one: that for the oldest, and a sentence says so', async () => {
+    const done = await start(replaying(PHASES), ['script', 'syscalls'], 'exit 9');
+    expect(done.exitCode).toBe(0);
+    expect(done.stdout).toMatch(/for bpftrace 0\.16\.0\./);
+    expect(done.stderr).toMatch(/--version failed: it ended with status 9\. .*0\.16/);
+  });
+});

@@ -1,0 +1,75 @@
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { type FakeBpftrace, fakeBpftrace, phasesOf, type Run, replaying } from '../../fake/bpftrace.ts';
+import { buildCommand, type FakeCommand } from '../../fake/command.ts';
+import { expectEnded } from '../../fake/processes.ts';
+
+let command: FakeCommand;
+let fake: FakeBpftrace;
+beforeAll(async () => {
+  command = await buildCommand();
+});
+afterAll(() => command.remove());
+afterEach(async () => {
+  await expectEnded(fake.starts().map(({ pid }) => pid));
+  fake.remove();
+});
+
+test('names the tracepoints that are missing, and tries nothing then', async () => {
+  fake = fakeBpftrace([replaying(phasesOf('sleepers'))]);
+  makeTracefs([]);
+  const { status, checks } = await doctor();
+  expect(status).toBe(1);
+  expect(checks.offcpu).toMatchObject({
+    status: 'failed',
+    detail: expect.stringContaining('sched:sched_switch'),
+  });
+  expect(checks.trial?.status).toBe('skipped');
+  expect(fake.starts()).toEqual([]);
+});
+
+test('says that all is well where a trial has counts', async () => {
+  const { status, checks } = await doctorWithAll(replaying(phasesOf('sleepers')));
+  expect(checks).toMatchObject({
+    offcpu: { status: 'ok' },
+    trial: { status: 'ok', detail: expect.stringMatching(/77 waits and 165 system calls/) },
+  });
+  expect(status).toBe(0);
+});
+
+test('says why the trial failed', async () => {
+  const steps = [
+    ['stderr', 'ERROR: failed to create map: Operation not permitted'],
+    ['exit', 1],
+  ] as const;
+  const { status, checks } = await doctorWithAll(
+    replaying(phasesOf('sleepers'), { at: 'before any output', steps }),
+  );
+  expect(status).toBe(1);
+  expect(checks.trial).toMatchObject({
+    status: 'failed',
+    detail: expect.stringMatching(/does not permit BPF here: ERROR: failed to create map/),
+  });
+});
+
+/** Where the kernel has all tracepoints that it asks for. */
+async function doctorWithAll(run: Run) {
+  fake = fakeBpftrace([run]);
+  makeTracefs([]);
+  const { checks } = await doctor();
+  makeTracefs(Object.values(checks).flatMap(({ detail }) => detail.match(/\b[a-z_]+:[a-z_]+\b/g) ?? []));
+  return doctor();
+}
+
+async function doctor() {
+  const { exitCode, stdout } = await command.start(fake, ['doctor', '--json']);
+  const checks: { name: string; status: string; detail: string }[] = JSON.parse(stdout).checks;
+  return { status: exitCode, checks: Object.fromEntries(checks.map((check) => [check.name, check])) };
+}
+
+/** The tracepoints of a kernel. */
+function makeTracefs(names: readonly string[]): void {
+  for (const name of ['', ...names])
+    mkdirSync(join(fake.dir, 'tracing', 'events', ...name.split(':')), { recursive: true });
+}

@@ -1,0 +1,161 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { profileSchema } from '../../../metrics/schema.ts';
+import { type FakeBpftrace, fakeBpftrace, phasesOf, type Run, replaying } from '../../fake/bpftrace.ts';
+import { buildCommand, type FakeCommand } from '../../fake/command.ts';
+import { expectEnded, said, until } from '../../fake/processes.ts';
+
+const PHASES = phasesOf('sleepers-no-stacks');
+const SLEEPERS = replaying(PHASES);
+const NO_STACKS = ['run', '--no-stacks', '--no-self-measure'];
+const COMMAND = ['sh', '-c', 'echo the command ran; exit 3'];
+/** Says that it runs, and then waits to be killed. */
+const WAITING = ['sh', '-c', 'echo running; exec sleep 61'];
+
+let command: FakeCommand;
+let fake: FakeBpftrace;
+beforeAll(async () => {
+  command = await buildCommand();
+});
+afterAll(() => command.remove());
+afterEach(async () => {
+  await expectEnded(fake.starts().flatMap(({ pid, target }) => [pid, ...(target ? [target] : [])]));
+  fake.remove();
+});
+
+function start(run: Run, words: readonly string[], version?: string) {
+  fake = fakeBpftrace([run], version);
+  return command.start(fake, words);
+}
+
+describe('run', () => {
+  test('ends with the status of the command, and writes the summary to stderr', async () => {
+    const done = await start(SLEEPERS, [...NO_STACKS, ...COMMAND]);
+    expect(done).toMatchObject({ exitCode: 3, stdout: 'the command ran\n' });
+    expect(done.stderr).toMatch(/^btprof: sh -c .*exit status 3\n.*clock_nanosleep/s);
+  });
+
+  test('writes JSON behind what the command writes', async () => {
+    const { exitCode, stdout, stderr } = await start(SLEEPERS, [...NO_STACKS, '--json', ...COMMAND]);
+    expect({ exitCode, stderr }).toEqual({ exitCode: 3, stderr: '' });
+    expect(stdout.startsWith('the command ran\n{\n')).toBe(true);
+    const profile = profileSchema.parse(JSON.parse(stdout.slice(stdout.indexOf('{'))));
+    expect(profile.ebpf.syscalls?.by_syscall.clock_nanosleep).toEqual({ count: 69 });
+    expect(profile.metadata).toMatchObject({ incomplete: false, exit: { code: 3, signal: null } });
+  });
+
+  test('jsonl: metadata, a sample for each print, and the profile', async () => {
+    const words = ['-f', 'jsonl', '-i', '300ms', 'true'];
+    const { exitCode, stdout } = await start(replaying(phasesOf('interval')), [...NO_STACKS, ...words]);
+    expect(exitCode).toBe(0);
+    const kinds = stdout
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line).kind);
+    expect(kinds).toEqual(['metadata', 'sample', 'sample', 'sample', 'profile']);
+  });
+
+  test('a capture gives the same profile again', async () => {
+    const file = () => join(fake.dir, 'p.btprof');
+    fake = fakeBpftrace([SLEEPERS]);
+    const run = await command.start(fake, [...NO_STACKS, '--capture', file(), '-q', '--json', 'true']);
+    const report = await command.start(fake, ['report', '--json', file()]);
+    expect(report.stdout).toBe(run.stdout);
+  });
+
+  test('--duration ends the collection, not the command', async () => {
+    const done = await start(SLEEPERS, [...NO_STACKS, '-d', '50ms', 'sh', '-c', 'sleep 0.4; exit 5']);
+    expect(done.exitCode).toBe(5);
+    expect(done.stderr).toMatch(/exit status 5/);
+  });
+
+  test('a command that is killed: 128 and the signal', async () => {
+    const done = await start(SLEEPERS, [...NO_STACKS, 'sh', '-c', 'kill -KILL $$']);
+    expect(done.exitCode).toBe(137);
+    expect(done.stderr).toMatch(/killed by SIGKILL/);
+  });
+
+  test('a command that is not there: 127, and bpftrace is not started', async () => {
+    const done = await start(SLEEPERS, [...NO_STACKS, 'no-such-command']);
+    expect(done).toMatchObject({ exitCode: 127, stdout: '' });
+    expect(done.stderr).toMatch(/command not found: "no-such-command"/);
+    expect(fake.starts()).toEqual([]);
+  });
+});
+
+describe('run with a bpftrace in trouble', () => {
+  test('ended before the command ran: 125 and a sentence, and it never runs', async () => {
+    const run = replaying(PHASES, { at: 'while attaching', steps: [['exit', 7]] });
+    const done = await start(run, [...NO_STACKS, ...COMMAND]);
+    expect(done).toMatchObject({ exitCode: 125, stdout: '' });
+    expect(done.stderr).toMatch(
+      /^btprof: bpftrace ended with status 7 before its probes were live: .*\n.*--debug/,
+    );
+  });
+
+  test('ended while it ran: 125, a sentence and an incomplete result, after the end of the command', async () => {
+    const run = replaying(PHASES, { at: 'once ready', steps: [['kill', 'SIGKILL']] });
+    fake = fakeBpftrace([run]);
+    const file = join(fake.dir, 'p.json');
+    const done = await command.start(fake, [...NO_STACKS, '-q', '--json', '-o', file, ...COMMAND]);
+    expect(done).toMatchObject({ exitCode: 125, stdout: 'the command ran\n' });
+    expect(done.stderr).toMatch(/^btprof: bpftrace ended by SIGKILL in the middle/);
+    expect(profileSchema.parse(JSON.parse(readFileSync(file, 'utf8'))).metadata.incomplete).toBe(true);
+  });
+
+  test.each([
+    ['too old', 'echo bpftrace v0.15.0', /bpftrace 0\.15\.0 is too old: btprof needs 0\.16\.0 or newer/],
+    ['no bpftrace at all', 'echo hello', /printed no version number, but "hello"/],
+    ['failing', 'echo broken >&2; exit 9', /--version failed: it ended with status 9/],
+    ['answering without end', 'exec yes', /--version failed: ERR_CHILD_PROCESS_STDIO_MAXBUFFER/],
+  ])('%s: 125 and a sentence, and nothing is started', async (_, version, sentence) => {
+    const done = await start(SLEEPERS, [...NO_STACKS, ...COMMAND], version);
+    expect(done).toMatchObject({ exitCode: 125, stdout: '', stderr: expect.stringMatching(sentence) });
+    expect(fake.starts()).toEqual([]);
+  });
+
+  test('newer than any that was tried: the result has a warning', async () => {
+    const done = await start(SLEEPERS, [...NO_STACKS, ...COMMAND], 'echo bpftrace v0.99.0');
+    expect(done.exitCode).toBe(3);
+    expect(done.stderr).toMatch(/bpftrace 0\.99\.0 is newer than any/);
+  });
+});
+
+describe('signals', () => {
+  test.each([
+    ['SIGINT', 130],
+    ['SIGTERM', 143],
+    ['SIGHUP', 129],
+    ['SIGUSR1', 138],
+  ] as const)('%s reaches the command, and there is a result', async (signal, status) => {
+    const running = start(SLEEPERS, [...NO_STACKS, ...WAITING]);
+    await said(running.stdout, 'running');
+    running.kill(signal);
+    const done = await running;
+    expect(done.exitCode).toBe(status);
+    expect(done.stderr).toMatch(new RegExp(`killed by ${signal}`));
+  });
+
+  test('before the command runs: it never does, and the status is 130', async () => {
+    const run = replaying(PHASES, { at: 'while attaching', steps: [['hang', true]] });
+    const running = start(run, [...NO_STACKS, ...COMMAND]);
+    await until(() => fake.starts().length > 0);
+    running.kill('SIGINT');
+    expect(await running).toMatchObject({ exitCode: 130, stdout: '' });
+  });
+
+  test('a second one stops at once, though bpftrace hangs and the command ignores it', async () => {
+    const run = replaying(PHASES, { at: 'between stop and end', steps: [['hang', true]] });
+    const running = start(run, [...NO_STACKS, 'sh', '-c', 'trap "" TERM; echo running; sleep 1; exit 4']);
+    await said(running.stdout, 'running');
+    running.kill('SIGTERM');
+    await until(() => existsSync(fake.asked));
+    await sleep(250); // two that come at once count as one
+    running.kill('SIGTERM');
+    const done = await running;
+    expect(done.exitCode).toBe(130);
+    expect(done.stderr).toMatch(/without a result|no result/);
+  });
+});
