@@ -1,14 +1,19 @@
 /**
- * `npm run bench`: btprof beside its peers, in turn, a table of ratios; writes docs/benchmarks.md. `--check` compares with the
- * committed ratios instead. `npm run bench -- NAME...` measures one thing, prints it, and fails when an aim is missed.
+ * `npm run bench`: compares btprof with other tools, in turn, and writes docs/benchmarks.md. `--check` compares with the
+ * committed ratios instead. `npm run bench -- NAME...` measures one thing, prints it, and fails when a goal is missed.
  */
+import { $ } from 'zx';
+import { benchBounded } from './bench/bounded.ts';
 import { benchFlamegraph } from './bench/flamegraph.ts';
 import { benchParse } from './bench/parse.ts';
 import { benchPeers, PEER_BENCHMARKS } from './bench/peers.ts';
 import { benchScale } from './bench/scale.ts';
 import { benchSymbols } from './bench/symbols.ts';
+import { orRefuse } from './refusal.ts';
 
-const BENCHMARKS = {
+/** Each returns whether its goals were reached. The argument is the text after a colon, as in `bounded:2m`. */
+const BENCHMARKS: Readonly<Record<string, (argument: string) => Promise<boolean>>> = {
+  bounded: benchBounded,
   flamegraph: benchFlamegraph,
   parse: benchParse,
   scale: benchScale,
@@ -16,17 +21,23 @@ const BENCHMARKS = {
   ...PEER_BENCHMARKS,
 };
 
-// Then handlers of our exit run, which remove what was written; the kernel ends the tools.
+// On exit, handlers remove temporary files, and the kernel ends the tools.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => process.exit(1));
 
 const args = process.argv.slice(2);
 const check = args.includes('--check');
-const names = args.filter((arg) => arg !== '--check');
-const known = Object.keys(BENCHMARKS);
-if (names.some((name) => !known.includes(name)) || (check && names.length > 0)) {
-  console.error(`usage: npm run bench [-- --check | NAME...]   NAME is one of: ${known.join(', ')}`);
+const wanted = args
+  .filter((arg) => arg !== '--check')
+  .map((arg) => arg.split(':', 2) as [name: string, argument?: string]);
+if (wanted.some(([name]) => !Object.hasOwn(BENCHMARKS, name)) || (check && wanted.length > 0)) {
+  const names = Object.keys(BENCHMARKS).join(', ');
+  console.error(`usage: npm run bench [-- --check | NAME...]   NAME is one of: ${names}`);
   process.exit(2);
 }
-let missed = names.length === 0 && !(await benchPeers(check));
-for (const name of names) missed = !(await BENCHMARKS[name as keyof typeof BENCHMARKS]()) || missed;
-process.exit(missed ? 1 : 0);
+await orRefuse('npm run bench', async () => {
+  await $({ quiet: true })`npx tsx scripts/build.ts`;
+  let reached = wanted.length > 0 || (await benchPeers(check));
+  for (const [name, argument = ''] of wanted)
+    reached = ((await BENCHMARKS[name]?.(argument)) ?? false) && reached;
+  process.exit(reached ? 0 : 1);
+});

@@ -1,14 +1,15 @@
-/** The system's Chromium, for tests, measurements and pictures of HTML pages. */
+/** Starts the system's Chromium, for tests, benchmarks and screenshots of HTML pages. */
 import { accessSync, constants } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { type Browser, chromium } from 'playwright-core';
+import { Refusal } from './refusal.ts';
 
 const NAMES = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable', 'chrome'];
 
-/** @throws Error when there is none in PATH */
+/** @throws Refusal when PATH has no Chromium */
 export function launchChromium(): Promise<Browser> {
   const executablePath = findChromium();
-  // Its sandbox does not run as root, as which the tests do.
+  // Tests run as root, and Chromium's sandbox does not.
   return chromium.launch({ executablePath, args: ['--no-sandbox'] });
 }
 
@@ -16,7 +17,7 @@ function findChromium(): string {
   const directories = (process.env.PATH ?? '').split(delimiter);
   const paths = NAMES.flatMap((name) => directories.map((directory) => join(directory, name)));
   const found = paths.find(isExecutable);
-  if (!found) throw new Error('no Chromium in PATH. Type: apt-get install chromium');
+  if (!found) throw new Refusal('PATH has no Chromium. Type: apt-get install chromium');
   return found;
 }
 

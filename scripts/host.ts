@@ -4,7 +4,7 @@ import { $, which } from 'zx';
 import { installCommand, MOUNT_TRACEFS, tracefs } from '../bt/driver/host.ts';
 
 /** A command with the package that has it, per package manager when the name differs. */
-interface Need {
+export interface Need {
   readonly command: string;
   readonly package: { readonly default: string } & Partial<Record<Manager, string>>;
 }
@@ -54,23 +54,39 @@ const LIBC_HEADERS = {
 };
 
 /**
- * @returns what is still missing, each with the command that mends it; empty when the host is ready
+ * Gets the host ready to profile, with these commands.
+ *
+ * @returns what is still missing, each with the command that fixes it; empty when the host is ready
  */
 export async function prepareHost(needs: readonly Need[]): Promise<string[]> {
   if (process.platform !== 'linux')
     return [`Linux: this is ${process.platform}, where bpftrace does not run.`];
-  const missing = await missingNeeds(needs);
-  const root = process.geteuid?.() === 0;
-  if (root && missing.length > 0) await install(missing);
-  if (root && !tracefs()) await $({ nothrow: true, quiet: true })`mount -t tracefs nodev /sys/kernel/tracing`;
-  const names = (await missingNeeds(needs)).map((need) => packageOf(need, manager()));
+  const missing = await prepareCommands(needs);
+  if (isRoot() && !tracefs())
+    await $({ nothrow: true, quiet: true })`mount -t tracefs nodev /sys/kernel/tracing`;
   return [
-    ...(root ? [] : ['root: bpftrace runs as root only. Type the command again with sudo.']),
-    ...(names.length > 0
-      ? [`${names.join(', ')}. Type: ${root ? '' : 'sudo '}${installCommand(...names)}`]
-      : []),
-    ...(tracefs() ? [] : [`tracefs. Type: ${root ? '' : 'sudo '}${MOUNT_TRACEFS}`]),
+    ...(isRoot() ? [] : ['root: bpftrace runs as root only. Type the command again with sudo.']),
+    ...missing,
+    ...(tracefs() ? [] : [`tracefs. Type: ${isRoot() ? '' : 'sudo '}${MOUNT_TRACEFS}`]),
   ];
+}
+
+/**
+ * Installs commands, as root.
+ *
+ * @returns a sentence if some are still missing, with the command that installs them
+ */
+export async function prepareCommands(needs: readonly Need[]): Promise<string[]> {
+  const missing = await missingNeeds(needs);
+  if (isRoot() && missing.length > 0) await install(missing);
+  const names = new Set((await missingNeeds(needs)).map((need) => packageOf(need, manager())));
+  return names.size > 0
+    ? [`${[...names].join(', ')}. Type: ${isRoot() ? '' : 'sudo '}${installCommand(...names)}`]
+    : [];
+}
+
+function isRoot(): boolean {
+  return process.geteuid?.() === 0;
 }
 
 async function missingNeeds(needs: readonly Need[]): Promise<Need[]> {

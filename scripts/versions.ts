@@ -1,40 +1,45 @@
 /**
- * Real bpftraces of several versions side by side: those of three Debian releases, each in a directory of its own with
- * the libraries that it needs, made once and kept in /var/cache/btprof.
+ * The bpftraces of three Debian releases side by side, each in its own directory with its libraries. They are made once
+ * and stay in /var/cache/btprof.
  */
 import { chmodSync, existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { $ } from 'zx';
+import { $, which } from 'zx';
+import { Refusal } from './refusal.ts';
 
 const CACHE = '/var/cache/btprof';
 const MIRROR = 'http://deb.debian.org/debian';
-/** Debian releases by the bpftrace that they ship. */
+/** Debian releases by their version of bpftrace. */
 const RELEASES = { '0.17': 'bookworm', '0.23': 'trixie', '0.27': 'sid' } as const;
 
-/** The first Python of Debian that keeps frame pointers, from the release that has it: a command and its arguments. */
+/** The first Python of Debian with frame pointers comes from this release. */
 const PYTHON_RELEASE = 'sid';
 const PYTHON_COMMAND = 'python3.15';
+/** The command for that Python. */
 export const PYTHON = ['chroot', join(CACHE, PYTHON_RELEASE), PYTHON_COMMAND] as const;
 
-/** Versions that the kernel tests run with. */
+/** Versions with which the kernel tests run. */
 export type Version = keyof typeof RELEASES;
 export const VERSIONS = Object.keys(RELEASES) as Version[];
 
-/** A bpftrace of one version. */
+/** One of these bpftraces. */
 export interface Bpftrace {
   readonly version: Version;
-  /** A directory whose only file is the command `bpftrace`: it can lead PATH. */
+  /** A directory that has only the command `bpftrace`, for the front of PATH. */
   readonly dir: string;
   readonly path: string;
 }
 
 /**
- * Makes those that are not there yet. Needs root, debootstrap and a Debian mirror.
+ * Makes those that do not exist yet. Needs root, debootstrap and a Debian mirror.
  *
- * @throws Error when one cannot be made, or is of another version
+ * @throws Refusal when one cannot be made, or has another version
  */
 export async function prepareVersions(versions: readonly Version[] = VERSIONS): Promise<Bpftrace[]> {
-  return Promise.all(versions.map(prepareVersion));
+  const made = await Promise.allSettled(versions.map(prepareVersion));
+  const failed = made.find((result) => result.status === 'rejected');
+  if (failed) throw failed.reason;
+  return made.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
 }
 
 async function prepareVersion(version: Version): Promise<Bpftrace> {
@@ -46,23 +51,34 @@ async function prepareVersion(version: Version): Promise<Bpftrace> {
   const bpftrace = { version, ...writeCommand(root, version) };
   const said = (await $({ quiet: true })`${bpftrace.path} --version`).stdout.trim();
   if (!said.includes(`v${version}.`)) {
-    throw new Error(`Debian ${release} has ${said}, not ${version}. To make it anew: rm -r ${root}`);
+    throw new Refusal(`Debian ${release} has ${said}, not ${version}. To make it again, type: rm -r ${root}`);
   }
   return bpftrace;
 }
 
-/** @param packages each with a command of its name */
+/** @param packages each has a command of the same name */
 async function bootstrap(release: string, packages: readonly string[], root: string): Promise<void> {
+  if (!(await which('debootstrap', { nothrow: true })))
+    throw new Refusal(
+      'the bpftraces of other Debian releases need debootstrap. Type: apt-get install debootstrap',
+    );
   const unfinished = `${root}.unfinished`;
   for (const old of [unfinished, root]) rmSync(old, { recursive: true, force: true });
   mkdirSync(CACHE, { recursive: true });
   console.log(`Making ${root}: ${packages.join(' and ')} of Debian ${release} ...`);
   const include = `--include=${packages.join(',')}`;
-  await $({ quiet: true })`debootstrap --variant=minbase ${include} ${release} ${unfinished} ${MIRROR}`;
+  const made = await $({
+    quiet: true,
+    nothrow: true,
+  })`debootstrap --variant=minbase ${include} ${release} ${unfinished} ${MIRROR}`;
+  if (!made.ok) {
+    const [last] = (made.stderr.trim() || made.stdout.trim()).split('\n').slice(-1);
+    throw new Refusal(`debootstrap could not install Debian ${release} from ${MIRROR}: ${last}`);
+  }
   renameSync(unfinished, root);
 }
 
-/** The command sees this machine's /proc, /sys and /dev, by mounts that end with it. */
+/** Writes a command that sees this machine's /proc, /sys and /dev, through mounts that end with it. */
 function writeCommand(root: string, version: Version): Pick<Bpftrace, 'dir' | 'path'> {
   const dir = join(CACHE, `bin-${version}`);
   const path = join(dir, 'bpftrace');

@@ -2,8 +2,10 @@
  * What one event costs in the kernel: all programs are attached at once, see the same events, and the kernel times each of
  * them (kernel.bpf_stats_enabled).
  */
+
 import { timePrograms } from '../../bt/driver/program-time.ts';
-import type { Bpftrace } from '../versions.ts';
+import { Refusal } from '../refusal.ts';
+import type { MeasuredBpftrace } from './needs.ts';
 import { ourProgram, plainOffcpu, plainSyscalls, savedStacks, treeSyscalls } from './programs.ts';
 import { type Result, rowOf } from './rows.ts';
 import { hold, obstacleTo, programsOf, startAttached, startProgram, type Tool } from './tools.ts';
@@ -17,7 +19,11 @@ const SWITCH = {
   none: 'ns per context switch, --no-stacks',
 };
 const CALL = 'ns per system call, per process and call';
-const AIM = { offcputime: 0.6, plain: 0.8, syscount: { '0.17': 2, '0.23': 1.2, '0.27': 1.2 } };
+const AIM = {
+  offcputime: 0.6,
+  plain: 0.8,
+  syscount: { '0.17': 2, '0.23': 1.2, '0.27': 1.2 } as Readonly<Record<string, number>>,
+};
 
 const OFFCPUTIME = {
   name: 'offcputime (libbpf-tools)',
@@ -32,10 +38,13 @@ const SYSCOUNT = {
 
 type Starts = Record<string, () => Promise<Tool>>;
 
-export async function benchEvents(versions: readonly Bpftrace[], pingPong: string): Promise<Result[]> {
+export async function benchEvents(
+  versions: readonly MeasuredBpftrace[],
+  pingPong: string,
+): Promise<Result[]> {
   const timing = await timePrograms();
   const problem = timing.problem();
-  if (problem) throw new Error(`the kernel does not time programs: ${problem}`);
+  if (problem) throw new Refusal(`the kernel does not time programs: ${problem}`);
   try {
     const rows: Result[] = [];
     for (const bpftrace of versions)
@@ -46,7 +55,7 @@ export async function benchEvents(versions: readonly Bpftrace[], pingPong: strin
   }
 }
 
-async function benchSwitches({ path, version }: Bpftrace, pingPong: string): Promise<Result[]> {
+async function benchSwitches({ path, version }: MeasuredBpftrace, pingPong: string): Promise<Result[]> {
   const reason = await obstacleTo(OFFCPUTIME);
   const costs = await costsOf(['taskset', '-c', '0', pingPong, `${ROUNDS}`], 2 * ROUNDS, (pid) => ({
     stacks: async () => startProgram(path, await ourProgram(path, pid, ['offcpu'])),
@@ -68,7 +77,7 @@ async function benchSwitches({ path, version }: Bpftrace, pingPong: string): Pro
   ];
 }
 
-async function benchCalls({ path, version }: Bpftrace): Promise<Result[]> {
+async function benchCalls({ path, version }: MeasuredBpftrace): Promise<Result[]> {
   const reason = await obstacleTo(SYSCOUNT);
   const dd = ['dd', 'if=/dev/zero', 'of=/dev/null', 'bs=1', `count=${BYTES}`, 'status=none'];
   const costs = await costsOf(dd, 2 * BYTES, (pid) => ({
@@ -133,6 +142,6 @@ function costOf(
   }));
   const most = runs.toSorted((a, b) => b.count - a.count)[0];
   if (!most || most.count < 0.98 * events)
-    throw new Error(`${name} saw ${most?.count ?? 0} of ${events} events`);
+    throw new Refusal(`${name} saw ${most?.count ?? 0} of ${events} events`);
   return most.ns / most.count;
 }

@@ -13,6 +13,7 @@ import { frameName } from '../../metrics/timed-stacks.ts';
 import { launchChromium } from '../chromium.ts';
 import { loadFlamegraphView } from '../flamegraph-client.ts';
 import { manyStacks } from './flame-stacks.ts';
+import { CHROMIUM, requireCommands } from './needs.ts';
 import { median } from './rows.ts';
 
 const STACKS = 10_000;
@@ -41,6 +42,7 @@ interface Times {
 
 /** @returns whether the page is as small as it is meant to be, and faster */
 export async function benchFlamegraph(): Promise<boolean> {
+  await requireCommands(CHROMIUM);
   const dir = mkdtempSync(join(tmpdir(), 'btprof-bench-'));
   const browser = await launchChromium();
   try {

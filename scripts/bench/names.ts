@@ -8,10 +8,16 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
 import type { Profile } from '../../metrics/schema.ts';
-import { type Bpftrace, prepareVersions } from '../versions.ts';
+import { GCC, type MeasuredBpftrace, requireBpftraces } from './needs.ts';
+import { obstacleTo } from './tools.ts';
 
 const BTPROF = fileURLToPath(new URL('../../dist/btprof.mjs', import.meta.url));
 const AIM = 99;
+const OFFCPUTIME = {
+  name: 'offcputime (libbpf-tools)',
+  package: 'libbpf-tools',
+  trial: ['offcputime', '1'],
+};
 /** Names of the short programs. */
 const SHORT = ['true', 'ls', 'waiter'];
 
@@ -30,9 +36,10 @@ interface Shown {
 export async function benchNames(dir: string): Promise<boolean> {
   const loop = await writeLoop(dir);
   const shown: Shown[] = [];
-  for (const bpftrace of await prepareVersions())
+  for (const bpftrace of await requireBpftraces(GCC))
     shown.push(await byBtprof(bpftrace, loop), await byBpftrace(bpftrace, loop));
-  shown.push(await byOffcputime(loop));
+  const obstacle = await obstacleTo(OFFCPUTIME);
+  if (!obstacle) shown.push(await byOffcputime(loop));
   console.log('\nsymbols: 501 runs of true, ls and a program with a library of its own, when all are gone');
   console.log('  tool                       stacks  first user frame named  user frames named');
   for (const { tool, rows, named, frames } of shown) {
@@ -44,6 +51,7 @@ export async function benchNames(dir: string): Promise<boolean> {
     ];
     console.log(`  ${tool.padEnd(25)}${cells.join('')}`);
   }
+  if (obstacle) console.log(`  ${OFFCPUTIME.name.padEnd(25)}cannot run here: ${obstacle}`);
   const least = Math.min(...shown.flatMap(({ frames }) => frames ?? []));
   const reached = least >= AIM;
   console.log(
@@ -78,7 +86,7 @@ async function writeLoop(dir: string): Promise<string> {
   return loop;
 }
 
-async function byBtprof({ version, path }: Bpftrace, loop: string): Promise<Shown> {
+async function byBtprof({ version, path }: MeasuredBpftrace, loop: string): Promise<Shown> {
   const args = ['run', '-p', 'offcpu', '--json', '--bpftrace', path, 'sh', loop];
   const { stdout } = await execa('node', [BTPROF, ...args], { maxBuffer: 2 ** 28 });
   const { offcpu } = (JSON.parse(stdout) as Profile).ebpf;
@@ -115,7 +123,7 @@ tracepoint:sched:sched_switch /@t[(uint64)pid]/ { @s[comm, ustack] = count(); }
 tracepoint:task:task_newtask /@t[(uint64)pid]/ { @t[(uint64)args->pid] = (uint64)1; }
 END { clear(@t); }`;
 
-async function byBpftrace({ version, path }: Bpftrace, loop: string): Promise<Shown> {
+async function byBpftrace({ version, path }: MeasuredBpftrace, loop: string): Promise<Shown> {
   const target = heldLoop(loop);
   const env = { BPFTRACE_MAP_KEYS_MAX: '65536', BPFTRACE_MAX_MAP_KEYS: '65536' };
   const tracer = execa(path, ['--no-warnings', '-e', ALONE, String(target.pid)], {
@@ -171,5 +179,5 @@ async function byOffcputime(loop: string): Promise<Shown> {
   const named = rows.filter((frames) =>
     frames.some((frame) => !kernel.has(frame) && !/^bpf_|^\[/.test(frame)),
   );
-  return { tool: 'offcputime (libbpf-tools)', rows: rows.length, named: named.length };
+  return { tool: OFFCPUTIME.name, rows: rows.length, named: named.length };
 }

@@ -10,6 +10,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import { execa } from 'execa';
+import { requireCommands, TASKSET } from './needs.ts';
 import { type Result, readRecording } from './parse-reader.ts';
 import { generator } from './random.ts';
 
@@ -29,6 +30,7 @@ interface Row extends Result {
 
 /** @returns whether the aims were reached */
 export async function benchParse(): Promise<boolean> {
+  await requireCommands(TASKSET);
   const dir = mkdtempSync(join(tmpdir(), 'btprof-bench-'));
   try {
     const reader = await bundle(dir);

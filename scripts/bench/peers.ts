@@ -1,21 +1,19 @@
-import { writeFileSync } from 'node:fs';
-import { cpus, release } from 'node:os';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { execa } from 'execa';
-import { type Bpftrace, prepareVersions } from '../versions.ts';
 import { benchEvents } from './events.ts';
+import { GCC, type MeasuredBpftrace, requireBpftraces, SETPRIV, TASKSET } from './needs.ts';
+import { longSection, PAGE } from './page.ts';
 import { judgeChange, keep, type Result, reached, tableOf } from './rows.ts';
 import { benchSlowdown } from './slowdown.ts';
 import { benchStart } from './start.ts';
-import { compile, requireQuiet, temporaryDirectory } from './tools.ts';
+import { compile, MACHINE, requireQuiet, temporaryDirectory } from './tools.ts';
 
-const PAGE = 'docs/benchmarks.md';
 const KEPT = 'docs/benchmarks.json';
-const MACHINE = `${cpus()[0]?.model.trim()}, ${cpus().length} CPUs, Linux ${release()}`;
 
 /** What the benchmarks need. */
 interface Bench {
-  readonly versions: readonly Bpftrace[];
+  readonly versions: readonly MeasuredBpftrace[];
   /** Of a program of fixtures/workloads. */
   readonly workload: (name: string) => Promise<string>;
   /** For what tools write. */
@@ -55,7 +53,7 @@ export async function benchPeers(check: boolean): Promise<boolean> {
   console.log(tableOf(rows));
   if (!check) {
     keep(rows, MACHINE, KEPT);
-    writeFileSync(PAGE, await pageOf(rows));
+    writeFileSync(PAGE, `${await pageOf(rows)}${longSection(readFileSync(PAGE, 'utf8'))}`);
     return true;
   }
   const worse = judgeChange(rows, MACHINE, KEPT);
@@ -64,9 +62,10 @@ export async function benchPeers(check: boolean): Promise<boolean> {
 }
 
 async function measure(names: readonly Name[]): Promise<Result[]> {
+  const versions = await requireBpftraces(GCC, SETPRIV, TASKSET);
   requireQuiet();
   const dir = temporaryDirectory();
-  const bench = { versions: await prepareVersions(), dir, workload: (name: string) => compile(name, dir) };
+  const bench = { versions, dir, workload: (name: string) => compile(name, dir) };
   const rows: Result[] = [];
   for (const name of names) rows.push(...(await MEASURES[name](bench)));
   return rows;

@@ -10,7 +10,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { mapBytesOf, peakOf } from '../../bt/driver/footprint.ts';
 import { childrenOf } from '../../bt/driver/procfs.ts';
 import type { Profile } from '../../metrics/schema.ts';
-import { type Bpftrace, prepareVersions } from '../versions.ts';
+import { Refusal } from '../refusal.ts';
+import { GCC, type MeasuredBpftrace, requireBpftraces } from './needs.ts';
 import { commandOf, compile, requireQuiet, temporaryDirectory } from './tools.ts';
 
 /** One thing that there may be much of. */
@@ -68,10 +69,11 @@ interface Cost {
 
 /** @returns whether nothing was lost anywhere */
 export async function benchScale(): Promise<boolean> {
+  const versions = await requireBpftraces(GCC);
   requireQuiet();
   const dir = temporaryDirectory();
   let whole = true;
-  for (const bpftrace of await prepareVersions()) {
+  for (const bpftrace of versions) {
     console.log(`\nbpftrace ${bpftrace.version}`);
     console.log(HEAD);
     for (const dimension of DIMENSIONS) whole = (await benchDimension(bpftrace, dimension, dir)) && whole;
@@ -82,7 +84,11 @@ export async function benchScale(): Promise<boolean> {
 const HEAD = `| of what | how many | ns an event | events a second | ms to the end | btprof MB | bpftrace MB | kernel's maps MB | lost |
 | --- | --- | --- | --- | --- | --- | --- | --- | --- |`;
 
-async function benchDimension(bpftrace: Bpftrace, dimension: Dimension, dir: string): Promise<boolean> {
+async function benchDimension(
+  bpftrace: MeasuredBpftrace,
+  dimension: Dimension,
+  dir: string,
+): Promise<boolean> {
   const file = await compile(dimension.workload, dir);
   let whole = true;
   for (const n of dimension.sizes) {
@@ -100,7 +106,7 @@ function cells({ n, nsPerEvent, eventsPerSecond, endMs, btprof, bpftrace, maps, 
 }
 
 async function costOf(
-  { path }: Bpftrace,
+  { path }: MeasuredBpftrace,
   { args, options = [] }: Dimension,
   n: number,
   workload: string,
@@ -121,10 +127,10 @@ async function costOf(
   ];
   const child = spawn('node', ['dist/btprof.mjs', ...words], { stdio: ['ignore', 'ignore', 'inherit'] });
   const seen = await watch(child, basename(workload));
-  if (child.exitCode !== 0) throw new Error(`btprof ${words.join(' ')} ended with ${child.exitCode}`);
+  if (child.exitCode !== 0) throw new Refusal(`btprof ${words.join(' ')} ended with ${child.exitCode}`);
   const lines = readFileSync(result, 'utf8').trimEnd().split('\n');
   const { quality } = JSON.parse(lines.at(-1) as string) as Profile;
-  if (!quality.overhead) throw new Error(`the cost is unknown: ${quality.hints.join(', ')}`);
+  if (!quality.overhead) throw new Refusal(`the cost is unknown: ${quality.hints.join(', ')}`);
   return {
     n,
     nsPerEvent: quality.overhead.ns_per_event,
@@ -165,6 +171,6 @@ async function watch(
     await sleep(LOOK_MS);
   }
   await ended;
-  if (Number.isNaN(commandEnded)) throw new Error(`${command} was never seen to end`);
+  if (Number.isNaN(commandEnded)) throw new Refusal(`${command} was never seen to end`);
   return { ...seen, endMs: performance.now() - commandEnded };
 }

@@ -3,7 +3,8 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Bpftrace } from '../versions.ts';
+import { Refusal } from '../refusal.ts';
+import type { MeasuredBpftrace } from './needs.ts';
 import { countedCalls, type Program, savedStacks } from './programs.ts';
 import { inTurn, median, type Result, rowOf } from './rows.ts';
 import { heard, type Installed, obstacleTo, startAttached, startProgram, type Tool } from './tools.ts';
@@ -123,7 +124,7 @@ interface Outcome {
  * @param dir for what the tools write
  */
 export async function benchSlowdown(
-  versions: readonly Bpftrace[],
+  versions: readonly MeasuredBpftrace[],
   pingPong: string,
   dir: string,
 ): Promise<Result[]> {
@@ -133,7 +134,11 @@ export async function benchSlowdown(
   return rows;
 }
 
-async function benchBound(versions: readonly Bpftrace[], bound: Bound, dir: string): Promise<Result[]> {
+async function benchBound(
+  versions: readonly MeasuredBpftrace[],
+  bound: Bound,
+  dir: string,
+): Promise<Result[]> {
   const ours = versions.map((bpftrace) => btprof(bpftrace, bound.options));
   const floors = versions.map((bpftrace) => leastOf(bound, bpftrace));
   const runnable: Peer[] = [...ours, ...floors.flatMap((floor) => floor ?? [])];
@@ -157,7 +162,7 @@ async function benchBound(versions: readonly Bpftrace[], bound: Bound, dir: stri
   );
 }
 
-function leastOf({ least }: Bound, { path }: Bpftrace): Peer | undefined {
+function leastOf({ least }: Bound, { path }: MeasuredBpftrace): Peer | undefined {
   if (!least) return undefined;
   const { name, program } = least;
   return { name, beside: () => startProgram(path, program()) };
@@ -196,7 +201,7 @@ const bytesRow = (bpftrace: string, ours: readonly Outcome[], theirs: readonly O
     (n) => `${(n / 1e6).toFixed(3)} MB`,
   );
 
-const btprof = ({ path, version }: Bpftrace, options: readonly string[]): Peer => ({
+const btprof = ({ path, version }: MeasuredBpftrace, options: readonly string[]): Peer => ({
   name: `btprof ${version}`,
   before: [
     join(import.meta.dirname, '../../dist/btprof.mjs'),
@@ -219,7 +224,7 @@ async function runUnder(bound: Bound, peer: Peer | undefined, dir: string): Prom
   try {
     const ns = await timeOf(child);
     const [status] = await closed;
-    if (status !== 0) throw new Error(`${words.join(' ')} ended with status ${status}`);
+    if (status !== 0) throw new Refusal(`${words.join(' ')} ended with status ${status}`);
     return { ns: ns / events, bytes: sizeOf(cwd) };
   } finally {
     await tool?.kill();

@@ -10,7 +10,8 @@ import { execa } from 'execa';
 import { peakOf } from '../../bt/driver/footprint.ts';
 import { childrenOf } from '../../bt/driver/procfs.ts';
 import { DEFAULT_PROFILERS } from '../../bt/profilers/names.ts';
-import type { Bpftrace } from '../versions.ts';
+import { Refusal } from '../refusal.ts';
+import type { MeasuredBpftrace } from './needs.ts';
 import { ourProgram } from './programs.ts';
 import { inTurn, type Result, rowOf } from './rows.ts';
 import { commandOf, heard, obstacleTo, spawnTool } from './tools.ts';
@@ -36,7 +37,7 @@ interface Times {
 }
 
 /** @param workload fixtures/workloads/many-stacks.c */
-export async function benchStart(versions: readonly Bpftrace[], workload: string): Promise<Result[]> {
+export async function benchStart(versions: readonly MeasuredBpftrace[], workload: string): Promise<Result[]> {
   const rows = await benchHelp();
   for (const bpftrace of versions) rows.push(...(await benchVersion(bpftrace, workload)));
   return rows;
@@ -77,7 +78,7 @@ const PEERS = [
   },
 ] as const;
 
-async function benchVersion(bpftrace: Bpftrace, workload: string): Promise<Result[]> {
+async function benchVersion(bpftrace: MeasuredBpftrace, workload: string): Promise<Result[]> {
   const { version } = bpftrace;
   const obstacles = new Map<string, string | undefined>();
   for (const peer of PEERS) obstacles.set(peer.name, await obstacleTo(peer));
@@ -113,7 +114,7 @@ async function benchVersion(bpftrace: Bpftrace, workload: string): Promise<Resul
 }
 
 /** What is measured stands on the command's own stdout, where the result follows once it has ended. */
-async function btprofTimes({ path }: Bpftrace, workload: string): Promise<Times> {
+async function btprofTimes({ path }: MeasuredBpftrace, workload: string): Promise<Times> {
   const words = ['run', '--bpftrace', path, '--no-symbol-cache', '--json', '--'];
   const { text, ...times } = await wrappedTimes('node', [BTPROF, ...words], workload);
   requireStacks(JSON.parse(text.slice(text.indexOf('{'))).ebpf.offcpu.stacks.length);
@@ -122,7 +123,7 @@ async function btprofTimes({ path }: Bpftrace, workload: string): Promise<Times>
 
 async function perfTimes(workload: string): Promise<Times> {
   const { text, ...times } = await wrappedTimes('perf', ['trace', '-s', '--'], workload);
-  if (!text.includes('Summary of events')) throw new Error(`perf trace said: ${text}`);
+  if (!text.includes('Summary of events')) throw new Refusal(`perf trace said: ${text}`);
   return times;
 }
 
@@ -153,7 +154,7 @@ function peakOfTool(pid: number): number {
 }
 
 /** The program follows a shell that waits for a line, from its exec on. */
-async function bareTimes({ path }: Bpftrace, workload: string): Promise<Times> {
+async function bareTimes({ path }: MeasuredBpftrace, workload: string): Promise<Times> {
   const target = spawn('sh', ['-c', 'read _; exec "$0"', workload], { stdio: ['pipe', 'ignore', 'inherit'] });
   const { program, environment } = await ourProgram(path, target.pid as number, DEFAULT_PROFILERS);
   const start = () =>
@@ -179,7 +180,7 @@ async function bccTimes(workload: string): Promise<Times> {
   const { text, ...times } = await besideTimes(start, 'Tracing off-CPU time', async () => {
     await execa(workload);
   });
-  if (!text.includes('many-stacks')) throw new Error('offcputime-bpfcc did not see the workload');
+  if (!text.includes('many-stacks')) throw new Refusal('offcputime-bpfcc did not see the workload');
   return times;
 }
 
@@ -214,5 +215,5 @@ async function besideTimes(
 /** 0.17 loses a few whose hashes are alike. */
 function requireStacks(found: number): void {
   if (found < 0.95 * STACKS)
-    throw new Error(`${found} stacks and not ${STACKS}: the workload was not followed`);
+    throw new Refusal(`${found} stacks and not ${STACKS}: the workload was not followed`);
 }

@@ -16,10 +16,12 @@ import { execa } from 'execa';
 import { findDebugFile } from '../../bt/symbols/debug-files.ts';
 import { parseSourceLines } from '../../parsers/addr2line.ts';
 import { readElf } from '../../parsers/elf.ts';
+import { Refusal } from '../refusal.ts';
 import { benchNames } from './names.ts';
+import { ADDR2LINE, GCC, requireCommands, TASKSET } from './needs.ts';
 import type { Answer, Question } from './symbols-reader.ts';
 
-const LIBRARIES = '/usr/lib/x86_64-linux-gnu';
+const LIBRARIES = `/usr/lib/${process.arch === 'arm64' ? 'aarch64' : 'x86_64'}-linux-gnu`;
 const OBJECTS = 50;
 const ADDRESSES = 10_000;
 const FUNCTIONS = 20_000;
@@ -31,6 +33,7 @@ const ONE_BY_ONE = 100;
 
 /** @returns whether the aims were reached */
 export async function benchSymbols(): Promise<boolean> {
+  await requireCommands(ADDR2LINE, GCC, TASKSET);
   const dir = mkdtempSync(join(tmpdir(), 'btprof-bench-'));
   try {
     const ask = await reader(dir);
@@ -235,9 +238,9 @@ function elfOf(path: string) {
 /** Places at even distances in the code of a file. */
 function sample(path: string, count: number): Sample {
   const elf = elfOf(path);
-  if ('problem' in elf) throw new Error(`${path}: ${elf.problem}`);
+  if ('problem' in elf) throw new Refusal(`${path}: ${elf.problem}`);
   const code = elf.sections.find((section) => section.name === '.text');
-  if (!code) throw new Error(`${path} has no .text`);
+  if (!code) throw new Refusal(`${path} has no .text`);
   const steps = Array.from({ length: count }, (_, i) => Math.floor((code.size * i) / count));
   return {
     path,

@@ -1,15 +1,18 @@
 import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { cpus, release, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { execa } from 'execa';
 import { which } from 'zx';
 import { fdInfos, tryRead } from '../../bt/driver/procfs.ts';
+import { Refusal } from '../refusal.ts';
 import type { Program } from './programs.ts';
 
-/** What the kernel tells of one BPF program. */
+export const MACHINE = `${cpus()[0]?.model.trim()}, ${cpus().length} CPUs, Linux ${release()}`;
+
+/** What the kernel counts of one BPF program. */
 export interface Runs {
   readonly count: number;
   readonly ns: number;
@@ -73,7 +76,7 @@ export async function startAttached(command: string, args: readonly string[]): P
   const child = spawnTool(command, args, { stdio: 'ignore' });
   const isAttached = () => fdInfos(child.pid as number).some((info) => info.includes('link_type:'));
   while (!isAttached() && !hasEnded(child)) await sleep(20);
-  if (hasEnded(child)) throw new Error(`${command} ended: ${child.signalCode ?? child.exitCode}`);
+  if (hasEnded(child)) throw new Refusal(`${command} ended: ${child.signalCode ?? child.exitCode}`);
   await sleep(200);
   return toolOf(child);
 }
@@ -93,13 +96,15 @@ function toolOf(child: ChildProcess): Tool {
 /** BPF programs that trace (enum bpf_prog_type): kprobe, tracepoint, perf_event, raw_tracepoint, tracing. */
 const TRACES = /^prog_type:\s+(2|5|7|17|26)$/m;
 
-/** @throws Error when another process traces: it would be measured, too */
+/** @throws Refusal when another process traces, because it would be measured too */
 export function requireQuiet(): void {
   const pids = readdirSync('/proc').filter((name) => /^\d+$/.test(name));
   const tracers = pids.map(Number).filter((pid) => fdInfos(pid).some((info) => TRACES.test(info)));
   if (tracers.length === 0) return;
   const names = tracers.map((pid) => `${pid} (${commandOf(pid).trim()})`);
-  throw new Error(`BPF programs of ${names.join(', ')} would be measured, too: end that first`);
+  throw new Refusal(
+    `other tracers are running and would be measured too. End them first: ${names.join(', ')}`,
+  );
 }
 
 /** Resolves when a process has written a text; with the time. */
@@ -115,7 +120,9 @@ export function heard(child: ChildProcess, text: string): Promise<number> {
     };
     child.stdout?.on('data', hear);
     child.once('error', reject);
-    child.once('close', () => reject(new Error(`${child.spawnargs.join(' ').slice(0, 200)} ended: ${said}`)));
+    child.once('close', () =>
+      reject(new Refusal(`${child.spawnargs.join(' ').slice(0, 200)} ended: ${said}`)),
+    );
   });
 }
 
@@ -128,7 +135,7 @@ export function hold(command: readonly string[]) {
     const exited = once(child, 'exit');
     child.stdin?.end('\n');
     const [code] = await exited;
-    if (code !== 0) throw new Error(`${command.join(' ')} ended with status ${code}`);
+    if (code !== 0) throw new Refusal(`${command.join(' ')} ended with status ${code}`);
   };
   return { pid: child.pid as number, run };
 }

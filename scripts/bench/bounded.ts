@@ -1,0 +1,136 @@
+/**
+ * Whether the memory of btprof stays flat while processes come and go: `btprof system` on a machine that starts 50 short
+ * processes a second, for 20 minutes or the time in `bounded:TIME`. The collections run at once.
+ */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { $, type ProcessPromise } from 'zx';
+import { tryRead } from '../../bt/driver/procfs.ts';
+import type { Profile } from '../../metrics/schema.ts';
+import { formatNs, parseTimeNs } from '../../metrics/units.ts';
+import { Refusal } from '../refusal.ts';
+import { GCC, installedBpftrace, type MeasuredBpftrace, requireCommands, SETPRIV } from './needs.ts';
+import { PAGE, withLongRows } from './page.ts';
+import { median, type Row, reached, rowOf, tableOf } from './rows.ts';
+import { compile, MACHINE, temporaryDirectory } from './tools.ts';
+
+const DEFAULT_TIME = '20m';
+const PER_SECOND = 50;
+/** Growth counts from here on; before, btprof and Node fill their caches. */
+const EARLY_SHARE = 1 / 4;
+/** Each figure is the median of so much of the run: the heap of Node grows and shrinks all the time. */
+const WINDOW_SHARE = 1 / 20;
+/** Memory is flat when it grows by less than either of these. */
+const FLAT = { share: 0.05, bytes: 10e6 };
+const SAMPLE_MS = 1000;
+/** The share of the processes that btprof must see: it starts later than the workload. */
+const LEAST_SEEN = 0.8;
+/** Beyond the duration, for the start and for the result. */
+const PATIENCE_MS = 120_000;
+
+const COLLECTIONS = [
+  { name: '--no-stacks', options: ['--no-stacks', '-f', 'json'] },
+  { name: 'both stacks', options: ['-f', 'json'] },
+  { name: 'both stacks, -i 10s -f jsonl', options: ['-i', '10s', '-f', 'jsonl'] },
+] as const;
+
+/** Resident memory of btprof, bytes, at a time since the start, ms. */
+interface Sample {
+  readonly ms: number;
+  readonly bytes: number;
+}
+
+/** @param time how long each collection lasts, such as `2m`; 20 minutes when empty, which alone writes the page */
+export async function benchBounded(time: string): Promise<boolean> {
+  const ns = parseTimeNs(time || DEFAULT_TIME);
+  if (ns === undefined || ns < 10e9)
+    throw new Refusal(`bounded:${time} needs a time of 10 s or more, such as bounded:2m`);
+  await requireCommands(GCC, SETPRIV);
+  const bpftrace = await installedBpftrace();
+  const dir = temporaryDirectory();
+  const workload = await compile('short-lived', dir);
+  const seconds = Math.ceil(ns / 1e9);
+  const load = $({
+    quiet: true,
+    nothrow: true,
+  })`exec setpriv --pdeathsig KILL -- ${workload} ${PER_SECOND} ${seconds + PATIENCE_MS / 1000}`;
+  const rows = await Promise.all(
+    COLLECTIONS.map(({ name, options }, i) => measure(bpftrace, seconds, name, options, join(dir, `${i}`))),
+  );
+  await load.kill('SIGKILL');
+  console.log(tableOf(rows));
+  if (time === '') writeFileSync(PAGE, withLongRows(readFileSync(PAGE, 'utf8'), rows, MACHINE));
+  return rows.every(reached);
+}
+
+async function measure(
+  { version }: MeasuredBpftrace,
+  seconds: number,
+  name: string,
+  options: readonly string[],
+  file: string,
+): Promise<Row> {
+  const child = $({
+    quiet: true,
+    nothrow: true,
+  })`exec setpriv --pdeathsig KILL -- node dist/btprof.mjs system -q -d ${seconds}s ${options} -o ${file}`;
+  const samples = await watch(child, 1000 * seconds);
+  const { exitCode, stderr } = await child;
+  if (exitCode !== 0)
+    throw new Refusal(`btprof system ${options.join(' ')} failed with status ${exitCode}: ${stderr.trim()}`);
+  requireLoad(file, seconds);
+  return growthRow(version, name, 1000 * seconds, samples);
+}
+
+async function watch(child: ProcessPromise, durationMs: number): Promise<Sample[]> {
+  const began = performance.now();
+  const samples: Sample[] = [];
+  let ended = false;
+  void child.finally(() => (ended = true));
+  while (!ended) {
+    const ms = performance.now() - began;
+    if (ms > durationMs + PATIENCE_MS) {
+      await child.kill('SIGKILL');
+      throw new Refusal(
+        `btprof had not ended ${formatNs(PATIENCE_MS * 1e6)} after the duration of its collection`,
+      );
+    }
+    const bytes = ms < durationMs && residentBytes(child.pid);
+    if (bytes) samples.push({ ms, bytes });
+    await sleep(SAMPLE_MS);
+  }
+  return samples;
+}
+
+function residentBytes(pid: number | undefined): number {
+  const status = tryRead(() => readFileSync(`/proc/${pid}/status`, 'utf8')) ?? '';
+  return 1024 * Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1] ?? 0);
+}
+
+/** @throws Refusal when btprof saw too few processes: then a flat row would prove nothing */
+function requireLoad(file: string, seconds: number): void {
+  const last = readFileSync(file, 'utf8').trimEnd();
+  const { metadata } = JSON.parse(
+    last.startsWith('{\n') ? last : (last.split('\n').at(-1) as string),
+  ) as Profile;
+  const wanted = PER_SECOND * seconds;
+  if (metadata.processes < LEAST_SEEN * wanted)
+    throw new Refusal(`btprof saw ${metadata.processes} processes, and ${wanted} were started`);
+}
+
+function growthRow(version: string, name: string, durationMs: number, samples: readonly Sample[]): Row {
+  const bytesBefore = (ms: number) => {
+    const from = ms - durationMs * WINDOW_SHARE;
+    return median(samples.filter((sample) => sample.ms >= from && sample.ms < ms).map(({ bytes }) => bytes));
+  };
+  const [early, late] = [bytesBefore(durationMs * EARLY_SHARE), bytesBefore(durationMs)];
+  const time = (share: number) => formatNs(share * durationMs * 1e6);
+  const of = {
+    measure: `memory of btprof system, ${name}, after ${time(1)} of ${PER_SECOND} processes a second`,
+    bpftrace: version,
+    peer: `the same after ${time(EARLY_SHARE)}`,
+    aim: 1 + Math.max(FLAT.share, FLAT.bytes / early),
+  };
+  return rowOf(of, [late], [early], (bytes) => `${(bytes / 1e6).toFixed(0)} MB`);
+}

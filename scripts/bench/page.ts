@@ -1,0 +1,25 @@
+import { type Result, tableOf } from './rows.ts';
+
+export const PAGE = 'docs/benchmarks.md';
+
+const LONG_HEAD = '\n## Long collections\n';
+
+/** The section of docs/benchmarks.md on long collections, which have a benchmark of their own; empty if it has none. */
+export function longSection(page: string): string {
+  const at = page.indexOf(LONG_HEAD);
+  return at < 0 ? '' : page.slice(at);
+}
+
+/** Replaces that section. */
+export function withLongRows(page: string, rows: readonly Result[], machine: string): string {
+  const rest = page.slice(0, page.length - longSection(page).length);
+  return `${rest}${LONG_HEAD}
+Written by \`npm run bench -- bounded\`, as root. The collections run at once. Each figure is the resident memory of btprof's
+own process: the median of the samples, one a second, of the last twentieth before that time. The goal is growth below 5 % or
+10 MB.
+
+Machine: ${machine}.
+
+${tableOf(rows)}
+`;
+}

@@ -1,0 +1,32 @@
+import { ProcessOutput } from 'zx';
+import { BtprofError } from '../bt/errors.ts';
+
+/** Why a script cannot do its work here: one sentence, with what to type next. */
+export class Refusal extends Error {}
+
+/** Runs a script; a failure ends it with status 1 and one sentence. Only a bug also prints its stack. */
+export async function orRefuse<T>(script: string, run: () => Promise<T>): Promise<T> {
+  try {
+    return await run();
+  } catch (error) {
+    console.error(`${script}: ${sentenceOf(error)}`);
+    process.exit(1);
+  }
+}
+
+export function sentenceOf(error: unknown): string {
+  if (error instanceof Refusal) return error.message;
+  if (error instanceof BtprofError) return [error.message, error.hint].filter(Boolean).join(' ');
+  if (error instanceof ProcessOutput) return outputSentence(error);
+  return `this is a bug: ${error instanceof Error ? error.stack : error}`;
+}
+
+function outputSentence({ exitCode, signal, stderr, stdout }: ProcessOutput): string {
+  const last = (stderr.trim() || stdout.trim()).split('\n').at(-1) || 'without output';
+  return `a command failed with ${signal ?? `status ${exitCode}`}: ${last}`;
+}
+
+/** @throws Refusal when something is missing */
+export function requireNothing(missing: readonly string[]): void {
+  if (missing.length > 0) throw new Refusal(`this machine lacks ${missing.join('\nIt also lacks ')}`);
+}
