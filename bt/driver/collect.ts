@@ -154,7 +154,7 @@ async function finished(
   const { length: exitsBefore } = recording.exits;
   const stopped = cause === 'tracer' ? performance.now() : await session.printMaps();
   const aliveAgeNs = Math.ceil((stopped - looked) * 1e6);
-  const failure = broken ?? (recording.complete ? undefined : await diedMidway(session));
+  const failure = broken ?? (recording.complete ? undefined : await prematureEnd(session));
   const elapsedNs = sinceBegan();
   const ending = {
     ...(await endingOf(options, session, facts, {
@@ -208,13 +208,15 @@ function factsOf(
   };
 }
 
-async function diedMidway({ tracer, recording }: Session): Promise<BtprofError> {
+/** Why bpftrace ended without all of its maps; undefined when it was interrupted, and so printed them when it ended. */
+async function prematureEnd({ tracer, recording }: Session): Promise<BtprofError | undefined> {
   const { code, signal } = await tracer.ended;
   const ended = `bpftrace ended ${signal ? `by ${signal}` : `with status ${code}`}`;
-  if (recording.end !== undefined)
-    return new BtprofError(`${ended} while it printed its maps: the result lacks some of them.`);
-  return new BtprofError(
-    `${ended} in the middle, and took its counts with it.`,
-    'With --format jsonl --interval TIME, what it had printed until then is in the result.',
-  );
+  if (recording.end === undefined)
+    return new BtprofError(
+      `${ended} in the middle, and took its counts with it.`,
+      'With --format jsonl --interval TIME, what it had printed until then is in the result.',
+    );
+  if (code === 0) return undefined;
+  return new BtprofError(`${ended} while it printed its maps: the result lacks some of them.`);
 }

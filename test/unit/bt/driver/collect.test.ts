@@ -78,7 +78,11 @@ describe('a bpftrace that ends before its probes are live', () => {
 });
 
 describe('a bpftrace that ends after that', () => {
-  test.each(AFTER_READY.flatMap((at) => ENDS().map((end) => ({ at, ...end }))))(
+  const ends = AFTER_READY.flatMap((at) => ENDS().map((end) => ({ at, ...end })));
+  // With status 0 it has printed all, as it does when it is interrupted.
+  const premature = ends.filter(({ at, how }) => !PRINTING.includes(at) || how !== 'with status 0');
+
+  test.each(premature)(
     '$at, $how: the command runs to its end, and the result says that it is incomplete',
     async ({ at, steps, how }) => {
       const run = replaying(PHASES, { at, steps });
@@ -136,10 +140,14 @@ describe('lines that are none of ours', () => {
 });
 
 test('a program that does not hear that it should print: bpftrace is interrupted, and prints', async () => {
-  const steps = replaying(PHASES).steps.map(
-    (step): Step => (step[1] === 'asked' ? ['until', 'interrupted'] : step),
-  );
-  const { profile, failure } = await collectRun(start({ ...PHASES, steps }), COMMAND);
+  const { recordedPid, attaching, ready, events, stop, maps } = PHASES;
+  const steps: Step[] = [
+    ['lines', [...attaching, ready, ...events]],
+    ['until', 'interrupted'],
+    ['lines', [stop, ...maps]],
+    ['exit', 0],
+  ];
+  const { profile, failure } = await collectRun(start({ recordedPid, steps }), COMMAND);
   expect(failure).toBeUndefined();
   expect(profile.ebpf.syscalls?.by_syscall.clock_nanosleep).toEqual({ count: 69 });
 });
