@@ -12,7 +12,7 @@ import {
 import type { Ending, Facts, StoredEnding } from './facts.ts';
 import type { IdleMatch } from './idle.ts';
 import { type AddressSpaces, encodeSpaces, type MappingTexts } from './mappings.ts';
-import { addSymbols, type KeptSymbols, noSymbols } from './symbols.ts';
+import { addToTable, type KeptSymbols, noSymbols } from './symbols.ts';
 
 /** Of the format that is written here; one that readers of version 1 cannot read has another. */
 const CAPTURE_VERSION = 1;
@@ -90,7 +90,7 @@ export function newCaptureReader(onTick: (tick: CapturedTick) => void = () => un
     mappings: (json) => {
       for (const [key, space] of mappingsSchema.parse(json)) mappings.set(key, space);
     },
-    symbols: (json) => addSymbols(symbols, symbolsSchema.parse(json)),
+    symbols: (json) => addToTable(symbols, symbolsSchema.parse(json)),
     idle: (json) => {
       idle = idleSchema.parse(json).map((rule) => ({ ...rule, pattern: new RegExp(rule.pattern) }));
     },

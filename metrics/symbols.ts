@@ -23,6 +23,29 @@ export interface FilePlace {
   readonly fileOffset: number;
 }
 
+/** An address outside mapped files, where a runtime may have compiled code. */
+export interface CompiledPlace {
+  readonly pid: number;
+  readonly generation: number;
+  readonly address: bigint;
+}
+
+/** What has to be looked up for one profile or one interval: plain data, each thing once. */
+export interface SymbolRequests {
+  /** Addresses of kernel code, hexadecimal digits. */
+  readonly kernel: readonly string[];
+  /** Places in mapped files and in the vDSO. */
+  readonly user: readonly FilePlace[];
+  /** Those of `user` that are the innermost frame of a stack: does the function there set up a frame pointer? */
+  readonly leaves: readonly FilePlace[];
+  readonly compiled: readonly CompiledPlace[];
+  /** Whether file, line and inlined functions of every place in `user` are wanted. */
+  readonly lines: boolean;
+}
+
+/** Looks all of them up at once. */
+export type Resolve = (requests: SymbolRequests) => Promise<ResolvedSymbols>;
+
 /** Names for addresses, wherever they come from: this machine, or a run that was kept. */
 export interface Symbols {
   /** @param address hexadecimal digits */
@@ -55,8 +78,8 @@ export interface Symbols {
   readonly problems: () => readonly string[];
 }
 
-/** What was asked of symbols, with the answers: plain data. */
-export interface KeptSymbols {
+/** The answers: plain data, which a capture stores. */
+export interface ResolvedSymbols {
   readonly kernel: Record<string, KernelPlace>;
   /** By object and offset in its file, as lines. */
   readonly user: Record<string, UserPlace>;
@@ -71,6 +94,8 @@ export interface KeptSymbols {
   lines?: Record<string, readonly SourceLine[]> | undefined;
   problems: readonly string[];
 }
+
+export type KeptSymbols = ResolvedSymbols;
 
 /** Symbols that note down each answer. */
 export interface KeepingSymbols {
@@ -137,12 +162,18 @@ export function objectKey({ path, file }: Mapping): string {
 /** How the kernel names what it maps into every process. */
 export const VDSO = '[vdso]';
 
-function placeKey({ mapping, fileOffset }: FilePlace): string {
+/** The key of a place in `user`, `frameless` and `lines`. */
+export function placeKey({ mapping, fileOffset }: FilePlace): string {
   return `${objectKey(mapping)}+${fileOffset}`;
 }
 
-/** Adds answers that were taken later. */
-export function addSymbols(all: KeptSymbols, { lines, problems, ...tables }: KeptSymbols): void {
+/** The key of such a place in `jit`. */
+export function compiledKey({ pid, generation, address }: CompiledPlace): string {
+  return `${pid}:${generation} ${address}`;
+}
+
+/** Adds later answers to a table. */
+export function addToTable(all: KeptSymbols, { lines, problems, ...tables }: KeptSymbols): void {
   for (const [name, table] of Object.entries(tables)) Object.assign(all[name as keyof typeof tables], table);
   if (lines) all.lines = Object.assign(all.lines ?? {}, lines);
   all.problems = problems;
@@ -163,7 +194,7 @@ export function keptSymbols(kept: KeptSymbols): Symbols {
   };
 }
 
-/** Of a run in which nothing was asked yet. */
+/** A table without any answer. */
 export function noSymbols(): KeptSymbols {
   return { kernel: {}, user: {}, frameless: {}, buildIds: {}, jit: {}, demangled: {}, problems: [] };
 }

@@ -7,7 +7,7 @@ import type { Symbols } from '../../metrics/symbols.ts';
 import type { Recording } from '../../parsers/recording.ts';
 import { timesCalls } from '../compose.ts';
 import { BtprofError } from '../errors.ts';
-import type { MappingCache } from '../symbols/mappings.ts';
+import type { MappingCache } from '../symbols/mapping-cache.ts';
 import { type Cause, causeOfEnd, drain } from './cause.ts';
 import { endingOf, followed } from './ending.ts';
 import { resumeShouldWeDie } from './entry.ts';

@@ -50,12 +50,12 @@ function readFileOf<T>(path: string, read: (source: ByteSource, elf: ElfFile) =>
 const LARGEST_PACKED = 64 * 2 ** 20;
 
 /** .gnu_debugdata, of Fedora: a whole ELF file with the missing symbols, packed by xz. */
-export function packedFunctions(source: ByteSource, elf: ElfFile): SymbolTable | undefined {
+export async function packedFunctions(source: ByteSource, elf: ElfFile): Promise<SymbolTable | undefined> {
   const section = elf.section('.gnu_debugdata');
   if (!section) return undefined;
   const small = section.size <= LARGEST_PACKED;
   const packed = small ? tryRead(() => source.read(section.offset, section.size)) : undefined;
-  const unpacked = packed && runTool(['xz', '-dc'], { input: packed });
+  const unpacked = packed && (await runTool(['xz', '-dc'], { input: packed }));
   if (!unpacked) return unread('xz could not unpack its .gnu_debugdata');
   const inner = bufferSource(unpacked);
   const innerElf = readElf(inner);

@@ -1,29 +1,47 @@
 import { runTool } from './tools.ts';
 
-/** Itanium C++ and the two of Rust begin so. */
+/** Mangled names of C++ (Itanium ABI) and both kinds of Rust begin like this. */
 const MANGLED = /^_[ZR]/;
 const TOOLS = ['c++filt', 'llvm-cxxfilt'];
+/** Names that are remembered. */
+const MOST_NAMES = 100_000;
 
 /**
- * Readable names by binutils' or LLVM's own tool: one process for all.
+ * Makes mangled names readable with the tool of binutils or LLVM: one process for all names.
  *
- * @returns none where neither is installed
+ * @returns only names that changed; none where neither tool is installed
  */
-export function demangle(names: readonly string[]): ReadonlyMap<string, string> {
-  const mangled = names.filter((name) => MANGLED.test(name) && !name.includes('\n'));
+export type Demangle = (names: Iterable<string>) => Promise<ReadonlyMap<string, string>>;
+
+/** A `Demangle` that remembers names: a live view asks for the same ones again and again. */
+export function newDemangler(): Demangle {
+  const known = new Map<string, string>();
+  return async (names) => {
+    const mangled = [...new Set(names)].filter((name) => MANGLED.test(name) && !name.includes('\n'));
+    if (known.size > MOST_NAMES) known.clear();
+    const fresh = await readableNames(mangled.filter((name) => !known.has(name)));
+    for (const [name, readable] of fresh) known.set(name, readable);
+    return new Map(
+      mangled.flatMap((name) => {
+        const readable = known.get(name) ?? name;
+        return readable === name ? [] : [[name, readable] as const];
+      }),
+    );
+  };
+}
+
+async function readableNames(mangled: readonly string[]): Promise<Map<string, string>> {
   if (mangled.length === 0) return new Map();
   for (const tool of TOOLS) {
-    const lines =
-      runTool([tool], { input: `${mangled.join('\n')}\n` })
-        ?.toString()
-        .split('\n') ?? [];
+    const output = await runTool([tool], { input: `${mangled.join('\n')}\n` });
+    const lines = output?.toString().split('\n') ?? [];
     if (lines.length === mangled.length + 1)
       return new Map(mangled.map((name, i) => [name, withoutHash(name, lines[i] as string)]));
   }
   return new Map();
 }
 
-/** Rust ends names in a hash (`::h0123456789abcdef`) and, as it mangles now, has one for each crate (`core[c1f1a4ba]`). */
+/** Rust names end in a hash (`::h0123456789abcdef`), or have one for each crate (`core[c1f1a4ba]`). */
 function withoutHash(name: string, readable: string): string {
   return name.startsWith('_R')
     ? readable.replace(/(?<=\w)\[[0-9a-f]+\]/g, '')

@@ -1,5 +1,7 @@
 import { createHash } from 'node:crypto';
+import { sum } from '../../metrics/sums.ts';
 import { objectKey, VDSO } from '../../metrics/symbols.ts';
+import type { SourceLine } from '../../parsers/addr2line.ts';
 import { type ByteSource, type ElfFile, readElf } from '../../parsers/elf.ts';
 import { readFunctions } from '../../parsers/elf-symbols.ts';
 import { readGoFunctions } from '../../parsers/gopclntab.ts';
@@ -10,18 +12,32 @@ import { identityOf, type ObjectFiles } from './object-files.ts';
 import type { SymbolCache } from './symbol-cache.ts';
 import { vdsoSource } from './vdso.ts';
 
-/** What is known of one object's functions. */
+/** Memory of symbol tables that are held; beyond it those that were not used for longest go, and are read again. */
+const MOST_BYTES = 512 * 2 ** 20;
+
+/** The functions of one object: a program, a library, or the vDSO. */
 export interface ObjectSymbols {
   readonly source: ByteSource;
   readonly elf: ElfFile;
   readonly tables: readonly SymbolTable[];
+  /** Lines that were looked up already, by address in the file. */
+  readonly lines: Map<number, readonly SourceLine[]>;
 }
 
-/** The objects that are mapped, each read when it is asked for first. */
+/** The objects that are mapped. Each is read when it is asked for. */
 export interface Objects {
-  readonly of: (mapping: Mapping) => ObjectSymbols | undefined;
-  /** What could not be read: a sentence each. */
+  readonly of: (mapping: Mapping) => Promise<ObjectSymbols | undefined>;
+  /** Frees memory, to be called when a batch is done. */
+  readonly prune: () => void;
+  /** A sentence for each thing that could not be read. */
   readonly problems: () => readonly string[];
+}
+
+/** An object that is being read, or was. */
+interface HeldObject {
+  readonly object: Promise<ObjectSymbols | undefined>;
+  /** Memory of its tables, once they are read. */
+  bytes: number;
 }
 
 /**
@@ -29,30 +45,47 @@ export interface Objects {
  * Fedora puts into its programs, and Go's own; or takes them from the cache.
  */
 export function newObjects(files: ObjectFiles, cache: SymbolCache | undefined): Objects {
-  const objects = new Map<string, ObjectSymbols | undefined>();
-  /** Paths by file: they may be found later. */
+  /** The one that was used last comes last. */
+  const objects = new Map<string, HeldObject>();
+  /** Paths of files that could not be opened, by file: another process may still lead to them. */
   const gone = new Map<string, string>();
   const problems = new Set<string>();
-  const load = (source: ByteSource, { file, path }: Mapping): ObjectSymbols | undefined => {
-    const object = readObject(source, path, cache, files.identity(file));
+  const load = async (source: ByteSource, { file, path }: Mapping): Promise<ObjectSymbols | undefined> => {
+    const object = await readObject(source, path, cache, files.identity(file));
     for (const problem of problemsOf(object, path)) problems.add(problem);
     return 'problem' in object ? undefined : object;
   };
-  const of = (mapping: Mapping): ObjectSymbols | undefined => {
+  const hold = (key: string, held: HeldObject) => {
+    objects.delete(key);
+    objects.set(key, held);
+    return held.object;
+  };
+  const of = async (mapping: Mapping): Promise<ObjectSymbols | undefined> => {
     const { file, path } = mapping;
     const key = objectKey(mapping);
-    if (objects.has(key)) return objects.get(key);
+    const known = objects.get(key);
+    if (known) return hold(key, known);
     const source = path === VDSO ? vdsoSource() : files.source(file);
-    if (source) {
-      gone.delete(file);
-      objects.set(key, load(source, mapping));
-    } else if (path.startsWith('/') && !isMemory(path)) {
-      gone.set(file, path);
+    if (!source) {
+      if (path.startsWith('/') && !isMemory(path)) gone.set(file, path);
+      return undefined;
     }
-    return objects.get(key);
+    gone.delete(file);
+    const held: HeldObject = { object: load(source, mapping), bytes: 0 };
+    const object = await hold(key, held);
+    held.bytes = sum((object?.tables ?? []).map((table) => table.bytes));
+    return object;
   };
-  const lost = () => [...gone.values()].map((path) => `${path} was gone when it was to be read`);
-  return { of, problems: () => [...problems, ...lost()] };
+  const prune = () => {
+    let bytes = sum([...objects.values()].map((held) => held.bytes));
+    for (const [key, held] of objects) {
+      if (bytes <= MOST_BYTES || objects.size === 1) return;
+      objects.delete(key);
+      bytes -= held.bytes;
+    }
+  };
+  const lost = () => [...gone.values()].map((path) => `${path} was gone before it could be read`);
+  return { of, prune, problems: () => [...problems, ...lost()] };
 }
 
 function problemsOf(object: ObjectSymbols | { problem: string }, path: string): string[] {
@@ -62,25 +95,25 @@ function problemsOf(object: ObjectSymbols | { problem: string }, path: string): 
   return problems.map((problem) => `some functions of ${path} have no name: ${problem}`);
 }
 
-function readObject(
+async function readObject(
   source: ByteSource,
   path: string,
   cache: SymbolCache | undefined,
   identity: string | undefined,
-): ObjectSymbols | { problem: string } {
+): Promise<ObjectSymbols | { problem: string }> {
   const elf = readElf(source);
   if ('problem' in elf) return elf;
   const debugFile = elf.section('.symtab') ? undefined : findDebugFile(elf, path);
   const key = cache && identity && cacheKey(elf, identity, debugFile);
-  const kept = key && cache.get(key);
-  const tables = kept || readTables(source, elf, debugFile);
-  if (key && !kept) cache.put(key, tables);
-  return { source, elf, tables };
+  const cached = key && cache.get(key);
+  const tables = cached || (await readTables(source, elf, debugFile));
+  if (key && !cached) cache.put(key, tables);
+  return { source, elf, tables, lines: new Map() };
 }
 
 /**
- * A build ID is easily forged, and a stripped file has that of the whole one: so the key has the very files, too, that
- * functions were read from.
+ * A build ID is easily forged, and a stripped file has that of the whole one. So the key also identifies the very files
+ * that functions were read from.
  */
 function cacheKey({ buildId }: ElfFile, identity: string, debugFile: string | undefined): string | undefined {
   const other = debugFile === undefined ? '' : identityOf(debugFile);
@@ -89,9 +122,13 @@ function cacheKey({ buildId }: ElfFile, identity: string, debugFile: string | un
   return `${buildId}-${files.slice(0, 32)}`;
 }
 
-function readTables(source: ByteSource, elf: ElfFile, debugFile: string | undefined): readonly SymbolTable[] {
+async function readTables(
+  source: ByteSource,
+  elf: ElfFile,
+  debugFile: string | undefined,
+): Promise<readonly SymbolTable[]> {
   const own = readFunctions(source, elf);
   if (elf.section('.symtab')) return [own];
-  const more = debugFile === undefined ? packedFunctions(source, elf) : debugFunctions(debugFile);
+  const more = debugFile === undefined ? await packedFunctions(source, elf) : debugFunctions(debugFile);
   return [...(more ? [more] : []), own, readGoFunctions(source, elf)];
 }

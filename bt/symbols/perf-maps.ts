@@ -1,5 +1,5 @@
 import { closeSync, constants, fstatSync, openSync, readFileSync, type Stats, statSync } from 'node:fs';
-import type { Symbols } from '../../metrics/symbols.ts';
+import type { JitPlace } from '../../metrics/symbols.ts';
 import { type PerfMap, parsePerfMap } from '../../parsers/perf-map.ts';
 import { parseBootTime, parseStat, parseStatus } from '../../parsers/proc.ts';
 import { tryRead } from '../driver/procfs.ts';
@@ -22,7 +22,8 @@ export interface PerfMaps {
   readonly see: (pid: number, generation: number) => void;
   /** The process runs another program now: what is in the file tells of the one before. */
   readonly execed: (pid: number, generation: number) => void;
-  readonly find: Symbols['jit'];
+  /** @param address within the process */
+  readonly find: (pid: number, generation: number, address: bigint) => JitPlace | undefined;
   /** Whether a process has one, or had with a program before. */
   readonly has: (pid: number) => boolean;
   /** Why files of that name were not read, or not in whole. */

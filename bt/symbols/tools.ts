@@ -1,36 +1,45 @@
-import { spawnSync } from 'node:child_process';
+import { execa } from 'execa';
 
-/** How a tool is limited that reads files which anybody may have written: they may be made to do harm. */
+/** Limits for a tool that reads files which anybody may have written: such a file may exploit a bug in the tool. */
 const LIMITS = { timeout: 30_000, maxBuffer: 256 * 2 ** 20 };
-/** Of its memory, in KiB. */
+/** Limit of its memory, in KiB. */
 const MEMORY_KB = 4 * 2 ** 20;
-/** Users that nobody has: processes of another one could look into a tool, or change what it says. */
+/** User IDs that no account has. With one that is in use, other processes could trace the tool. */
 const FIRST_USER = 0x7fff_0000;
+/** Ctrl-C asks btprof for its result: the tools that it needs for that must not end. */
+const LIMITED_SHELL = 'trap "" INT; ulimit -c 0 && ulimit -v "$0" && exec "$@"';
 
 export interface ToolInput {
-  /** What it reads from stdin. */
+  /** For stdin of the tool. */
   readonly input: Buffer | string;
-  /** Passed on as its descriptor 3. */
+  /** The tool gets it as descriptor 3. */
   readonly descriptor?: number;
 }
 
 /**
- * Runs a program of the system as a user without any rights, with bounds.
+ * Runs a program of the system, with limits and as a user without privileges.
  *
- * @returns what it wrote; undefined when it is not installed or failed
+ * @returns its output; undefined when it is not installed or failed
  */
-export function runTool(command: readonly string[], { input, descriptor }: ToolInput): Buffer | undefined {
-  const limited = ['-c', 'ulimit -c 0 && ulimit -v "$0" && exec "$@"', String(MEMORY_KB), ...command];
+export async function runTool(
+  command: readonly string[],
+  { input, descriptor }: ToolInput,
+): Promise<Buffer | undefined> {
   const user = FIRST_USER + (process.pid % 2 ** 16);
   const rights = process.getuid?.() === 0 ? { uid: user, gid: user } : {};
-  const done = spawnSync('/bin/sh', limited, {
+  const done = await execa('/bin/sh', ['-c', LIMITED_SHELL, String(MEMORY_KB), ...command], {
     ...LIMITS,
     ...rights,
     input,
-    stdio: ['pipe', 'pipe', 'ignore', descriptor ?? 'ignore'],
+    // Any number will do, whatever the type says.
+    stdio: ['pipe', 'pipe', 'ignore', (descriptor ?? 'ignore') as 3 | 'ignore'],
+    encoding: 'buffer',
+    stripFinalNewline: false,
     cwd: '/',
     env: { PATH: process.env.PATH, LC_ALL: 'C' },
+    extendEnv: false,
     killSignal: 'SIGKILL',
+    reject: false,
   });
-  return done.status === 0 ? done.stdout : undefined;
+  return done.failed ? undefined : Buffer.from(done.stdout);
 }

@@ -30,6 +30,10 @@ export function vdsoLength(): number {
 /** The ELF file of the vDSO, which is the same for all processes that have as many bits as we, read from our own memory. */
 export function vdsoSource(): ByteSource | undefined {
   const own = ownVdso();
-  const memory = own && sourceOf(tryRead(() => openSync('/proc/self/mem', 'r')));
-  return memory && { size: own.end - own.start, read: (at, length) => memory.read(own.start + at, length) };
+  memory ??= own && sourceOf(tryRead(() => openSync('/proc/self/mem', 'r')));
+  const { read } = memory ?? {};
+  return own && read && { size: own.end - own.start, read: (at, length) => read(own.start + at, length) };
 }
+
+/** Our own memory, opened once. */
+let memory: ByteSource | undefined;

@@ -1,8 +1,9 @@
 /** Names addresses of files in a process of its own: `node symbols-reader.mjs`, with a question on stdin. */
 import { readFileSync, statSync } from 'node:fs';
 import { newObjectFiles } from '../../bt/symbols/object-files.ts';
+import { newResolver } from '../../bt/symbols/resolver.ts';
 import { newSymbolCache } from '../../bt/symbols/symbol-cache.ts';
-import { newUserSymbols } from '../../bt/symbols/user-symbols.ts';
+import { placeKey } from '../../metrics/symbols.ts';
 import type { Mapping } from '../../parsers/proc.ts';
 
 export interface Question {
@@ -26,7 +27,9 @@ export interface Answer {
 const { files: asked, cache, rounds } = JSON.parse(readFileSync(0, 'utf8')) as Question;
 const before = process.memoryUsage().rss;
 const files = newObjectFiles();
-const symbols = newUserSymbols(files, cache === undefined ? undefined : newSymbolCache(cache));
+const noPerfMaps = { find: () => undefined, problems: () => [] };
+const symbolCache = cache === undefined ? undefined : newSymbolCache(cache);
+const { resolve } = newResolver(files, noPerfMaps, symbolCache, false);
 const times: number[] = [];
 const names: Record<string, (string | null)[]> = {};
 for (let round = 0; round < rounds; round++) {
@@ -35,7 +38,9 @@ for (let round = 0; round < rounds; round++) {
     const file = `00:00 ${statSync(path).ino}`;
     files.see(file, { pid: process.pid, path });
     const mapping: Mapping = { start: 0n, end: 2n ** 47n, fileOffset: 0n, file, path };
-    names[path] = offsets.map((offset) => symbols.user(mapping, offset)?.symbol ?? null);
+    const places = offsets.map((fileOffset) => ({ mapping, fileOffset }));
+    const { user } = await resolve({ kernel: [], user: places, leaves: [], compiled: [], lines: false });
+    names[path] = places.map((place) => user[placeKey(place)]?.symbol ?? null);
   }
   times.push(performance.now() - started);
 }

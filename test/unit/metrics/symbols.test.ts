@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import {
-  addSymbols,
+  addToTable,
   keepingSymbols,
   keptSymbols,
   noSymbols,
@@ -94,7 +94,7 @@ test('answers are taken once, and parts make the whole', () => {
   const second = take();
   expect([first.user, second.user]).toEqual([{ 'fe:00 1+4101': MAIN }, {}]);
   const all = noSymbols();
-  for (const part of [first, second]) addSymbols(all, part);
+  for (const part of [first, second]) addToTable(all, part);
   const joined = keptSymbols(all);
   expect(joined.user(at('/bin/a'), 0x1005)).toEqual(MAIN);
   expect(joined.buildId(at('/bin/a'))).toBe('abcd');

@@ -1,8 +1,8 @@
 import { copyFileSync, readFileSync, writeFileSync } from 'node:fs';
 import { afterAll, describe, expect, test } from 'vitest';
 import { newObjectFiles } from '../../../../bt/symbols/object-files.ts';
-import { newUserSymbols } from '../../../../bt/symbols/user-symbols.ts';
 import type { Mapping } from '../../../../parsers/proc.ts';
+import { newAsker } from './asker.ts';
 import { fileOffsets, functionsOf, newWorkshop, realFile } from './real-programs.ts';
 
 const SOURCE = `
@@ -29,7 +29,7 @@ const WITHOUT = ['-fomit-frame-pointer'];
 describe.skipIf(process.platform !== 'linux' || process.arch !== 'x64')('a function', () => {
   const { in_, build, run, close } = newWorkshop('frameless');
   const files = newObjectFiles();
-  const { frameless } = newUserSymbols(files);
+  const { frameless } = newAsker(files);
   afterAll(() => {
     files.close();
     close();
@@ -41,62 +41,69 @@ describe.skipIf(process.platform !== 'linux' || process.arch !== 'x64')('a funct
     return { start: 0n, end: 0n, fileOffset: 0n, file, path };
   };
   /** The functions that keep no frame pointer at their first, a middle and their last byte. */
-  const framelessIn = (path: string, like = path) => {
+  const framelessIn = async (path: string, like = path) => {
     const [mapping, offsetOf] = [mappingOf(path), fileOffsets(path)];
     const functions = functionsOf(like).filter(({ name }) => NAMES.includes(name));
     expect(functions).toHaveLength(NAMES.length);
-    return functions.flatMap(({ name, start, size }) => {
-      const answers = [0, size >> 1, size - 1].map((at) => frameless(mapping, offsetOf(start + at)));
+    const names: string[] = [];
+    for (const { name, start, size } of functions) {
+      const places = [0, size >> 1, size - 1].map((at) => ({ mapping, fileOffset: offsetOf(start + at) }));
+      const answers = await frameless(places);
       expect(new Set(answers).size).toBe(1);
-      return answers[0] ? [name] : [];
-    });
+      if (answers[0]) names.push(name);
+    }
+    return names;
   };
 
-  describe.each(['-O1', '-O2', '-O3', '-Os'])('compiled with %s', (optimised) => {
+  describe.each(['-O1', '-O2', '-O3', '-Os'])('compiled with %s', async (optimised) => {
     test.each([
       ['for any address', '-pie', '-fPIE'],
       ['for a fixed address', '-no-pie', '-fno-pie'],
       ['with CET', '-fcf-protection=full', '-pie'],
-    ])('%s keeps its frame pointer, or does not, as it was asked to', (what, ...flags) => {
+    ])('%s keeps its frame pointer, or does not, as it was asked to', async (what, ...flags) => {
       const program = (kind: string, more: readonly string[]) =>
         build(`${what} ${optimised} ${kind}`, [...flags, optimised, ...more], SOURCE);
-      expect(framelessIn(program('without', WITHOUT)).sort()).toEqual([...NAMES].sort());
+      expect((await framelessIn(program('without', WITHOUT))).sort()).toEqual([...NAMES].sort());
       // A function that needs no stack has no frame, whatever it is asked to.
-      expect(framelessIn(program('with', WITH))).toEqual(['leaf']);
+      expect(await framelessIn(program('with', WITH))).toEqual(['leaf']);
     });
   });
 
-  test('in a shared library keeps none if it was compiled so', () => {
+  test('in a shared library keeps none if it was compiled so', async () => {
     const path = build('library.so', ['-shared', '-fPIC', '-O2', ...WITHOUT], SOURCE);
-    expect(framelessIn(path)).toHaveLength(NAMES.length);
+    expect(await framelessIn(path)).toHaveLength(NAMES.length);
   });
 
   describe('is not known to lack its frame pointer', () => {
     const path = build('unknown', ['-O2', ...WITHOUT], SOURCE);
 
-    test('without a name', () => {
+    test('without a name', async () => {
       const bare = in_('bare');
       copyFileSync(path, bare);
       run('strip', bare);
-      expect(framelessIn(bare, path)).toEqual([]);
+      expect(await framelessIn(bare, path)).toEqual([]);
     });
 
-    test('of another architecture', () => {
+    test('of another architecture', async () => {
       const bytes = readFileSync(path);
       bytes.writeUInt16LE(183, 18);
       writeFileSync(in_('arm'), bytes);
-      expect(framelessIn(in_('arm'), path)).toEqual([]);
+      expect(await framelessIn(in_('arm'), path)).toEqual([]);
     });
 
-    test.each([0, 64, 2 ** 30])('outside of code, at %i', (offset) => {
-      expect(frameless(mappingOf(path), offset)).toBe(false);
+    test.each([0, 64, 2 ** 30])('outside of code, at %i', async (offset) => {
+      expect(await frameless([{ mapping: mappingOf(path), fileOffset: offset }])).toEqual([false]);
     });
 
-    test('in a file that was never seen, or is none', () => {
+    test('in a file that was never seen, or is none', async () => {
       const offset = fileOffsets(path)(functionsOf(path).find(({ name }) => name === 'leaf')?.start ?? 0);
-      expect(frameless(mappingOf(path), offset)).toBe(true);
-      expect(frameless({ ...mappingOf(path), file: 'ff:00 1' }, offset)).toBe(false);
-      expect(frameless({ ...mappingOf(path), file: '00:00 0', path: '' }, offset)).toBe(false);
+      const mappings: Mapping[] = [
+        mappingOf(path),
+        { ...mappingOf(path), file: 'ff:00 1' },
+        { ...mappingOf(path), file: '00:00 0', path: '' },
+      ];
+      const places = mappings.map((mapping) => ({ mapping, fileOffset: offset }));
+      expect(await frameless(places)).toEqual([true, false, false]);
     });
   });
 });

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { afterAll, afterEach, describe, expect, test, vi } from 'vitest';
-import { type MappingCache, newMappingCache } from '../../../../bt/symbols/mappings.ts';
+import { type MappingCache, newMappingCache } from '../../../../bt/symbols/mapping-cache.ts';
 import { newObjectFiles, type ObjectFiles } from '../../../../bt/symbols/object-files.ts';
 import { encodeSpace, encodeSpaces, type MappingTexts } from '../../../../metrics/mappings.ts';
 import { parseMaps } from '../../../../parsers/proc.ts';

@@ -1,13 +1,13 @@
 import { chmodSync, unlinkSync, writeFileSync } from 'node:fs';
 import { afterAll, afterEach, describe, expect, test, vi } from 'vitest';
+import { readSourceLines } from '../../../../bt/symbols/line-tools.ts';
 import { newObjectFiles } from '../../../../bt/symbols/object-files.ts';
-import { readSourceLines } from '../../../../bt/symbols/source-lines.ts';
-import { newUserSymbols } from '../../../../bt/symbols/user-symbols.ts';
 import type { FilePlace } from '../../../../metrics/symbols.ts';
 import { has } from '../../parsers/elf-files.ts';
+import { newAsker } from './asker.ts';
 import { fileOffsets, functionsOf, newWorkshop, realFile } from './real-programs.ts';
 
-vi.mock('../../../../bt/symbols/source-lines.ts', { spy: true });
+vi.mock('../../../../bt/symbols/line-tools.ts', { spy: true });
 
 /** The lines of `first` and `second` are known by number. */
 const SOURCE = `\
@@ -51,11 +51,11 @@ describe.skipIf(process.platform !== 'linux' || !has('gcc', 'addr2line'))('of th
   const lineIn = (path: string, line: number, name: string) => ({ function: name, file: `${path}.c`, line });
 
   describe('lines', () => {
-    test('are in the order of the places, by one question for each object', () => {
+    test('are in the order of the places, by one question for each object', async () => {
       const [ofOne, ofOther] = [startsIn(seen(one)), startsIn(seen(other))];
       const nowhere = placeIn('', 0, '00:00 0');
       const places = [ofOther.second, ofOne.first, nowhere, ofOther.first, ofOne.second];
-      expect(newUserSymbols(files).lines(places)).toEqual([
+      expect(await newAsker(files).lines(places)).toEqual([
         [lineIn(other, 4, 'second')],
         [lineIn(one, 1, 'inner'), lineIn(one, 3, 'first')],
         [],
@@ -65,19 +65,19 @@ describe.skipIf(process.platform !== 'linux' || !has('gcc', 'addr2line'))('of th
       expect(vi.mocked(readSourceLines).mock.calls.map(([, addresses]) => addresses.length)).toEqual([2, 2]);
     });
 
-    test('of nothing are none, and nothing is asked', () => {
-      expect(newUserSymbols(files).lines([])).toEqual([]);
+    test('of nothing are none, and nothing is asked', async () => {
+      expect(await newAsker(files).lines([])).toEqual([]);
       expect(readSourceLines).not.toHaveBeenCalled();
     });
 
-    test('are those of a file that was deleted since', () => {
+    test('are those of a file that was deleted since', async () => {
       const path = seen(program('deleted'));
       const { second } = startsIn(path);
       unlinkSync(path);
-      expect(newUserSymbols(files).lines([second])).toEqual([[lineIn(path, 4, 'second')]]);
+      expect(await newAsker(files).lines([second])).toEqual([[lineIn(path, 4, 'second')]]);
     });
 
-    test('are those of a separate debug file of the same build', () => {
+    test('are those of a separate debug file of the same build', async () => {
       const path = program('split');
       chmodSync(in_(''), 0o755); // the tools run as nobody
       run('objcopy', '--only-keep-debug', path, `${path}.debug`);
@@ -85,78 +85,78 @@ describe.skipIf(process.platform !== 'linux' || !has('gcc', 'addr2line'))('of th
       run('objcopy', `--add-gnu-debuglink=${path}.debug`, in_('bare'));
       const { second } = startsIn(path);
       const place = placeIn(seen(in_('bare')), second.fileOffset);
-      expect(newUserSymbols(files).lines([place])).toEqual([[lineIn(path, 4, 'second')]]);
+      expect(await newAsker(files).lines([place])).toEqual([[lineIn(path, 4, 'second')]]);
     });
 
-    test('are none where there is no debug information, and nothing is wrong', () => {
+    test('are none where there is no debug information, and nothing is wrong', async () => {
       const path = seen(build('plain', [], SOURCE));
-      const { lines, problems } = newUserSymbols(files);
-      expect(lines([startsIn(path).second])).toEqual([[]]);
+      const { lines, problems } = newAsker(files);
+      expect(await lines([startsIn(path).second])).toEqual([[]]);
       expect(readSourceLines).not.toHaveBeenCalled();
-      expect(problems()).toEqual([]);
+      expect(await problems()).toEqual([]);
     });
 
-    test('are none without a tool, which is said once for each object', () => {
+    test('are none without a tool, which is said once for each object', async () => {
       const places = [one, other].map((path) => startsIn(seen(path)).first);
       vi.stubEnv('PATH', '/nonexistent');
-      const { lines, problems } = newUserSymbols(files);
-      expect([lines(places), lines(places)].flat()).toEqual([[], [], [], []]);
-      expect(problems()).toEqual(
+      const { lines, problems } = newAsker(files);
+      expect([await lines(places), await lines(places)].flat()).toEqual([[], [], [], []]);
+      expect(await problems()).toEqual(
         [one, other].map(
           (path) =>
-            `the lines of ${path} could not be read by llvm-symbolizer or addr2line, which run without rights`,
+            `the lines of ${path} could not be read by llvm-symbolizer or addr2line, which run without privileges`,
         ),
       );
     });
   });
 
   describe('problems', () => {
-    test('are none where all can be read', () => {
-      const { user, lines, problems } = newUserSymbols(files);
+    test('are none where all can be read', async () => {
+      const { user, lines, problems } = newAsker(files);
       const { first } = startsIn(seen(one));
-      user(first.mapping, first.fileOffset);
-      lines([first]);
-      expect(problems()).toEqual([]);
+      await user(first.mapping, first.fileOffset);
+      await lines([first]);
+      expect(await problems()).toEqual([]);
     });
 
-    test('are none in memory of no file', () => {
-      const { user, problems } = newUserSymbols(files);
-      for (const path of ['', '[stack]', '[anon:v8]']) user(placeIn(path, 0, '00:00 0').mapping, 0);
-      expect(problems()).toEqual([]);
+    test('are none in memory of no file', async () => {
+      const { user, problems } = newAsker(files);
+      for (const path of ['', '[stack]', '[anon:v8]']) await user(placeIn(path, 0, '00:00 0').mapping, 0);
+      expect(await problems()).toEqual([]);
     });
 
-    test.each(['text', ''])('a file that is no ELF file, said once: %j', (content) => {
+    test.each(['text', ''])('a file that is no ELF file, said once: %j', async (content) => {
       const path = in_(`no ELF ${content}`);
       writeFileSync(path, content);
       const place = placeIn(seen(path), 0);
-      const { user, lines, problems } = newUserSymbols(files);
-      for (let i = 0; i < 3; i++) user(place.mapping, i);
-      expect(lines([place])).toEqual([[]]);
-      expect(problems()).toEqual([expect.stringMatching(/ could not be read: \S/)]);
-      expect(problems()[0]).toContain(path);
+      const { user, lines, problems } = newAsker(files);
+      for (let i = 0; i < 3; i++) await user(place.mapping, i);
+      expect(await lines([place])).toEqual([[]]);
+      expect(await problems()).toEqual([expect.stringMatching(/ could not be read: \S/)]);
+      expect((await problems())[0]).toContain(path);
     });
 
-    test('a file of which some names are too long: its other functions have theirs', () => {
+    test('a file of which some names are too long: its other functions have theirs', async () => {
       const path = seen(build('long', [], `${SOURCE} int ${'f'.repeat(4097)}(void) { return 7; }`));
       const { second } = startsIn(path);
-      const { user, problems } = newUserSymbols(files);
-      expect(user(second.mapping, second.fileOffset)?.symbol).toBe('second');
-      expect(problems()).toEqual([
+      const { user, problems } = newAsker(files);
+      expect((await user(second.mapping, second.fileOffset))?.symbol).toBe('second');
+      expect(await problems()).toEqual([
         `some functions of ${path} have no name: .symtab: 1 functions have names cut at 4096 bytes`,
       ]);
     });
 
-    test('a file that was gone, until it is found', () => {
+    test('a file that was gone, until it is found', async () => {
       const path = program('late');
       const { first } = startsIn(path);
-      const { user, lines, problems } = newUserSymbols(files);
-      const ask = () => user(first.mapping, first.fileOffset)?.symbol;
-      expect([ask(), ask()]).toEqual([undefined, undefined]);
-      expect(lines([first])).toEqual([[]]);
-      expect(problems()).toEqual([`${path} was gone when it was to be read`]);
+      const { user, lines, problems } = newAsker(files);
+      const ask = async () => (await user(first.mapping, first.fileOffset))?.symbol;
+      expect([await ask(), await ask()]).toEqual([undefined, undefined]);
+      expect(await lines([first])).toEqual([[]]);
+      expect(await problems()).toEqual([`${path} was gone before it could be read`]);
       seen(path);
-      expect(ask()).toBe('first');
-      expect(problems()).toEqual([]);
+      expect(await ask()).toBe('first');
+      expect(await problems()).toEqual([]);
     });
   });
 });

@@ -11,7 +11,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, describe, expect, test, vi } from 'vitest';
-import { readSourceLines } from '../../../../bt/symbols/source-lines.ts';
+import { readSourceLines } from '../../../../bt/symbols/line-tools.ts';
 import type { SourceLine } from '../../../../parsers/addr2line.ts';
 import { has } from '../../parsers/elf-files.ts';
 import { functionsOf, newWorkshop } from './real-programs.ts';
@@ -55,34 +55,34 @@ describe.skipIf(process.platform !== 'linux' || !has('gcc', 'addr2line'))('lines
   const expected = addr2line(run, path, addresses);
   const names = (lines: readonly SourceLine[] | undefined) => lines?.map((line) => line.function);
 
-  test('of a program are known: some of its calls were inlined', () => {
+  test('of a program are known: some of its calls were inlined', async () => {
     expect(expected.map((lines) => names(lines)?.join())).toContain('inner,middle,outer');
     expect(expected[0]?.at(-1)?.file).toBe(in_('inlined.c'));
   });
 
   describe.each(['addr2line', 'llvm-symbolizer'])('by %s alone', (tool) => {
-    test.skipIf(!has(tool))('are those that addr2line says', () => {
+    test.skipIf(!has(tool))('are those that addr2line says', async () => {
       onlyTools(tool);
-      expect(readSourceLines({ path }, addresses)).toEqual(expected);
+      expect(await readSourceLines({ path }, addresses)).toEqual(expected);
     });
 
-    test.skipIf(!has(tool))('are those of a file that is open, though its name is gone', () => {
+    test.skipIf(!has(tool))('are those of a file that is open, though its name is gone', async () => {
       copyFileSync(path, in_(`gone ${tool}`));
       const descriptor = openSync(in_(`gone ${tool}`), 'r');
       unlinkSync(in_(`gone ${tool}`));
       onlyTools(tool);
-      expect(readSourceLines({ descriptor }, addresses)).toEqual(expected);
+      expect(await readSourceLines({ descriptor }, addresses)).toEqual(expected);
     });
 
-    test.skipIf(!has(tool))('are in the order of the addresses, which may be the same', () => {
+    test.skipIf(!has(tool))('are in the order of the addresses, which may be the same', async () => {
       onlyTools(tool);
       const backwards = [...addresses.toReversed(), ...addresses];
-      expect(readSourceLines({ path }, backwards)).toEqual([...expected.toReversed(), ...expected]);
+      expect(await readSourceLines({ path }, backwards)).toEqual([...expected.toReversed(), ...expected]);
     });
 
-    test.skipIf(!has(tool))('are none outside of code', () => {
+    test.skipIf(!has(tool))('are none outside of code', async () => {
       onlyTools(tool);
-      const [outside, ...inside] = readSourceLines({ path }, [0, ...addresses]) ?? [];
+      const [outside, ...inside] = (await readSourceLines({ path }, [0, ...addresses])) ?? [];
       expect(outside).toEqual([]);
       expect(inside).toEqual(expected);
     });
@@ -92,43 +92,43 @@ describe.skipIf(process.platform !== 'linux' || !has('gcc', 'addr2line'))('lines
       ['empty', () => writeFileSync(in_('broken'), '')],
       ['cut', () => truncateSync(copied('broken'), 3000)],
       ['changed', () => writeFileSync(copied('broken'), 'x'.repeat(3000), { flag: 'r+' })],
-    ])('are none of a file that is %s', (_, make) => {
+    ])('are none of a file that is %s', async (_, make) => {
       make();
       onlyTools(tool);
-      expect(readSourceLines({ path: in_('broken') }, addresses)?.flat() ?? []).toEqual([]);
+      expect((await readSourceLines({ path: in_('broken') }, addresses))?.flat() ?? []).toEqual([]);
     });
 
-    test.skipIf(!has(tool))('are none of a file that is not there', () => {
+    test.skipIf(!has(tool))('are none of a file that is not there', async () => {
       onlyTools(tool);
-      expect(readSourceLines({ path: in_('nowhere') }, addresses)?.flat() ?? []).toEqual([]);
+      expect((await readSourceLines({ path: in_('nowhere') }, addresses))?.flat() ?? []).toEqual([]);
     });
   });
 
-  test('have no file where there is no debug information', () => {
+  test('have no file where there is no debug information', async () => {
     run('strip', '-g', '-o', in_('stripped'), path);
-    const found = readSourceLines({ path: in_('stripped') }, addresses);
+    const found = await readSourceLines({ path: in_('stripped') }, addresses);
     expect(found?.flat().map((line) => [line.file, line.line])).toEqual(addresses.map(() => [null, null]));
     expect(new Set(found?.flatMap(names))).toEqual(new Set(['outer', 'main']));
   });
 
-  test('are asked of the other tool when one fails', () => {
+  test('are asked of the other tool when one fails', async () => {
     onlyTools('addr2line');
     symlinkSync('/bin/false', `${process.env.PATH}/llvm-symbolizer`);
-    expect(readSourceLines({ path }, addresses)).toEqual(expected);
+    expect(await readSourceLines({ path }, addresses)).toEqual(expected);
   });
 
-  test('cannot be read without a tool', () => {
+  test('cannot be read without a tool', async () => {
     onlyTools();
-    expect(readSourceLines({ path }, addresses)).toBeUndefined();
+    expect(await readSourceLines({ path }, addresses)).toBeUndefined();
   });
 
   test.each([
     ['read', true],
     ['not read', false],
-  ])('leave no descriptor open when they were %s', (_, tools) => {
+  ])('leave no descriptor open when they were %s', async (_, tools) => {
     const descriptor = openSync(path, 'r');
     if (!tools) onlyTools();
-    expect(readSourceLines({ descriptor }, addresses) !== undefined).toBe(tools);
+    expect((await readSourceLines({ descriptor }, addresses)) !== undefined).toBe(tools);
     expect(() => fstatSync(descriptor)).toThrow('EBADF');
   });
 

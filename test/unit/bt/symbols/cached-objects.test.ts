@@ -2,9 +2,9 @@ import { chmodSync, chownSync, copyFileSync, readdirSync, readFileSync, writeFil
 import { afterAll, describe, expect, test } from 'vitest';
 import { newObjectFiles } from '../../../../bt/symbols/object-files.ts';
 import { newSymbolCache, type SymbolCache } from '../../../../bt/symbols/symbol-cache.ts';
-import { newUserSymbols } from '../../../../bt/symbols/user-symbols.ts';
 import type { Mapping } from '../../../../parsers/proc.ts';
 import type { SymbolTable } from '../../../../parsers/symbol-table.ts';
+import { newAsker } from './asker.ts';
 import {
   codeMappings,
   fileOffsets,
@@ -55,15 +55,15 @@ describe.skipIf(process.platform !== 'linux')('a cache of symbol tables', () => 
   };
   const functionOf = (path: string) => functionsOf(path).find((f) => f.name === 'f700') as NmFunction;
   /** What a run calls the function f700 of a program. */
-  const nameIn = (path: string, cache?: SymbolCache, place = functionOf(whole)) => {
+  const nameIn = async (path: string, cache?: SymbolCache, place = functionOf(whole)) => {
     const files = newObjectFiles();
     const { file } = realFile(path);
     files.see(file, { pid: process.pid, path });
     const mapping: Mapping = { start: 0n, end: 0n, fileOffset: 0n, file, path };
-    const { user, problems } = newUserSymbols(files, cache);
-    const name = user(mapping, fileOffsets(path)(place.start))?.symbol;
+    const { user, problems } = newAsker(files, cache);
+    const name = (await user(mapping, fileOffsets(path)(place.start)))?.symbol;
+    expect(await problems()).toEqual([]);
     files.close();
-    expect(problems()).toEqual([]);
     return name;
   };
   /** Without symbols of its own. */
@@ -75,34 +75,34 @@ describe.skipIf(process.platform !== 'linux')('a cache of symbol tables', () => 
     return { path, debugFile };
   };
 
-  test('is filled by the first run, and read by the next', () => {
+  test('is filled by the first run, and read by the next', async () => {
     const { cache, kept, got, poison } = toldCache();
-    expect(nameIn(whole, cache)).toBe('f700');
+    expect(await nameIn(whole, cache)).toBe('f700');
     poison();
-    expect(nameIn(whole, cache)).toBe('kept_f700');
+    expect(await nameIn(whole, cache)).toBe('kept_f700');
     expect(new Set(got)).toEqual(new Set(kept.keys()));
-    expect(nameIn(whole)).toBe('f700');
+    expect(await nameIn(whole)).toBe('f700');
   });
 
-  test('gives the same names when it is kept in files', () => {
+  test('gives the same names when it is kept in files', async () => {
     const directory = in_('symbols');
-    expect(nameIn(whole, newSymbolCache(directory))).toBe('f700');
+    expect(await nameIn(whole, newSymbolCache(directory))).toBe('f700');
     const [file, ...more] = readdirSync(directory) as [string];
     expect(more).toEqual([]);
-    expect(nameIn(whole, newSymbolCache(directory))).toBe('f700');
+    expect(await nameIn(whole, newSymbolCache(directory))).toBe('f700');
     const bytes = readFileSync(`${directory}/${file}`, 'latin1');
     writeFileSync(`${directory}/${file}`, bytes.replace('\0f700\0', '\0kept\0'), 'latin1');
-    expect(nameIn(whole, newSymbolCache(directory))).toBe('kept');
+    expect(await nameIn(whole, newSymbolCache(directory))).toBe('kept');
   });
 
-  test('is asked by the build ID and the very file: that of a copy is another, as a stripped one is', () => {
+  test('is asked by the build ID and the very file: that of a copy is another, as a stripped one is', async () => {
     const { cache, kept, poison } = toldCache();
-    nameIn(whole, cache);
+    await nameIn(whole, cache);
     poison();
-    expect(nameIn(copied('copy'), cache)).toBe('f700');
+    expect(await nameIn(copied('copy'), cache)).toBe('f700');
     kept.delete([...kept.keys()][1] as string);
     const other = build('other', ['-O0', '-Wl,--build-id'], `int more(int n) { return n; }\n${SOURCE}`);
-    expect(nameIn(other, cache, functionOf(other))).toBe('f700');
+    expect(await nameIn(other, cache, functionOf(other))).toBe('f700');
     const ids = [whole, other].map((path) => /Build ID: (\w+)/.exec(run('readelf', '-n', path))?.[1]);
     expect([...kept.keys()].map((key) => key.split('-')[0])).toEqual(ids);
   });
@@ -112,56 +112,58 @@ describe.skipIf(process.platform !== 'linux')('a cache of symbol tables', () => 
       ['that others can write', (path) => chmodSync(path, 0o757)],
       ['that the group can write', (path) => chmodSync(path, 0o775)],
       ['without a build ID', (path) => run('objcopy', '--remove-section=.note.gnu.build-id', path)],
-    ])('%s', (what, change) => {
+    ])('%s', async (what, change) => {
       const { cache, kept, got, poison } = toldCache();
       const path = copied(what);
       change(path);
-      expect(nameIn(path, cache)).toBe('f700');
+      expect(await nameIn(path, cache)).toBe('f700');
       expect([...kept.keys(), ...got]).toEqual([]);
-      nameIn(whole, cache);
+      await nameIn(whole, cache);
       poison();
-      expect(nameIn(path, cache)).toBe('f700');
+      expect(await nameIn(path, cache)).toBe('f700');
     });
 
-    test.skipIf(process.geteuid?.() !== 0)('of another user', () => {
+    test.skipIf(process.geteuid?.() !== 0)('of another user', async () => {
       const { cache, kept, got } = toldCache();
       const path = copied('theirs');
       chownSync(path, OTHER_USER, OTHER_USER);
-      expect(nameIn(path, cache)).toBe('f700');
+      expect(await nameIn(path, cache)).toBe('f700');
       expect([...kept.keys(), ...got]).toEqual([]);
     });
   });
 
-  test('is not for the vDSO', () => {
+  test('is not for the vDSO', async () => {
     const { cache, kept, got } = toldCache();
     const maps = readFileSync('/proc/self/maps', 'utf8');
     const vdso = codeMappings(maps).find(({ path }) => path === '[vdso]') as Mapping;
-    const { user } = newUserSymbols(newObjectFiles(), cache);
-    const names = Array.from({ length: Number(vdso.end - vdso.start) }, (_, at) => user(vdso, at)?.symbol);
-    expect(names.some((name) => name?.includes('clock_gettime'))).toBe(true);
+    const places = Array.from({ length: Number(vdso.end - vdso.start) }, (_, fileOffset) => {
+      return { mapping: vdso, fileOffset };
+    });
+    const found = await newAsker(newObjectFiles(), cache).users(places);
+    expect(found.some((place) => place?.symbol.includes('clock_gettime'))).toBe(true);
     expect([...kept.keys(), ...got]).toEqual([]);
   });
 
   describe('of an object with a debug file', () => {
-    test('has the names of that, unless others can write it', () => {
+    test('has the names of that, unless others can write it', async () => {
       const { cache, kept, poison } = toldCache();
       const { path, debugFile } = withDebugFile('first');
-      expect(nameIn(path, cache)).toBe('f700');
+      expect(await nameIn(path, cache)).toBe('f700');
       poison();
-      expect(nameIn(path, cache)).toBe('kept_f700');
+      expect(await nameIn(path, cache)).toBe('kept_f700');
       chmodSync(debugFile, 0o646);
-      expect(nameIn(path, cache)).toBe('f700');
+      expect(await nameIn(path, cache)).toBe('f700');
       expect(kept.size).toBe(1);
     });
 
-    test('has them as soon as it is found', () => {
+    test('has them as soon as it is found', async () => {
       const { cache } = toldCache();
       const bare = copied('bare');
       run('strip', bare);
-      expect(nameIn(bare, cache)).toBeUndefined();
+      expect(await nameIn(bare, cache)).toBeUndefined();
       run('objcopy', '--only-keep-debug', whole, in_('bare.debug'));
       run('objcopy', `--add-gnu-debuglink=${in_('bare.debug')}`, bare);
-      expect(nameIn(bare, cache)).toBe('f700');
+      expect(await nameIn(bare, cache)).toBe('f700');
     });
   });
 });

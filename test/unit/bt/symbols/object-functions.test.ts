@@ -13,10 +13,8 @@ import {
 } from 'node:fs';
 import { afterAll, describe, expect, test } from 'vitest';
 import { newObjectFiles } from '../../../../bt/symbols/object-files.ts';
-import { newUserSymbols } from '../../../../bt/symbols/user-symbols.ts';
-import { addressSpaces, newFrameTable } from '../../../../metrics/frames.ts';
-import { decodeSpaces } from '../../../../metrics/mappings.ts';
 import type { Mapping } from '../../../../parsers/proc.ts';
+import { newAsker } from './asker.ts';
 import {
   codeMappings,
   fileOffsets,
@@ -40,32 +38,32 @@ const IN_ORDER = ['-shared', '-fPIC', '-fno-toplevel-reorder'];
 describe.skipIf(process.platform !== 'linux')('functions of user code', () => {
   const { in_, build, run, close } = newWorkshop('symbols');
   const files = newObjectFiles();
-  const { user } = newUserSymbols(files);
+  const { user, users } = newAsker(files);
   afterAll(() => {
     files.close();
     close();
   });
 
   /** Asks for places in a file as if it were mapped. */
-  const asker = (path: string, find = user, objectFiles = files) => {
+  const asker = (path: string, find = users, objectFiles = files) => {
     const { file } = realFile(path);
     objectFiles.see(file, { pid: process.pid, path });
     const mapping: Mapping = { start: 0n, end: 0n, fileOffset: 0n, file, path };
     const offsetOf = fileOffsets(path);
-    return (vaddr: number) => find(mapping, offsetOf(vaddr));
+    return (...vaddrs: number[]) => find(vaddrs.map((vaddr) => ({ mapping, fileOffset: offsetOf(vaddr) })));
   };
   /** The first, a middle and the last byte of each function, under a name that nm has for that place. */
-  const expectNamed = (ask: ReturnType<typeof asker>, functions: readonly NmFunction[]) => {
-    const wrong = functions.flatMap(({ name, start, size }) =>
-      [0, size >> 1, size - 1]
-        .map((offset) => ({ name, offset, found: ask(start + offset) }))
-        .filter(({ offset, found }) => {
-          const alike = functions.filter(
-            (f) => f.name === found?.symbol && start + offset - f.start === found.offset,
-          );
-          return !alike.some((f) => start + offset < f.start + f.size);
-        }),
+  const expectNamed = async (ask: ReturnType<typeof asker>, functions: readonly NmFunction[]) => {
+    const asked = functions.flatMap(({ name, start, size }) =>
+      [0, size >> 1, size - 1].map((offset) => ({ name, vaddr: start + offset })),
     );
+    const found = await ask(...asked.map(({ vaddr }) => vaddr));
+    const wrong = asked.filter(({ vaddr }, i) => {
+      const alike = functions.filter(
+        (f) => f.name === found[i]?.symbol && vaddr - f.start === found[i].offset,
+      );
+      return !alike.some((f) => vaddr < f.start + f.size);
+    });
     expect(wrong).toEqual([]);
     expect(functions.length).toBeGreaterThan(0);
   };
@@ -81,31 +79,26 @@ describe.skipIf(process.platform !== 'linux')('functions of user code', () => {
   describe.each(LINKED)('of a program that is %s', (what, flags) => {
     const path = build(what.replaceAll(' ', '-'), flags);
 
-    test('have the names that nm has', () => {
+    test('have the names that nm has', async () => {
       const functions = functionsOf(path).filter((f) => f.size > 0);
       expect(named(functions, 'exported', 'copy', 'main')).toHaveLength(3);
-      expectNamed(asker(path), functions);
+      await expectNamed(asker(path), functions);
     });
 
-    test('have their names at the addresses that it ran at', () => {
+    test('have their names at the addresses that it ran at', async () => {
       const { addresses, maps } = runSelf(path);
       for (const { file, path } of codeMappings(maps)) files.see(file, { pid: process.pid, path });
-      const table = newFrameTable(addressSpaces(decodeSpaces({ '7:1': maps })), {
-        kernel: () => undefined,
-        frameless: () => false,
-        jit: () => undefined,
-        buildId: () => undefined,
-        user,
-      });
       const { exported, copy, main } = addresses;
-      const returns = [main, copy].map((address) => (BigInt(`0x${address}`) + 1n).toString(16));
-      const { stack, cut } = table.user([exported, ...returns].join('\n'), 7, 1);
-      expect(stack.map((i) => [table.frames[i]?.symbol, table.frames[i]?.offset])).toEqual([
-        ['exported', 0],
-        ['main', 1],
-        ['copy', 1],
+      const placeOf = (hex: string) => {
+        const address = BigInt(`0x${hex}`);
+        const mapping = codeMappings(maps).find((m) => m.start <= address && address < m.end) as Mapping;
+        return { mapping, fileOffset: Number(address - mapping.start + mapping.fileOffset) };
+      };
+      expect(await users([exported, main, copy].map(placeOf))).toEqual([
+        { symbol: 'exported', offset: 0 },
+        { symbol: 'main', offset: 0 },
+        { symbol: 'copy', offset: 0 },
       ]);
-      expect(cut).toBe(0);
     });
   });
 
@@ -113,35 +106,35 @@ describe.skipIf(process.platform !== 'linux')('functions of user code', () => {
     const whole = build('whole', ['-rdynamic']);
     const functions = named(functionsOf(whole), 'exported', 'copy', 'main');
 
-    test('have the names that it exports, and none of a neighbour', () => {
+    test('have the names that it exports, and none of a neighbour', async () => {
       const ask = asker(stripped(whole, 'bare'));
-      expectNamed(ask, named(functions, 'exported', 'main'));
+      await expectNamed(ask, named(functions, 'exported', 'main'));
       const [copy] = named(functions, 'copy');
-      expect(copy && ask(copy.start)).toBeUndefined();
+      expect(await ask(copy?.start ?? 0)).toEqual([undefined]);
     });
 
     test.each([
       ['beside it', 'beside', 'beside.debug'],
       ['in .debug', 'hidden', '.debug/hidden.debug'],
-    ])('have those of the debug file %s', (_, name, debugFile) => {
+    ])('have those of the debug file %s', async (_, name, debugFile) => {
       mkdirSync(in_('.debug'), { recursive: true });
       run('objcopy', '--only-keep-debug', whole, in_(debugFile));
       const path = stripped(whole, name);
       run('objcopy', `--add-gnu-debuglink=${in_(debugFile)}`, path);
-      expectNamed(asker(path), functions);
+      await expectNamed(asker(path), functions);
     });
 
-    test('have none of a debug file of another build', () => {
+    test('have none of a debug file of another build', async () => {
       const other = build('other', ['-rdynamic', '-O2']);
       run('objcopy', '--only-keep-debug', other, in_('stale.debug'));
       const path = stripped(whole, 'stale');
       run('objcopy', `--add-gnu-debuglink=${in_('stale.debug')}`, path);
       const ask = asker(path);
-      expectNamed(ask, named(functions, 'exported', 'main'));
-      expect(named(functions, 'copy').map((f) => ask(f.start))).toEqual([undefined]);
+      await expectNamed(ask, named(functions, 'exported', 'main'));
+      expect(await ask(...named(functions, 'copy').map((f) => f.start))).toEqual([undefined]);
     });
 
-    test('nor of one that has the right name, and the checksum of another', () => {
+    test('nor of one that has the right name, and the checksum of another', async () => {
       const flags = [...IN_ORDER, '-Wl,--build-id=none'];
       const mine = build('mine.so', flags, LIBRARY);
       const path = stripped(mine, 'linked.so');
@@ -149,14 +142,14 @@ describe.skipIf(process.platform !== 'linux')('functions of user code', () => {
       run('objcopy', `--add-gnu-debuglink=${in_('linked.debug')}`, path);
       const renamed = build('renamed.so', flags, LIBRARY.replace(/first|second|hidden|last/g, 'not_$&'));
       run('objcopy', '--only-keep-debug', renamed, in_('linked.debug'));
-      expectNamed(asker(path), named(functionsOf(mine), 'first', 'second', 'last'));
+      await expectNamed(asker(path), named(functionsOf(mine), 'first', 'second', 'last'));
     });
 
-    test('have none of a debug file that is no ELF file', () => {
+    test('have none of a debug file that is no ELF file', async () => {
       const path = stripped(whole, 'broken');
       writeFileSync(in_('broken.debug'), 'no ELF file');
       run('objcopy', `--add-gnu-debuglink=${in_('broken.debug')}`, path);
-      expectNamed(asker(path), named(functions, 'exported', 'main'));
+      await expectNamed(asker(path), named(functions, 'exported', 'main'));
     });
   });
 
@@ -184,53 +177,54 @@ describe.skipIf(process.platform !== 'linux')('functions of user code', () => {
   };
 
   describe('of a file with a packed symbol table (.gnu_debugdata)', () => {
-    test('have the names in it, and those that are exported', () => {
+    test('have the names in it, and those that are exported', async () => {
       const whole = build('packed-whole', ['-rdynamic']);
       const functions = named(functionsOf(whole), 'copy', 'main');
-      expectNamed(asker(packed(whole, 'packed')), functions);
+      await expectNamed(asker(packed(whole, 'packed')), functions);
     });
 
-    test('have no others where it cannot be unpacked', () => {
+    test('have no others where it cannot be unpacked', async () => {
       const whole = build('damaged-whole', ['-rdynamic']);
       const path = stripped(whole, 'damaged');
       writeFileSync(in_('damaged.xz'), 'no xz file');
       run('objcopy', '--add-section', `.gnu_debugdata=${in_('damaged.xz')}`, path);
       const ask = asker(path);
       const functions = functionsOf(whole);
-      expectNamed(ask, named(functions, 'exported', 'main'));
-      expect(named(functions, 'copy').map((f) => ask(f.start))).toEqual([undefined]);
+      await expectNamed(ask, named(functions, 'exported', 'main'));
+      expect(await ask(...named(functions, 'copy').map((f) => f.start))).toEqual([undefined]);
     });
 
-    test('of a library', () => {
+    test('of a library', async () => {
       const whole = build('library.so', IN_ORDER, LIBRARY);
       const functions = named(functionsOf(whole), 'hidden', 'last');
-      expectNamed(asker(packed(whole, 'packed.so')), functions);
+      await expectNamed(asker(packed(whole, 'packed.so')), functions);
     });
 
     /** `frame_dummy` of crtbegin.o, which has no size, stands before them. */
-    test('have their exported name, though a packed one of unknown size stands before them', () => {
+    test('have their exported name, though a packed one of unknown size stands before them', async () => {
       const whole = build('after.so', IN_ORDER, LIBRARY);
       const functions = named(functionsOf(whole), 'first', 'second');
-      expectNamed(asker(packed(whole, 'packed-after.so')), functions);
+      await expectNamed(asker(packed(whole, 'packed-after.so')), functions);
     });
   });
 
-  test('of other libraries have the name of their PLT entry', () => {
+  test('of other libraries have the name of their PLT entry', async () => {
     const path = build('plt', ['-Wl,-z,lazy']);
     const entries = [...run('objdump', '-d', path).matchAll(/^([0-9a-f]+) <(\w+@plt)>:$/gm)];
     expect(entries.map((entry) => entry[2])).toContain('fopen@plt');
     const ask = asker(path);
     for (const [, address, symbol] of entries)
-      expect(ask(Number.parseInt(address as string, 16))).toEqual({ symbol, offset: 0 });
+      expect(await ask(Number.parseInt(address as string, 16))).toEqual([{ symbol, offset: 0 }]);
   });
 
-  test('of the C library have the names that it exports, or others for the same place', () => {
+  test('of the C library have the names that it exports, or others for the same place', async () => {
     const own = codeMappings(readFileSync('/proc/self/maps', 'utf8'));
     const libc = own.find(({ path }) => /\/(libc\.so|ld-musl)/.test(path))?.path ?? '';
     const ask = asker(libc);
     const functions = functionsOf(libc, '-D').filter((f) => f.size > 0);
     const starts = new Set(functions.map((f) => f.start));
-    const found = functions.map((f) => ({ ...f, found: ask(f.start) }));
+    const places = await ask(...functions.map((f) => f.start));
+    const found = functions.map((f, i) => ({ ...f, found: places[i] }));
     expect(found.filter((f) => f.found?.offset !== 0)).toEqual([]);
     expect(starts.size).toBeGreaterThan(1000);
     for (const name of ['clock_nanosleep', 'getppid', 'qsort'])
@@ -249,12 +243,18 @@ describe.skipIf(process.platform !== 'linux')('functions of user code', () => {
       return functionsOf(in_('vdso.so'), '-D').filter((f) => f.size > 0);
     };
 
-    test('have their names, which every process has at the same offsets', () => {
+    test('have their names, which every process has at the same offsets', async () => {
       const offsetOf = fileOffsets(functions() && in_('vdso.so'));
-      expectNamed((vaddr) => user(mapping, offsetOf(vaddr)), functions());
+      await expectNamed(
+        (...vaddrs) => users(vaddrs.map((vaddr) => ({ mapping, fileOffset: offsetOf(vaddr) }))),
+        functions(),
+      );
       const elsewhere = { ...mapping, start: 0x10000n, end: 0x12000n };
       const [clock] = functions().filter((f) => /^__(vdso|kernel)_clock_gettime$/.test(f.name));
-      expect(clock && user(elsewhere, offsetOf(clock.start))).toEqual({ symbol: clock?.name, offset: 0 });
+      expect(clock && (await user(elsewhere, offsetOf(clock.start)))).toEqual({
+        symbol: clock?.name,
+        offset: 0,
+      });
     });
   });
 
@@ -268,26 +268,26 @@ describe.skipIf(process.platform !== 'linux')('functions of user code', () => {
       ['in memory of no file', { file: '00:00 0', path: '' }],
       ['in what is called a stack', { file: '00:00 0', path: '[stack]' }],
       ['in a file that was never seen', { file: 'ff:00 1' }],
-    ])('%s', (_, other) => {
-      expect(user({ ...mapping, ...other }, fileOffsets(path)(main?.start ?? 0))).toBeUndefined();
+    ])('%s', async (_, other) => {
+      expect(await user({ ...mapping, ...other }, fileOffsets(path)(main?.start ?? 0))).toBeUndefined();
     });
 
-    test.each(['', 'text', '#!/bin/sh\n'])('in a file that is no ELF file: %j', (content) => {
+    test.each(['', 'text', '#!/bin/sh\n'])('in a file that is no ELF file: %j', async (content) => {
       const name = in_(`text ${content.length}`);
       writeFileSync(name, content);
       const { file } = realFile(name);
       files.see(file, { pid: process.pid, path: name });
-      expect(user({ ...mapping, file, path: name }, 0)).toBeUndefined();
+      expect(await user({ ...mapping, file, path: name }, 0)).toBeUndefined();
     });
 
-    test('outside of code', () => {
+    test('outside of code', async () => {
       files.see(file, { pid: process.pid, path });
       for (const offset of [0, 0x40, statSync(path).size, 2 ** 40])
-        expect(user(mapping, offset)).toBeUndefined();
+        expect(await user(mapping, offset)).toBeUndefined();
     });
   });
 
-  test('have their names when the program is deleted, and another has its path', () => {
+  test('have their names when the program is deleted, and another has its path', async () => {
     const path = build('replaced', []);
     const functions = named(functionsOf(path), 'main', 'copy');
     const offsetOf = fileOffsets(path);
@@ -297,18 +297,17 @@ describe.skipIf(process.platform !== 'linux')('functions of user code', () => {
     build('replaced', [], 'int main(void) { return 0; }');
     const mapping: Mapping = { start: 0n, end: 0n, fileOffset: 0n, file, path };
     for (const { name, start } of functions)
-      expect(user(mapping, offsetOf(start))).toEqual({ symbol: name, offset: 0 });
+      expect(await user(mapping, offsetOf(start))).toEqual({ symbol: name, offset: 0 });
   });
 
-  test('have their names as soon as their file is found, though they were asked for before', () => {
+  test('have their names as soon as their file is found, though they were asked for before', async () => {
     const path = build('later', []);
     const [main] = named(functionsOf(path), 'main') as [NmFunction];
     const laterFiles = newObjectFiles();
-    const { user: find } = newUserSymbols(laterFiles);
+    const later = newAsker(laterFiles);
     const { file } = realFile(path);
-    expect(
-      find({ start: 0n, end: 0n, fileOffset: 0n, file, path }, fileOffsets(path)(main.start)),
-    ).toBeUndefined();
-    expect(asker(path, find, laterFiles)(main.start)).toEqual({ symbol: 'main', offset: 0 });
+    const mapping: Mapping = { start: 0n, end: 0n, fileOffset: 0n, file, path };
+    expect(await later.user(mapping, fileOffsets(path)(main.start))).toBeUndefined();
+    expect(await asker(path, later.users, laterFiles)(main.start)).toEqual([{ symbol: 'main', offset: 0 }]);
   });
 });

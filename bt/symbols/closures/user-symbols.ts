@@ -1,14 +1,14 @@
-import { type FilePlace, objectKey, type Symbols } from '../../metrics/symbols.ts';
-import type { SourceLine } from '../../parsers/addr2line.ts';
-import { EM_X86_64, fileOffsetToVaddr } from '../../parsers/elf.ts';
-import type { Mapping } from '../../parsers/proc.ts';
-import type { FoundFunction, SymbolTable } from '../../parsers/symbol-table.ts';
-import { tryRead } from '../driver/procfs.ts';
+import { type FilePlace, objectKey, type Symbols } from '../../../metrics/symbols.ts';
+import type { SourceLine } from '../../../parsers/addr2line.ts';
+import { EM_X86_64, fileOffsetToVaddr } from '../../../parsers/elf.ts';
+import type { Mapping } from '../../../parsers/proc.ts';
+import type { FoundFunction, SymbolTable } from '../../../parsers/symbol-table.ts';
+import { tryRead } from '../../driver/procfs.ts';
+import type { ObjectFiles } from '../object-files.ts';
+import type { SymbolCache } from '../symbol-cache.ts';
 import { findDebugFile } from './debug-files.ts';
-import type { ObjectFiles } from './object-files.ts';
 import { newObjects, type ObjectSymbols } from './object-symbols.ts';
 import { type LineSource, readSourceLines } from './source-lines.ts';
-import type { SymbolCache } from './symbol-cache.ts';
 
 export interface UserSymbols {
   readonly user: Symbols['user'];

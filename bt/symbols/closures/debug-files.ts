@@ -1,0 +1,69 @@
+import { closeSync } from 'node:fs';
+import { basename, dirname } from 'node:path';
+import { type ByteSource, type ElfFile, readElf } from '../../../parsers/elf.ts';
+import { readFunctions } from '../../../parsers/elf-symbols.ts';
+import { inOrder, type SymbolTable } from '../../../parsers/symbol-table.ts';
+import { tryRead } from '../../driver/procfs.ts';
+import { openRegular, sourceOf } from '../object-files.ts';
+import { runTool } from './tools.ts';
+
+/**
+ * The file with the debug information of another one, of the very same build: by build ID, or by the name that the file
+ * itself gives; where GDB looks, too.
+ */
+export function findDebugFile({ buildId, debugLink }: ElfFile, path: string): string | undefined {
+  if (!buildId) return undefined;
+  const dir = dirname(path);
+  const link = debugLink && basename(debugLink.name);
+  const places = [
+    `/usr/lib/debug/.build-id/${buildId.slice(0, 2)}/${buildId.slice(2)}.debug`,
+    ...(link ? [`${dir}/${link}`, `${dir}/.debug/${link}`, `/usr/lib/debug${dir}/${link}`] : []),
+  ];
+  return places
+    .filter((place) => place !== path)
+    .find((place) => readFileOf(place, (_, elf) => elf.buildId === buildId));
+}
+
+/** The functions of a file with debug information. */
+export function debugFunctions(path: string): SymbolTable {
+  return readFileOf(path, readFunctions) ?? unread(`${path} could not be read`);
+}
+
+/** No functions, and why. */
+function unread(problem: string): SymbolTable {
+  return { ...inOrder([]), problems: [problem] };
+}
+
+function readFileOf<T>(path: string, read: (source: ByteSource, elf: ElfFile) => T): T | undefined {
+  const descriptor = openRegular(path);
+  if (descriptor === undefined) return undefined;
+  try {
+    const source = sourceOf(descriptor) as ByteSource;
+    const elf = readElf(source);
+    return 'problem' in elf ? undefined : read(source, elf);
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+/** A larger one is no .gnu_debugdata. */
+const LARGEST_PACKED = 64 * 2 ** 20;
+
+/** .gnu_debugdata, of Fedora: a whole ELF file with the missing symbols, packed by xz. */
+export function packedFunctions(source: ByteSource, elf: ElfFile): SymbolTable | undefined {
+  const section = elf.section('.gnu_debugdata');
+  if (!section) return undefined;
+  const small = section.size <= LARGEST_PACKED;
+  const packed = small ? tryRead(() => source.read(section.offset, section.size)) : undefined;
+  const unpacked = packed && runTool(['xz', '-dc'], { input: packed });
+  if (!unpacked) return unread('xz could not unpack its .gnu_debugdata');
+  const inner = bufferSource(unpacked);
+  const innerElf = readElf(inner);
+  return 'problem' in innerElf
+    ? unread(`.gnu_debugdata: ${innerElf.problem}`)
+    : readFunctions(inner, innerElf);
+}
+
+function bufferSource(bytes: Buffer): ByteSource {
+  return { size: bytes.length, read: (offset, length) => bytes.subarray(offset, offset + length) };
+}

@@ -1,0 +1,39 @@
+import { EM_X86_64, fileOffsetToVaddr } from '../../parsers/elf.ts';
+import type { FoundFunction, SymbolTable } from '../../parsers/symbol-table.ts';
+import { tryRead } from '../driver/procfs.ts';
+import type { ObjectSymbols } from './object-symbols.ts';
+
+/** A function, and how far a place is from its start. */
+export type FunctionOffset = FoundFunction & { readonly offset: number };
+
+/** The function at an offset in an object's file. */
+export function functionAt(object: ObjectSymbols, fileOffset: number): FunctionOffset | undefined {
+  const vaddr = fileOffsetToVaddr(object.elf, fileOffset);
+  const found = vaddr === undefined ? undefined : nearest(object.tables, vaddr);
+  return found && { ...found, offset: (vaddr as number) - found.start };
+}
+
+/** Ranges of two tables may overlap: one may have a function that the other takes for part of the one before it. */
+function nearest(tables: readonly SymbolTable[], vaddr: number): FoundFunction | undefined {
+  return tables
+    .flatMap((table) => table.find(vaddr) ?? [])
+    .reduce<FoundFunction | undefined>((a, b) => (a && a.start >= b.start ? a : b), undefined);
+}
+
+/** Bytes at the start of a function that hold its prologue. */
+const PROLOGUE = 48;
+
+/** Whether the function there is known to set up no frame pointer: then its caller is missing in a stack. */
+export function isFrameless(object: ObjectSymbols, fileOffset: number): boolean {
+  const found = functionAt(object, fileOffset);
+  if (object.elf.machine !== EM_X86_64 || !found) return false;
+  const length = Math.min(PROLOGUE, found.size);
+  const code = tryRead(() => object.source.read(fileOffset - found.offset, length));
+  return code !== undefined && !setsFramePointer(code);
+}
+
+/** `push %rbp`, and soon after it `mov %rsp,%rbp`. */
+function setsFramePointer(code: Buffer): boolean {
+  const push = code.indexOf(0x55);
+  return push >= 0 && (code.includes('4889e5', push, 'hex') || code.includes('488bec', push, 'hex'));
+}

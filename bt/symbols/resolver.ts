@@ -1,0 +1,119 @@
+import { groupBy } from '../../metrics/sums.ts';
+import {
+  compiledKey,
+  type FilePlace,
+  noSymbols,
+  objectKey,
+  placeKey,
+  type Resolve,
+  type ResolvedSymbols,
+  type SymbolRequests,
+} from '../../metrics/symbols.ts';
+import { type KernelSymbols, parseKernelSymbols } from '../../parsers/kernel-symbols.ts';
+import { newDemangler } from './demangle.ts';
+import { readKallsyms } from './kallsyms.ts';
+import type { ObjectFiles } from './object-files.ts';
+import { functionAt, isFrameless } from './object-functions.ts';
+import { newObjectLines } from './object-lines.ts';
+import { newObjects, type ObjectSymbols } from './object-symbols.ts';
+import type { PerfMaps } from './perf-maps.ts';
+import type { SymbolCache } from './symbol-cache.ts';
+
+/** Names addresses of this machine. */
+export interface Resolver {
+  /**
+   * Objects and answers are remembered for the next call. `problems` has all that could not be read so far; all else
+   * depends on the requests alone, in whatever order they come.
+   */
+  readonly resolve: Resolve;
+  /** Reads the kernel's symbols ahead: that takes a while, as the start of bpftrace does. */
+  readonly prefetch: () => void;
+}
+
+/**
+ * @param cache where symbol tables are stored between runs; without it nothing is stored
+ * @param kallsymsWanted whether kernel addresses will be asked for: without stacks there are none
+ */
+export function newResolver(
+  files: ObjectFiles,
+  perfMaps: Pick<PerfMaps, 'find' | 'problems'>,
+  cache: SymbolCache | undefined,
+  kallsymsWanted: boolean,
+): Resolver {
+  const objects = newObjects(files, cache);
+  const lines = newObjectLines(files);
+  const demangle = newDemangler();
+  let kernelSymbols: KernelSymbols | undefined;
+  const kernel = () => {
+    kernelSymbols ??= kallsymsWanted ? readKallsyms() : parseKernelSymbols('');
+    return kernelSymbols;
+  };
+
+  const addKernel = (table: ResolvedSymbols, addresses: readonly string[]) => {
+    for (const address of addresses) {
+      const found = kernel().find(address);
+      if (found) table.kernel[address] = found;
+    }
+  };
+  const addCompiled = (table: ResolvedSymbols, { compiled }: SymbolRequests) => {
+    for (const place of compiled) {
+      const found = perfMaps.find(place.pid, place.generation, place.address);
+      if (found) table.jit[compiledKey(place)] = found;
+    }
+  };
+  const addObject = async (table: ResolvedSymbols, { places, leaves }: OfObject) => {
+    const [{ mapping }] = places as [FilePlace];
+    const object = await objects.of(mapping);
+    if (object) addFunctions(table, object, { places, leaves });
+    if (!table.lines) return;
+    const found = object ? await lines.of(object, places) : [];
+    for (const [i, place] of places.entries()) table.lines[placeKey(place)] = found[i] ?? [];
+  };
+
+  const resolve: Resolve = async (requests) => {
+    const table = noSymbols();
+    if (requests.lines) table.lines = {};
+    addKernel(table, requests.kernel);
+    addCompiled(table, requests);
+    for (const ofObject of byObject(requests)) await addObject(table, ofObject);
+    objects.prune();
+    for (const [name, readable] of await demangle(mangledIn(table))) table.demangled[name] = readable;
+    const problems = [...objects.problems(), ...lines.problems(), ...perfMaps.problems()];
+    return { ...table, problems: problems.sort() };
+  };
+  return { resolve, prefetch: () => void kernel() };
+}
+
+/** What is requested of one object. */
+interface OfObject {
+  readonly places: readonly FilePlace[];
+  readonly leaves: readonly FilePlace[];
+}
+
+function byObject({ user, leaves }: SymbolRequests): OfObject[] {
+  const leavesOf = new Map(groupBy(leaves, keyOf).map((group) => [keyOf(group[0]), group]));
+  return groupBy(user, keyOf).map((places) => ({ places, leaves: leavesOf.get(keyOf(places[0])) ?? [] }));
+}
+
+function keyOf(place: FilePlace | undefined): string {
+  return place ? objectKey(place.mapping) : '';
+}
+
+function addFunctions(table: ResolvedSymbols, object: ObjectSymbols, { places, leaves }: OfObject): void {
+  const [{ mapping }] = places as [FilePlace];
+  const { buildId } = object.elf;
+  if (buildId) table.buildIds[objectKey(mapping)] = buildId;
+  for (const place of places) {
+    const found = functionAt(object, place.fileOffset);
+    if (found) table.user[placeKey(place)] = { symbol: found.name, offset: found.offset };
+  }
+  for (const leaf of leaves) if (isFrameless(object, leaf.fileOffset)) table.frameless[placeKey(leaf)] = true;
+}
+
+/** All function names of a table that may be mangled. */
+function mangledIn({ kernel, user, jit, lines = {} }: ResolvedSymbols): string[] {
+  return [
+    ...[kernel, user, jit].flatMap((places) => Object.values(places)).map(({ symbol }) => symbol),
+    ...Object.values(lines).flatMap((places) => places.flatMap((place) => place.function ?? [])),
+  ];
+}

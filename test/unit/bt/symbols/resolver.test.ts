@@ -1,0 +1,192 @@
+import { readFileSync } from 'node:fs';
+import { afterAll, afterEach, describe, expect, test, vi } from 'vitest';
+import { readKallsyms } from '../../../../bt/symbols/kallsyms.ts';
+import { newObjectFiles } from '../../../../bt/symbols/object-files.ts';
+import { newResolver } from '../../../../bt/symbols/resolver.ts';
+import { runTool } from '../../../../bt/symbols/tools.ts';
+import { symbolsSchema } from '../../../../metrics/capture-schema.ts';
+import {
+  addToTable,
+  type FilePlace,
+  noSymbols,
+  placeKey,
+  type SymbolRequests,
+} from '../../../../metrics/symbols.ts';
+import { has } from '../../parsers/elf-files.ts';
+import { NOTHING } from './asker.ts';
+import { fileOffsets, functionsOf, newWorkshop, realFile } from './real-programs.ts';
+
+vi.mock('../../../../bt/symbols/tools.ts', { spy: true });
+vi.mock('../../../../bt/symbols/kallsyms.ts', { spy: true });
+
+/** `shop::inner` is inlined into `shop::outer`; both have mangled names. */
+const SOURCE = `
+namespace shop {
+  volatile int sink;
+  inline __attribute__((always_inline)) int inner(int n) { sink = n; return sink * 3; }
+  __attribute__((noinline)) int outer(int n) { return inner(n) + 1; }
+}
+extern "C" __attribute__((noinline)) int plain(int n) { return n * 5 + 1; }
+int main(int argc, char **argv) { return shop::outer(argc) + plain(argc); }
+`;
+
+const COMPILED = { pid: 7, generation: 2, address: 0x7f0000001000n };
+const PERF_MAPS = {
+  find: (pid: number, generation: number, address: bigint) =>
+    pid === 7 && generation === 2 && address === COMPILED.address
+      ? { symbol: 'JS:~run', module: '/tmp/perf-7.map', offset: 16 }
+      : undefined,
+  problems: () => ['/tmp/perf-7.map has 3 lines that could not be read'],
+};
+
+const POSSIBLE = process.platform === 'linux' && has('g++', 'addr2line', 'c++filt');
+
+describe.skipIf(!POSSIBLE)('a resolver', { timeout: 30_000 }, () => {
+  const { in_, run, close } = newWorkshop('resolver');
+  const files = newObjectFiles();
+  afterEach(() => {
+    vi.clearAllMocks();
+  });
+  afterAll(() => {
+    files.close();
+    close();
+  });
+  const build = (name: string, ...flags: string[]) => {
+    run('sh', '-c', `cat > ${name}.cc <<'END'\n${SOURCE}\nEND`);
+    run('g++', '-g', '-O2', '-fomit-frame-pointer', '-Wl,--build-id', ...flags, '-o', name, `${name}.cc`);
+    files.see(realFile(in_(name)).file, { pid: process.pid, path: in_(name) });
+    return in_(name);
+  };
+  const placesIn = (path: string) => {
+    const offsetOf = fileOffsets(path);
+    const { file } = realFile(path);
+    const mapping = { start: 0n, end: 0n, fileOffset: 0n, file, path };
+    const starts = functionsOf(path).map(({ name, start }) => [
+      name,
+      { mapping, fileOffset: offsetOf(start) },
+    ]);
+    return Object.fromEntries(starts) as Record<'_ZN4shop5outerEi' | 'plain' | 'main', FilePlace>;
+  };
+  const newOne = () => newResolver(files, PERF_MAPS, undefined, true);
+  const paths = [build('one'), build('other', '-no-pie')] as const;
+  const [one, other] = [placesIn(paths[0]), placesIn(paths[1])];
+  const outer = one._ZN4shop5outerEi;
+  const isRoot = process.geteuid?.() === 0;
+  const kernelAddress = () => /^([0-9a-f]+) T do_exit$/m.exec(readFileSync('/proc/kallsyms', 'latin1'))?.[1];
+  const everything = (): SymbolRequests => ({
+    kernel: isRoot ? [kernelAddress() as string] : [],
+    user: [one.plain, outer, other.main],
+    leaves: [one.plain, other.main],
+    compiled: [COMPILED],
+    lines: true,
+  });
+
+  test('answers everything in one table, which a capture can store', async () => {
+    const table = await newOne().resolve(everything());
+    if (isRoot) expect(Object.values(table.kernel)).toEqual([{ symbol: 'do_exit', offset: 0 }]);
+    expect(table.user).toEqual({
+      [placeKey(one.plain)]: { symbol: 'plain', offset: 0 },
+      [placeKey(outer)]: { symbol: '_ZN4shop5outerEi', offset: 0 },
+      [placeKey(other.main)]: { symbol: 'main', offset: 0 },
+    });
+    expect(table.jit).toEqual({ '7:2 139637976731648': PERF_MAPS.find(7, 2, COMPILED.address) });
+    expect(table.lines?.[placeKey(outer)]?.map((line) => line.function)).toEqual([
+      '_ZN4shop5innerEi',
+      '_ZN4shop5outerEi',
+    ]);
+    expect(table.demangled).toEqual({
+      _ZN4shop5innerEi: 'shop::inner(int)',
+      _ZN4shop5outerEi: 'shop::outer(int)',
+    });
+    const ids = paths.map((path) => /Build ID: (\w+)/.exec(run('readelf', '-n', path))?.[1]);
+    expect(Object.values(table.buildIds)).toEqual(ids);
+    expect(table.problems).toEqual(PERF_MAPS.problems());
+    expect(symbolsSchema.parse(JSON.parse(JSON.stringify(table)))).toEqual(table);
+  });
+
+  test('answers nothing that it is not asked for', async () => {
+    const { resolve } = newOne();
+    const empty = { ...noSymbols(), problems: PERF_MAPS.problems() };
+    expect(await resolve(NOTHING)).toEqual(empty);
+    expect(readKallsyms).not.toHaveBeenCalled();
+    expect(runTool).not.toHaveBeenCalled();
+    const { lines, frameless, user } = await resolve({ ...NOTHING, user: [one.plain] });
+    expect([lines, frameless]).toEqual([undefined, {}]);
+    expect(Object.keys(user)).toEqual([placeKey(one.plain)]);
+  });
+
+  test('tells only leaves whether they set up a frame pointer', async () => {
+    if (process.arch !== 'x64') return;
+    const { frameless } = await newOne().resolve(everything());
+    expect(frameless).toEqual({ [placeKey(one.plain)]: true, [placeKey(other.main)]: true });
+  });
+
+  test('starts one process for the lines of each object, and one for all mangled names', async () => {
+    await newOne().resolve(everything());
+    const tools = vi.mocked(runTool).mock.calls.map(([[tool]]) => tool);
+    const lineTool = has('llvm-symbolizer') ? 'llvm-symbolizer' : 'addr2line';
+    expect(tools.filter((tool) => tool === lineTool)).toHaveLength(2);
+    expect(tools.filter((tool) => tool === 'c++filt')).toHaveLength(1);
+  });
+
+  test('starts none for what it was asked before', async () => {
+    const { resolve } = newOne();
+    const first = await resolve(everything());
+    vi.clearAllMocks();
+    expect(await resolve(everything())).toEqual(first);
+    expect(runTool).not.toHaveBeenCalled();
+  });
+
+  const batches: Partial<SymbolRequests>[] = [
+    { user: [one.main, outer], lines: true },
+    { user: [outer], leaves: [outer] },
+    { user: [other._ZN4shop5outerEi, one.plain], leaves: [one.plain], lines: true },
+    { compiled: [COMPILED], user: [other.plain, { ...one.plain, fileOffset: 2 ** 30 }] },
+  ];
+  const requests = batches.map((batch) => ({ ...NOTHING, ...batch }));
+
+  test.each([
+    ['forwards', [0, 1, 2, 3]],
+    ['backwards', [3, 2, 1, 0]],
+    ['twice', [1, 3, 0, 2, 0, 3, 2, 1]],
+  ])('gives the same answers in any order of calls: %s', async (_, order) => {
+    const alone = await Promise.all(requests.map((request) => newOne().resolve(request)));
+    const { resolve } = newOne();
+    for (const i of order) expect(await resolve(requests[i] as SymbolRequests)).toEqual(alone[i]);
+  });
+
+  test('gives the same answers to calls at the same time', async () => {
+    const alone = await Promise.all(requests.map((request) => newOne().resolve(request)));
+    const { resolve } = newOne();
+    expect(await Promise.all(requests.map(resolve))).toEqual(alone);
+  });
+
+  test('gives in several batches what it gives in one', async () => {
+    const { resolve } = newOne();
+    const table = noSymbols();
+    for (const request of requests) addToTable(table, await resolve({ ...request, lines: true }));
+    const whole = {
+      ...NOTHING,
+      user: [...new Set(requests.flatMap(({ user }) => user))],
+      leaves: requests.flatMap(({ leaves }) => leaves),
+      compiled: [COMPILED],
+      lines: true,
+    };
+    expect(table).toEqual(await newOne().resolve(whole));
+  });
+
+  test('reads the symbols of the kernel once, ahead if it is asked to', async () => {
+    const { resolve, prefetch } = newOne();
+    prefetch();
+    expect(readKallsyms).toHaveBeenCalledOnce();
+    for (let i = 0; i < 2; i++) await resolve({ ...NOTHING, kernel: ['ffffffff81000000'] });
+    expect(readKallsyms).toHaveBeenCalledOnce();
+  });
+
+  test('does not read them where no stacks are collected', async () => {
+    const { resolve, prefetch } = newResolver(files, PERF_MAPS, undefined, false);
+    prefetch();
+    expect((await resolve({ ...NOTHING, kernel: ['ffffffff81000000'] })).kernel).toEqual({});
+    expect(readKallsyms).not.toHaveBeenCalled();
+  });
+});
