@@ -4,11 +4,11 @@
  */
 import { $ } from 'zx';
 import { benchBounded } from './bench/bounded.ts';
-import { benchFlamegraph } from './bench/flamegraph.ts';
+import { benchFlamegraph } from './bench/flamegraph-vs-d3.ts';
+import { benchSymbols } from './bench/naming.ts';
 import { benchParse } from './bench/parse.ts';
 import { benchPeers, PEER_BENCHMARKS } from './bench/peers.ts';
 import { benchScale } from './bench/scale.ts';
-import { benchSymbols } from './bench/symbols.ts';
 import { orRefuse } from './refusal.ts';
 
 /** Each returns whether its goals were reached. The argument is the text after a colon, as in `bounded:2m`. */

@@ -10,10 +10,10 @@ import { tryRead } from '../../bt/driver/procfs.ts';
 import type { Profile } from '../../metrics/schema.ts';
 import { formatNs, parseTimeNs } from '../../metrics/units.ts';
 import { Refusal } from '../refusal.ts';
+import { PAGE, withLongRows } from './benchmarks-page.ts';
 import { GCC, installedBpftrace, type MeasuredBpftrace, requireCommands, SETPRIV } from './needs.ts';
-import { PAGE, withLongRows } from './page.ts';
 import { median, type Row, reached, rowOf, tableOf } from './rows.ts';
-import { compile, MACHINE, temporaryDirectory } from './tools.ts';
+import { compile, MACHINE, temporaryDirectory } from './run-tools.ts';
 
 const DEFAULT_TIME = '20m';
 const PER_SECOND = 50;

@@ -5,10 +5,10 @@
 
 import { timePrograms } from '../../bt/driver/program-time.ts';
 import { Refusal } from '../refusal.ts';
+import { ourProgram, plainOffcpu, plainSyscalls, savedStacks, treeSyscalls } from './compared-programs.ts';
 import type { MeasuredBpftrace } from './needs.ts';
-import { ourProgram, plainOffcpu, plainSyscalls, savedStacks, treeSyscalls } from './programs.ts';
 import { type Result, rowOf } from './rows.ts';
-import { hold, obstacleTo, programsOf, startAttached, startProgram, type Tool } from './tools.ts';
+import { hold, obstacleTo, programsOf, startAttached, startProgram, type Tool } from './run-tools.ts';
 
 const TURNS = 5;
 const ROUNDS = 100_000;

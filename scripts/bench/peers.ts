@@ -1,13 +1,13 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { execa } from 'execa';
+import { longSection, PAGE } from './benchmarks-page.ts';
 import { benchEvents } from './events.ts';
 import { GCC, type MeasuredBpftrace, requireBpftraces, SETPRIV, TASKSET } from './needs.ts';
-import { longSection, PAGE } from './page.ts';
 import { judgeChange, keep, type Result, reached, tableOf } from './rows.ts';
+import { compile, MACHINE, requireQuiet, temporaryDirectory } from './run-tools.ts';
 import { benchSlowdown } from './slowdown.ts';
 import { benchStart } from './start.ts';
-import { compile, MACHINE, requireQuiet, temporaryDirectory } from './tools.ts';
 
 const KEPT = 'docs/benchmarks.json';
 

@@ -12,7 +12,7 @@ import { childrenOf } from '../../bt/driver/procfs.ts';
 import type { Profile } from '../../metrics/schema.ts';
 import { Refusal } from '../refusal.ts';
 import { GCC, type MeasuredBpftrace, requireBpftraces } from './needs.ts';
-import { commandOf, compile, requireQuiet, temporaryDirectory } from './tools.ts';
+import { commandOf, compile, requireQuiet, temporaryDirectory } from './run-tools.ts';
 
 /** One thing that there may be much of. */
 interface Dimension {

@@ -4,10 +4,10 @@ import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { Refusal } from '../refusal.ts';
+import { countedCalls, type Program, savedStacks } from './compared-programs.ts';
 import type { MeasuredBpftrace } from './needs.ts';
-import { countedCalls, type Program, savedStacks } from './programs.ts';
 import { inTurn, median, type Result, rowOf } from './rows.ts';
-import { heard, type Installed, obstacleTo, startAttached, startProgram, type Tool } from './tools.ts';
+import { heard, type Installed, obstacleTo, startAttached, startProgram, type Tool } from './run-tools.ts';
 
 const TURNS = 5;
 

@@ -11,10 +11,10 @@ import { peakOf } from '../../bt/driver/footprint.ts';
 import { childrenOf } from '../../bt/driver/procfs.ts';
 import { DEFAULT_PROFILERS } from '../../bt/profilers/names.ts';
 import { Refusal } from '../refusal.ts';
+import { ourProgram } from './compared-programs.ts';
 import type { MeasuredBpftrace } from './needs.ts';
-import { ourProgram } from './programs.ts';
 import { inTurn, type Result, rowOf } from './rows.ts';
-import { commandOf, heard, obstacleTo, spawnTool } from './tools.ts';
+import { commandOf, heard, obstacleTo, spawnTool } from './run-tools.ts';
 
 const BTPROF = 'dist/btprof.mjs';
 const STACKS = 1009;

@@ -17,9 +17,9 @@ import { findDebugFile } from '../../bt/symbols/debug-files.ts';
 import { parseSourceLines } from '../../parsers/addr2line.ts';
 import { readElf } from '../../parsers/elf.ts';
 import { Refusal } from '../refusal.ts';
-import { benchNames } from './names.ts';
+import { benchNames } from './gone-processes.ts';
+import type { Answer, Question } from './naming-reader.ts';
 import { ADDR2LINE, GCC, requireCommands, TASKSET } from './needs.ts';
-import type { Answer, Question } from './symbols-reader.ts';
 
 const LIBRARIES = `/usr/lib/${process.arch === 'arm64' ? 'aarch64' : 'x86_64'}-linux-gnu`;
 const OBJECTS = 50;
@@ -252,10 +252,10 @@ function sample(path: string, count: number): Sample {
 
 /** The code as it is shipped, in a process of its own. */
 async function reader(dir: string): Promise<Ask> {
-  const outfile = join(dir, 'symbols-reader.mjs');
+  const outfile = join(dir, 'naming-reader.mjs');
   const banner =
     "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);";
-  const entry = fileURLToPath(new URL('symbols-reader.ts', import.meta.url));
+  const entry = fileURLToPath(new URL('naming-reader.ts', import.meta.url));
   await build({
     entryPoints: [entry],
     outfile,

@@ -8,7 +8,7 @@ import { execa } from 'execa';
 import { which } from 'zx';
 import { fdInfos, tryRead } from '../../bt/driver/procfs.ts';
 import { Refusal } from '../refusal.ts';
-import type { Program } from './programs.ts';
+import type { Program } from './compared-programs.ts';
 
 export const MACHINE = `${cpus()[0]?.model.trim()}, ${cpus().length} CPUs, Linux ${release()}`;
 

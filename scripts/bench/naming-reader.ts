@@ -1,4 +1,4 @@
-/** Names addresses of files in a process of its own: `node symbols-reader.mjs`, with a question on stdin. */
+/** Names addresses of files in a process of its own: `node naming-reader.mjs`, with a question on stdin. */
 import { readFileSync, statSync } from 'node:fs';
 import { newObjectFiles } from '../../bt/symbols/object-files.ts';
 import { newResolver } from '../../bt/symbols/resolver.ts';

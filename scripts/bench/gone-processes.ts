@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
 import type { Profile } from '../../metrics/schema.ts';
 import { GCC, type MeasuredBpftrace, requireBpftraces } from './needs.ts';
-import { obstacleTo } from './tools.ts';
+import { obstacleTo } from './run-tools.ts';
 
 const BTPROF = fileURLToPath(new URL('../../dist/btprof.mjs', import.meta.url));
 const AIM = 99;
