@@ -15,7 +15,7 @@ export function withLongRows(page: string, rows: readonly Result[], machine: str
   const rest = page.slice(0, page.length - longSection(page).length);
   return `${rest}${LONG_HEAD}
 Written by \`npm run bench -- bounded\`, as root. The collections run at once. Each figure is the resident memory of btprof's
-own process: the median of the samples, one a second, of the last twentieth before that time. The goal is growth below 5 % or
+own process: the median of the samples, one a second, of the last twentieth before that time. The aim is growth below 5 % or
 10 MB.
 
 Machine: ${machine}.

@@ -11,9 +11,9 @@ export interface Program {
 }
 
 /**
- * The program of `btprof run`, which follows a process from its next exec on. It ends when we do.
+ * Writes the program of `btprof run`, which follows a process from its next exec on. It ends when we end.
  *
- * @param path of the bpftrace
+ * @param path the bpftrace
  */
 export async function ourProgram(
   path: string,
@@ -48,7 +48,7 @@ BEGIN { print("ready"); }
 tracepoint:sched:sched_process_exec /pid == ${pid}/ { @follow[(uint64)pid] = 1; }
 tracepoint:task:task_newtask /@follow[(uint64)pid]/ { @follow[(uint64)args->pid] = 1; }`;
 
-/** Off-CPU time as one writes it first: one map for each thing to remember. */
+/** Off-CPU time as people write it first: with one map per field. */
 export function plainOffcpu(pid: number, stacks: boolean): Program {
   const fields = { start: 'nsecs', tgid: 'pid', state: 'args->prev_state' };
   const both = { ...fields, ...(stacks ? { kernel: 'kstack(127)', user: 'ustack(127)' } : {}) };
@@ -72,7 +72,7 @@ tracepoint:sched:sched_switch {
   };
 }
 
-/** The least that bpftrace can count system calls of a process with. */
+/** The smallest program that counts the system calls of a process. */
 export function plainSyscalls(pid: number): Program {
   return {
     program: `BEGIN { print("ready"); }
@@ -81,7 +81,7 @@ tracepoint:raw_syscalls:sys_enter /pid == ${pid}/ { @calls[pid, args->id] = coun
   };
 }
 
-/** The same for the processes that it starts, too. */
+/** The same for the process and those that it starts. */
 export function treeSyscalls(pid: number): Program {
   return {
     program: `${FOLLOWING(pid)}
@@ -98,10 +98,10 @@ const ready = (probe: string): Program => ({
   environment: {},
 });
 
-/** The least that bpftrace can take both stacks of each wait with, of the whole machine: none of them is counted. */
+/** The smallest program that takes both stacks of each wait on the machine. It counts nothing. */
 export const savedStacks = (): Program =>
   ready('tracepoint:sched:sched_switch { @[tid] = (kstack(127), ustack(127)); }');
 
-/** The least that bpftrace can count system calls of the whole machine with, by process and call. */
+/** The smallest program that counts the system calls of the machine, by process and call. */
 export const countedCalls = (): Program =>
   ready('tracepoint:raw_syscalls:sys_enter { @[pid, args->id] = count(); }');

@@ -1,6 +1,6 @@
 /**
- * What one event costs in the kernel: all programs are attached at once, see the same events, and the kernel times each of
- * them (kernel.bpf_stats_enabled).
+ * What one event costs in the kernel. All programs are attached at once and see the same events, and the kernel times each
+ * of them (kernel.bpf_stats_enabled).
  */
 
 import { timePrograms } from '../../bt/driver/program-time.ts';
@@ -71,9 +71,9 @@ async function benchSwitches({ path, version }: MeasuredBpftrace, pingPong: stri
     reason
       ? { measure: SWITCH.stacks, bpftrace: version, peer: OFFCPUTIME.name, reason }
       : row(SWITCH.stacks, OFFCPUTIME.name, 'stacks', 'offcputime', AIM.offcputime),
-    row(SWITCH.stacks, 'plain bpftrace, a map a field', 'stacks', 'plainStacks'),
-    row(SWITCH.stacks, 'the least bpftrace can do: both are saved', 'stacks', 'saved'),
-    row(SWITCH.none, 'plain bpftrace, a map a field', 'none', 'plainNone', AIM.plain),
+    row(SWITCH.stacks, 'plain bpftrace, one map per field', 'stacks', 'plainStacks'),
+    row(SWITCH.stacks, 'minimal bpftrace: both stacks saved', 'stacks', 'saved'),
+    row(SWITCH.none, 'plain bpftrace, one map per field', 'none', 'plainNone', AIM.plain),
   ];
 }
 
@@ -92,14 +92,14 @@ async function benchCalls({ path, version }: MeasuredBpftrace): Promise<Result[]
     reason
       ? { measure: CALL, bpftrace: version, peer: SYSCOUNT.name, reason }
       : row(SYSCOUNT.name, 'syscount', AIM.syscount[version]),
-    row('the least bpftrace can do: one count()', 'plain'),
-    row('the same of a tree of processes', 'tree'),
+    row('minimal bpftrace: one count()', 'plain'),
+    row('minimal bpftrace: one process tree', 'tree'),
   ];
 }
 
 const ns = (n: number) => `${n.toFixed(0)} ns`;
 
-/** ns per event of each tool, of each turn. The first one at an event finds the caches cold: each has its turn at that. */
+/** ns per event of each tool, by turn. The first program at an event has cold caches, so the tools take turns to be first. */
 async function costsOf(
   command: readonly string[],
   events: number,
@@ -129,7 +129,7 @@ async function costsOf(
   return costs;
 }
 
-/** Of the program that ran at each of the events. */
+/** Cost of the program that ran at each event. */
 function costOf(
   name: string,
   before: ReturnType<typeof programsOf>,

@@ -7,7 +7,7 @@ const FUNCTIONS = 3000;
 const THREADS = 64;
 const USER_FRAMES = { least: 22, most: 32 };
 
-/** Ways into the kernel, root first, and what is waited for there. */
+/** Kernel stacks, root first, and the reason of the wait. */
 const WAITS: readonly (readonly [Reason, string])[] = [
   [
     'lock',
@@ -30,12 +30,12 @@ const WAITS: readonly (readonly [Reason, string])[] = [
   ['page_fault', 'asm_exc_page_fault exc_page_fault do_user_addr_fault handle_mm_fault schedule __schedule'],
 ];
 
-/** Different stacks of a made-up service, such as a large program has: the same ones every time. */
+/** Makes different stacks of an invented large service, the same ones every time. */
 export function manyStacks(stacks: number): FlameStack[] {
   const random = generator(4711);
   const below = (n: number) => Math.floor(random() * n);
   const functions = Array.from({ length: FUNCTIONS }, (_, i) => userFrame(functionName(i, below), i));
-  // Few callees each, so that stacks share their beginnings.
+  // A function has few callees, so that stacks share their roots.
   const callees = functions.map(() => Array.from({ length: 1 + below(4) }, () => below(FUNCTIONS)));
   const waits = WAITS.map(([kind, names]) => ({ kind, frames: names.split(' ').map(kernelFrame) }));
   const made = new Map<string, FlameStack>();

@@ -1,5 +1,5 @@
 /**
- * The page of `--format flamegraph` beside one made with d3-flame-graph: the same 10,000 stacks, in the same headless
+ * Compares the page of `--format flamegraph` with one made with d3-flame-graph: the same 10,000 stacks, in the same headless
  * Chromium, in turn.
  */
 import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
@@ -20,18 +20,18 @@ const STACKS = 10_000;
 const MOST_BYTES = 1e6;
 const RUNS = 5;
 const ZOOMS = 4;
-/** CSS pixels: of both pictures. */
+/** Width of both graphs, CSS pixels. */
 const WIDTH = 1280;
 
 /** One of the pages, and how a script drives it; the expressions run in the browser. */
 interface Contestant {
   readonly name: string;
   readonly file: string;
-  /** Whether the picture is there. */
+  /** Whether the graph is drawn. */
   readonly drawn: string;
-  /** Puts the pointer's clicks where a user would: `(depth) => void`, on the widest frame of that depth. */
+  /** `(depth) => void`: clicks on the widest frame of that depth. */
   readonly click: string;
-  /** Whether the frame that was clicked has the whole width: `() => boolean`. */
+  /** `() => boolean`: whether the clicked frame has the whole width. */
   readonly zoomed: string;
 }
 
@@ -40,7 +40,7 @@ interface Times {
   readonly zoomMs: number[];
 }
 
-/** @returns whether the page is as small as it is meant to be, and faster */
+/** @returns whether the page is small enough, and as fast as the other one */
 export async function benchFlamegraph(): Promise<boolean> {
   await requireCommands(CHROMIUM);
   const dir = mkdtempSync(join(tmpdir(), 'btprof-bench-'));
@@ -91,7 +91,7 @@ const D3 = {
   zoomed: `() => window.target.querySelector('rect').width.baseVal.value >= ${WIDTH - 30}`,
 };
 
-/** As the README of d3-flame-graph has it, but that it is one file; frames below one pixel are left out, as with us. */
+/** A page as in the README of d3-flame-graph, but in one file. It leaves out frames below one pixel, as ours does. */
 async function d3Page(stacks: readonly FlameStack[]): Promise<string> {
   const { outputFiles } = await build({
     stdin: {
@@ -147,7 +147,7 @@ async function measure(browser: Browser, contestant: Contestant, times: Times): 
   await page.context().close();
 }
 
-/** `window.firstPaint`, a promise: ms from the start of the load to a frame after the one with the picture. */
+/** Sets `window.firstPaint`, a promise: ms from the start of the load to the frame after the first with the graph. */
 function whenDrawn(drawn: string): string {
   return `window.firstPaint = new Promise((resolve) => {
     const look = () => {
@@ -158,7 +158,7 @@ function whenDrawn(drawn: string): string {
   });`;
 }
 
-/** @returns ms from the click until the picture is on the screen */
+/** @returns ms from the click until the new graph is on the screen */
 function zoom(page: Page, { click, zoomed }: Contestant, depth: number): Promise<number> {
   return page.evaluate<number>(`new Promise((resolve) => {
     const start = performance.now();

@@ -1,15 +1,15 @@
 /**
- * How many user frames have a name when the processes are gone: 501 short programs, profiled by btprof on each
- * bpftrace, by that bpftrace alone, and by offcputime of libbpf-tools.
+ * How many user frames get a name when the processes are gone: 501 short programs, profiled by btprof with each bpftrace, by
+ * that bpftrace alone, and by offcputime of libbpf-tools.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { execa } from 'execa';
+import { $ } from 'zx';
 import type { Profile } from '../../metrics/schema.ts';
 import { GCC, type MeasuredBpftrace, requireBpftraces } from './needs.ts';
-import { obstacleTo } from './run-tools.ts';
+import { heard, hold, obstacleTo, signal, spawnTool } from './run-tools.ts';
 
 const BTPROF = fileURLToPath(new URL('../../dist/btprof.mjs', import.meta.url));
 const AIM = 99;
@@ -21,14 +21,14 @@ const OFFCPUTIME = {
 /** Names of the short programs. */
 const SHORT = ['true', 'ls', 'waiter'];
 
-/** What one tool showed of the user stacks of the short programs. */
+/** The user stacks of the short programs, as one tool printed them. */
 interface Shown {
   readonly tool: string;
-  /** Different stacks of waits; rows of its output. */
+  /** Different stacks of waits: rows of its output. */
   readonly rows: number;
-  /** Those whose first user frame has the name of a function. */
+  /** How many of them have a name for the first user frame. */
   readonly named: number;
-  /** Share of user frames of all waits, in mapped code, that have module and function, in %; only btprof says which are. */
+  /** Share of the user frames in mapped code that have module and function, in %. Only btprof tells which are in mapped code. */
   readonly frames?: number;
 }
 
@@ -67,17 +67,9 @@ async function writeLoop(dir: string): Promise<string> {
   writeFileSync(library, wait);
   writeFileSync(main, 'int wait_ms(int);\nint main(void) { return wait_ms(1) - 1; }\n');
   const flags = ['-O1', '-fno-omit-frame-pointer'];
-  await execa('gcc', [...flags, '-shared', '-fPIC', '-o', join(dir, 'libwaiting.so'), library]);
-  await execa('gcc', [
-    ...flags,
-    '-o',
-    join(dir, 'waiter'),
-    main,
-    '-L',
-    dir,
-    '-lwaiting',
-    `-Wl,-rpath,${dir}`,
-  ]);
+  const run = $({ quiet: true });
+  await run`gcc ${flags} -shared -fPIC -o ${dir}/libwaiting.so ${library}`;
+  await run`gcc ${flags} -o ${dir}/waiter ${main} -L ${dir} -lwaiting -Wl,-rpath,${dir}`;
   const loop = join(dir, 'loop.sh');
   writeFileSync(
     loop,
@@ -88,7 +80,7 @@ async function writeLoop(dir: string): Promise<string> {
 
 async function byBtprof({ version, path }: MeasuredBpftrace, loop: string): Promise<Shown> {
   const args = ['run', '-p', 'offcpu', '--json', '--bpftrace', path, 'sh', loop];
-  const { stdout } = await execa('node', [BTPROF, ...args], { maxBuffer: 2 ** 28 });
+  const { stdout } = await $({ quiet: true })`exec node ${BTPROF} ${args}`;
   const { offcpu } = (JSON.parse(stdout) as Profile).ebpf;
   const frame = (index: number | undefined) => offcpu?.frames[index ?? -1];
   const rows = (offcpu?.stacks ?? []).filter(({ user }) => user.length > 0);
@@ -107,16 +99,6 @@ async function byBtprof({ version, path }: MeasuredBpftrace, loop: string): Prom
   };
 }
 
-/** A process that becomes the loop when it is told to, so that a tracer can be told its number. */
-function heldLoop(loop: string) {
-  const child = execa('sh', ['-c', 'read go; exec sh "$0"', loop], { stdin: 'pipe', stdout: 'ignore' });
-  const run = () => {
-    child.stdin?.end('go\n');
-    return child;
-  };
-  return { pid: child.pid as number, run };
-}
-
 const ALONE = `
 BEGIN { @t[(uint64)$1] = (uint64)1; printf("ready\\n"); }
 tracepoint:sched:sched_switch /@t[(uint64)pid]/ { @s[comm, ustack] = count(); }
@@ -124,20 +106,14 @@ tracepoint:task:task_newtask /@t[(uint64)pid]/ { @t[(uint64)args->pid] = (uint64
 END { clear(@t); }`;
 
 async function byBpftrace({ version, path }: MeasuredBpftrace, loop: string): Promise<Shown> {
-  const target = heldLoop(loop);
+  const target = hold(['sh', loop]);
   const env = { BPFTRACE_MAP_KEYS_MAX: '65536', BPFTRACE_MAX_MAP_KEYS: '65536' };
-  const tracer = execa(path, ['--no-warnings', '-e', ALONE, String(target.pid)], {
-    env,
-    reject: false,
-    maxBuffer: 2 ** 28,
-    cleanup: false,
-  });
-  await new Promise<void>((resolve) =>
-    tracer.stdout?.on('data', (text) => String(text).includes('ready') && resolve()),
-  );
+  const words = ['--no-warnings', '-e', ALONE, `${target.pid}`];
+  const tracer = spawnTool(path, words, { env: { ...process.env, ...env } });
+  await heard(tracer, 'ready');
   await target.run();
   await sleep(500);
-  tracer.kill('SIGINT');
+  signal(tracer, 'SIGINT');
   const { stdout } = await tracer;
   const rows = [...stdout.matchAll(/^@s\[(\S+), *\n?([^\]]*?)\n?\]: \d+$/gm)].filter(
     ([, comm, stack]) => SHORT.includes(comm ?? '') && /\S/.test(stack ?? ''),
@@ -150,19 +126,16 @@ function isName(frame: string): boolean {
   return !/^\s*(0x)?[0-9a-f]+(\s|$)/.test(frame) && !frame.includes('[unknown]');
 }
 
-/** It prints kernel frames first, and user frames after them without a mark. */
+/** offcputime prints kernel frames first, and user frames after them without a separator. */
 async function byOffcputime(loop: string): Promise<Shown> {
   const kernel = new Set(
     [...readFileSync('/proc/kallsyms', 'latin1').matchAll(/^\S+ \S (\S+)/gm)].map((m) => m[1]),
   );
-  const tracer = execa('offcputime', ['-u', '--stack-storage-size', '65536'], {
-    reject: false,
-    maxBuffer: 2 ** 28,
-  });
+  const tracer = spawnTool('offcputime', ['-u', '--stack-storage-size', '65536'], {});
   await sleep(3000);
-  await execa('sh', [loop], { stdout: 'ignore' });
+  await $({ quiet: true })`sh ${loop}`;
   await sleep(500);
-  tracer.kill('SIGINT');
+  signal(tracer, 'SIGINT');
   const { stdout } = await tracer;
   const rows = stdout.split('\n\n').flatMap((block) => {
     const comm = /^ +- +(\S+) \(\d+\)$/m.exec(block)?.[1] ?? '';

@@ -1,4 +1,4 @@
-/** Names addresses of files in a process of its own: `node naming-reader.mjs`, with a question on stdin. */
+/** `node naming-reader.mjs`: names addresses of files; reads a question from stdin and prints the answer. */
 import { readFileSync, statSync } from 'node:fs';
 import { newObjectFiles } from '../../bt/symbols/object-files.ts';
 import { newResolver } from '../../bt/symbols/resolver.ts';
@@ -7,16 +7,16 @@ import { placeKey } from '../../metrics/symbols.ts';
 import type { Mapping } from '../../parsers/proc.ts';
 
 export interface Question {
-  /** Files, and offsets in each. */
+  /** File offsets by file. */
   readonly files: Readonly<Record<string, readonly number[]>>;
-  /** Directory of the symbol cache; none without. */
+  /** Directory of the symbol cache; undefined for no cache. */
   readonly cache?: string;
-  /** How often all are asked. */
+  /** How often everything is named. */
   readonly rounds: number;
 }
 
 export interface Answer {
-  /** ms of the first round and of the last one, and bytes of memory that they took. */
+  /** Time of the first and of the last round, ms, and memory for all of them. */
   readonly first: number;
   readonly last: number;
   readonly bytes: number;

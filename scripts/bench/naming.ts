@@ -1,4 +1,4 @@
-/** Names of functions: how long they take, cold and warm, beside addr2line, and how many are the same. */
+/** How long names of functions take, cold and warm; how long addr2line takes; and how many names agree. */
 import {
   mkdtempSync,
   readdirSync,
@@ -12,7 +12,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
-import { execa } from 'execa';
+import { $ } from 'zx';
 import { findDebugFile } from '../../bt/symbols/debug-files.ts';
 import { parseSourceLines } from '../../parsers/addr2line.ts';
 import { readElf } from '../../parsers/elf.ts';
@@ -28,7 +28,7 @@ const FUNCTIONS = 20_000;
 const DATA_MB = 100;
 const RUNS = 3;
 const AIM = { warmMs: 300, tenfold: 12, large: 1.2 };
-/** One process for each address is slow: so many are enough. */
+/** How many addresses get a process each, which is slow. */
 const ONE_BY_ONE = 100;
 
 /** @returns whether the aims were reached */
@@ -47,12 +47,12 @@ export async function benchSymbols(): Promise<boolean> {
 
 type Ask = (question: Question) => Promise<Answer>;
 
-/** A file with code, and places in it. */
+/** A file with code, and addresses in it. */
 interface Sample {
   readonly path: string;
   readonly mb: number;
   readonly offsets: readonly number[];
-  /** The same as the file has them. */
+  /** The same places as addresses of the file. */
   readonly vaddrs: readonly number[];
 }
 
@@ -107,7 +107,7 @@ interface Times {
   readonly warm: number;
 }
 
-/** The fastest of some counts: what else the machine does only ever adds. */
+/** Takes the fastest of some runs, because other load can only make a run slower. */
 async function timesOf(what: string, samples: readonly Sample[], ask: Ask, cache: string): Promise<Times> {
   const files = Object.fromEntries(samples.map(({ path, offsets }) => [path, offsets]));
   const fastest = async (question: Question) => {
@@ -129,18 +129,18 @@ async function timesOf(what: string, samples: readonly Sample[], ask: Ask, cache
 
 const WIDTHS = [8, 11, 10, 11, 9, 10, 11];
 
-/** A program of so many small functions and so much data. */
+/** Makes a library of many small functions and much data. */
 async function assemble(dir: string, name: string, functions: number, dataMb: number): Promise<string> {
   const source = join(dir, `${name}.s`);
   const one = (i: number) =>
     `.globl f${i}\n.type f${i}, @function\nf${i}: nop\nnop\nret\n.size f${i}, .-f${i}\n`;
   const code = Array.from({ length: functions }, (_, i) => one(i)).join('');
   writeFileSync(source, `.text\n${code}.data\n.fill ${dataMb * 2 ** 17}, 8, 1\n`);
-  await execa('gcc', ['-shared', '-nostdlib', '-o', join(dir, `${name}.so`), source]);
+  await $({ quiet: true })`gcc -shared -nostdlib -o ${dir}/${name}.so ${source}`;
   return join(dir, `${name}.so`);
 }
 
-/** One process for each address, as denet runs it, and one for each object. */
+/** Times addr2line with one process per object, and with one per address, as denet runs it. */
 async function timeAddr2line(samples: readonly Sample[]): Promise<void> {
   const started = performance.now();
   for (const { path, vaddrs } of samples) await addr2line(path, vaddrs);
@@ -156,10 +156,10 @@ async function timeAddr2line(samples: readonly Sample[]): Promise<void> {
   );
 }
 
-/** Names of functions, and not of what was inlined there; of an address that is in none, of the nearest before it. */
+/** Names of functions, not of inlined ones. For an address in no function, addr2line names the nearest before it. */
 async function addr2line(path: string, vaddrs: readonly number[]): Promise<string[]> {
   const input = vaddrs.map((vaddr) => `0x${vaddr.toString(16)}\n`).join('');
-  const { stdout } = await execa('addr2line', ['-a', '-f', '-i', '-e', path], { input, maxBuffer: 2 ** 28 });
+  const { stdout } = await $({ quiet: true, input })`addr2line -a -f -i -e ${path}`;
   return parseSourceLines(stdout, vaddrs).map((functions) => functions.at(-1)?.function ?? '??');
 }
 
@@ -199,18 +199,18 @@ function compare(
   return count;
 }
 
-/** Debug information has the name of the function that a compiler split a part off from, or specialised. */
+/** Removes the suffix of a part that the compiler split off, or specialised: debug information has the name without. */
 function whole(name: string): string {
   return name.replace(/(\.(cold|isra|constprop|part|lto_priv)(\.\d+)?)+$/, '');
 }
 
-/** Where each name is: several may be at one address, and one at several, for as many versions of a symbol. */
+/** Addresses of each name. Several names may share an address, and versions of a symbol have several addresses. */
 async function symbolAddresses(path: string): Promise<Map<string, Set<string>>> {
   const elf = elfOf(path);
   const debugFile = 'problem' in elf ? undefined : findDebugFile(elf, path);
   const tables = await Promise.all(
-    [[path], ['-D', path], ...(debugFile ? [[debugFile]] : [])].map((words) =>
-      execa('nm', ['-P', ...words], { maxBuffer: 2 ** 28, reject: false }),
+    [[path], ['-D', path], ...(debugFile ? [[debugFile]] : [])].map(
+      (words) => $({ quiet: true, nothrow: true })`nm -P ${words}`,
     ),
   );
   const addresses = new Map<string, Set<string>>();
@@ -235,7 +235,7 @@ function elfOf(path: string) {
   return readElf({ size: bytes.length, read: (offset, length) => bytes.subarray(offset, offset + length) });
 }
 
-/** Places at even distances in the code of a file. */
+/** Picks addresses at even distances in the code of a file. */
 function sample(path: string, count: number): Sample {
   const elf = elfOf(path);
   if ('problem' in elf) throw new Refusal(`${path}: ${elf.problem}`);
@@ -250,7 +250,7 @@ function sample(path: string, count: number): Sample {
   };
 }
 
-/** The code as it is shipped, in a process of its own. */
+/** Bundles our code as it is shipped, and runs it in a process of its own. */
 async function reader(dir: string): Promise<Ask> {
   const outfile = join(dir, 'naming-reader.mjs');
   const banner =
@@ -265,10 +265,8 @@ async function reader(dir: string): Promise<Ask> {
     banner: { js: banner },
   });
   return async (question) => {
-    const { stdout } = await execa('taskset', ['-c', '0', 'node', outfile], {
-      input: JSON.stringify(question),
-      maxBuffer: 2 ** 28,
-    });
+    const input = JSON.stringify(question);
+    const { stdout } = await $({ quiet: true, input })`exec taskset -c 0 node ${outfile}`;
     return JSON.parse(stdout) as Answer;
   };
 }

@@ -1,10 +1,9 @@
 /**
- * Reads one stream to a Profile and says what that took: `node parse-reader.mjs RECORDING STREAM`; with `machine` in place
- * of a recording, what the machine itself takes.
+ * `node parse-reader.mjs RECORDING STREAM`: turns the stream, from standard input, into a Profile and prints how long that took; with `machine`
+ * instead of a recording, it prints how long reading and JSON.parse take.
  */
 import { readFileSync, statSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
-import { execa } from 'execa';
 import { readLines } from '../../bt/driver/lines.ts';
 import { decodeSpaces } from '../../metrics/mappings.ts';
 import { assembleProfile } from '../../metrics/profile.ts';
@@ -23,7 +22,7 @@ export function readRecording(file: string): KeptRun {
   return JSON.parse(gunzipSync(readFileSync(file)).toString());
 }
 
-/** The lines come through a pipe, as bpftrace's do, from a process that may use the other cores. */
+/** The lines come through a pipe, like those of bpftrace. */
 async function measure(recordingFile: string, stream: string): Promise<Result> {
   const { facts, ending, symbols } = readRecording(recordingFile);
   const mappings = decodeSpaces({
@@ -31,8 +30,7 @@ async function measure(recordingFile: string, stream: string): Promise<Result> {
   });
   const began = performance.now();
   const recording = newRecording();
-  const { stdout } = execa('taskset', ['-c', '0-1023', 'cat', stream], { buffer: false });
-  await readLines(stdout, (line) => recordLine(recording, line));
+  await readLines(process.stdin, (line) => recordLine(recording, line));
   const profile = assembleProfile(recording, facts, { ...ending, mappings }, keptSymbols(symbols));
   return {
     seconds: (performance.now() - began) / 1000,
@@ -42,7 +40,7 @@ async function measure(recordingFile: string, stream: string): Promise<Result> {
   };
 }
 
-/** What the machine takes for the same bytes without us: to read them into memory, and JSON.parse. */
+/** Times how long it takes without us to read the same bytes into memory and JSON.parse them. */
 function measureMachine(stream: string): number {
   const began = performance.now();
   for (const line of readFileSync(stream, 'utf8').split('\n')) if (line) JSON.parse(line);

@@ -1,6 +1,6 @@
 /**
- * Reading a stream: a recording of the workload `sleepers`, scaled to many stacks of 60 frames, is read from a file by
- * the code that reads bpftrace's output, to the end: a Profile. Each size in a process of its own, on one core.
+ * How fast a stream becomes a Profile: a recording of the workload `sleepers`, scaled to many stacks of 60 frames, read by
+ * the code that reads bpftrace's output. Each size has a process of its own, on one core.
  */
 
 import { once } from 'node:events';
@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
-import { execa } from 'execa';
+import { $ } from 'zx';
 import { requireCommands, TASKSET } from './needs.ts';
 import { type Result, readRecording } from './parse-reader.ts';
 import { generator } from './random.ts';
@@ -18,13 +18,13 @@ const FRAMES = 60;
 const KERNEL_FRAMES = 12;
 const SIZES = [1000, 8192, 65_536];
 const AIM = { mbPerSecond: 100, peakMb: 1024, growth: 1.25 };
-/** The fastest counts: what else the machine does only ever adds. */
+/** The fastest run counts, because other load can only make a run slower. */
 const RUNS = 12;
 /** Call sites of a large program. */
 const SITES = 20_000;
 
 interface Row extends Result {
-  /** For the same bytes: to read them into memory, and JSON.parse. */
+  /** Time to read the same bytes into memory and JSON.parse them. */
   readonly machineSeconds: number;
 }
 
@@ -47,8 +47,8 @@ async function benchVersion(version: Version, dir: string, reader: string): Prom
   for (const stacks of SIZES) {
     const file = join(dir, `${version}-${stacks}`);
     await writeStream(version, stacks, file);
-    const machine = await bestOf(3, () => inNewProcess<{ seconds: number }>(reader, 'machine', file));
-    const ours = await bestOf(RUNS, () => inNewProcess<Result>(reader, recordingOf(version), file));
+    const machine = await bestOf(3, () => parseAlone(reader, file));
+    const ours = await bestOf(RUNS, () => readStream(reader, recordingOf(version), file));
     results.push({ ...ours, machineSeconds: machine.seconds });
     rmSync(file);
   }
@@ -68,14 +68,14 @@ async function benchVersion(version: Version, dir: string, reader: string): Prom
   return results;
 }
 
-/** The rate counts for the print that is longer than 100 MB; shorter ones must not take longer. */
+/** The rate must be high for prints over 100 MB; shorter prints must not take longer. */
 function judge(results: readonly Row[][]): boolean {
   const largest = results.map((sizes) => sizes.at(-1) as Row);
   const long = largest.filter((r) => r.mb > 100);
   const rate = Math.min(...long.map((r) => r.mb / r.seconds));
   const slowest = Math.max(...long.map((r) => r.seconds));
   const peak = Math.max(...largest.map((r) => r.peakMb));
-  // The start of Node is most of the smallest size.
+  // The smallest size is mostly the start of Node.
   const growth = Math.max(...results.map((sizes) => perStack(sizes.at(-1)) / perStack(sizes.at(-2))));
   const aims: [string, boolean][] = [
     [
@@ -100,7 +100,7 @@ function perStack(result: Row | undefined): number {
 const VERSIONS = ['0.17', '0.23', '0.27'] as const;
 type Version = (typeof VERSIONS)[number];
 
-/** How each version prints a frame of a stack. */
+/** A frame of a stack, as each version prints it. */
 const FRAME = {
   '0.17': (address: string, kernel: boolean) =>
     String.raw`\t${address} ${kernel ? 'schedule+35' : `0x${address} ([unknown])`}\n`,
@@ -108,10 +108,10 @@ const FRAME = {
   '0.27': (address: string) => String.raw`${address}\n`,
 };
 const NEWLINE = { '0.17': String.raw`\n`, '0.23': String.raw`\\n`, '0.27': String.raw`\n` };
-/** What numbers begin with. */
+/** The first id of a kernel stack and of a user stack. */
 const [KERNEL_NUMBERS, USER_NUMBERS] = [2 ** 48, 2 ** 48 + 2 ** 32];
 
-/** The recording's own lines, but with waits in that many different stacks. */
+/** Writes the lines of the recording, but with waits in that many different stacks. */
 async function writeStream(version: Version, stacks: number, file: string): Promise<void> {
   const out = createWriteStream(file);
   const maps = mapsOf(version, generator(stacks));
@@ -130,7 +130,7 @@ async function writeStream(version: Version, stacks: number, file: string): Prom
   await once(out, 'close');
 }
 
-/** How the i-th entry of the maps is printed that have stacks, or their numbers. */
+/** Prints the i-th entry of each map that has stacks, or ids of stacks. */
 function mapsOf(version: Version, random: () => number): Record<string, (i: number) => string> {
   const site = (kernel: boolean) =>
     kernel
@@ -152,7 +152,7 @@ function recordingOf(version: Version): string {
   return fileURLToPath(new URL(`../../fixtures/recordings/${version}/sleepers.json.gz`, import.meta.url));
 }
 
-/** The code as it is shipped: in one file, without types. */
+/** Bundles our code as it is shipped. */
 async function bundle(dir: string): Promise<string> {
   const outfile = join(dir, 'reader.mjs');
   const banner =
@@ -177,6 +177,13 @@ async function bestOf<T extends { seconds: number }>(runs: number, run: () => Pr
   return best;
 }
 
-async function inNewProcess<T>(reader: string, recording: string, file: string): Promise<T> {
-  return JSON.parse((await execa('taskset', ['-c', '0', 'node', reader, recording, file])).stdout);
+/** The stream comes from a process that may use the other cores, like bpftrace. */
+async function readStream(reader: string, recording: string, file: string): Promise<Result> {
+  const { stdout } = await $({ quiet: true })`cat ${file} | taskset -c 0 node ${reader} ${recording} ${file}`;
+  return JSON.parse(stdout);
+}
+
+async function parseAlone(reader: string, file: string): Promise<{ seconds: number }> {
+  const { stdout } = await $({ quiet: true })`taskset -c 0 node ${reader} machine ${file}`;
+  return JSON.parse(stdout);
 }

@@ -1,22 +1,22 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { execa } from 'execa';
+import { $ } from 'zx';
 import { longSection, PAGE } from './benchmarks-page.ts';
 import { benchEvents } from './events.ts';
 import { GCC, type MeasuredBpftrace, requireBpftraces, SETPRIV, TASKSET } from './needs.ts';
 import { judgeChange, keep, type Result, reached, tableOf } from './rows.ts';
-import { compile, MACHINE, requireQuiet, temporaryDirectory } from './run-tools.ts';
+import { compile, MACHINE, QUIET, requireQuiet, temporaryDirectory } from './run-tools.ts';
 import { benchSlowdown } from './slowdown.ts';
 import { benchStart } from './start.ts';
 
 const KEPT = 'docs/benchmarks.json';
 
-/** What the benchmarks need. */
+/** Input of the benchmarks. */
 interface Bench {
   readonly versions: readonly MeasuredBpftrace[];
-  /** Of a program of fixtures/workloads. */
+  /** Builds a program of fixtures/workloads; returns its path. */
   readonly workload: (name: string) => Promise<string>;
-  /** For what tools write. */
+  /** Where tools write. */
   readonly dir: string;
 }
 
@@ -29,7 +29,7 @@ const MEASURES = {
 
 type Name = keyof typeof MEASURES;
 
-/** Each by its name: prints its rows and tells whether the aims were reached. */
+/** Each prints its rows and returns whether its aims were reached. */
 export const PEER_BENCHMARKS: Record<Name, () => Promise<boolean>> = {
   events: () => benchOne('events'),
   slowdown: () => benchOne('slowdown'),
@@ -43,9 +43,9 @@ async function benchOne(name: Name): Promise<boolean> {
 }
 
 /**
- * All of them.
+ * Runs all of them and writes the page.
  *
- * @param check compares with what is committed, which stays as it is
+ * @param check compares with the committed ratios instead, and writes nothing
  * @returns false when a ratio has become worse; without `check`, always true
  */
 export async function benchPeers(check: boolean): Promise<boolean> {
@@ -75,30 +75,32 @@ async function pageOf(rows: readonly Result[]): Promise<string> {
   const missed = rows.filter((row) => !reached(row)).length;
   return `# Benchmarks
 
-Written by \`npm run bench\`, as root. Each ratio is btprof's figure of the peer's, of runs taken in turn: the median, and the
-least and greatest of the turns. Less is better. ${missed === 0 ? 'All aims were reached.' : `${missed} aims were missed.`}
-\`npm run bench -- --check\` measures again and fails where a median has become worse than in [benchmarks.json](benchmarks.json)
-by more than the turns of that run differ, but for the best and the worst, and where one is missing. [overhead.md](overhead.md) says where the cost is.
+\`npm run bench\` wrote this page, as root. A ratio is btprof's figure divided by that of the peer, which ran in turn with it:
+the median, and the range of all turns. Less is better. ${missed === 0 ? 'All aims were reached.' : `${missed} aims were missed.`}
+\`npm run bench -- --check\` measures again. It fails when a row is missing, or when a median is worse than in
+[benchmarks.json](benchmarks.json) by more than the turns differ, without the best and the worst turn.
+[overhead.md](overhead.md) explains where the cost comes from.
 
 Machine: ${MACHINE}; node ${process.version}.
 Peers: ${(await versionsOfPeers()).join(', ')}.
 
 ${tableOf(rows)}
 
-- ns per event: all programs are attached at once and see the same events; the kernel times each of them
-  (\`kernel.bpf_stats_enabled\`). offcputime, and what only saves both stacks, follow the whole machine, the others one
-  command and its child.
-- Time added: the command alone is subtracted. strace gets 50 times fewer events and perf trace 5 times fewer, for they are
-  slow.
-- To the command running: from the start of the tool. offcputime-bpfcc has none, and says when it traces.
+- ns per event: all programs are attached at once and see the same events, and the kernel times each of them
+  (\`kernel.bpf_stats_enabled\`). offcputime and the program that only saves both stacks follow the whole machine; the others
+  follow one command and its child.
+- Time added: the time of the command alone is subtracted. strace gets 50 times fewer events and perf trace 5 times fewer,
+  because they are slow.
+- Until the command runs: from the start of the tool. offcputime-bpfcc starts no command; for it, the time ends when it
+  prints that it traces.
 `;
 }
 
 const PACKAGES = ['libbpf-tools', 'bpfcc-tools', 'linux-perf', 'strace'];
 
 async function versionsOfPeers(): Promise<string[]> {
-  const asked = await execa('dpkg-query', ['-W', ...PACKAGES], { reject: false });
-  return (asked.stdout ?? '')
+  const { stdout } = await $({ ...QUIET })`dpkg-query -W ${PACKAGES}`;
+  return stdout
     .split('\n')
     .filter(Boolean)
     .map((line) => line.replace('\t', ' '));

@@ -1,4 +1,4 @@
-/** mulberry32: the same numbers every time. */
+/** Returns a pseudo-random generator (mulberry32) of numbers from 0 to 1. */
 export function generator(seed: number): () => number {
   let state = seed;
   return () => {

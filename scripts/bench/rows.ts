@@ -1,16 +1,16 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 
-/** One measure of btprof beside one of its peers, from runs taken in turn. */
+/** One measure of btprof and of one of its peers, from runs taken in turn. */
 export interface Row {
   readonly measure: string;
-  /** With which bpftrace; none where it does not matter. */
+  /** Version of bpftrace; null where it does not matter. */
   readonly bpftrace: string | null;
   readonly peer: string;
-  /** Ours of theirs, of each turn. */
+  /** Ours divided by theirs, by turn. */
   readonly ratios: readonly number[];
-  /** The ratio that is wanted, or less. */
+  /** The aim: this ratio or less. */
   readonly aim?: number | undefined;
-  /** Medians, with their unit. */
+  /** Median with its unit, like `theirs`. */
   readonly ours: string;
   readonly theirs: string;
 }
@@ -25,7 +25,7 @@ export interface Missing {
 
 export type Result = Row | Missing;
 
-/** What is committed. */
+/** Content of docs/benchmarks.json. */
 interface Kept {
   readonly machine: string;
   readonly ratios: readonly { readonly row: string; readonly ratio: number }[];
@@ -35,7 +35,7 @@ export function median(numbers: readonly number[]): number {
   return numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)] ?? Number.NaN;
 }
 
-/** Each of them once, then each of them again: what the machine does besides is the same for all. */
+/** Runs each of them once, then each of them again, so that other load on the machine affects all alike. */
 export async function inTurn<T>(turns: number, measures: readonly (() => Promise<T>)[]): Promise<T[][]> {
   const results: T[][] = measures.map(() => []);
   for (let turn = 0; turn < turns; turn++)
@@ -44,8 +44,8 @@ export async function inTurn<T>(turns: number, measures: readonly (() => Promise
 }
 
 /**
- * @param ours of each turn
- * @param theirs of the same turns
+ * @param ours one figure per turn
+ * @param theirs figures of the same turns
  */
 export function rowOf(
   { measure, bpftrace, peer, aim }: Pick<Row, 'measure' | 'bpftrace' | 'peer' | 'aim'>,
@@ -57,7 +57,7 @@ export function rowOf(
   return { measure, bpftrace, peer, aim, ratios, ours: show(median(ours)), theirs: show(median(theirs)) };
 }
 
-/** Noise may make a difference of two times 0, or less. */
+/** Noise can make a difference of two times 0 or negative. */
 const isMeasured = ({ ratios }: Row): boolean => ratios.every((ratio) => ratio > 0 && ratio < Infinity);
 
 export const reached = (row: Result): boolean =>
@@ -72,13 +72,13 @@ const cellsOf = (row: Result): string[] => {
   return [...first, row.ours, row.theirs, isMeasured(row) ? figure(ratio) : TOO_NOISY, range, aim];
 };
 
-const TOO_NOISY = 'the machine is too noisy';
+const TOO_NOISY = 'too noisy on this machine';
 
 const figure = (n: number) => (Math.abs(n) < 0.1 ? n.toPrecision(2) : n.toFixed(2));
 
-const HEAD = ['measure', 'bpftrace', 'beside', 'btprof', 'that', 'ratio', 'of the turns', 'aim'];
+const HEAD = ['measure', 'bpftrace', 'compared with', 'btprof', 'peer', 'ratio', 'range', 'aim'];
 
-/** A table of Markdown, which is one for the eye, too. */
+/** Formats a Markdown table with aligned columns. */
 export function tableOf(rows: readonly Result[]): string {
   const cells = [HEAD, ...rows.map(cellsOf)];
   const widths = HEAD.map((_, column) => Math.max(3, ...cells.map((row) => row[column]?.length ?? 0)));
@@ -90,7 +90,7 @@ export function tableOf(rows: readonly Result[]): string {
 
 const nameOf = ({ measure, bpftrace, peer }: Result) => [measure, bpftrace ?? '-', peer].join('; ');
 
-/** Keeps the ratios for `judgeChange`. */
+/** Writes the ratios for `judgeChange`. */
 export function keep(rows: readonly Result[], machine: string, file: string): void {
   const ratios = rows.flatMap((row): Kept['ratios'] =>
     'reason' in row || !isMeasured(row)
@@ -101,10 +101,10 @@ export function keep(rows: readonly Result[], machine: string, file: string): vo
 }
 
 /**
- * The rows that have become worse than the committed ones by more than the turns of this run differ among themselves, and those
- * that were not measured this time.
+ * Finds rows that are worse than the committed ones by more than the turns of this run differ, and rows that were not
+ * measured this time.
  *
- * @returns a sentence each, and one more when another machine alone may be why
+ * @returns a sentence for each, and one more when the other machine may be the reason
  */
 export function judgeChange(rows: readonly Result[], machine: string, file: string): string[] {
   const { machine: before, ratios } = JSON.parse(readFileSync(file, 'utf8')) as Kept;
@@ -125,7 +125,7 @@ function judgeRow(name: string, row: Result | undefined, before: number): string
     : `worse than before: ${name}: ${figure(now)}, and was ${figure(before)}; the turns differ by ${figure(noise)}`;
 }
 
-/** How far the turns are apart, but for the best and the worst one. */
+/** How far apart the turns are, without the best and the worst one. */
 function noiseOf(ratios: readonly number[]): number {
   const inner = ratios.toSorted((a, b) => a - b).slice(1, -1);
   return (inner.at(-1) ?? 0) - (inner[0] ?? 0);

@@ -1,11 +1,8 @@
-import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { cpus, release, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { execa } from 'execa';
-import { which } from 'zx';
+import { $, type Options, type ProcessPromise, which } from 'zx';
 import { fdInfos, tryRead } from '../../bt/driver/procfs.ts';
 import { Refusal } from '../refusal.ts';
 import type { Program } from './compared-programs.ts';
@@ -18,7 +15,7 @@ export interface Runs {
   readonly ns: number;
 }
 
-/** The programs that a process holds, by their number. */
+/** Reads the BPF programs that a process holds, by id. */
 export function programsOf(pid: number): Map<string, Runs> {
   const number = (info: string, key: string) => Number(new RegExp(`^${key}:\\s+(\\d+)`, 'm').exec(info)?.[1]);
   const runs = fdInfos(pid)
@@ -35,20 +32,23 @@ export const commandOf = (pid: number): string =>
 
 /** Another tool. */
 export interface Installed {
-  /** Of Debian. */
+  /** Its package in Debian. */
   readonly package: string;
   /** A short run that shows whether it can run here. */
   readonly trial: readonly string[];
 }
 
-/** Why one cannot run here; undefined when it can. */
+/** Why a tool cannot run here; undefined when it can. */
 export async function obstacleTo({ package: name, trial }: Installed): Promise<string | undefined> {
-  const [command = '', ...args] = trial;
-  if (!(await which(command, { nothrow: true }))) return `it is not installed (apt-get install ${name})`;
-  const { failed, stderr } = await execa(command, args, { reject: false, stdout: 'ignore' });
+  if (!(await which(trial[0] ?? '', { nothrow: true })))
+    return `it is not installed (apt-get install ${name})`;
+  const { ok, stderr } = await $({ ...QUIET, stdio: ['ignore', 'ignore', 'pipe'] })`${trial}`;
   const lines = stderr.split('\n').filter((line) => line.trim());
-  return failed ? (lines.find((line) => /^unable/i.test(line)) ?? lines.at(-1) ?? 'it failed') : undefined;
+  return ok ? undefined : (lines.find((line) => /^unable/i.test(line)) ?? lines.at(-1) ?? 'it failed');
 }
+
+/** Options of commands whose output and failure we handle ourselves. */
+export const QUIET = { quiet: true, nothrow: true } as const;
 
 /** A process that collects until it is killed. */
 export interface Tool {
@@ -56,12 +56,19 @@ export interface Tool {
   readonly kill: () => Promise<void>;
 }
 
-/** Starts a process that the kernel ends with us, however we end: what traces on would be measured, too. */
-export function spawnTool(command: string, args: readonly string[], options: SpawnOptions): ChildProcess {
-  return spawn('setpriv', ['--pdeathsig', 'KILL', '--', command, ...args], options);
+/**
+ * Starts a process that the kernel kills when we end, however we end: a tracer that stays would be measured too. The pid is
+ * that of the tool, because the shell and setpriv replace themselves.
+ */
+export function spawnTool(
+  command: string,
+  args: readonly string[],
+  options: Partial<Options>,
+): ProcessPromise {
+  return $({ ...QUIET, ...options })`exec setpriv --pdeathsig KILL -- ${command} ${args}`;
 }
 
-/** Starts a bpftrace on a program whose first word is `ready`, and waits for that. */
+/** Starts a bpftrace with a program that prints `ready` first, and waits for that. */
 export async function startProgram(path: string, { program, environment }: Program): Promise<Tool> {
   const child = spawnTool(path, ['-f', 'json', '-e', program], {
     stdio: ['ignore', 'pipe', 'ignore'],
@@ -71,26 +78,38 @@ export async function startProgram(path: string, { program, environment }: Progr
   return toolOf(child);
 }
 
-/** Starts a tool built on libbpf and waits until its programs are attached: each is a link then. */
+/** Starts a tool built on libbpf and waits until its programs are attached, which shows as links. */
 export async function startAttached(command: string, args: readonly string[]): Promise<Tool> {
   const child = spawnTool(command, args, { stdio: 'ignore' });
-  const isAttached = () => fdInfos(child.pid as number).some((info) => info.includes('link_type:'));
-  while (!isAttached() && !hasEnded(child)) await sleep(20);
-  if (hasEnded(child)) throw new Refusal(`${command} ended: ${child.signalCode ?? child.exitCode}`);
+  const isAttached = () => fdInfos(pidOf(child)).some((info) => info.includes('link_type:'));
+  while (!isAttached() && isRunning(child)) await sleep(20);
+  if (!isRunning(child)) {
+    const { signal, exitCode } = await child;
+    throw new Refusal(`${command} ended: ${signal ?? exitCode}`);
+  }
   await sleep(200);
   return toolOf(child);
 }
 
-const hasEnded = ({ exitCode, signalCode }: ChildProcess) => exitCode !== null || signalCode !== null;
+export function isRunning({ child }: ProcessPromise): boolean {
+  return child?.exitCode === null && child.signalCode === null;
+}
 
-function toolOf(child: ChildProcess): Tool {
+export function pidOf({ pid }: ProcessPromise): number {
+  return pid as number;
+}
+
+/** Sends a signal to the process alone, at once: zx would first look for its children. */
+export function signal(child: ProcessPromise, name: NodeJS.Signals): void {
+  child.child?.kill(name);
+}
+
+function toolOf(child: ProcessPromise): Tool {
   const kill = async () => {
-    if (hasEnded(child)) return;
-    const ended = once(child, 'exit');
-    child.kill('SIGKILL');
-    await ended;
+    signal(child, 'SIGKILL');
+    await child;
   };
-  return { pid: child.pid as number, kill };
+  return { pid: pidOf(child), kill };
 }
 
 /** BPF programs that trace (enum bpf_prog_type): kprobe, tracepoint, perf_event, raw_tracepoint, tracing. */
@@ -107,47 +126,40 @@ export function requireQuiet(): void {
   );
 }
 
-/** Resolves when a process has written a text; with the time. */
-export function heard(child: ChildProcess, text: string): Promise<number> {
+/** Waits until a process has printed a text; returns when that was. */
+export function heard(child: ProcessPromise, text: string): Promise<number> {
   return new Promise((resolve, reject) => {
-    let said = '';
-    const hear = (chunk: Buffer) => {
-      said += chunk;
-      if (!said.includes(text)) return;
+    let printed = '';
+    const onData = (chunk: Buffer) => {
+      printed += chunk;
+      if (!printed.includes(text)) return;
       resolve(performance.now());
-      child.stdout?.off('data', hear); // the rest is not kept
-      child.stdout?.resume();
+      child.stdout.off('data', onData);
     };
-    child.stdout?.on('data', hear);
-    child.once('error', reject);
-    child.once('close', () =>
-      reject(new Refusal(`${child.spawnargs.join(' ').slice(0, 200)} ended: ${said}`)),
-    );
+    child.stdout.on('data', onData);
+    void child.then(() => reject(new Refusal(`${child.cmd.slice(0, 200)} ended, and printed: ${printed}`)));
   });
 }
 
-/** A process that becomes a command when it is let go. */
+/** A process that waits, and becomes a command when `run` is called. */
 export function hold(command: readonly string[]) {
-  const child = spawn('sh', ['-c', 'read _ && exec "$@"', 'sh', ...command], {
-    stdio: ['pipe', 'ignore', 'inherit'],
-  });
+  const child = $({ ...QUIET, stdio: ['pipe', 'ignore', 'inherit'] })`read _ && exec ${command}`;
   const run = async () => {
-    const exited = once(child, 'exit');
-    child.stdin?.end('\n');
-    const [code] = await exited;
-    if (code !== 0) throw new Refusal(`${command.join(' ')} ended with status ${code}`);
+    child.stdin.end('\n');
+    const { exitCode } = await child;
+    if (exitCode !== 0) throw new Refusal(`${command.join(' ')} ended with status ${exitCode}`);
   };
-  return { pid: child.pid as number, run };
+  return { pid: pidOf(child), run };
 }
 
 /** Builds a program of fixtures/workloads into a directory; returns its path. */
 export async function compile(name: string, dir: string): Promise<string> {
   const file = join(dir, name);
-  await execa('gcc', ['-O0', '-fno-omit-frame-pointer', '-o', file, `fixtures/workloads/${name}.c`]);
+  await $({ quiet: true })`gcc -O0 -fno-omit-frame-pointer -o ${file} fixtures/workloads/${name}.c`;
   return file;
 }
 
-/** A directory that is gone when we exit. */
+/** Makes a directory that is removed when we exit. */
 export function temporaryDirectory(): string {
   const dir = mkdtempSync(join(tmpdir(), 'btprof-bench-'));
   process.once('exit', () => rmSync(dir, { recursive: true, force: true }));

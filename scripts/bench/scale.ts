@@ -1,20 +1,27 @@
 /**
- * What ten times as much of one thing costs: threads, processes, switches, stacks, time. Each is profiled by `btprof run`,
- * and its own cost read from the result and from /proc.
+ * What ten times as many threads, processes, switches, stacks or seconds cost. `btprof run` profiles each workload, and the
+ * cost comes from its result and from /proc.
  */
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { $, type ProcessPromise } from 'zx';
 import { mapBytesOf, peakOf } from '../../bt/driver/footprint.ts';
 import { childrenOf } from '../../bt/driver/procfs.ts';
 import type { Profile } from '../../metrics/schema.ts';
 import { Refusal } from '../refusal.ts';
 import { GCC, type MeasuredBpftrace, requireBpftraces } from './needs.ts';
-import { commandOf, compile, requireQuiet, temporaryDirectory } from './run-tools.ts';
+import {
+  commandOf,
+  compile,
+  isRunning,
+  pidOf,
+  QUIET,
+  requireQuiet,
+  temporaryDirectory,
+} from './run-tools.ts';
 
-/** One thing that there may be much of. */
+/** One thing of which a workload has few or many. */
 interface Dimension {
   readonly name: string;
   readonly workload: string;
@@ -47,23 +54,23 @@ const DIMENSIONS: readonly Dimension[] = [
   },
 ];
 
-/** How often the sizes of processes are looked at, ms. Their peaks are the kernel's own. */
+/** How often sizes of processes are read; the kernel itself keeps their peaks. */
 const LOOK_MS = 20;
 
 interface Cost {
   readonly n: number;
-  /** In the kernel, of each event. */
+  /** Time in the kernel. */
   readonly nsPerEvent: number;
   readonly eventsPerSecond: number;
   /** From the command's end to that of btprof, ms. */
   readonly endMs: number;
-  /** Peaks of resident memory, and what the kernel's maps take, bytes. */
+  /** Peaks of resident memory, and memory of the kernel's maps, bytes. */
   readonly btprof: number;
   readonly bpftrace: number;
   readonly maps: number;
-  /** What was lost or skipped; empty when nothing was. */
+  /** Losses by kind; empty without losses. */
   readonly lost: string;
-  /** Whether all was counted; what the kernel skips does not tell. */
+  /** Whether everything was counted; skipped runs do not matter here. */
   readonly isWhole: boolean;
 }
 
@@ -125,9 +132,10 @@ async function costOf(
     workload,
     ...args(n),
   ];
-  const child = spawn('node', ['dist/btprof.mjs', ...words], { stdio: ['ignore', 'ignore', 'inherit'] });
+  const child = $({ ...QUIET, stdio: ['ignore', 'ignore', 'inherit'] })`exec node dist/btprof.mjs ${words}`;
   const seen = await watch(child, basename(workload));
-  if (child.exitCode !== 0) throw new Refusal(`btprof ${words.join(' ')} ended with ${child.exitCode}`);
+  const { exitCode } = await child;
+  if (exitCode !== 0) throw new Refusal(`btprof ${words.join(' ')} ended with status ${exitCode}`);
   const lines = readFileSync(result, 'utf8').trimEnd().split('\n');
   const { quality } = JSON.parse(lines.at(-1) as string) as Profile;
   if (!quality.overhead) throw new Refusal(`the cost is unknown: ${quality.hints.join(', ')}`);
@@ -148,16 +156,15 @@ function lossOf(quality: Profile['quality'], kinds: readonly Loss[]): string {
   return kinds.flatMap((kind) => (quality[kind] > 0 ? [`${kind} ${quality[kind]}`] : [])).join(', ');
 }
 
-/** Until btprof has ended; `command` is the name of the process that it starts. */
+/** Watches until btprof has ended; `command` is the name of the process that it starts. */
 async function watch(
-  child: ChildProcess,
+  child: ProcessPromise,
   command: string,
 ): Promise<Pick<Cost, 'endMs' | 'btprof' | 'bpftrace' | 'maps'>> {
-  const ended = once(child, 'exit');
   const seen = { btprof: 0, bpftrace: 0, maps: 0 };
   let [commandRan, commandEnded] = [false, Number.NaN];
-  while (child.exitCode === null && child.signalCode === null) {
-    const pid = child.pid as number;
+  while (isRunning(child)) {
+    const pid = pidOf(child);
     const others = childrenOf(pid).map((other) => ({ pid: other, name: commandOf(other).trim() }));
     const tracer = others.find(({ name }) => name === 'bpftrace')?.pid;
     const runs = others.some(({ name }) => name === command);
@@ -170,7 +177,6 @@ async function watch(
     }
     await sleep(LOOK_MS);
   }
-  await ended;
   if (Number.isNaN(commandEnded)) throw new Refusal(`${command} was never seen to end`);
   return { ...seen, endMs: performance.now() - commandEnded };
 }

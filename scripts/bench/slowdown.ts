@@ -1,26 +1,33 @@
-/** How much longer a program takes under btprof and under its peers, and what they write meanwhile. Runs in turn. */
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
+/** How much longer a program takes under btprof and under other tools, and how much they write. They run in turn. */
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { $, type ProcessPromise } from 'zx';
 import { Refusal } from '../refusal.ts';
 import { countedCalls, type Program, savedStacks } from './compared-programs.ts';
 import type { MeasuredBpftrace } from './needs.ts';
 import { inTurn, median, type Result, rowOf } from './rows.ts';
-import { heard, type Installed, obstacleTo, startAttached, startProgram, type Tool } from './run-tools.ts';
+import {
+  heard,
+  type Installed,
+  obstacleTo,
+  QUIET,
+  startAttached,
+  startProgram,
+  type Tool,
+} from './run-tools.ts';
 
 const TURNS = 5;
 
-/** Something to run a command under, or beside it. */
+/** A tool that runs a command, or traces beside it. */
 interface Peer {
   readonly name: string;
-  /** None for btprof and bpftrace. */
+  /** Undefined for btprof and bpftrace. */
   readonly installed?: Installed;
-  /** In front of the command; what it writes goes to the working directory. */
+  /** Goes in front of the command; the tool writes to the working directory. */
   readonly before?: readonly string[];
   /** Starts one that traces the whole machine. */
   readonly beside?: () => Promise<Tool>;
-  /** How many times fewer events it gets: it is slow. */
+  /** How many times fewer events it gets, because it is slow. */
   readonly fewer?: number;
   readonly aim?: number;
 }
@@ -29,12 +36,12 @@ interface Bound {
   readonly measure: string;
   readonly workload: (events: number) => readonly string[];
   readonly events: number;
-  /** Of btprof. */
+  /** Options of btprof. */
   readonly options: readonly string[];
   readonly peers: readonly Peer[];
-  /** The least that a bpftrace can do of the same. */
+  /** The least that a bpftrace program must do for the same. */
   readonly least?: { readonly name: string; readonly program: () => Program };
-  /** What is written is compared with this one. */
+  /** The peer with which the bytes written are compared. */
   readonly writes?: Peer;
 }
 
@@ -47,7 +54,7 @@ const libbpfTool = (command: string, trial: readonly string[]): Peer => ({
 
 const perf = (...words: string[]): Installed => ({ package: 'linux-perf', trial: ['perf', ...words] });
 
-/** Two calls a byte. */
+/** dd makes two calls per byte. */
 const SYSCALLS: Bound = {
   measure: 'time added to each system call of dd bs=1',
   workload: (n) => ['dd', 'if=/dev/zero', 'of=/dev/null', 'bs=1', `count=${n / 2}`, 'status=none'],
@@ -70,7 +77,7 @@ const SYSCALLS: Bound = {
     },
     libbpfTool('syscount', ['syscount', '-d', '1']),
   ],
-  least: { name: 'the least bpftrace can do: one count()', program: countedCalls },
+  least: { name: 'minimal bpftrace: one count()', program: countedCalls },
 };
 
 const SCHED_RECORD: Peer = {
@@ -80,13 +87,13 @@ const SCHED_RECORD: Peer = {
   aim: 1,
 };
 
-/** Two switches a round. */
+/** A round has two switches. */
 const pingPongOf = (pingPong: string) => ({
   workload: (n: number) => ['taskset', '-c', '0', pingPong, `${n / 2}`],
   events: 200_000,
 });
 
-/** perf sched takes no stacks: it stands in both tables. */
+/** perf sched takes no stacks, so it is in both tables. */
 const withoutStacks = (pingPong: string): Bound => ({
   measure: 'time added to each switch of a pipe ping-pong, --no-stacks',
   ...pingPongOf(pingPong),
@@ -108,20 +115,20 @@ const withStacks = (pingPong: string): Bound => ({
     },
     SCHED_RECORD,
   ],
-  least: { name: 'the least bpftrace can do: both are saved', program: savedStacks },
+  least: { name: 'minimal bpftrace: both stacks saved', program: savedStacks },
   writes: SCHED_RECORD,
 });
 
-/** Of one run. */
+/** The result of one run. */
 interface Outcome {
-  /** An event. */
+  /** Per event. */
   readonly ns: number;
   readonly bytes: number;
 }
 
 /**
  * @param pingPong the workload
- * @param dir for what the tools write
+ * @param dir where the tools write
  */
 export async function benchSlowdown(
   versions: readonly MeasuredBpftrace[],
@@ -168,7 +175,7 @@ function leastOf({ least }: Bound, { path }: MeasuredBpftrace): Peer | undefined
   return { name, beside: () => startProgram(path, program()) };
 }
 
-/** Each of them once, then each of them again, and the command alone before them. */
+/** Runs the command alone, then with each peer; then all of them again. */
 async function outcomesOf(
   bound: Bound,
   peers: readonly Peer[],
@@ -209,7 +216,7 @@ const btprof = ({ path, version }: MeasuredBpftrace, options: readonly string[])
   ],
 });
 
-/** The command says when it is there, waits for a line, and says when it is done. */
+/** Prints `runs`, waits for a line, runs the command, and prints `ends`. */
 const SCRIPT = 'echo runs; read _ && "$@" && echo ends';
 
 async function runUnder(bound: Bound, peer: Peer | undefined, dir: string): Promise<Outcome> {
@@ -217,14 +224,13 @@ async function runUnder(bound: Bound, peer: Peer | undefined, dir: string): Prom
   const words = [...(peer?.before ?? []), 'sh', '-c', SCRIPT, 'sh', ...bound.workload(events)];
   mkdirSync(dir, { recursive: true });
   const cwd = mkdtempSync(join(dir, 'run-'));
-  const child = spawn(words[0] as string, words.slice(1), { stdio: ['pipe', 'pipe', 'ignore'], cwd });
-  const closed = once(child, 'close');
+  const child = $({ ...QUIET, stdio: ['pipe', 'pipe', 'ignore'], cwd })`exec ${words}`;
   await heard(child, 'runs');
   const tool = await peer?.beside?.();
   try {
     const ns = await timeOf(child);
-    const [status] = await closed;
-    if (status !== 0) throw new Refusal(`${words.join(' ')} ended with status ${status}`);
+    const { exitCode } = await child;
+    if (exitCode !== 0) throw new Refusal(`${words.join(' ')} ended with status ${exitCode}`);
     return { ns: ns / events, bytes: sizeOf(cwd) };
   } finally {
     await tool?.kill();
@@ -232,10 +238,10 @@ async function runUnder(bound: Bound, peer: Peer | undefined, dir: string): Prom
   }
 }
 
-async function timeOf(child: ChildProcess): Promise<number> {
+async function timeOf(child: ProcessPromise): Promise<number> {
   const ends = heard(child, 'ends');
   const began = performance.now();
-  child.stdin?.end('\n');
+  child.stdin.end('\n');
   return ((await ends) - began) * 1e6;
 }
 

@@ -1,12 +1,10 @@
 /**
- * How soon a command runs under btprof, how soon the result is there when it has ended, and what memory that takes, beside
- * the bare bpftrace with the same program on the same workload, of 1,009 stacks, and beside other tools; and what `--help`
- * takes beside Node itself. Runs in turn.
+ * How soon a command runs under btprof, how soon its result follows the end of the command, and how much memory that takes.
+ * Compares with bare bpftrace, which runs the same program on the same workload of 1,009 stacks, and with other tools; and
+ * `--help` with Node itself. All run in turn.
  */
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { execa } from 'execa';
+import { $, type ProcessPromise } from 'zx';
 import { peakOf } from '../../bt/driver/footprint.ts';
 import { childrenOf } from '../../bt/driver/procfs.ts';
 import { DEFAULT_PROFILERS } from '../../bt/profilers/names.ts';
@@ -14,21 +12,21 @@ import { Refusal } from '../refusal.ts';
 import { ourProgram } from './compared-programs.ts';
 import type { MeasuredBpftrace } from './needs.ts';
 import { inTurn, type Result, rowOf } from './rows.ts';
-import { commandOf, heard, obstacleTo, spawnTool } from './run-tools.ts';
+import { commandOf, heard, hold, obstacleTo, pidOf, QUIET, signal, spawnTool } from './run-tools.ts';
 
 const BTPROF = 'dist/btprof.mjs';
 const STACKS = 1009;
 const TURNS = 7;
-/** Ratios. */
+/** Aims, as ratios. */
 const AIM = { help: 1.5, armed: 1.3, end: 1.5 };
-/** bpftrace sleeps on when it is interrupted just before it goes to sleep: it gets time to be asleep. */
+/** Time for bpftrace to go to sleep: it misses an interrupt that comes just before. */
 const IDLE_MS = 100;
-/** What the end may take besides. */
+/** Subtracted from times of the end. */
 const END_MS = 100;
 
 /** Milliseconds, and bytes. */
 interface Times {
-  /** From the start to the command running. */
+  /** From the start until the command runs. */
   readonly armed: number;
   /** From the command's end to the last line of the result. */
   readonly end: number;
@@ -49,7 +47,7 @@ const mb = (n: number) => `${(n / 1e6).toFixed(0)} MB`;
 async function benchHelp(): Promise<Result[]> {
   const wall = async (...args: string[]) => {
     const began = performance.now();
-    await execa('node', args);
+    await $({ quiet: true })`exec node ${args}`;
     return performance.now() - began;
   };
   const [node = [], help = [], version = []] = await inTurn(3 * TURNS, [
@@ -62,7 +60,7 @@ async function benchHelp(): Promise<Result[]> {
   return [row('btprof --help', help), row('btprof --version', version)];
 }
 
-/** Other tools that start a command, or say when they trace. */
+/** Other tools that start a command, or print when they trace. */
 const PEERS = [
   {
     name: 'perf trace -s',
@@ -98,8 +96,8 @@ async function benchVersion(bpftrace: MeasuredBpftrace, workload: string): Promi
     const row = (measure: string, key: keyof Times, show = ms, aim?: number, less = 0) =>
       rowOf({ measure, bpftrace: version, peer, aim }, of(ours, key, less), of(theirs, key), show);
     return [
-      row('to the command running', 'armed', ms, aim.armed),
-      row(`from its end to the result, less ${END_MS} ms`, 'end', ms, aim.end, END_MS),
+      row('until the command runs', 'armed', ms, aim.armed),
+      row(`from its end until the result, less ${END_MS} ms`, 'end', ms, aim.end, END_MS),
       row('peak memory of all processes', 'memory', mb),
     ];
   };
@@ -108,12 +106,12 @@ async function benchVersion(bpftrace: MeasuredBpftrace, workload: string): Promi
     ...PEERS.flatMap((peer): Result[] => {
       const reason = obstacles.get(peer.name);
       if (reason === undefined) return rows(peer.name, others[peers.indexOf(peer)] ?? [], {});
-      return [{ measure: 'to the command running', bpftrace: version, peer: peer.name, reason }];
+      return [{ measure: 'until the command runs', bpftrace: version, peer: peer.name, reason }];
     }),
   ];
 }
 
-/** What is measured stands on the command's own stdout, where the result follows once it has ended. */
+/** The command prints its marks on stdout, and the result follows there once it has ended. */
 async function btprofTimes({ path }: MeasuredBpftrace, workload: string): Promise<Times> {
   const words = ['run', '--bpftrace', path, '--no-symbol-cache', '--json', '--'];
   const { text, ...times } = await wrappedTimes('node', [BTPROF, ...words], workload);
@@ -127,50 +125,48 @@ async function perfTimes(workload: string): Promise<Times> {
   return times;
 }
 
-/** Of a tool that starts the command, and writes its result to standard output or error. */
+/** Measures a tool that starts the command and prints its result to standard output or error. */
 async function wrappedTimes(command: string, args: readonly string[], workload: string) {
   const script = 'echo runs; "$0"; echo ends';
   const began = performance.now();
-  const child = spawn(command, [...args, 'sh', '-c', script, workload], {
+  const child = $({
+    ...QUIET,
     stdio: ['ignore', 'pipe', 'pipe'],
-  });
+  })`exec ${command} ${args} sh -c ${script} ${workload}`;
   let [runs, ends, last, memory, text] = [0, 0, 0, 0, ''];
   for (const stream of [child.stdout, child.stderr])
     stream.on('data', (chunk: Buffer) => {
       last = performance.now();
-      memory = Math.max(memory, peakOfTool(child.pid as number));
+      memory = Math.max(memory, peakOfTool(pidOf(child)));
       text += chunk;
       runs ||= text.includes('runs\n') ? last : 0;
       ends ||= text.includes('ends\n') ? last : 0;
     });
-  await once(child, 'close');
+  await child;
   return { armed: runs - began, end: last - ends, memory, text };
 }
 
-/** The process, and of its children those that are the tool's own. */
+/** Adds up the process and those of its children that belong to the tool. */
 function peakOfTool(pid: number): number {
   const own = childrenOf(pid).filter((child) => /bpftrace|bpf-stats/.test(commandOf(child)));
   return [pid, ...own].reduce((sum, process) => sum + peakOf(process), 0);
 }
 
-/** The program follows a shell that waits for a line, from its exec on. */
+/** The program follows a held process from its exec on. */
 async function bareTimes({ path }: MeasuredBpftrace, workload: string): Promise<Times> {
-  const target = spawn('sh', ['-c', 'read _; exec "$0"', workload], { stdio: ['pipe', 'ignore', 'inherit'] });
-  const { program, environment } = await ourProgram(path, target.pid as number, DEFAULT_PROFILERS);
+  const target = hold([workload]);
+  const { program, environment } = await ourProgram(path, target.pid, DEFAULT_PROFILERS);
   const start = () =>
     spawnTool(path, ['-f', 'json', '-e', program], {
       stdio: ['ignore', 'pipe', 'ignore'],
       env: { ...process.env, ...environment },
     });
-  const { text, ...times } = await besideTimes(start, '"ready"', async () => {
-    target.stdin?.end('\n');
-    await once(target, 'close');
-  });
+  const { text, ...times } = await besideTimes(start, '"ready"', target.run);
   requireStacks(text.match(/"average": ?\d+/g)?.length ?? 0);
   return times;
 }
 
-/** It traces the whole machine. */
+/** The tool traces the whole machine. */
 async function bccTimes(workload: string): Promise<Times> {
   const start = () =>
     spawnTool('offcputime-bpfcc', ['-f'], {
@@ -178,41 +174,36 @@ async function bccTimes(workload: string): Promise<Times> {
       env: { ...process.env, PYTHONUNBUFFERED: '1' },
     });
   const { text, ...times } = await besideTimes(start, 'Tracing off-CPU time', async () => {
-    await execa(workload);
+    await $({ quiet: true })`exec ${workload}`;
   });
   if (!text.includes('many-stacks')) throw new Refusal('offcputime-bpfcc did not see the workload');
   return times;
 }
 
-/** Of a tool that traces until Ctrl-C. */
-async function besideTimes(
-  start: () => ReturnType<typeof spawn>,
-  ready: string,
-  perform: () => Promise<void>,
-) {
+/** Measures a tool that traces until Ctrl-C. */
+async function besideTimes(start: () => ProcessPromise, ready: string, perform: () => Promise<void>) {
   const began = performance.now();
   const child = start();
   let [text, last] = ['', 0];
-  child.stdout?.on('data', (chunk: Buffer) => {
+  child.stdout.on('data', (chunk: Buffer) => {
     last = performance.now();
     text += chunk;
   });
-  const closed = once(child, 'close');
   try {
     const armed = (await heard(child, ready)) - began;
     await perform();
     await sleep(IDLE_MS);
     const ended = performance.now();
-    const memory = peakOf(child.pid as number);
-    child.kill('SIGINT');
-    await closed;
+    const memory = peakOf(pidOf(child));
+    signal(child, 'SIGINT');
+    await child;
     return { armed, end: last - ended, memory, text };
   } finally {
-    child.kill('SIGKILL');
+    signal(child, 'SIGKILL');
   }
 }
 
-/** 0.17 loses a few whose hashes are alike. */
+/** Allows for the few stacks that 0.17 loses when their hashes collide. */
 function requireStacks(found: number): void {
   if (found < 0.95 * STACKS)
     throw new Refusal(`${found} stacks and not ${STACKS}: the workload was not followed`);

@@ -24,13 +24,13 @@ describe('a row', () => {
     expect([row(40, 30, 90), row(60, 50, 70)].map(reached)).toEqual([true, false]);
   });
 
-  test('is no ratio where noise is larger than what is measured', () => {
+  test('has no ratio where noise is larger than the figure', () => {
     const noisy = [row(-1, 30, 40), rowOf(OF, [30, 30, 30], [100, -100, 100], ns), rowOf(OF, [1], [0], ns)];
     expect(noisy.map(reached)).toEqual([false, false, false]);
     expect(tableOf(noisy).match(/too noisy/g)).toHaveLength(3);
   });
 
-  test('of a peer that cannot run has the reason', () => {
+  test('of a peer that cannot run has a reason instead', () => {
     expect(tableOf([MISSING])).toContain('cannot run here: it is not installed');
   });
 });
@@ -40,25 +40,25 @@ describe('a change', () => {
   const judge = (now: readonly Result[], machine = 'this one') => judgeChange(now, machine, file);
   keep([row(40, 38, 42, 39, 41)], 'this one', file);
 
-  test('within what the turns differ is none, and less is better', () => {
+  test('within the spread of the turns does not count, and less is better', () => {
     expect(judge([row(42, 38, 46, 40, 44)])).toEqual([]);
     expect(judge([row(20, 20, 20, 20, 20)])).toEqual([]);
   });
 
-  test('beyond that is one, whatever the worst turn was', () => {
+  test('beyond that counts, whatever the worst turn was', () => {
     expect(judge([row(46, 45, 47, 46, 900)])).toEqual([
       'worse than before: time added; 0.27; strace: 0.46, and was 0.40; the turns differ by 0.010',
     ]);
   });
 
-  test('of a row that was not measured is not known', () => {
+  test('of a row that was not measured is unknown', () => {
     const name = 'not measured: time added; 0.27; strace';
     expect(judge([])).toEqual([name]);
     expect(judge([MISSING])).toEqual([`${name}: it is not installed`]);
-    expect(judge([row(-1, 30, 40)])).toEqual([`${name}: the machine is too noisy`]);
+    expect(judge([row(-1, 30, 40)])).toEqual([`${name}: too noisy on this machine`]);
   });
 
-  test('on another machine may be due to that', () => {
+  test('on another machine may come from that machine', () => {
     expect(judge([row(60, 60, 60)], 'that one').at(-1)).toBe(
       'the committed ratios are of another machine, this one; this one is that one',
     );
