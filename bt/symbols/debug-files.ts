@@ -8,8 +8,8 @@ import { openRegular, sourceOf } from './object-files.ts';
 import { runTool } from './tools.ts';
 
 /**
- * The file with the debug information of another one, of the very same build: by build ID, or by the name that the file
- * itself gives; where GDB looks, too.
+ * Finds the separate debug file of the very same build, in the places where GDB looks: by build ID, or by the name in the
+ * file's `.gnu_debuglink`.
  */
 export function findDebugFile({ buildId, debugLink }: ElfFile, path: string): string | undefined {
   if (!buildId) return undefined;
@@ -29,7 +29,7 @@ export function debugFunctions(path: string): SymbolTable {
   return readFileOf(path, readFunctions) ?? unread(`${path} could not be read`);
 }
 
-/** No functions, and why. */
+/** An empty table with a reason. */
 function unread(problem: string): SymbolTable {
   return { ...inOrder([]), problems: [problem] };
 }
@@ -46,10 +46,10 @@ function readFileOf<T>(path: string, read: (source: ByteSource, elf: ElfFile) =>
   }
 }
 
-/** A larger one is no .gnu_debugdata. */
+/** A larger section is not a .gnu_debugdata. */
 const LARGEST_PACKED = 64 * 2 ** 20;
 
-/** .gnu_debugdata, of Fedora: a whole ELF file with the missing symbols, packed by xz. */
+/** Reads `.gnu_debugdata`, which Fedora adds: a complete ELF file with the missing symbols, packed by xz. */
 export async function packedFunctions(source: ByteSource, elf: ElfFile): Promise<SymbolTable | undefined> {
   const section = elf.section('.gnu_debugdata');
   if (!section) return undefined;

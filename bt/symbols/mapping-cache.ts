@@ -66,7 +66,7 @@ export function newMappingCache(
     store.add(pid, generation, mapping);
   };
   const begin = (pid: number, generation: number) => {
-    if ((generations.get(pid) ?? 0) > generation) return; // told late, on another CPU
+    if ((generations.get(pid) ?? 0) > generation) return; // it comes late, from another CPU
     generations.set(pid, generation);
     for (const ms of READ_AFTER_MS) {
       const timer = setTimeout(() => {

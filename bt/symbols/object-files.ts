@@ -5,15 +5,15 @@ import type { Mapping } from '../../parsers/proc.ts';
 import { tryRead } from '../driver/procfs.ts';
 import { LEVELS } from '../mapping-events.ts';
 
-/** Files that are kept open, so that they can be read when their processes and their names are gone. */
-const KEPT_OPEN = 512;
-/** How often a file that cannot be opened is tried again, by way of other processes. */
+/** Files that stay open, so that they can be read when their processes and their names are gone. */
+const MOST_OPEN = 512;
+/** How often a file that cannot be opened is tried, through different processes. */
 const TRIES = 3;
 
 /** Where a file was seen. */
 export interface Sighting {
   readonly pid: number;
-  /** As in /proc/PID/maps; without it, by what names of the file are known. */
+  /** As in /proc/PID/maps; without it, the names that the kernel told of the file are used. */
   readonly path?: string | undefined;
   /** The addresses that it is mapped at. */
   readonly range?: Pick<Mapping, 'start' | 'end'> | undefined;
@@ -23,22 +23,22 @@ export interface Sighting {
 export interface ObjectFiles {
   /** A name on the way from a file (level 0) up to the root of its filesystem. */
   readonly addName: (file: string, level: number, name: string) => void;
-  /** Opens a file that was not opened yet. */
+  /** Opens the file, unless it is open already. */
   readonly see: (file: string, sighting: Sighting) => void;
-  /** `… (deleted)` when no file of that path is this one; undefined when it is not known. */
+  /** Ends in ` (deleted)` when the file at this path is another one, or missing; undefined when it is not known. */
   readonly path: (file: string) => string | undefined;
   readonly source: (file: string) => ByteSource | undefined;
-  /** A descriptor of its own for another process, which is to be closed. */
+  /** A new descriptor, for another process; the caller closes it. */
   readonly open: (file: string) => number | undefined;
-  /** What tells this very file, as it is now, from all others; undefined when others can have written it. */
+  /** Differs for every other file and after every change; undefined when other users may have written the file. */
   readonly identity: (file: string) => string | undefined;
   readonly close: () => void;
 }
 
 interface SeenFile {
-  /** Undefined until it is told, by names. */
+  /** Undefined until the kernel has told the names. */
   readonly path: string | undefined;
-  /** None when there are too many open files already, or it was not found. */
+  /** Undefined when the file was not found, or too many are open. */
   readonly descriptor: number | undefined;
   readonly found: boolean;
   readonly tries: number;
@@ -49,17 +49,17 @@ export function newObjectFiles(): ObjectFiles {
   const seen = new Map<string, SeenFile>();
   let open = 0;
   let mounts: readonly Mount[] | undefined;
-  const placesByNames = (file: string): string[] => {
+  const pathsByNames = (file: string): string[] => {
     mounts ??= parseMountinfo(tryRead(() => readFileSync('/proc/self/mountinfo', 'utf8')) ?? '');
     const known = names.get(file);
-    return known ? placesOf(`/${known.toReversed().join('/')}`, file, mounts) : [];
+    return known ? pathsOf(`/${known.toReversed().join('/')}`, file, mounts) : [];
   };
   const pathByNames = (file: string): string | undefined => {
-    const places = placesByNames(file);
-    const there = places.find((place) => isFile(place, file));
-    // With as many names as are told there may be more of them: the end of a path is no path.
+    const paths = pathsByNames(file);
+    const found = paths.find((path) => isFile(path, file));
+    // The kernel tells only so many names: with all of them there may be more, and the path may lack its beginning.
     const whole = (names.get(file)?.length ?? 0) < LEVELS;
-    return there ?? (whole && places[0] ? `${places[0]} (deleted)` : undefined);
+    return found ?? (whole && paths[0] ? `${paths[0]} (deleted)` : undefined);
   };
   return {
     addName: (file, level, name) => {
@@ -70,16 +70,16 @@ export function newObjectFiles(): ObjectFiles {
     see: (file, { pid, path, range }) => {
       const before = seen.get(file);
       if (before?.found || (before?.tries ?? 0) >= TRIES) return;
-      const told = path?.replace(/ \(deleted\)$/, '');
-      const ways = waysTo(told ? [told] : placesByNames(file), pid, range);
+      const shown = path?.replace(/ \(deleted\)$/, '');
+      const ways = waysTo(shown ? [shown] : pathsByNames(file), pid, range);
       if (ways.length === 0) return;
       const found = firstOpen(ways, file);
-      const kept = found && open < KEPT_OPEN;
-      if (kept) open++;
+      const staysOpen = found && open < MOST_OPEN;
+      if (staysOpen) open++;
       else if (found) closeSync(found.descriptor);
       seen.set(file, {
-        path: found?.path ?? (told && `${told} (deleted)`),
-        descriptor: kept ? found.descriptor : undefined,
+        path: found?.path ?? (shown && `${shown} (deleted)`),
+        descriptor: staysOpen ? found.descriptor : undefined,
         found: found !== undefined,
         tries: (before?.tries ?? 0) + 1,
       });
@@ -106,17 +106,17 @@ export function newObjectFiles(): ObjectFiles {
   };
 }
 
-/** A name by which a file can be opened, and the path that it shows. */
+/** A name that opens a file, and the path to show for it. */
 interface Way {
   readonly name: string;
   readonly path?: string;
 }
 
-/** By its path, by that in the root of its process, and by where the process has it mapped. */
-function waysTo(places: readonly string[], pid: number, range: Sighting['range']): Way[] {
+/** Its path, its path in the root of the process, and the link to what the process has mapped. */
+function waysTo(paths: readonly string[], pid: number, range: Sighting['range']): Way[] {
   return [
-    ...places.map((path) => ({ name: path, path })),
-    ...places.map((path) => ({ name: `/proc/${pid}/root${path}`, path })),
+    ...paths.map((path) => ({ name: path, path })),
+    ...paths.map((path) => ({ name: `/proc/${pid}/root${path}`, path })),
     ...(range ? [{ name: `/proc/${pid}/map_files/${hex(range.start)}-${hex(range.end)}` }] : []),
   ];
 }
@@ -139,8 +139,8 @@ function hex(n: number | bigint): string {
   return n.toString(16);
 }
 
-/** Where a path within a filesystem is seen by us: each mount of that filesystem is a way to it, the last one first. */
-function placesOf(inside: string, file: string, mounts: readonly Mount[]): string[] {
+/** The paths that lead btprof to a file of a filesystem: one for each mount of it, the last mount first. */
+function pathsOf(inside: string, file: string, mounts: readonly Mount[]): string[] {
   const [major, minor] = (file.split(' ')[0] ?? '').split(':').map((hex) => Number.parseInt(hex, 16));
   return mounts
     .filter(({ device }) => device === `${major}:${minor}`)
@@ -151,7 +151,7 @@ function placesOf(inside: string, file: string, mounts: readonly Mount[]): strin
     .reverse();
 }
 
-/** Only the very file counts: another one may have its name by now. */
+/** Opens only this very file: another one may have its name by now. */
 function openFile(path: string, file: string): number | undefined {
   const descriptor = openRegular(path);
   if (descriptor === undefined || fstatSync(descriptor).ino === Number(file.split(' ')[1])) return descriptor;
@@ -159,7 +159,7 @@ function openFile(path: string, file: string): number | undefined {
   return undefined;
 }
 
-/** A file of bytes: a FIFO of that name would be waited for. */
+/** Opens a regular file. Without `O_NONBLOCK`, a FIFO would block us. */
 export function openRegular(path: string): number | undefined {
   const descriptor = tryRead(() => openSync(path, constants.O_RDONLY | constants.O_NONBLOCK));
   if (descriptor === undefined || fstatSync(descriptor).isFile()) return descriptor;
@@ -167,7 +167,7 @@ export function openRegular(path: string): number | undefined {
   return undefined;
 }
 
-/** Device, inode, size and time of a file that only root, and the user we run as, can have written. */
+/** Device, inode, size and time; undefined unless only root and our own user can have written the file. */
 export function identityOf(path: string): string | undefined {
   const stat = tryRead(() => statSync(path, { bigint: true }));
   if (!stat || ![0, process.geteuid?.()].includes(Number(stat.uid)) || (stat.mode & 0o022n) !== 0n)
@@ -181,7 +181,7 @@ function isFile(path: string, file: string): boolean {
   return descriptor !== undefined;
 }
 
-/** A file that is opened for each read. */
+/** Opens the file for each read. */
 function reopeningSource(path: string, file: string): ByteSource | undefined {
   const opened = <T>(use: (source: ByteSource) => T): T | undefined => {
     const descriptor = openFile(path, file);
@@ -199,7 +199,7 @@ function reopeningSource(path: string, file: string): ByteSource | undefined {
     : { size, read: (offset, length) => read(offset, length) ?? Buffer.alloc(0) };
 }
 
-/** A file that is open, read where it is asked; undefined for none. */
+/** Reads an open file at any offset. */
 export function sourceOf(descriptor: number | undefined): ByteSource | undefined {
   if (descriptor === undefined) return undefined;
   return {

@@ -1,96 +1,107 @@
 import { closeSync, constants, fstatSync, openSync, readFileSync, type Stats, statSync } from 'node:fs';
+import { sum } from '../../metrics/sums.ts';
 import type { JitPlace } from '../../metrics/symbols.ts';
 import { type PerfMap, parsePerfMap } from '../../parsers/perf-map.ts';
 import { parseBootTime, parseStat, parseStatus } from '../../parsers/proc.ts';
 import { tryRead } from '../driver/procfs.ts';
 import { sourceOf } from './object-files.ts';
 
-/** Bytes that are read of all files. */
-const MOST = 64 * 2 ** 20;
-/** Files that are kept open. */
-const KEPT_OPEN = 256;
-/** A file that grows is read anew after so long. */
+/** Bytes that are read from all files together. */
+const MOST_BYTES = 64 * 2 ** 20;
+/** Files that stay open. */
+const MOST_OPEN = 256;
+/** Processes that are remembered; beyond it the first ones are forgotten. */
+const MOST_PROCESSES = 4096;
+/** A file that grows is read again after this time. */
 const FRESH_MS = 1000;
-/** How far the clock of /proc/PID/stat may be from that of files. */
+/** How far the clock of /proc/PID/stat may differ from that of files. */
 const CLOCKS_APART_MS = 2000;
 
-const TOO_MANY = `was not read: ${KEPT_OPEN} such files are open already`;
+const TOO_MANY = `was not read: ${MOST_OPEN} such files are open already`;
 
-/** What runtimes that compile code while they run tell of it: `/tmp/perf-PID.map`. */
+/** `/tmp/perf-PID.map`, where a runtime lists the functions that it compiles while it runs. */
 export interface PerfMaps {
-  /** Opens that of a process, in its own root and by its own number: once it is gone neither can be found. */
+  /** Opens the map of a process, in its own root and by its own PID: when it is gone, neither can be found. */
   readonly see: (pid: number, generation: number) => void;
-  /** The process runs another program now: what is in the file tells of the one before. */
+  /** The process runs another program now: the file belongs to the one before. */
   readonly execed: (pid: number, generation: number) => void;
   /** @param address within the process */
   readonly find: (pid: number, generation: number, address: bigint) => JitPlace | undefined;
-  /** Whether a process has one, or had with a program before. */
+  /** Whether a process has a map, or had one with an earlier program. */
   readonly has: (pid: number) => boolean;
-  /** Why files of that name were not read, or not in whole. */
+  /** Why maps were not read, or not completely. */
   readonly problems: () => readonly string[];
 }
 
-/** A file that is open, and what it said when it was read last. */
+/** An open file, and its content when it was read last. */
 interface OpenMap {
   readonly path: string;
   readonly descriptor: number;
   map?: PerfMap;
   /** Bytes of the file, and those that were read. */
   size: number;
-  kept: number;
+  bytesRead: number;
   readAt: number;
 }
 
 /** One program of a process, from exec to exec. */
-interface Program {
+interface MappedProgram {
   readonly generation: number;
-  /** The file that the program before it left there, which is not its own. */
+  /** The file that the program before it left behind. */
   readonly left: Stats | undefined;
   map?: OpenMap;
-  /** When there was none. */
+  /** When none was found. */
   missedAt?: number;
 }
 
 export function newPerfMaps(): PerfMaps {
   const began = Date.now();
-  const programs = new Map<number, Program[]>();
+  const programs = new Map<number, MappedProgram[]>();
   const problems = new Map<string, string>();
   const opened = () => [...programs.values()].flat().flatMap(({ map }) => map ?? []);
-  const programOf = (pid: number, generation: number, left?: Stats): Program | undefined => {
+  const programOf = (pid: number, generation: number, left?: Stats): MappedProgram | undefined => {
     const known = programs.get(pid) ?? [];
     const latest = known.at(-1);
     if (latest && latest.generation >= generation) return known.find((p) => p.generation === generation);
+    if (known.length === 0) forgetOldest();
     const program = { generation, left };
     programs.set(pid, [...known, program]);
     return program;
   };
-  const isLatest = (pid: number, program: Program) => programs.get(pid)?.at(-1) === program;
-  const openAt = (program: Program, place: Place): void => {
-    const found = openMap(place, program.left);
+  const forgetOldest = () => {
+    const [oldest] = programs;
+    if (programs.size < MOST_PROCESSES || !oldest) return;
+    const [pid, known] = oldest;
+    for (const { map } of known) if (map) closeSync(map.descriptor);
+    programs.delete(pid);
+  };
+  const isLatest = (pid: number, program: MappedProgram) => programs.get(pid)?.at(-1) === program;
+  const openAt = (program: MappedProgram, candidate: Candidate): void => {
+    const found = openMap(candidate, program.left);
     if (found === undefined) return;
     if (typeof found === 'string') {
-      problems.set(place.path, found);
-    } else if (opened().length < KEPT_OPEN) {
-      program.map = { path: place.path, descriptor: found, size: 0, kept: 0, readAt: -Infinity };
+      problems.set(candidate.path, found);
+    } else if (opened().length < MOST_OPEN) {
+      program.map = { path: candidate.path, descriptor: found, size: 0, bytesRead: 0, readAt: -Infinity };
     } else {
       closeSync(found);
-      problems.set(place.path, TOO_MANY);
+      problems.set(candidate.path, TOO_MANY);
     }
   };
-  /** One that is not there may be written later, as long as the process lives. */
-  const look = (pid: number, program: Program): void => {
+  /** A map that is missing may be written later, as long as the process lives. */
+  const look = (pid: number, program: MappedProgram): void => {
     const { map, missedAt = -Infinity } = program;
     if (map || !isLatest(pid, program) || performance.now() - missedAt <= FRESH_MS) return;
-    const own = ownPlace(pid);
+    const own = candidateOf(pid);
     openAt(program, own ?? { path: pathOf(pid), owners: [0, invoker()], since: began });
     if (!program.map) program.missedAt = own ? performance.now() : Infinity;
   };
   const read = (map: OpenMap): void => {
-    const kept = opened().reduce((sum, other) => sum + (other === map ? 0 : other.kept), 0);
-    const problem = readMap(map, MOST - kept);
+    const others = sum(opened().map((other) => (other === map ? 0 : other.bytesRead)));
+    const problem = readMap(map, MOST_BYTES - others);
     if (problem) problems.set(map.path, problem);
   };
-  const load = (pid: number, program: Program | undefined): PerfMap | undefined => {
+  const load = (pid: number, program: MappedProgram | undefined): PerfMap | undefined => {
     if (!program) return undefined;
     look(pid, program);
     const { map } = program;
@@ -100,17 +111,17 @@ export function newPerfMaps(): PerfMaps {
   return {
     see: (pid, generation) => {
       const program = programOf(pid, generation);
-      const place = !program || program.map || !isLatest(pid, program) ? undefined : ownPlace(pid);
-      if (program && place) openAt(program, place);
+      const candidate = !program || program.map || !isLatest(pid, program) ? undefined : candidateOf(pid);
+      if (program && candidate) openAt(program, candidate);
     },
     execed: (pid, generation) => {
       const before = programs.get(pid)?.at(-1);
-      if (!before) return; // it compiled nothing
+      if (!before) return; // it has compiled nothing
       if (before.map) read(before.map);
       programOf(
         pid,
         generation,
-        tryRead(() => statSync(ownPlace(pid)?.path ?? pathOf(pid))),
+        tryRead(() => statSync(candidateOf(pid)?.path ?? pathOf(pid))),
       );
     },
     has: (pid) => {
@@ -129,16 +140,17 @@ function pathOf(pid: number): string {
   return `/tmp/perf-${pid}.map`;
 }
 
-/** Where a map may be, and by whom and since when it must have been written to be that of the process. */
-interface Place {
+/** Where the map of a process may be, and what makes a file there its own. */
+interface Candidate {
   readonly path: string;
+  /** User IDs that may have written it. */
   readonly owners: readonly number[];
-  /** ms since 1970 */
+  /** The earliest time of its last change, ms since 1970. */
   readonly since: number;
 }
 
 /** Undefined for a process that is gone. */
-function ownPlace(pid: number): Place | undefined {
+function candidateOf(pid: number): Candidate | undefined {
   const text = (name: string) => tryRead(() => readFileSync(`/proc/${name}`, 'utf8')) ?? '';
   const { uid, innerPid } = parseStatus(text(`${pid}/status`));
   const stat = parseStat(text(`${pid}/stat`));
@@ -148,18 +160,19 @@ function ownPlace(pid: number): Place | undefined {
   return { path, owners: [0, uid], since: 1000 * (boot + stat.startSeconds) };
 }
 
-/** The user who ran sudo, or who runs us. */
+/** The user who ran sudo, or who runs btprof. */
 function invoker(): number {
   return Number(process.env.SUDO_UID ?? process.getuid?.());
 }
 
 /**
- * Others must not name a process's functions: a link, or another user's file, is not followed, as by perf.
+ * Opens a map. Other users must not name the functions of a process: as perf does, we skip links and files of others.
  *
- * @param left a file that is not the process's own
- * @returns the descriptor, or why not; undefined when there is none, or only that of an earlier process or program
+ * @param left the file that an earlier program left behind
+ * @returns the descriptor, or why the file is not read; undefined without a file, or with only that of an earlier
+ *   process or program
  */
-function openMap({ path, owners, since }: Place, left: Stats | undefined): number | string | undefined {
+function openMap({ path, owners, since }: Candidate, left: Stats | undefined): number | string | undefined {
   const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK } = constants;
   let descriptor: number;
   try {
@@ -173,7 +186,7 @@ function openMap({ path, owners, since }: Place, left: Stats | undefined): numbe
   const old = stat.mtimeMs < since - CLOCKS_APART_MS || isUnchanged(stat, left);
   if (stat.isFile() && owners.includes(stat.uid) && !old) return descriptor;
   closeSync(descriptor);
-  if (!stat.isFile()) return 'was not read: it is no file';
+  if (!stat.isFile()) return 'was not read: it is not a regular file';
   if (!owners.includes(stat.uid)) return `was not read: it belongs to user ${stat.uid}`;
   return undefined;
 }
@@ -182,14 +195,14 @@ function isUnchanged(stat: Stats, before: Stats | undefined): boolean {
   return stat.ino === before?.ino && stat.size === before.size && stat.mtimeMs === before.mtimeMs;
 }
 
-/** @returns what is missing */
+/** @returns what could not be read */
 function readMap(opened: OpenMap, most: number): string | undefined {
   opened.readAt = performance.now();
   const source = sourceOf(opened.descriptor);
   if (!source || (opened.map && source.size === opened.size)) return undefined;
   const length = Math.min(source.size, most);
   const map = parsePerfMap(tryRead(() => source.read(0, length)) ?? Buffer.alloc(0));
-  Object.assign(opened, { map, size: source.size, kept: length });
+  Object.assign(opened, { map, size: source.size, bytesRead: length });
   if (source.size > most) return `was read up to ${most} of its ${source.size} bytes`;
   return map.skipped > 0 ? `has ${map.skipped} lines that could not be read` : undefined;
 }

@@ -56,7 +56,8 @@ export function newResolver(
     }
   };
   const addCompiled = (table: ResolvedSymbols, { compiled }: SymbolRequests) => {
-    for (const place of compiled) {
+    // A map file belongs to the last program of a process: ask for that one first.
+    for (const place of [...compiled].sort((a, b) => b.generation - a.generation)) {
       const found = perfMaps.find(place.pid, place.generation, place.address);
       if (found) table.jit[compiledKey(place)] = found;
     }

@@ -20,22 +20,22 @@ import { packSymbols, unpackSymbols } from '../../parsers/packed-symbols.ts';
 import type { SymbolTable } from '../../parsers/symbol-table.ts';
 import { tryRead } from '../driver/procfs.ts';
 
-/** Bytes of one file and of all: those that were not used for longest are removed. */
+/** Bytes of one file and of all files: the least recently used ones are removed. */
 const LARGEST = 64 * 2 ** 20;
 const MOST = 256 * 2 ** 20;
-/** Ranges below which an object is read as quickly as the file would be. */
+/** With fewer ranges, reading the object takes no longer than reading the cache. */
 const WORTH = 1000;
-/** A file that was begun so long ago will not be finished. */
+/** Age of an unfinished file whose writer must have died. */
 const ABANDONED_MS = 3600_000;
-/** Names of files that we have written, or begun to. */
+/** Names of files that btprof writes, finished or not. */
 const OURS = /^[0-9a-f]+-[0-9a-f]+(\.[0-9a-f]+\.tmp)?$/;
 /** Write permission of the group and of others. */
 const OTHERS_WRITE = 0o022;
 
-/** Symbol tables of earlier runs, by what identifies their object. */
+/** Symbol tables of earlier runs, by a key that identifies their object. */
 export interface SymbolCache {
   readonly get: (key: string) => readonly SymbolTable[] | undefined;
-  /** Does nothing where there is no room, or no right to write. */
+  /** Does nothing when the disk is full or we may not write. */
   readonly put: (key: string, tables: readonly SymbolTable[]) => void;
 }
 
@@ -95,7 +95,7 @@ function readTables(path: string): readonly SymbolTable[] | undefined {
   }
 }
 
-/** Readers see all of it or nothing, and so does another writer. */
+/** Renames a finished file into place: readers and other writers see all of it or nothing. */
 function writeWhole(path: string, bytes: Buffer): void {
   const begun = `${path}.${randomBytes(8).toString('hex')}.tmp`;
   try {
@@ -115,10 +115,10 @@ function prune(directory: string): void {
       ? [{ path, size: stat.size, mtimeMs: stat.mtimeMs, begun: name.endsWith('.tmp') }]
       : [];
   });
-  let room = MOST;
+  let left = MOST;
   for (const { path, size, mtimeMs, begun } of files.sort((a, b) => b.mtimeMs - a.mtimeMs)) {
-    room -= size;
+    left -= size;
     const abandoned = begun && Date.now() - mtimeMs > ABANDONED_MS;
-    if (room < 0 || abandoned) tryRead(() => rmSync(path, { force: true }));
+    if (left < 0 || abandoned) tryRead(() => rmSync(path, { force: true }));
   }
 }

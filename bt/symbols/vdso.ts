@@ -21,13 +21,13 @@ function ownVdso(): Range | undefined {
   return found ?? undefined;
 }
 
-/** Bytes that it takes; 0 without one. */
+/** Its length in memory; 0 without one. */
 export function vdsoLength(): number {
   const own = ownVdso();
   return own ? own.end - own.start : 0;
 }
 
-/** The ELF file of the vDSO, which is the same for all processes that have as many bits as we, read from our own memory. */
+/** The ELF file of the vDSO, from our own memory: all 64-bit processes have the same one. */
 export function vdsoSource(): ByteSource | undefined {
   const own = ownVdso();
   memory ??= own && sourceOf(tryRead(() => openSync('/proc/self/mem', 'r')));

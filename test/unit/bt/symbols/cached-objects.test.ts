@@ -15,12 +15,12 @@ import {
   realFile,
 } from './real-programs.ts';
 
-/** Enough functions for a table that is worth to be kept. */
+/** Enough functions for a table that is worth caching. */
 const SOURCE = `${manyFunctions(1200)}\nint main(void) { return f1199(1); }\n`;
 const OTHER_USER = 12_345;
 
-/** A cache that tells what it was asked, and whose names can be changed. */
-function toldCache() {
+/** A cache that records what it was asked, and whose names can be changed. */
+function recordedCache() {
   const kept = new Map<string, readonly SymbolTable[]>();
   const got: string[] = [];
   const cache: SymbolCache = {
@@ -76,7 +76,7 @@ describe.skipIf(process.platform !== 'linux')('a cache of symbol tables', () => 
   };
 
   test('is filled by the first run, and read by the next', async () => {
-    const { cache, kept, got, poison } = toldCache();
+    const { cache, kept, got, poison } = recordedCache();
     expect(await nameIn(whole, cache)).toBe('f700');
     poison();
     expect(await nameIn(whole, cache)).toBe('kept_f700');
@@ -84,7 +84,7 @@ describe.skipIf(process.platform !== 'linux')('a cache of symbol tables', () => 
     expect(await nameIn(whole)).toBe('f700');
   });
 
-  test('gives the same names when it is kept in files', async () => {
+  test('gives the same names when it is stored in files', async () => {
     const directory = in_('symbols');
     expect(await nameIn(whole, newSymbolCache(directory))).toBe('f700');
     const [file, ...more] = readdirSync(directory) as [string];
@@ -96,7 +96,7 @@ describe.skipIf(process.platform !== 'linux')('a cache of symbol tables', () => 
   });
 
   test('is asked by the build ID and the very file: that of a copy is another, as a stripped one is', async () => {
-    const { cache, kept, poison } = toldCache();
+    const { cache, kept, poison } = recordedCache();
     await nameIn(whole, cache);
     poison();
     expect(await nameIn(copied('copy'), cache)).toBe('f700');
@@ -113,7 +113,7 @@ describe.skipIf(process.platform !== 'linux')('a cache of symbol tables', () => 
       ['that the group can write', (path) => chmodSync(path, 0o775)],
       ['without a build ID', (path) => run('objcopy', '--remove-section=.note.gnu.build-id', path)],
     ])('%s', async (what, change) => {
-      const { cache, kept, got, poison } = toldCache();
+      const { cache, kept, got, poison } = recordedCache();
       const path = copied(what);
       change(path);
       expect(await nameIn(path, cache)).toBe('f700');
@@ -124,7 +124,7 @@ describe.skipIf(process.platform !== 'linux')('a cache of symbol tables', () => 
     });
 
     test.skipIf(process.geteuid?.() !== 0)('of another user', async () => {
-      const { cache, kept, got } = toldCache();
+      const { cache, kept, got } = recordedCache();
       const path = copied('theirs');
       chownSync(path, OTHER_USER, OTHER_USER);
       expect(await nameIn(path, cache)).toBe('f700');
@@ -133,7 +133,7 @@ describe.skipIf(process.platform !== 'linux')('a cache of symbol tables', () => 
   });
 
   test('is not for the vDSO', async () => {
-    const { cache, kept, got } = toldCache();
+    const { cache, kept, got } = recordedCache();
     const maps = readFileSync('/proc/self/maps', 'utf8');
     const vdso = codeMappings(maps).find(({ path }) => path === '[vdso]') as Mapping;
     const places = Array.from({ length: Number(vdso.end - vdso.start) }, (_, fileOffset) => {
@@ -146,7 +146,7 @@ describe.skipIf(process.platform !== 'linux')('a cache of symbol tables', () => 
 
   describe('of an object with a debug file', () => {
     test('has the names of that, unless others can write it', async () => {
-      const { cache, kept, poison } = toldCache();
+      const { cache, kept, poison } = recordedCache();
       const { path, debugFile } = withDebugFile('first');
       expect(await nameIn(path, cache)).toBe('f700');
       poison();
@@ -157,7 +157,7 @@ describe.skipIf(process.platform !== 'linux')('a cache of symbol tables', () => 
     });
 
     test('has them as soon as it is found', async () => {
-      const { cache } = toldCache();
+      const { cache } = recordedCache();
       const bare = copied('bare');
       run('strip', bare);
       expect(await nameIn(bare, cache)).toBeUndefined();

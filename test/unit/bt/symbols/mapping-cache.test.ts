@@ -114,12 +114,12 @@ describe('a process that forks', () => {
     });
   });
 
-  test('takes nothing from a child whose mappings were told first', () => {
+  test('takes nothing from a child whose mappings came first', () => {
     const texts = textsAfter(mapping(1, A, 0x10000), mapping(GONE, B, 0x10000), fork(1, GONE));
     expect(texts[`${GONE}:1`]).toBe(row(0x10000, 0x11000, B));
   });
 
-  test('takes nothing from a child that lies over what it had told', () => {
+  test('takes nothing from a child whose mappings lie over its own', () => {
     const texts = textsAfter(mapping(1, A, 0xf000, 0x8000), mapping(GONE, B, 0x10000), fork(1, GONE));
     expect(texts[`${GONE}:1`]).toBe(row(0x10000, 0x11000, B) + row(0xf000, 0x17000, A));
   });
@@ -144,7 +144,7 @@ describe('of many processes', () => {
     return { cache, keys: Object.keys(textsOf(cache)) };
   };
 
-  test('4,096 are kept', () => {
+  test('4,096 address spaces are held', () => {
     const { cache, keys } = afterMany(...mappings(4096));
     expect(cache.forgotten()).toBe(0);
     expect(keys).toHaveLength(4096);
@@ -171,19 +171,7 @@ describe('of many processes', () => {
     expect(keys.slice(0, 2)).toEqual([`${first}:1`, `${first + 1}:1`]);
   });
 
-  test('one that did not change is the same array in the next snapshot', () => {
-    const cache = newCache();
-    for (const pid of [1, 2]) cache.onEvent(mapping(pid, A, 0x10000));
-    for (const event of paths({ ...A, names: ['a'] })) cache.onEvent(event);
-    cache.onEvent(fork(1, GONE));
-    const before = cache.spaces();
-    cache.onEvent(mapping(2, B, 0x30000));
-    const after = cache.spaces();
-    expect(before.get('2:1')).toHaveLength(1);
-    expect(after.get('2:1')).toHaveLength(2);
-  });
-
-  test('one that maps more takes no more room', () => {
+  test('one that maps more does not count twice', () => {
     const { cache } = afterMany(...mappings(4096), mapping(first, B, 0x20000), mapping(first, B, 0x30000));
     expect(cache.forgotten()).toBe(0);
   });
@@ -261,17 +249,29 @@ describe.skipIf(process.platform !== 'linux')('on this machine', () => {
     });
   });
 
-  test('a mapping is told with the path of its file', () => {
+  test('a mapping has the path of its file', () => {
     const texts = textsAfter(...paths(real), mapping(GONE, real, 0x10000));
     expect(texts[`${GONE}:1`]).toBe(row(0x10000, 0x11000, real, path));
   });
 
-  test('a mapping is told with the path of its file, though its names came later', () => {
+  test('a mapping has the path of its file, though the names came later', () => {
     const texts = textsAfter(mapping(GONE, real, 0x10000), ...paths(real));
     expect(texts[`${GONE}:1`]).toBe(row(0x10000, 0x11000, real, path));
   });
 
-  test('a file that is there no more is said to be deleted', () => {
+  test('an address space that did not change is the same array in the next snapshot', () => {
+    const cache = newCache();
+    const start = [...paths(real), mapping(GONE, real, 0x10000), mapping(GONE + 1, real, 0x10000)];
+    for (const event of start) cache.onEvent(event);
+    const before = cache.spaces();
+    cache.onEvent(mapping(GONE + 1, B, 0x30000));
+    const after = cache.spaces();
+    expect(after.get(`${GONE}:1`)).toBe(before.get(`${GONE}:1`));
+    expect(before.get(`${GONE + 1}:1`)).toHaveLength(1);
+    expect(after.get(`${GONE + 1}:1`)).toHaveLength(2);
+  });
+
+  test('a file that no longer exists is marked as deleted', () => {
     writeFileSync(in_('other'), '');
     const { names } = realFile(in_('other'));
     const texts = textsAfter(
@@ -339,7 +339,7 @@ describe.skipIf(process.platform !== 'linux')('on this machine', () => {
       child.stdin.end();
     });
 
-    test('is not read for a program that it has left, though its fork was told later', async () => {
+    test('is not read for a program that it has left, though its fork event came later', async () => {
       const { pid, child, ready } = running();
       await ready();
       const cache = newCache();
@@ -351,7 +351,7 @@ describe.skipIf(process.platform !== 'linux')('on this machine', () => {
       child.stdin.end();
     });
 
-    test('has the path of a file whose names were told after its first mapping', async () => {
+    test('has the path of a file whose names came after its first mapping', async () => {
       const { pid, child, mapsNow, ready } = running();
       await ready();
       const [own] = codeMappings(mapsNow());
@@ -365,7 +365,7 @@ describe.skipIf(process.platform !== 'linux')('on this machine', () => {
       expect(codeMappings(textsOf(cache)[`${GONE}:1`] ?? '').map((m) => m.path)).toEqual([path]);
     });
 
-    test('has by /proc what replaces what the events told', async () => {
+    test('takes what /proc says over what the events said', async () => {
       const { pid, child, mapsNow, ready } = running();
       await ready();
       const [first] = codeMappings(mapsNow());

@@ -94,7 +94,7 @@ describe.skipIf(process.platform !== 'linux')('files of this machine', () => {
     mkdirSync(in_('one/two/three'), { recursive: true });
     const { path, ...real } = written('one/two/three/lib a.so', 'ELF');
 
-    test('told in order', () => {
+    test('that come in order', () => {
       const files = newFiles();
       addNames(files, real);
       files.see(real.file, { pid });
@@ -102,7 +102,7 @@ describe.skipIf(process.platform !== 'linux')('files of this machine', () => {
       expect(contentOf(files, real.file)).toBe('3 ELF');
     });
 
-    test('told in any other order', () => {
+    test('that come in any other order', () => {
       const files = newFiles();
       for (const [level, name] of [...real.names.entries()].reverse()) files.addName(real.file, level, name);
       files.see(real.file, { pid });
@@ -119,7 +119,7 @@ describe.skipIf(process.platform !== 'linux')('files of this machine', () => {
     });
   });
 
-  test('are not told by the end of their path, where no more of it is known', () => {
+  test('have no path when only the end of it is known', () => {
     const folder = Array(LEVELS + 1)
       .fill('deep')
       .join('/');
@@ -134,7 +134,7 @@ describe.skipIf(process.platform !== 'linux')('files of this machine', () => {
   describe('that were replaced since', () => {
     const replaced = (name: string) => {
       const old = written(name, 'old');
-      // It is kept open, or its inode could be the next one's.
+      // It stays open, or its inode could be the next one's.
       const descriptor = openSync(old.path, 'r');
       writeFileSync(`${old.path}.new`, 'new');
       renameSync(`${old.path}.new`, old.path);
@@ -181,7 +181,7 @@ describe.skipIf(process.platform !== 'linux')('files of this machine', () => {
     expect(contentOf(files, file)).toBe('10 still here');
   });
 
-  test('that are deleted before are told by the path they had', () => {
+  test('that were deleted before have the path that they had', () => {
     const { path, file } = written('gone before');
     unlinkSync(path);
     const files = newFiles();
@@ -208,7 +208,7 @@ describe.skipIf(process.platform !== 'linux')('files of this machine', () => {
     expect(files.source(file)).toBeUndefined();
   });
 
-  test('are kept open once each, and let go at the end', () => {
+  test('stay open once each, and are closed at the end', () => {
     const before = openHere();
     const files = newFiles();
     const { path, file } = written('once');
@@ -220,7 +220,7 @@ describe.skipIf(process.platform !== 'linux')('files of this machine', () => {
     expect(files.source(file)).toBeUndefined();
   });
 
-  test('are not all kept open when there are thousands', () => {
+  test('do not all stay open when there are thousands', () => {
     const before = openHere();
     const files = newFiles();
     mkdirSync(in_('many'));

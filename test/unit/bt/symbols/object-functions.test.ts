@@ -145,7 +145,7 @@ describe.skipIf(process.platform !== 'linux')('functions of user code', () => {
       await expectNamed(asker(path), named(functionsOf(mine), 'first', 'second', 'last'));
     });
 
-    test('have none of a debug file that is no ELF file', async () => {
+    test('have none of a debug file that is not an ELF file', async () => {
       const path = stripped(whole, 'broken');
       writeFileSync(in_('broken.debug'), 'no ELF file');
       run('objcopy', `--add-gnu-debuglink=${in_('broken.debug')}`, path);
@@ -272,7 +272,7 @@ describe.skipIf(process.platform !== 'linux')('functions of user code', () => {
       expect(await user({ ...mapping, ...other }, fileOffsets(path)(main?.start ?? 0))).toBeUndefined();
     });
 
-    test.each(['', 'text', '#!/bin/sh\n'])('in a file that is no ELF file: %j', async (content) => {
+    test.each(['', 'text', '#!/bin/sh\n'])('in a file that is not an ELF file: %j', async (content) => {
       const name = in_(`text ${content.length}`);
       writeFileSync(name, content);
       const { file } = realFile(name);

@@ -96,7 +96,7 @@ describe.skipIf(process.platform !== 'linux' || !has('gcc', 'addr2line'))('of th
       expect(await problems()).toEqual([]);
     });
 
-    test('are none without a tool, which is said once for each object', async () => {
+    test('are none without a tool, which is reported once for each object', async () => {
       const places = [one, other].map((path) => startsIn(seen(path)).first);
       vi.stubEnv('PATH', '/nonexistent');
       const { lines, problems } = newAsker(files);
@@ -125,7 +125,7 @@ describe.skipIf(process.platform !== 'linux' || !has('gcc', 'addr2line'))('of th
       expect(await problems()).toEqual([]);
     });
 
-    test.each(['text', ''])('a file that is no ELF file, said once: %j', async (content) => {
+    test.each(['text', ''])('a file that is not an ELF file, reported once: %j', async (content) => {
       const path = in_(`no ELF ${content}`);
       writeFileSync(path, content);
       const place = placeIn(seen(path), 0);

@@ -6,6 +6,7 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  readlinkSync,
   rmSync,
   symlinkSync,
   truncateSync,
@@ -66,7 +67,7 @@ function written(pid: number, text = MAP): string {
   return path;
 }
 
-/** Our clock, which goes on when it is told to. */
+/** Our clock, which only moves when a test moves it. */
 function stoppedClock(): { pass: (ms: number) => void } {
   let now = 1e6;
   vi.spyOn(performance, 'now').mockImplementation(() => now);
@@ -80,7 +81,7 @@ function stoppedClock(): { pass: (ms: number) => void } {
 const nameIn = (maps: PerfMaps, pid: number, address = 0x1010n) => maps.find(pid, 1, address)?.symbol;
 const WAIT = 'JS:*wait /srv/app.js:12:3';
 
-/** Nothing of the map is known, and why is said. */
+/** Nothing of the map is known, and a problem says why. */
 function expectRefused(pid: number, reason: string): void {
   const maps = newPerfMaps();
   maps.see(pid, 1);
@@ -117,7 +118,7 @@ describe.skipIf(process.platform !== 'linux')('the map of a process that runs', 
     expect([one, other].map((pid) => nameIn(maps, pid))).toEqual(['one', 'other']);
   });
 
-  test('grows, and is read anew after a second', () => {
+  test('grows, and is read again after a second', () => {
     const clock = stoppedClock();
     const pid = newPid();
     const path = written(pid);
@@ -160,7 +161,7 @@ describe.skipIf(process.platform !== 'linux')('the map of a process that runs', 
     expect(nameIn(maps, pid)).toBe(WAIT);
   });
 
-  test('is none where there is no file', () => {
+  test('does not exist without a file', () => {
     expectNone(newPid());
   });
 
@@ -266,7 +267,7 @@ describe.skipIf(process.platform !== 'linux')('what others may have put there is
     stoppedClock();
     const pid = newPid();
     make(placeOf(pid));
-    expectRefused(pid, 'it is no file');
+    expectRefused(pid, 'it is not a regular file');
   });
 
   describe.skipIf(!ROOT)('a file of a user', () => {
@@ -309,7 +310,7 @@ describe.skipIf(process.platform !== 'linux')('the map of a process that is gone
     expectNone(pid);
   });
 
-  test('is none where there is no file', async () => {
+  test('does not exist without a file', async () => {
     expectNone(await endedPid());
   });
 
@@ -369,7 +370,7 @@ describe.skipIf(process.platform !== 'linux')('of many processes', () => {
   const beyondAll = 5_000_000; // no process has such a number
   const numbers = (length: number) => Array.from({ length }, (_, i) => beyondAll + i);
 
-  test('not more than 256 maps are kept open', () => {
+  test('not more than 256 maps stay open', () => {
     stoppedClock();
     const maps = newPerfMaps();
     const pids = numbers(257);
@@ -380,12 +381,31 @@ describe.skipIf(process.platform !== 'linux')('of many processes', () => {
     ]);
   });
 
-  test('those without a map are no problem, and leave room for one that has one', () => {
+  test('those without a map are not a problem, and do not count towards the limit', () => {
     stoppedClock();
     const maps = newPerfMaps();
     for (const pid of numbers(300)) maps.find(pid, 1, 0x1010n);
     written(beyondAll + 300);
     expect(nameIn(maps, beyondAll + 300)).toBe(WAIT);
     expect(maps.problems()).toEqual([]);
+  });
+
+  test('the first of 4,097 is forgotten, and its map closed', () => {
+    const path = written(beyondAll);
+    const maps = newPerfMaps();
+    expect(nameIn(maps, beyondAll)).toBe(WAIT);
+    const openMaps = () => {
+      const links = readdirSync('/proc/self/fd').map((fd) => {
+        try {
+          return readlinkSync(`/proc/self/fd/${fd}`);
+        } catch {
+          return ''; // the one that lists them
+        }
+      });
+      return links.filter((link) => link === path).length;
+    };
+    expect(openMaps()).toBe(1);
+    for (const pid of numbers(4097)) maps.see(pid, 1);
+    expect(openMaps()).toBe(0);
   });
 });
