@@ -21,7 +21,7 @@ export async function buildCommand(): Promise<FakeCommand> {
   const outfile = join(dir, 'btprof.mjs');
   await build({
     entryPoints: ['test/fake/main.ts'],
-    ...{ outfile, bundle: true, platform: 'node', format: 'esm', target: 'node20' },
+    ...{ outfile, bundle: true, platform: 'node', format: 'esm', target: 'node20', minify: true },
     alias: { 'node:process': './cli/node-process.cjs' },
     plugins: [fakeHostPlugin(), flamegraphClientPlugin()],
     banner: {

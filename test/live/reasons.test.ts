@@ -5,12 +5,20 @@ import { REASONS } from '../../metrics/reasons.ts';
 import { KINDS } from '../kinds-of-waits.ts';
 import { profile, sum, temporaryFile, workload } from './btprof.ts';
 
-/** For what the main thread of each process waited longest; a program that spins waits for a CPU, others do not count it. */
+/** Its waits are short: only the kernel decides when a thread has to wait for the lock of its address space. */
+const SHORT: Readonly<Record<string, string>> = { 'w-mmap_lock': 'lock' };
+
+/**
+ * For what the main thread of each process waited longest, or for what it waited at all where its waits are short. A program that
+ * spins waits for a CPU; others do not count that.
+ */
 function reasons({ stacks, thread_stats }: Offcpu): Record<string, string> {
   const found: Record<string, string> = {};
   for (const { pid, tid, reason } of stacks) {
     const kind = thread_stats[`${pid}:${tid}`]?.comm ?? '';
-    if (pid !== tid || found[kind] || (reason === 'preempted') !== (kind === 'w-spin')) continue;
+    if (pid === tid && SHORT[kind] === reason) found[kind] = reason;
+    if (pid !== tid || found[kind] || SHORT[kind] || (reason === 'preempted') !== (kind === 'w-spin'))
+      continue;
     found[kind] = reason;
   }
   return found;

@@ -9,6 +9,7 @@ import { capturedProfile, openCapture, readCapture } from '../../../cli/capture-
 import { assembleProfile } from '../../../metrics/profile.ts';
 import { profileSchema } from '../../../metrics/schema.ts';
 import { recordLine } from '../../../parsers/recording.ts';
+import { attempts } from '../../effort.ts';
 import {
   recordingOf,
   SLEEP_ENDING,
@@ -111,7 +112,7 @@ test('a truncated capture is read as far as it goes', { timeout: 60_000 }, async
   expect(read).toBeGreaterThan(20);
 });
 
-test('1,000 mutated captures are read or refused with a sentence', { timeout: 120_000 }, async () => {
+test('mutated captures are read or refused with a sentence', { timeout: 120_000 }, async () => {
   const text = gunzipSync(readFileSync(FILE));
   const path = join(DIRECTORY, 'mutated');
   const edit = fc.record({
@@ -152,7 +153,7 @@ test('1,000 mutated captures are read or refused with a sentence', { timeout: 12
         refused++;
       }
     }),
-    { numRuns: 1000 },
+    { numRuns: attempts(200, 1000) },
   );
   expect(refused).toBeGreaterThan(100);
   expect(refused).toBeLessThan(1000);

@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest';
 import type { ElfFile } from '../../../parsers/elf.ts';
 import { readFunctions } from '../../../parsers/elf-symbols.ts';
 import type { SymbolTable } from '../../../parsers/symbol-table.ts';
+import { cases } from '../../effort.ts';
 import { compile, elfOf, fileSource, has, library, output, temporaryFolder } from './elf-files.ts';
 import {
   type Comparison,
@@ -40,15 +41,19 @@ namespace shop { struct Cart {
 int main() { shop::Cart c; c.add(3); c.add("y"); return c.total(1) + c.total(2.5); }
 `;
 
-const VARIANTS: [string, string[]][] = [
-  ['by default', []],
-  ['with debug information', ['-g']],
-  ['at a fixed address', ['-no-pie']],
-  ['statically linked', ['-static']],
-  ['statically linked, position-independent', ['-static-pie']],
-  ['bound at start', ['-Wl,-z,now']],
-  ['optimised', ['-O2', '-ffunction-sections']],
-];
+const VARIANTS: [string, string[]][] = cases<[string, string[]]>(
+  [
+    ['by default', []],
+    ['with debug information', ['-g']],
+    ['at a fixed address', ['-no-pie']],
+    ['bound at start', ['-Wl,-z,now']],
+  ],
+  [
+    ['statically linked', ['-static']],
+    ['statically linked, position-independent', ['-static-pie']],
+    ['optimised', ['-O2', '-ffunction-sections']],
+  ],
+);
 if (process.arch === 'x64') VARIANTS.push(['with CET', ['-fcf-protection=full', '-Wl,-z,ibtplt']]);
 
 describe.skipIf(!has(...TOOLS))('functions of C programs', () => {
@@ -109,7 +114,7 @@ describe.skipIf(!has(...TOOLS))('functions of C programs', () => {
 });
 
 describe.skipIf(!has(...TOOLS))('functions of large files', () => {
-  test.each(['libc', 'node'])('%s', { timeout: TIMEOUT }, (which) => {
+  test.each(cases(['libc'], ['node']))('%s', { timeout: TIMEOUT }, (which) => {
     const path = which === 'node' ? process.execPath : library(compile(C), 'libc');
     const source = fileSource(path);
     const began = performance.now();

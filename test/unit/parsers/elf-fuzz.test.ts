@@ -3,6 +3,7 @@ import { expect, test } from 'vitest';
 import { fileOffsetToVaddr, readElf } from '../../../parsers/elf.ts';
 import { readFunctions } from '../../../parsers/elf-symbols.ts';
 import { readGoFunctions } from '../../../parsers/gopclntab.ts';
+import { attempts } from '../../effort.ts';
 import { buildElf, type ElfClass, numbers, stringTable, symbolTable } from './elf-builder.ts';
 import { memorySource } from './elf-files.ts';
 
@@ -189,7 +190,8 @@ function changed(original: Buffer, changes: readonly Change[]): Buffer {
 }
 
 /** Words of an error that was not written for people. */
-const SURPRISE = /undefined|null|NaN|Error|not a function|is not|Cannot|Invalid|out of range|Offset/;
+const SURPRISE =
+  /undefined|null|NaN|Error|is not (a function|defined|iterable|an object)|Cannot|Invalid|out of range|Offset/;
 
 /** Reads everything. Returns how many names were found. */
 function readEverything(bytes: Buffer): number {
@@ -251,6 +253,9 @@ test('intact files are read without problems', () => {
   }
 });
 
+/** Files that are changed; in a third of them and more there are still names. */
+const CHANGED = attempts(1000, 20_000);
+
 test('a file changed anywhere does no harm', { timeout: 600_000 }, () => {
   let named = 0;
   fc.assert(
@@ -261,10 +266,10 @@ test('a file changed anywhere does no harm', { timeout: 600_000 }, () => {
         if (readEverything(changed(file, changes)) > 0) named++;
       },
     ),
-    { numRuns: 20_000 },
+    { numRuns: CHANGED },
   );
   // Otherwise most changes would have tested only the first check of the header.
-  expect(named).toBeGreaterThan(7000);
+  expect(named).toBeGreaterThan(0.35 * CHANGED);
 });
 
 test('a file cut off anywhere does no harm', { timeout: 600_000 }, () => {
@@ -282,7 +287,7 @@ test('random bytes do no harm', { timeout: 600_000 }, () => {
         readEverything(Buffer.concat([header.subarray(0, kept), bytes.subarray(kept)]));
       },
     ),
-    { numRuns: 2000 },
+    { numRuns: attempts(200, 2000) },
   );
 });
 

@@ -4,6 +4,7 @@ import { readFunctions } from '../../../parsers/elf-symbols.ts';
 import { packSymbols, unpackSymbols } from '../../../parsers/packed-symbols.ts';
 import { addRow, newRows } from '../../../parsers/symbol-ranges.ts';
 import { inOrder, newSymbolTable, type SymbolTable } from '../../../parsers/symbol-table.ts';
+import { attempts } from '../../effort.ts';
 import { compile, elfOf, fileSource, has, library } from './elf-files.ts';
 
 /** Where the first part begins, and its columns. */
@@ -221,7 +222,7 @@ describe('damaged bytes', () => {
         ])
           expectHarmless(bytes);
       }),
-      { numRuns: 20_000 },
+      { numRuns: attempts(1000, 20_000) },
     );
   });
 });
@@ -237,6 +238,6 @@ test('any functions are found as before packing', { timeout: 60_000 }, () => {
       expect(unpacked).toHaveLength(tables.length);
       for (const [i, table] of tables.entries()) expectAlike(table, unpacked[i]);
     }),
-    { numRuns: 2000 },
+    { numRuns: attempts(200, 2000) },
   );
 });

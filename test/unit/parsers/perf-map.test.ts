@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { type PerfMap, parsePerfMap } from '../../../parsers/perf-map.ts';
+import { attempts } from '../../effort.ts';
 
 const mapOf = (text: string) => parsePerfMap(Buffer.from(text));
 const nameIn = (map: PerfMap, address: number) => map.find(address)?.name;
@@ -66,7 +67,7 @@ describe('of functions that overlap, finds the one that was written last', () =>
           expect(nameIn(map, address)).toBe(last < 0 ? undefined : `f${last}`);
         }
       }),
-      { numRuns: 500 },
+      { numRuns: attempts(50, 500) },
     );
   });
 });

@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { addRow, type FunctionRow, newRows } from '../../../parsers/symbol-ranges.ts';
 import { inOrder, newSymbolTable, type SymbolTable } from '../../../parsers/symbol-table.ts';
+import { attempts } from '../../effort.ts';
 
 /** Its functions are named by their index. */
 function tableOf(functions: readonly Omit<FunctionRow, 'position'>[], problems: string[] = []): SymbolTable {
@@ -81,7 +82,7 @@ describe('any functions', () => {
           expect(addresses.map(table.find)).toEqual(addresses.map(slowFind(rows)));
         },
       ),
-      { numRuns: 3000 },
+      { numRuns: attempts(300, 3000) },
     );
   });
 

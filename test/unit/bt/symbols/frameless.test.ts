@@ -2,6 +2,7 @@ import { copyFileSync, readFileSync, writeFileSync } from 'node:fs';
 import { afterAll, describe, expect, test } from 'vitest';
 import { newObjectFiles } from '../../../../bt/symbols/object-files.ts';
 import type { Mapping } from '../../../../parsers/proc.ts';
+import { cases } from '../../../effort.ts';
 import { newAsker } from './asker.ts';
 import { fileOffsets, functionsOf, newWorkshop, realFile } from './real-programs.ts';
 
@@ -55,7 +56,7 @@ describe.skipIf(process.platform !== 'linux' || process.arch !== 'x64')('a funct
     return names;
   };
 
-  describe.each(['-O1', '-O2', '-O3', '-Os'])('compiled with %s', async (optimised) => {
+  describe.each(cases(['-O2'], ['-O1', '-O3', '-Os']))('compiled with %s', async (optimised) => {
     test.each([
       ['for any address', '-pie', '-fPIE'],
       ['for a fixed address', '-no-pie', '-fno-pie'],

@@ -21,6 +21,7 @@ import { newSymbolCache, symbolCacheDirectory } from '../../../../bt/symbols/sym
 import { packSymbols } from '../../../../parsers/packed-symbols.ts';
 import { addRow, newRows } from '../../../../parsers/symbol-ranges.ts';
 import { newSymbolTable, type SymbolTable } from '../../../../parsers/symbol-table.ts';
+import { attempts, cases, LONG } from '../../../effort.ts';
 
 const ROOT = process.geteuid?.() === 0;
 const OTHER_USER = 12_345;
@@ -102,8 +103,8 @@ describe('tables that were put', () => {
     ['fewer ranges than 1000', [tableOf('few', FEW - 1)]],
     ['fewer ranges than 1000 together', [tableOf('a', 500), tableOf('b', 499)]],
     ['a part that could not be read', [tableOf('whole'), tableOf('half', 1, ['half of it is broken'])]],
-    ['more than 64 MiB', [tableOf('x'.repeat(2 ** 16), 1030)]],
     ['nothing', []],
+    ...cases<[string, SymbolTable[]]>([], [['more than 64 MiB', [tableOf('x'.repeat(2 ** 16), 1030)]]]),
   ])('are not kept when they have %s', (_, tables) => {
     const { cache, directory } = filled();
     cache.put('another', tables);
@@ -138,7 +139,7 @@ describe('a file is not read', () => {
     expect(name()).toBeUndefined();
   });
 
-  test.each([
+  test.runIf(LONG).each([
     ['of 64 MiB is', 0, 'kept3'],
     ['that is larger is not, though it is whole', 8, undefined],
   ])('%s', (_, more, expected) => {
@@ -258,7 +259,7 @@ test('of several writers of one table each writes all of it', { timeout: 60_000 
     import { addRow, newRows } from ${ranges};
     import { newSymbolTable } from ${table};
     const [, directory, prefix] = process.argv;
-    for (let round = 0; round < 50; round++) {
+    for (let round = 0; round < ${attempts(10, 50)}; round++) {
       const count = 5000 + round;
       const rows = newRows(count);
       for (let i = 0; i < count; i++)

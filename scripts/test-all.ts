@@ -1,0 +1,13 @@
+/**
+ * `npm run test:all`: `npm test` with the tests that take minutes too (see test/effort.ts), and then the kernel tests with the other
+ * versions of bpftrace, as `npm run test:matrix -- --but-own` has them.
+ */
+import { $ } from 'zx';
+
+$.verbose = false;
+const run = $({ stdio: 'inherit', nothrow: true, env: { ...process.env, BTPROF_TESTS: 'all' } });
+
+for (const script of ['scripts/test.ts', 'scripts/test-matrix.ts']) {
+  const { exitCode } = await run`npx tsx ${script} ${script.includes('matrix') ? ['--but-own'] : []}`;
+  if (exitCode !== 0) process.exit(exitCode ?? 1);
+}

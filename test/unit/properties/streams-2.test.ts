@@ -1,3 +1,0 @@
-import { testStreams } from './streams.ts';
-
-testStreams();
