@@ -54,6 +54,10 @@ describe.skipIf(process.platform !== 'linux')('a tool', () => {
     expect(await runTool(['true'], { input: Buffer.alloc(5 * 2 ** 20) })).toHaveLength(0);
   });
 
+  test('survives Ctrl-C, which asks btprof for its result', async () => {
+    expect(await shell('kill -INT $$; echo alive')).toBe('alive\n');
+  });
+
   test('writes no errors to our terminal', async () => {
     expect(await shell('readlink /proc/self/fd/2')).toBe('/dev/null\n');
   });
