@@ -21,13 +21,13 @@ describe('times', () => {
     expect(parse('--min-block', '250us').minBlock).toBe(250e3);
   });
 
-  test('what is not a time is refused', () => {
+  test('anything that is not a time is refused', () => {
     expect(() => parse('--min-block', '10sec')).toThrow('Give a time such as 10s, 500ms or 2m.');
   });
 });
 
-describe('process ids', () => {
-  test('are gathered', () => {
+describe('process IDs', () => {
+  test('are collected in order', () => {
     expect(parsePid('17', parsePid('4194304'))).toEqual([4194304, 17]);
   });
 
@@ -40,7 +40,7 @@ describe('process ids', () => {
 });
 
 describe('a plan', () => {
-  test('without options is the default of the contract', () => {
+  test('without options has the defaults', () => {
     expect(planOf(parse())).toMatchObject({
       profilers: [{ name: 'offcpu' }, { name: 'syscalls' }],
       minBlockNs: 0,
@@ -53,7 +53,7 @@ describe('a plan', () => {
     });
   });
 
-  test('with options is what they say', () => {
+  test('with options follows them', () => {
     const words =
       '-p syscalls -d 2m -i 0.5 --min-block 1ms --no-follow --no-stacks --stack-depth 16 --map-entries 5000'.split(
         ' ',
@@ -70,7 +70,7 @@ describe('a plan', () => {
     });
   });
 
-  test('takes lists of profilers with blanks and empty places', () => {
+  test('accepts spaces and empty items in a list of profilers', () => {
     expect(planOf(parse('-p', ' syscalls ,,offcpu')).profilers.map((p) => p.name)).toEqual([
       'offcpu',
       'syscalls',
@@ -110,7 +110,7 @@ describe('values that are refused', () => {
     );
   });
 
-  test('the limits themselves are taken', () => {
+  test('the limits themselves are accepted', () => {
     expect(parse('--interval', '10ms', '--duration', '1ms', '--stack-depth', '1')).toMatchObject({
       interval: 10,
       duration: 1,
@@ -123,7 +123,7 @@ describe('values that are refused', () => {
 });
 
 describe('idle functions', () => {
-  test('are added up, with those that are not', () => {
+  test('are collected, and ! marks those that are not idle', () => {
     expect(parseIdleMatch('!^b$', parseIdleMatch('a+'))).toEqual([
       { pattern: /a+/, idle: true },
       { pattern: /^b$/, idle: false },

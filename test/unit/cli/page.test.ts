@@ -4,7 +4,7 @@ import { bar, clip, type Look, padEnd, printPage, table, wrap } from '../../../c
 const LOOK: Look = { columns: 30, colours: false, ascii: false };
 
 describe('a table', () => {
-  test('has numbers to the right, and the last column as far as it goes', () => {
+  test('aligns numbers to the right and cuts the last column at the end of the line', () => {
     expect(
       table(
         ['n', 'what'],
@@ -24,13 +24,13 @@ describe('a table', () => {
     ]);
   });
 
-  test('keeps room for what its rows are about', () => {
+  test('always leaves space for the last column', () => {
     expect(table(['n', 'name'], [['1'.repeat(40), 'clock_nanosleep']], LOOK)[1]).toMatch(
       /1 {2}clock_nanosleep$/,
     );
   });
 
-  test('has colours in its head only where they are wanted', () => {
+  test('colours its heading only if colours are on', () => {
     expect(table(['n'], [['1']], { ...LOOK, colours: true })[0]).toBe('\u001b[2m  n\u001b[22m');
   });
 });
@@ -46,11 +46,11 @@ describe('text', () => {
     expect(clip(text, columns)).toBe(expected);
   });
 
-  test('is padded by what it takes on the screen', () => {
+  test('is padded by its width on the screen', () => {
     expect(padEnd('世', 4)).toBe('世  ');
   });
 
-  test('is wrapped between words, which stay whole', () => {
+  test('is wrapped between words', () => {
     expect(wrap('one two three fourteen', 8)).toEqual(['one two', '  three', '  fourteen']);
     expect(wrap('  one two', 6)).toEqual(['  one', '    two']);
     expect(wrap('', 8)).toEqual(['']);
@@ -77,6 +77,6 @@ describe('a bar', () => {
   });
 });
 
-test('a page in ASCII has nothing else', () => {
+test('an ASCII page has only ASCII characters', () => {
   expect(printPage([['3 µs', 'x…'], ['世界 café']], { ...LOOK, ascii: true })).toBe('3 us\nx~\n\n?? caf?\n');
 });

@@ -79,7 +79,7 @@ function timeInSleep({ ebpf: { offcpu } }: Profile): number {
 }
 
 describe('formats', () => {
-  test('json is one document of the published schema, with the gates', async () => {
+  test('json is one document that matches the published schema, with the gates', async () => {
     expect(await diff('old new', { format: 'json', failIf: ['lock>1ms', 'disk>+1%'] })).toBe(1);
     expectValid(JSON.parse(out));
     expect(JSON.parse(out).gates).toMatchObject([
@@ -95,7 +95,7 @@ describe('formats', () => {
     expect(JSON.parse(out)).toMatchObject({ kind: 'diff', before: [{}, {}, {}], after: [{}, {}] });
   });
 
-  test('folded: a stack, and its ns before and after', async () => {
+  test('folded has one line per stack, with its ns before and after', async () => {
     await diff('old new', { format: 'folded' });
     const lines = out.split('\n').slice(0, -1);
     expect(lines.filter((line) => !/^\S.* \d+ \d+$/.test(line))).toEqual([]);
@@ -109,7 +109,7 @@ describe('formats', () => {
     expect(total(-1)).toBe(NEW.ebpf.offcpu?.total_time_ns);
   });
 
-  test('-o leaves stdout alone, and gates stay on stderr', async () => {
+  test('-o writes nothing to stdout, and gates still go to stderr', async () => {
     const output = join(directory, 'out.txt');
     await diff('old new', { output, failIf: ['lock>1ms'] });
     expect(out).toBe('');
@@ -145,7 +145,7 @@ describe('the page', () => {
     for (const line of pages.join('').split('\n')) expect(line.length).toBeLessThanOrEqual(columns);
   });
 
-  test('has a row for each change, marked where it may be chance', () => {
+  test('has a row for each change, marked if it may be chance', () => {
     const text = page(OLD, NEW);
     const rows = text.split('\n').map((line) => line.trim().split(/ {2,}/));
     const [wall, wallAfter] = [OLD.metadata.wall_time_ns, NEW.metadata.wall_time_ns];
@@ -159,12 +159,12 @@ describe('the page', () => {
     expect(text).toContain('Note: another version of bpftrace: 0.17.0 before, 0.27.1 after');
   });
 
-  test('says what is new and what is gone', () => {
+  test('shows what is new and what is gone', () => {
     expect(page(OLD, DEMO)).toMatch(/^ *0 +\S+ s +\+\S+ s +new +0 -> 13 {2}node$/m);
     expect(page(DEMO, OLD)).toMatch(/^ *\S+ s +0 +-\S+ s +gone +13 -> 0 {2}node$/m);
   });
 
-  test('of a result with itself has totals only, and all rows with -v', () => {
+  test('that compares a result with itself has only totals, and all rows with -v', () => {
     expect(page(OLD, OLD)).not.toMatch(/waits by reason|clock_nanosleep/);
     expect(page(OLD, OLD, { verbose: true })).toMatch(/69 +69 +0 += {2}clock_nanosleep/);
   });
@@ -174,11 +174,11 @@ describe('the page', () => {
     expect(page(OLD, NEW, { colours: true })).toMatch(new RegExp(`^\u001b\\[2m +${time} `, 'm'));
   });
 
-  test('in ASCII has nothing else', () => {
+  test('in ASCII has only ASCII characters', () => {
     expect(page(OLD, DEMO, { ascii: true })).toMatch(/^[\x20-\x7e\n]*$/);
   });
 
-  test('lets nothing through that steers a terminal', () => {
+  test('replaces control characters in names', () => {
     const hostile = structuredClone(NEW);
     const bad = '\u001b[2J\u202e\n';
     hostile.metadata.cmd = [bad];

@@ -29,20 +29,20 @@ describe('describeFrame', () => {
     });
   });
 
-  it('has the share of the zoomed frame too', () => {
+  it('also has the share of the zoomed frame', () => {
     expect(described(STACKS, 'wait', 'main').facts[0]).toEqual([
       'time',
       '3.00 s, 75.0 % of all, 75.0 % of the zoomed frame',
     ]);
   });
 
-  it('tells frames of the kernel and inlined ones', () => {
+  it('marks kernel frames and inlined frames', () => {
     const inlined = { ...stackOf('', 1), frames: [frameOf('f', { inlined: true, file: 'src/f.c' })] };
     expect(described([inlined], 'f').what).toBe('user function, inlined · /usr/bin/worker · src/f.c');
     expect(described([stackOf('wait_k', 1)], 'wait_k').what).toBe('kernel function · [kernel]');
   });
 
-  it('says which waits had not ended', () => {
+  it('shows which waits had not ended', () => {
     const open = stackOf('main wait', 1e9, { open: true, count: 0 });
     expect(sentenceOf(described([open], 'wait'))).toContain('not ended 1 wait; for lock');
     expect(described([open, ...STACKS], 'wait').facts).toContainEqual(['not ended', '1 wait, 1.00 s']);

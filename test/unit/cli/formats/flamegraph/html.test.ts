@@ -20,7 +20,7 @@ describe('flamegraphView', () => {
     expect(html).not.toContain('<canvas');
   });
 
-  it('is one file: nothing in it is loaded from elsewhere', () => {
+  it('is one file that loads nothing else', () => {
     const html = flamegraphView([stackOf('main wait', 5)], OPTIONS);
     expect(html).not.toMatch(/\s(src|href)=|@import|url\(/);
     expect(html).toMatch(/default-src 'none'; script-src 'sha256-[^']+'; style-src 'sha256-[^']+'; base-uri/);
@@ -28,7 +28,7 @@ describe('flamegraphView', () => {
     expect(html.match(/<\/script/g)).toHaveLength(2);
   });
 
-  it('keeps names out of the markup, but for escaped text', () => {
+  it('has names only as escaped text in its markup', () => {
     const stack = { ...stackOf('main', 5), comm: HOSTILE, frames: [frameOf(HOSTILE, { module: HOSTILE })] };
     const html = flamegraphView([stack], { title: HOSTILE, subtitle: HOSTILE, notes: [HOSTILE] });
     expect(html).not.toContain('<img');
@@ -62,7 +62,7 @@ describe('flamegraphView', () => {
     expect(Buffer.byteLength(flamegraphView(stacks, OPTIONS))).toBeLessThan(1e6);
   });
 
-  it('gives a stack without frames a frame that says why', () => {
+  it('gives a stack without frames one frame with the cause', () => {
     const stacks: FlameStack[] = [
       stackOf('', 1, { kind: 'on_cpu' }),
       stackOf('', 2, { kind: 'unaccounted' }),
@@ -72,7 +72,7 @@ describe('flamegraphView', () => {
     expect(names.slice(0, 3)).toEqual(['[on the CPU, not sampled]', '[unaccounted]', '[no stack]']);
   });
 
-  it('lists the longest stacks for browsers without scripts, and says what is left', () => {
+  it('lists the longest stacks for browsers without scripts, and how many are not listed', () => {
     const stacks = Array.from({ length: 53 }, (_, i) => stackOf(`main part_${i}`, 1000 + i));
     const html = flamegraphView([stackOf('main long', 5e9, { open: true }), ...stacks], OPTIONS);
     expect(html.match(/<li>.*<code>/g)).toHaveLength(50);

@@ -4,24 +4,24 @@ import { stackOf } from '../flame-frames.ts';
 import { profileOf, treeOf } from './flame-profiles.ts';
 
 describe('searchFor', () => {
-  it('is a regular expression of either case', () => {
+  it('reads a regular expression and ignores case', () => {
     expect(searchFor('^FUTEX_(wait|wake)$')?.matches('futex_wait')).toBe(true);
     expect(searchFor('^wait')?.matches('futex_wait')).toBe(false);
   });
 
-  it('takes what is no regular expression as text, and says so', () => {
+  it('searches literally for an invalid regular expression, and reports that', () => {
     const search = searchFor('operator()(');
     expect(search?.plain).toBe(true);
     expect(search?.matches('Less::operator()(int)')).toBe(true);
   });
 
-  it('is none for an empty text', () => {
+  it('is undefined for an empty text', () => {
     expect(searchFor('')).toBeUndefined();
   });
 });
 
 describe('patternOf', () => {
-  it('finds exactly that name', () => {
+  it('matches exactly one name', () => {
     const name = 'std::vector<int>::operator[](unsigned long) const [clone .cold]';
     const search = searchFor(patternOf(name));
     expect(search?.plain).toBe(false);

@@ -32,7 +32,7 @@ const STACKS = [
 ];
 
 describe('buildTree', () => {
-  it('adds up what stacks have in common, the largest first', () => {
+  it('merges the common frames of stacks, largest first', () => {
     const profile = profileOf(STACKS);
     expect(outline(profile, treeOf(profile))).toEqual([
       'all 100',
@@ -59,7 +59,7 @@ describe('buildTree', () => {
     expect(roots('kind')).toEqual([' lock 63', ' disk 30', ' preempted 7']);
   });
 
-  it('merges what differs in hidden frames only', () => {
+  it('merges stacks that differ only in hidden frames', () => {
     const profile = profileOf([
       stackOf('main a_k wait', 1),
       stackOf('main b_k wait', 2),
@@ -78,13 +78,13 @@ describe('buildTree', () => {
     expect(outline(profile, treeOf(profile, { hidden: new Set([0, 1, 2]) }))).toEqual(['all 0']);
   });
 
-  it('tells inlined functions and those of other files apart', () => {
+  it('separates inlined functions and functions of other files', () => {
     const frames = [frameOf('f'), frameOf('f', { inlined: true }), frameOf('f', { module: '/lib/b.so' })];
     const profile = profileOf(frames.map((frame) => ({ ...stackOf('', 1), frames: [frame] })));
     expect(treeOf(profile).size).toBe(4);
   });
 
-  it('has exact sums: frames are as long as their callees and what they have themselves', {
+  it('has exact sums: a frame is as wide as its callees and its self time', {
     timeout: 60_000,
   }, () => {
     const stacks = manyStacks(2003);
@@ -99,12 +99,12 @@ describe('buildTree', () => {
     }
   });
 
-  it('takes stacks of 5,000 frames', () => {
+  it('accepts stacks of 5,000 frames', () => {
     const names = Array.from({ length: 5000 }, (_, i) => `f${i}`).join(' ');
     expect(treeOf(profileOf([stackOf(names, 1)])).size).toBe(5001);
   });
 
-  it('compares: widths are of one side, colours tell the change', () => {
+  it('in a comparison, widths show one side and colours the change', () => {
     const profile = profileOf([
       stackOf('main grew', 60, { beforeNs: 20 }),
       stackOf('main shrank', 40, { beforeNs: 60 }),
@@ -122,14 +122,14 @@ describe('buildTree', () => {
 });
 
 describe('mainKind', () => {
-  it('is the one with most of the time', () => {
+  it('is the kind with most of the time', () => {
     const profile = profileOf(STACKS);
     expect(profile.kinds[mainKind(treeOf(profile), 0)]).toBe('lock');
   });
 });
 
 describe('layoutOf', () => {
-  it('fills the width, and leaves nothing out', () => {
+  it('fills the width completely', () => {
     const profile = profileOf(manyStacks(2003));
     const tree = treeOf(profile);
     const { rows } = layoutOf(tree, 0, 1280);
@@ -141,7 +141,7 @@ describe('layoutOf', () => {
     }
   });
 
-  it('draws too narrow frames as one', () => {
+  it('merges frames that are too narrow', () => {
     const stacks = Array.from({ length: 101 }, (_, i) => stackOf(`main part${i}`, 1));
     const profile = profileOf([stackOf('main long', 1e6), ...stacks]);
     const { rows } = layoutOf(treeOf(profile), 0, 1000);
@@ -175,7 +175,7 @@ describe('functionRows', () => {
 });
 
 describe('paths', () => {
-  it('find a frame again in another tree, or its last caller that is shown', () => {
+  it('find the same frame in another tree, or its nearest visible caller', () => {
     const profile = profileOf(STACKS);
     const tree = treeOf(profile);
     const path = pathTo(tree, nodeNamed(profile, tree, 'futex_k'));
@@ -184,7 +184,7 @@ describe('paths', () => {
     expect(findPath(user, path)).toBe(nodeNamed(profile, user, 'wait'));
   });
 
-  it('step to callers, callees and the frames beside', () => {
+  it('step to callers, callees and neighbours', () => {
     const profile = profileOf(STACKS);
     const tree = treeOf(profile);
     const [wait, read] = ['wait', 'read'].map((name) => nodeNamed(profile, tree, name)) as [number, number];

@@ -46,14 +46,14 @@ describe.each(['0.17', '0.23', '0.27'])('folded stacks of a recording with bpftr
 });
 
 describe('a folded stack', () => {
-  it('has the kernel and inlined functions marked', () => {
+  it('marks kernel functions and inlined functions', () => {
     const stack = stackOf('main', 5, {
       frames: [frameOf('main'), frameOf('get', { inlined: true }), frameOf('wait_k')],
     });
     expect(foldedStack(stack, [])).toBe('main;get_[i];wait_k_[k]');
   });
 
-  it('begins with the roots that are asked for, in that order', () => {
+  it('begins with the roots of --root, in their order', () => {
     const stack = stackOf('main', 5, { pid: 12, tid: 13, comm: 'C2 Compiler', kind: 'disk' });
     expect(foldedStack(stack, ['reason', 'process', 'thread'])).toBe(
       'disk;C2 Compiler-12;C2 Compiler-12/13;main',
@@ -80,7 +80,7 @@ describe('a folded stack', () => {
     ['a 1.5', 'a_1.5'],
     ['12', '12'],
     ['f(int, char)', 'f(int, char)'],
-  ])('has the name %j as %j', (name, text) => {
+  ])('writes the name %j as %j', (name, text) => {
     expect(foldedStack(stackOf('', 5, { frames: [frameOf(name)] }), [])).toBe(text);
   });
 
@@ -94,7 +94,7 @@ describe('a folded stack', () => {
 });
 
 describe('folded stacks', () => {
-  it('are added up, with those that took no time left out', () => {
+  it('are added up, without those that took no time', () => {
     const stacks = [
       stackOf('b', 2),
       stackOf('a', 3, { tid: 2 }),
@@ -110,7 +110,7 @@ describe('folded stacks', () => {
     expect(foldedView(stacks, [])).toBe('a 9007199254740995\n');
   });
 
-  it('of a profile with hostile names have all of its time', () => {
+  it('have all of the time, even with hostile names', () => {
     const stacks = stacksOf(constructedProfile());
     const folded = foldedView(stacks, ROOTS);
     for (const line of linesOf(folded)) expect(line).toMatch(LINE);

@@ -64,7 +64,7 @@ describe.each(['0.17', '0.23', '0.27'])('the speedscope file of a recording with
     },
   );
 
-  it('deadlock: has the waits that had not ended', () => {
+  it('deadlock: includes the waits that had not ended', () => {
     const file = fileOf(recorded(version, 'deadlock'));
     const [sample = []] = file.profiles[0]?.samples ?? [];
     expect(namesOf(file, sample).at(-1)).toBe('[lock, not ended]');
@@ -75,7 +75,7 @@ describe.each(['0.17', '0.23', '0.27'])('the speedscope file of a recording with
 });
 
 describe('a speedscope file', () => {
-  it('has stacks root first, with file and line where they are known, and last the reason', () => {
+  it('has stacks root first, with known files and lines, and the reason last', () => {
     const file = fileOf(constructedProfile());
     const [sample = []] = file.profiles[0]?.samples ?? [];
     expect(namesOf(file, sample)).toEqual(['main', 'outer', 'middle', 'innermost', 'futex_wait', '[lock]']);
@@ -84,13 +84,13 @@ describe('a speedscope file', () => {
     expect(file.shared.frames.every(({ name }) => typeof name === 'string')).toBe(true);
   });
 
-  it('has no sample without time', () => {
+  it('leaves out samples without time', () => {
     const profile = constructedProfile();
     expect(profile.ebpf.offcpu?.stacks.some(({ time_ns }) => time_ns === 0)).toBe(true);
     expect(fileOf(profile).profiles.flatMap(({ weights }) => weights)).not.toContain(0);
   });
 
-  it('says what made it and of what', () => {
+  it('names the profiled command and the version of btprof', () => {
     const profile = constructedProfile();
     expect(fileOf(profile)).toMatchObject({
       name: 'server --name a\nb',
@@ -102,7 +102,7 @@ describe('a speedscope file', () => {
     expect(fileOf({ ...profile, metadata: { ...system, pids: [5, 6] } }).name).toBe('process 5, 6');
   });
 
-  it('has the 50 threads with the most time, and in the first profile all', () => {
+  it('has the 50 threads with the most time, and all threads in the first profile', () => {
     const profile = constructedProfile();
     const offcpu = profile.ebpf.offcpu as Offcpu;
     const [stack] = offcpu.stacks as [Offcpu['stacks'][number]];
