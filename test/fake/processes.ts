@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'vitest';
 
@@ -20,21 +20,55 @@ export async function expectEnded(pids: readonly number[]): Promise<void> {
 
 /** One letter, as proc(5) has it: `S` asleep, `T` stopped, `Z` ended; empty when the process is gone. */
 export function stateOf(pid: number): string {
+  return /\) (\w)/.exec(readProc(`/proc/${pid}/stat`))?.[1] ?? '';
+}
+
+/**
+ * Waits until a process has as many threads, and each of them is asleep in the same system call at three looks: not in one of
+ * those that lead there.
+ */
+export async function untilAsleep(pid: number, threads = 1): Promise<void> {
+  let before = '';
+  for (let same = 0; same < 3; ) {
+    await sleep(2 * POLL_MS);
+    const calls = threadsOf(pid).map((tid) => readProc(`/proc/${pid}/task/${tid}/syscall`));
+    const now = calls.join('');
+    const asleep = calls.length === threads && !calls.some((call) => call === '' || /^running/.test(call));
+    same = asleep && now === before ? same + 1 : 0;
+    before = now;
+  }
+}
+
+/** Waits until a process runs that command line. */
+export function untilRuns(pid: number, words: string): Promise<void> {
+  return until(() => readProc(`/proc/${pid}/cmdline`).replaceAll('\0', ' ').startsWith(words));
+}
+
+function threadsOf(pid: number): string[] {
   try {
-    return /\) (\w)/.exec(readFileSync(`/proc/${pid}/stat`, 'utf8'))?.[1] ?? '';
+    return readdirSync(`/proc/${pid}/task`);
+  } catch {
+    return [];
+  }
+}
+
+/** A file of /proc; empty when it is gone. */
+export function readProc(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
   } catch {
     return '';
   }
 }
 
-/** Waits until a stream has said something; resolves to all that it said until then. */
-export function said(stream: NodeJS.ReadableStream, words: string): Promise<string> {
+/** Waits until a stream has printed some words; resolves to all that it has printed. */
+export function untilSays(stream: NodeJS.ReadableStream, words: string): Promise<string> {
   return new Promise((resolve, reject) => {
     let text = '';
     stream.on('data', (chunk) => {
       text += chunk;
       if (text.includes(words)) resolve(text);
     });
-    stream.on('end', () => reject(new Error(`never said ${JSON.stringify(words)}, but: ${text}`)));
+    stream.on('end', () => reject(new Error(`never printed ${JSON.stringify(words)}, but: ${text}`)));
   });
 }

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { execa } from 'execa';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import type { Account, Profile } from '../../metrics/schema.ts';
+import { untilAsleep, untilRuns } from '../fake/processes.ts';
 import { expectAllAccounted, profile, sum, temporaryFile, workload } from './btprof.ts';
 
 /** Of threads that neither share their CPUs nor switch all the time. */
@@ -20,7 +21,7 @@ function closed({ account }: Profile, most: number): Account {
 
 const SLEEPING = `
 import threading, time
-for i in range(503): threading.Thread(target=time.sleep, args=(60,)).start()`;
+for i in range(503): threading.Thread(target=time.sleep, args=(600,)).start()`;
 const COMPUTING = ['taskset', '-c', '0', 'awk', 'BEGIN { while (i < 1e8) i++ }'];
 
 /** Of what may be miscounted: what a hypervisor takes of a CPU. A run in which it took more tells nothing. */
@@ -74,19 +75,25 @@ describe('the account closes', () => {
   });
 
   test('of one that was there before and is ready, but gets no CPU', async () => {
-    const spin = (...words: string[]) =>
-      execa('taskset', ['-c', '1', ...words, 'sh', '-c', 'while :; do :; done'], { reject: false });
-    const children = [spin('nice', '-n', '-20'), spin('chrt', '--idle', '0')];
-    onTestFinished(() => children.forEach((child) => void child.kill('SIGKILL')));
-    await new Promise((resolve) => setTimeout(resolve, 300));
-    const account = closed(await profile(['attach', '-d', '500ms', String(children[1]?.pid)]), MISCOUNTED);
+    const spin = async (...words: string[]) => {
+      const child = execa('taskset', ['-c', '1', ...words, 'sh', '-c', 'while :; do :; done'], {
+        reject: false,
+      });
+      onTestFinished(() => void child.kill('SIGKILL'));
+      await untilRuns(child.pid as number, 'sh');
+      return child.pid as number;
+    };
+    // The one that waits comes first: beside the other it would never get to its loop.
+    const waiting = await spin('chrt', '--idle', '0');
+    await spin('nice', '-n', '-20');
+    const account = closed(await profile(['attach', '-d', '500ms', String(waiting)]), MISCOUNTED);
     expect(account.off_cpu_ns.preempted).toBeGreaterThan(0.9 * account.thread_time_ns);
   });
 
   test('of many threads that were there before', async () => {
     const child = execa('python3', ['-c', SLEEPING], { reject: false });
     onTestFinished(() => void child.kill('SIGKILL'));
-    await new Promise((resolve) => setTimeout(resolve, 500));
+    await untilAsleep(child.pid as number, 504);
     const result = await profile(['attach', '-d', '300ms', '--no-stacks', String(child.pid)]);
     expect(closed(result, MISCOUNTED).threads).toBe(504);
   });
@@ -94,7 +101,7 @@ describe('the account closes', () => {
   test('of threads that were there before, and wait throughout', async () => {
     const child = execa(workload('deadlock'), { reject: false });
     onTestFinished(() => void child.kill('SIGKILL'));
-    await new Promise((resolve) => setTimeout(resolve, 300));
+    await untilAsleep(child.pid as number, 3);
     const account = closed(await profile(['attach', '-d', '500ms', String(child.pid)]), MISCOUNTED);
     expect(account.threads).toBe(3);
     expect(account.off_cpu_ns.lock).toBeGreaterThan(0.9 * account.thread_time_ns);
@@ -108,7 +115,7 @@ test('a thread that runs another program is in it under both of its numbers', as
 });
 
 test('with --min-block the short waits are unaccounted', async () => {
-  const { account, ebpf } = await profile(['run', '--min-block', '1s', workload('sleepers')]);
+  const { account, ebpf } = await profile(['run', '--min-block', '1h', workload('sleepers')]);
   const { thread_time_ns, on_cpu_ns, miscounted_ns, unaccounted_ns } = account as Account;
   expect(ebpf.offcpu?.total_events).toBe(0);
   expect(on_cpu_ns + miscounted_ns + unaccounted_ns).toBe(thread_time_ns);

@@ -52,18 +52,6 @@ export function bpftraceThat(script: string): string {
   return file;
 }
 
-/** Waits until a stream has said something; resolves to all that it said until then. */
-export function said(stream: NodeJS.ReadableStream, words: string): Promise<string> {
-  return new Promise((resolve, reject) => {
-    let text = '';
-    stream.on('data', (chunk) => {
-      text += chunk;
-      if (text.includes(words)) resolve(text);
-    });
-    stream.on('end', () => reject(new Error(`never said ${JSON.stringify(words)}, but: ${text}`)));
-  });
-}
-
 const ajv = new Ajv2020({ strict: false });
 const validateSchema = ajv.compile(JSON.parse(readFileSync('docs/schema.json', 'utf8')));
 

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { execa } from 'execa';
 import { describe, expect, test } from 'vitest';
 import type { Profile } from '../../metrics/schema.ts';
+import { untilAsleep } from '../fake/processes.ts';
 import { BTPROF, btprof, temporaryFile, valid, validProfile, workload } from './btprof.ts';
 
 /** Runs btprof with a capture; what it gave, and what `report` gives. */
@@ -30,7 +31,7 @@ describe.concurrent('report gives what the run gave, byte for byte', () => {
 
   test('attached, with all that lived already', async () => {
     const child = execa(workload('deadlock'), { reject: false });
-    await sleep(300);
+    await untilAsleep(child.pid as number, 3);
     const { live, again } = await both('json', ['attach', '-d', '300ms', String(child.pid)]);
     child.kill('SIGKILL');
     expect(valid<Profile>(live).ebpf.offcpu?.still_blocked).toHaveLength(3);
@@ -58,11 +59,11 @@ describe.concurrent('a capture', () => {
 
   test('of a run that was killed has the prints until then', async () => {
     const capture = temporaryFile('killed.btprof');
-    const sleeps = 'for i in $(seq 70); do sleep 0.1; done';
-    const args = ['run', '-i', '100ms', '--capture', capture, '-o', '/dev/null', '--', 'sh', '-c', sleeps];
+    const sleeps = ['timeout', '110', 'sh', '-c', 'while :; do sleep 0.1; done'];
+    const args = ['run', '-i', '100ms', '--capture', capture, '-o', '/dev/null', '--', ...sleeps];
     const child = execa(BTPROF, args, { reject: false });
     const hasSleep = async () => (await btprof(['report', '-v', capture])).stdout.includes('clock_nanosleep');
-    for (let i = 0; i < 100 && !(await hasSleep()); i++) await sleep(100);
+    while (!(await hasSleep())) await sleep(100);
     child.kill('SIGKILL');
     await child;
     const { status, stdout } = await btprof(['report', '--json', capture]);

@@ -3,7 +3,8 @@ import { execa } from 'execa';
 import { describe, expect, test } from 'vitest';
 import { WORKLOADS } from '../../cli/demo/workloads.ts';
 import type { Offcpu } from '../../metrics/ebpf-schema.ts';
-import { BTPROF, btprof, expectAllAccounted, profile, said, temporaryFile } from './btprof.ts';
+import { untilSays } from '../fake/processes.ts';
+import { BTPROF, btprof, expectAllAccounted, profile, temporaryFile } from './btprof.ts';
 
 /** A waiting thread is in the totals when its wait ends, and among those still blocked before. */
 function waitsOf({
@@ -100,7 +101,7 @@ describe.concurrent('the command', () => {
     const TMPDIR = temporaryFile('room');
     mkdirSync(TMPDIR);
     const child = execa(BTPROF, ['demo', 'deadlock', '-d', '60s'], { reject: false, env: { TMPDIR } });
-    await said(child.stderr, '$ btprof run');
+    await untilSays(child.stderr, '$ btprof run');
     expect(readdirSync(TMPDIR)).toHaveLength(1);
     child.kill('SIGINT');
     child.kill('SIGINT');

@@ -8,7 +8,8 @@ import { kernelBytes, limitsFor, MEMORY_SHARE } from '../../bt/limits.ts';
 import { DEFAULT_PROFILERS } from '../../bt/profilers/names.ts';
 import { selectProfilers } from '../../bt/profilers/registry.ts';
 import type { Profile } from '../../metrics/schema.ts';
-import { BTPROF, bpftraceThat, btprof, profile, said, temporaryFile, valid, workload } from './btprof.ts';
+import { untilSays } from '../fake/processes.ts';
+import { BTPROF, bpftraceThat, btprof, profile, temporaryFile, valid, workload } from './btprof.ts';
 
 const dialect = dialectFor((await execa('bpftrace', ['--version'])).stdout);
 
@@ -188,7 +189,7 @@ interface KernelMapInfo {
 async function whileAttached(args: readonly string[]) {
   const sleeper = execa('sleep', ['30'], { reject: false });
   const running = execa(BTPROF, ['attach', '--debug', ...args, String(sleeper.pid)], { reject: false });
-  const text = await said(running.stderr, 'Ctrl-C to stop');
+  const text = await untilSays(running.stderr, 'Ctrl-C to stop');
   const { stdout } = await execa('pgrep', ['-x', '-P', String(running.pid), 'bpftrace']);
   const found = { maps: mapsOf(Number(stdout)), buffers: perfBuffers(Number(stdout)) };
   running.kill('SIGINT');

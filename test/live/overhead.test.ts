@@ -4,7 +4,8 @@ import { describe, expect, test } from 'vitest';
 import { childrenOf, tryRead } from '../../bt/driver/procfs.ts';
 import { startTracer } from '../../bt/driver/tracer.ts';
 import type { Profile } from '../../metrics/schema.ts';
-import { BTPROF, bpftraceThat, profile, quote, said, temporaryFile, validProfile } from './btprof.ts';
+import { untilSays } from '../fake/processes.ts';
+import { BTPROF, bpftraceThat, profile, quote, temporaryFile, validProfile } from './btprof.ts';
 
 /** 3,000 system calls, and as many runs of our program at least. */
 const CALLS = ['dd', 'if=/dev/zero', 'of=/dev/null', 'bs=1', 'count=1500', 'status=none'];
@@ -127,7 +128,7 @@ test('after a btprof that was killed the kernel times no more, either', async ()
   const args = ['run', '-p', 'syscalls', '--quiet', '--', 'sh', '-c', 'echo runs; exec sleep 5'];
   const running = execa(BTPROF, args, { reject: false });
   const helper = () => childrenOf(running.pid as number).find((pid) => nameOf(pid) === HELPER) ?? 0;
-  await said(running.stdout, 'runs');
+  await untilSays(running.stdout, 'runs');
   const pid = helper();
   expect(nameOf(pid)).toBe(HELPER);
   running.kill('SIGKILL');

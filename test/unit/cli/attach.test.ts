@@ -4,7 +4,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { profileSchema } from '../../../metrics/schema.ts';
 import { type FakeBpftrace, fakeBpftrace, phasesOf, type Run, replaying } from '../../fake/bpftrace.ts';
 import { buildCommand, type FakeCommand } from '../../fake/command.ts';
-import { expectEnded, said, stateOf, until } from '../../fake/processes.ts';
+import { expectEnded, stateOf, until, untilSays } from '../../fake/processes.ts';
 
 const PHASES = phasesOf('sleepers-no-stacks');
 const OPTIONS = ['--no-stacks', '--no-self-measure'];
@@ -35,7 +35,7 @@ describe('attach', () => {
   test('ends with the process, with the result and status 0', async () => {
     const { pid, end } = startSleep();
     const attached = start({ ...replaying(PHASES), pid }, ['attach', ...OPTIONS, '--json', String(pid)]);
-    await said(attached.stderr, 'collecting');
+    await untilSays(attached.stderr, 'collecting');
     end();
     const { exitCode, stdout } = await attached;
     expect(exitCode).toBe(0);
@@ -47,7 +47,7 @@ describe('attach', () => {
   test('ends at Ctrl-C, with the result and status 0, and leaves the process alone', async () => {
     const { pid, end } = startSleep();
     const attached = start({ ...replaying(PHASES), pid }, ['attach', ...OPTIONS, String(pid)]);
-    await said(attached.stderr, 'collecting');
+    await untilSays(attached.stderr, 'collecting');
     attached.kill('SIGINT');
     const { exitCode, stdout } = await attached;
     expect(exitCode).toBe(0);

@@ -5,7 +5,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { profileSchema } from '../../../metrics/schema.ts';
 import { type FakeBpftrace, fakeBpftrace, phasesOf, type Run, replaying } from '../../fake/bpftrace.ts';
 import { buildCommand, type FakeCommand } from '../../fake/command.ts';
-import { expectEnded, said, until } from '../../fake/processes.ts';
+import { expectEnded, until, untilSays } from '../../fake/processes.ts';
 
 const PHASES = phasesOf('sleepers-no-stacks');
 const SLEEPERS = replaying(PHASES);
@@ -131,7 +131,7 @@ describe('signals', () => {
     ['SIGUSR1', 138],
   ] as const)('%s reaches the command, and there is a result', async (signal, status) => {
     const running = start(SLEEPERS, [...NO_STACKS, ...WAITING]);
-    await said(running.stdout, 'running');
+    await untilSays(running.stdout, 'running');
     running.kill(signal);
     const done = await running;
     expect(done.exitCode).toBe(status);
@@ -149,7 +149,7 @@ describe('signals', () => {
   test('a second one stops at once, though bpftrace hangs and the command ignores it', async () => {
     const run = replaying(PHASES, { at: 'between stop and end', steps: [['hang', true]] });
     const running = start(run, [...NO_STACKS, 'sh', '-c', 'trap "" TERM; echo running; sleep 1; exit 4']);
-    await said(running.stdout, 'running');
+    await untilSays(running.stdout, 'running');
     running.kill('SIGTERM');
     await until(() => existsSync(fake.asked));
     await sleep(250); // two that come at once count as one
