@@ -1,7 +1,7 @@
 /**
  * `npm run build:native`: compiles our C programs for both architectures. Each source gets a `program.ts` beside it with the
- * binaries, which are committed: a host that is to be profiled may have no compiler. The build-id of a binary is the hash
- * of what it was made from, and a test compares it.
+ * binaries. They are committed, because a profiled host may lack a compiler. The build ID of a binary is the hash of its
+ * sources, which a test compares.
  *
  * Needs x86_64-linux-gnu-gcc and aarch64-linux-gnu-gcc, with the headers of the kernel (linux-libc-dev) for both.
  */
@@ -12,22 +12,22 @@ import { dirname, join } from 'node:path';
 import { $ } from 'zx';
 
 const RUNTIME = 'bt/native/runtime.h';
-/** Each program, with what it includes of ours. */
+/** Each program, with those of our files that it includes. */
 export const SOURCES: Readonly<Record<string, readonly string[]>> = {
   'bt/native/bpf-stats.c': [RUNTIME],
   'cli/demo/demo.c': [RUNTIME, 'cli/demo/threads.h'],
 };
 
-/** By the names that Node has for them. */
+/** By Node's names for them. */
 const ARCHITECTURES = {
   x64: { tools: 'x86_64-linux-gnu', flags: [] },
-  // Atomic operations in place, for there is no library to call.
+  // Inlines atomic operations, because the programs have no library.
   arm64: { tools: 'aarch64-linux-gnu', flags: ['-mno-outline-atomics'] },
 };
 
 const FLAGS = [
   ...['-O1', '-Wall', '-Wextra', '-Werror', '-static', '-nostdlib', '-ffreestanding', '-fno-pie', '-no-pie'],
-  // Whole stacks: every function has its frame, also the last one that a function calls.
+  // Complete stacks: every function has a frame, and tail calls stay calls.
   ...['-fno-omit-frame-pointer', '-mno-omit-leaf-frame-pointer', '-fno-optimize-sibling-calls'],
   ...['-fno-shrink-wrap', '-fno-stack-protector', '-fno-asynchronous-unwind-tables'],
   ...['-Wl,-z,noseparate-code', '-Wl,-z,noexecstack'],

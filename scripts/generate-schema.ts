@@ -1,4 +1,4 @@
-/** Writes docs/schema.json, the JSON Schema of everything btprof prints as JSON, from the zod schemas. */
+/** Writes docs/schema.json, the JSON Schema of all JSON that btprof prints, from the zod schemas. */
 import { writeFileSync } from 'node:fs';
 import { jsonSchemaText } from '../metrics/json-schema.ts';
 

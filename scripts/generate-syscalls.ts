@@ -3,8 +3,8 @@
  *
  *   npm run generate:syscalls -- UAPI_DIR VERSION
  *
- * UAPI_DIR holds x86/asm, arm64/asm and arm/asm. Debian's linux-libc-dev (an all-architectures package) has
- * it: apt-get download linux-libc-dev; dpkg-deb -x linux-libc-dev_*.deb D; UAPI_DIR is D/usr/lib/linux/uapi.
+ * UAPI_DIR has x86/asm, arm64/asm and arm/asm. Debian's linux-libc-dev contains it for all architectures:
+ * apt-get download linux-libc-dev; dpkg-deb -x linux-libc-dev_*.deb D; UAPI_DIR is D/usr/lib/linux/uapi.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

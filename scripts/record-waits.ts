@@ -1,6 +1,6 @@
 /**
- * `npm run record:waits`: records the kernel stack in which a real program waits, for each kind of wait that
- * fixtures/workloads/waits.c has, into fixtures/waits/KERNEL-ARCH.json: the examples of the table of reasons.
+ * `npm run record:waits`: records the kernel stack of each kind of wait in fixtures/workloads/waits.c into
+ * fixtures/waits/KERNEL-ARCH.json. These are the examples for the table of reasons.
  */
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { arch, release, tmpdir } from 'node:os';
@@ -22,7 +22,7 @@ writeFileSync(file, `${JSON.stringify({ kernel, arch: arch(), waits }, undefined
 rmSync(dir, { recursive: true });
 console.log(`${file}: ${Object.keys(waits).length} kinds of waits`);
 
-/** Where the main thread of each command waited longest; what it waits for a CPU is of interest in `spin` only. */
+/** Finds where the main thread of each command waited longest. Waits for a CPU count only in `spin`. */
 function waitsOf({
   ebpf: { offcpu },
 }: Profile): Record<string, { state: string; kernel: (string | null)[] }> {

@@ -1,7 +1,7 @@
 /**
- * `npm run record [-- NAME...]`: records the raw stream of real runs, as each version of bpftrace prints it, into
- * fixtures/recordings/VERSION/NAME.json.gz, for the tests of the parsers and for the demo where bpftrace cannot run.
- * Without names: all of them.
+ * `npm run record [-- NAME...]`: records real runs, as each version of bpftrace prints them, into
+ * fixtures/recordings/VERSION/NAME.json.gz, for tests and for the demo where bpftrace cannot run. Without names it records
+ * all of them.
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -17,16 +17,17 @@ import { storedEnding } from '../metrics/capture.ts';
 import { assembleProfile } from '../metrics/profile.ts';
 import type { KeptRun } from '../metrics/replay.ts';
 import { keepingSymbols } from '../metrics/symbols.ts';
+import { orRefuse, Refusal } from './refusal.ts';
 import { prepareVersions } from './versions.ts';
 
 $.verbose = false;
-/** Where the workloads are built: part of the recorded mappings, so the same everywhere. */
+/** Where the workloads are built. The path is part of the recorded mappings, so it is the same on every machine. */
 const BUILT = '/tmp/btprof-workloads';
 interface Workload {
   readonly build?: string;
   readonly command: readonly string[];
   readonly plan?: Partial<Plan>;
-  /** It runs already when the recording begins. */
+  /** Whether it already runs when the recording begins. */
   readonly attach?: boolean;
 }
 const WORKLOADS: Record<string, Workload> = {
@@ -34,29 +35,35 @@ const WORKLOADS: Record<string, Workload> = {
   sleepers: { build: 'sleepers', command: [`${BUILT}/sleepers`] },
   'sleepers-no-stacks': { build: 'sleepers', command: [`${BUILT}/sleepers`], plan: { stacks: false } },
   forks: { build: 'forks', command: [`${BUILT}/forks`] },
-  // Threads that are blocked from before the start to the end.
+  // Threads that are blocked before the start, and until the end.
   deadlock: { build: 'deadlock', command: [`${BUILT}/deadlock`], attach: true, plan: { durationMs: 300 } },
   interval: { build: 'sleepers', command: [`${BUILT}/sleepers`], plan: { intervalMs: 300 } },
-  // More than fits into the kernel's maps.
+  // More threads than fit into the kernel's maps.
   full: { build: 'crowd', command: [`${BUILT}/crowd`, '7', '23'], plan: { mapEntries: 16 } },
   compat: { build: 'compat', command: [`${BUILT}/compat`] },
   oncpu: { build: 'sleepers', command: [`${BUILT}/sleepers`], plan: { profilers: PROFILERS } },
   times: { build: 'compat', command: [`${BUILT}/compat`], plan: { syscallTimes: true } },
 };
 
-const names = process.argv.length > 2 ? process.argv.slice(2) : Object.keys(WORKLOADS);
-for (const name of names) {
-  const workload = WORKLOADS[name];
-  if (!workload) throw new Error(`no workload ${name}; there are ${Object.keys(WORKLOADS).join(', ')}`);
-  if (workload.build) await buildWorkload(workload.build);
-}
-for (const { version, path } of await prepareVersions()) {
-  mkdirSync(`fixtures/recordings/${version}`, { recursive: true });
+await orRefuse('npm run record', () =>
+  recordAll(process.argv.length > 2 ? process.argv.slice(2) : Object.keys(WORKLOADS)),
+);
+
+async function recordAll(names: readonly string[]): Promise<void> {
   for (const name of names) {
-    const run = await record(path, WORKLOADS[name] as Workload);
-    const file = `fixtures/recordings/${version}/${name}.json.gz`;
-    writeFileSync(file, gzipSync(JSON.stringify(run), { level: 9 }));
-    console.log(`${file}: ${run.lines.length} lines`);
+    const workload = WORKLOADS[name];
+    if (!workload)
+      throw new Refusal(`there is no workload ${name}. Choose from: ${Object.keys(WORKLOADS).join(', ')}`);
+    if (workload.build) await buildWorkload(workload.build);
+  }
+  for (const { version, path } of await prepareVersions()) {
+    mkdirSync(`fixtures/recordings/${version}`, { recursive: true });
+    for (const name of names) {
+      const run = await record(path, WORKLOADS[name] as Workload);
+      const file = `fixtures/recordings/${version}/${name}.json.gz`;
+      writeFileSync(file, gzipSync(JSON.stringify(run), { level: 9 }));
+      console.log(`${file}: ${run.lines.length} lines`);
+    }
   }
 }
 

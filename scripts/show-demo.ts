@@ -1,6 +1,6 @@
 /**
- * `npm run demo`: profiles a small real program and says how to read what comes out. Where bpftrace cannot run it
- * says why, and shows a recording of the same program instead.
+ * `npm run demo`: profiles a small program and explains the result. Where bpftrace cannot run, it says why and shows a
+ * recording of the same program instead.
  */
 import { readFileSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
@@ -15,21 +15,21 @@ const COMMAND = ['node', 'fixtures/workloads/demo.mjs'];
 const READING = `
 How to read it. The program is fixtures/workloads/demo.mjs; it waits in three ways.
 
-- Two worker threads want one lock, which each holds for 23 ms, 11 times. Waiting for a lock is futex_do_wait (older
-  kernels: futex_wait_queue). Node's idle threads wait there too, for work that never comes, and in do_epoll_wait
-  (ep_poll). Time off the CPU adds up over all threads, so it is more than the program took.
-- A child sleeps for 300 ms: do_nanosleep, once. The main thread waits for it in do_epoll_wait meanwhile.
-- The main thread writes 13 times with fsync. That is the disk: folio_wait_bit and jbd2_log_wait_commit with ext4. On a
-  fast disk, or where /tmp is in memory, it is too short to be among the first lines.
+- Two worker threads compete for one lock. Each holds it for 23 ms, 11 times. A thread that waits for a lock is in
+  futex_do_wait (older kernels: futex_wait_queue). Node's idle threads wait there too, and in do_epoll_wait (ep_poll).
+  Off-CPU time adds up over all threads, so it is longer than the run.
+- A child sleeps for 300 ms, once, in do_nanosleep. The main thread waits for it in do_epoll_wait.
+- The main thread writes 13 times with fsync. These waits for the disk are in folio_wait_bit and, with ext4, in
+  jbd2_log_wait_commit. On a fast disk, or where /tmp is in memory, they are too short for the first lines.
 
-Next: btprof run -- YOUR COMMAND, or with --json for all of it. btprof doctor checks this host.`;
+Next: btprof run -- YOUR COMMAND; --json prints the whole result. btprof doctor checks this host.`;
 
 const missing = await prepareHost(TO_PROFILE);
 const problem = missing.length > 0 ? missing.join('\n') : await profileHere();
 if (problem) showRecording(problem);
 console.log(READING);
 
-/** @returns why it cannot be profiled here; undefined when it was */
+/** @returns why profiling failed; undefined when it worked */
 async function profileHere(): Promise<string | undefined> {
   console.log(`$ btprof run -- ${COMMAND.join(' ')}\n`);
   const run = await $({ nothrow: true, quiet: true })`node dist/btprof.mjs run -- ${COMMAND}`;
