@@ -14,9 +14,9 @@ export function longSection(page: string): string {
 export function withLongRows(page: string, rows: readonly Result[], machine: string): string {
   const rest = page.slice(0, page.length - longSection(page).length);
   return `${rest}${LONG_HEAD}
-Written by \`npm run bench -- bounded\`, as root. The collections run at once. Each figure is the resident memory of btprof's
-own process: the median of the samples, one a second, of the last twentieth before that time. The aim is growth below 5 % or
-10 MB.
+\`npm run bench -- bounded\` wrote this section, as root. Three \`btprof system\` run at once, on a machine that starts 50 short
+processes a second. A figure is the resident memory of btprof's own process: the median of one sample a second, over the
+twentieth of the run that ends at that time. The aim is growth below 5 % or 10 MB.
 
 Machine: ${machine}.
 

@@ -24,7 +24,7 @@ const WINDOW_SHARE = 1 / 20;
 /** Memory is flat when it grows by less than either of these. */
 const FLAT = { share: 0.05, bytes: 10e6 };
 const SAMPLE_MS = 1000;
-/** The share of the processes that btprof must see: it starts later than the workload. */
+/** The share of the processes that each collection must count. */
 const LEAST_SEEN = 0.8;
 /** Beyond the duration, for the start and for the result. */
 const PATIENCE_MS = 120_000;
@@ -55,13 +55,22 @@ export async function benchBounded(time: string): Promise<boolean> {
     quiet: true,
     nothrow: true,
   })`exec setpriv --pdeathsig KILL -- ${workload} ${PER_SECOND} ${seconds + PATIENCE_MS / 1000}`;
-  const rows = await Promise.all(
+  const outcomes = await Promise.all(
     COLLECTIONS.map(({ name, options }, i) => measure(bpftrace, seconds, name, options, join(dir, `${i}`))),
   );
   await load.kill('SIGKILL');
+  const rows = outcomes.map(({ row }) => row);
   console.log(tableOf(rows));
+  requireLoad(outcomes, PER_SECOND * seconds);
   if (time === '') writeFileSync(PAGE, withLongRows(readFileSync(PAGE, 'utf8'), rows, MACHINE));
   return rows.every(reached);
+}
+
+interface Outcome {
+  readonly row: Row;
+  /** How many processes btprof counted, and its warnings. */
+  readonly processes: number;
+  readonly warnings: readonly string[];
 }
 
 async function measure(
@@ -70,7 +79,7 @@ async function measure(
   name: string,
   options: readonly string[],
   file: string,
-): Promise<Row> {
+): Promise<Outcome> {
   const child = $({
     quiet: true,
     nothrow: true,
@@ -79,8 +88,9 @@ async function measure(
   const { exitCode, stderr } = await child;
   if (exitCode !== 0)
     throw new Refusal(`btprof system ${options.join(' ')} failed with status ${exitCode}: ${stderr.trim()}`);
-  requireLoad(file, seconds);
-  return growthRow(version, name, 1000 * seconds, samples);
+  const { metadata, quality } = lastProfile(file);
+  const row = growthRow(version, name, 1000 * seconds, samples);
+  return { row, processes: metadata.processes, warnings: quality.warnings };
 }
 
 async function watch(child: ProcessPromise, durationMs: number): Promise<Sample[]> {
@@ -108,15 +118,19 @@ function residentBytes(pid: number | undefined): number {
   return 1024 * Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1] ?? 0);
 }
 
-/** @throws Refusal when btprof saw too few processes: then a flat row would prove nothing */
-function requireLoad(file: string, seconds: number): void {
-  const last = readFileSync(file, 'utf8').trimEnd();
-  const { metadata } = JSON.parse(
-    last.startsWith('{\n') ? last : (last.split('\n').at(-1) as string),
-  ) as Profile;
-  const wanted = PER_SECOND * seconds;
-  if (metadata.processes < LEAST_SEEN * wanted)
-    throw new Refusal(`btprof saw ${metadata.processes} processes, and ${wanted} were started`);
+function lastProfile(file: string): Profile {
+  const text = readFileSync(file, 'utf8').trimEnd();
+  return JSON.parse(text.startsWith('{\n') ? text : (text.split('\n').at(-1) as string));
+}
+
+/** @throws Refusal when a collection counted too few processes: then flat memory would prove nothing */
+function requireLoad(outcomes: readonly Outcome[], started: number): void {
+  const few = outcomes.flatMap(({ row, processes, warnings }) =>
+    processes < LEAST_SEEN * started
+      ? [`${row.measure}: ${processes} of ${started} processes were counted. ${warnings.join('; ')}`]
+      : [],
+  );
+  if (few.length > 0) throw new Refusal(few.join('\n'));
 }
 
 function growthRow(version: string, name: string, durationMs: number, samples: readonly Sample[]): Row {
@@ -127,7 +141,7 @@ function growthRow(version: string, name: string, durationMs: number, samples: r
   const [early, late] = [bytesBefore(durationMs * EARLY_SHARE), bytesBefore(durationMs)];
   const time = (share: number) => formatNs(share * durationMs * 1e6);
   const of = {
-    measure: `memory of btprof system, ${name}, after ${time(1)} of ${PER_SECOND} processes a second`,
+    measure: `memory after ${time(1)}, ${name}`,
     bpftrace: version,
     peer: `the same after ${time(EARLY_SHARE)}`,
     aim: 1 + Math.max(FLAT.share, FLAT.bytes / early),
