@@ -22,8 +22,10 @@ export function sentenceOf(error: unknown): string {
 }
 
 function outputSentence({ exitCode, signal, stderr, stdout }: ProcessOutput): string {
-  const last = (stderr.trim() || stdout.trim()).split('\n').at(-1) || 'without output';
-  return `a command failed with ${signal ?? `status ${exitCode}`}: ${last}`;
+  const lines = (stderr.trim() || stdout.trim()).split('\n');
+  // Node prints its version after an error, and npm prints news.
+  const line = lines.find((text) => /^(\w*Error|E): /.test(text)) ?? lines.at(-1);
+  return `a command failed with ${signal ?? `status ${exitCode}`}: ${line || 'it printed nothing'}`;
 }
 
 /** @throws Refusal when something is missing */

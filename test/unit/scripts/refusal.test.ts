@@ -15,9 +15,14 @@ test('an error of btprof is followed by its hint', () => {
   );
 });
 
-test('a failed command shows its status and the last line that it printed', async () => {
+test('a failed command shows its status, and its error or last line', async () => {
   const failed = await $({ nothrow: true, quiet: true })`echo first >&2; echo 'E: no mirror' >&2; exit 3`;
   expect(sentenceOf(failed)).toBe('a command failed with status 3: E: no mirror');
+});
+
+test('a crash of Node shows its error', async () => {
+  const failed = await $({ nothrow: true, quiet: true })`node -e 'throw new RangeError("too far")'`;
+  expect(sentenceOf(failed)).toBe('a command failed with status 1: RangeError: too far');
 });
 
 test('any other error is reported as a bug, with its stack', () => {
