@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { profileSchema } from '../../../metrics/schema.ts';
+import { cases } from '../../effort.ts';
 import { type FakeBpftrace, fakeBpftrace, phasesOf, type Run, replaying } from '../../fake/bpftrace.ts';
 import { buildCommand, type FakeCommand } from '../../fake/command.ts';
 import { expectEnded, until, untilSays } from '../../fake/processes.ts';
@@ -105,14 +106,10 @@ describe('run with a bpftrace in trouble', () => {
     expect(profileSchema.parse(JSON.parse(readFileSync(file, 'utf8'))).metadata.incomplete).toBe(true);
   });
 
-  test.each([
-    ['too old', 'echo bpftrace v0.15.0', /bpftrace 0\.15\.0 is too old: btprof needs 0\.16\.0 or newer/],
-    ['no bpftrace at all', 'echo hello', /printed no version number, but "hello"/],
-    ['failing', 'echo broken >&2; exit 9', /--version failed: it ended with status 9/],
-    ['answering without end', 'exec yes', /--version failed: ERR_CHILD_PROCESS_STDIO_MAXBUFFER/],
-  ])('%s: 125 and a sentence, and nothing is started', async (_, version, sentence) => {
-    const done = await start(SLEEPERS, [...NO_STACKS, ...COMMAND], version);
-    expect(done).toMatchObject({ exitCode: 125, stdout: '', stderr: expect.stringMatching(sentence) });
+  test('too old: 125 and a sentence, and nothing is started', async () => {
+    const done = await start(SLEEPERS, [...NO_STACKS, ...COMMAND], 'echo bpftrace v0.15.0');
+    expect(done).toMatchObject({ exitCode: 125, stdout: '' });
+    expect(done.stderr).toMatch(/bpftrace 0\.15\.0 is too old: btprof needs 0\.16\.0 or newer/);
     expect(fake.starts()).toEqual([]);
   });
 
@@ -124,12 +121,18 @@ describe('run with a bpftrace in trouble', () => {
 });
 
 describe('signals', () => {
-  test.each([
-    ['SIGINT', 130],
-    ['SIGTERM', 143],
-    ['SIGHUP', 129],
-    ['SIGUSR1', 138],
-  ] as const)('%s reaches the command, and there is a result', async (signal, status) => {
+  test.each(
+    cases<[NodeJS.Signals, number]>(
+      [
+        ['SIGINT', 130],
+        ['SIGHUP', 129],
+      ],
+      [
+        ['SIGTERM', 143],
+        ['SIGUSR1', 138],
+      ],
+    ),
+  )('%s reaches the command, and there is a result', async (signal, status) => {
     const running = start(SLEEPERS, [...NO_STACKS, ...WAITING]);
     await untilSays(running.stdout, 'running');
     running.kill(signal);

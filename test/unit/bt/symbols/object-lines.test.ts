@@ -7,6 +7,9 @@ import { has } from '../../parsers/elf-files.ts';
 import { newAsker } from './asker.ts';
 import { fileOffsets, functionsOf, newWorkshop, realFile } from './real-programs.ts';
 
+// Files share their modules; those of this one have spies in them.
+vi.hoisted(() => vi.resetModules());
+afterAll(() => void vi.resetModules());
 vi.mock('../../../../bt/symbols/line-tools.ts', { spy: true });
 
 /** The lines of `first` and `second` are known by number. */

@@ -17,6 +17,9 @@ import { has } from '../../parsers/elf-files.ts';
 import { NOTHING } from './asker.ts';
 import { fileOffsets, functionsOf, newWorkshop, realFile } from './real-programs.ts';
 
+// Files share their modules; those of this one have spies in them.
+vi.hoisted(() => vi.resetModules());
+afterAll(() => void vi.resetModules());
 vi.mock('../../../../bt/symbols/tools.ts', { spy: true });
 vi.mock('../../../../bt/symbols/kallsyms.ts', { spy: true });
 
