@@ -2,10 +2,9 @@ import { readFileSync } from 'node:fs';
 import { execa } from 'execa';
 import { describe, expect, test } from 'vitest';
 import type { Doctor } from '../../metrics/schema.ts';
+import { readProc, until, untilSays } from '../fake/processes.ts';
 import { BTPROF, bpftraceThat, btprof, temporaryFile, valid, validProfile } from './btprof.ts';
 
-/** What every bpftrace says; another than the system's needs root before it gets so far. */
-const NOT_ROOT = 'ERROR: bpftrace currently only supports running as the root user.';
 const VERSION = 'case $1 in --version) exec bpftrace --version;; esac';
 
 describe.concurrent('a failure is a sentence with the value seen, the next thing to type, and the status of the contract', () => {
@@ -75,36 +74,11 @@ describe.concurrent('a failure is a sentence with the value seen, the next thing
     expect(outcome.stderr).not.toMatch(/ at .*\.mjs/);
   });
 
-  test('a path of bpftrace that leads through a file', async () => {
-    const stderr = '"/etc/passwd/bpftrace" --version failed: ENOTDIR.';
-    const outcome = await btprof(['run', '--bpftrace', '/etc/passwd/bpftrace', 'true']);
-    expect(outcome).toMatchObject({ status: 125, stdout: '', stderr: expect.stringContaining(stderr) });
-  });
-
-  test.each([
-    ['too old', 'echo bpftrace v0.15.0', /bpftrace 0\.15\.0 is too old: btprof needs 0\.16\.0 or newer/],
-    ['no bpftrace at all', 'echo hello', /printed no version number, but "hello"/],
-    ['failing', 'echo broken >&2; exit 9', /--version failed: it ended with status 9/],
-    ['answering without end', 'exec yes', /--version failed: ERR_CHILD_PROCESS_STDIO_MAXBUFFER/],
-    [
-      'not permitted',
-      `${VERSION}; echo "failed to create  map: Operation not permitted" >&2; exit 1`,
-      /does not permit BPF here/,
-    ],
-    ['run by another user', `${VERSION}; echo '${NOT_ROOT}' >&2; exit 1`, /runs as root only/],
-    [
-      'without a tracepoint',
-      `${VERSION}; exec bpftrace -e 'tracepoint:sched:none { }'`,
-      /no tracepoint sched:none\.\n.*mount -t tracefs/,
-    ],
-    [
-      'ending at once',
-      `${VERSION}; echo "ERROR: some trouble" >&2; exit 3`,
-      /ended with status 3 before its probes were live: ERROR: some trouble/,
-    ],
-  ])('a bpftrace that is %s', async (_, script, message) => {
-    const outcome = await btprof(['run', '--bpftrace', bpftraceThat(script), 'echo', 'the command ran']);
-    expect(outcome).toMatchObject({ status: 125, stdout: '', stderr: expect.stringMatching(message) });
+  test('a bpftrace that finds no tracepoint', async () => {
+    const bpftrace = bpftraceThat(`${VERSION}; exec bpftrace -e 'tracepoint:sched:none { }'`);
+    const outcome = await btprof(['run', '--bpftrace', bpftrace, 'echo', 'the command ran']);
+    expect(outcome).toMatchObject({ status: 125, stdout: '' });
+    expect(outcome.stderr).toMatch(/no tracepoint sched:none\.\n.*mount -t tracefs/);
   });
 
   test('no root', async () => {
@@ -234,19 +208,28 @@ describe('doctor', () => {
 
 test('script prints a program that bpftrace alone runs', async () => {
   const { stdout } = await btprof(['script', '--no-stacks', 'offcpu', 'syscalls']);
-  const sleeper = execa('sh', ['-c', 'while :; do sleep 0.05; done'], { reject: false });
-  const done = await execa(
-    'timeout',
-    ['-s', 'INT', '5', 'bpftrace', '-f', 'json', '-', String(sleeper.pid)],
-    {
-      reject: false,
-      input: stdout,
-    },
-  );
+  const sleeper = execa('sh', ['-c', 'while :; do sleep 0.05; done'], { reject: false, stdout: 'ignore' });
+  const tracer = execa('bpftrace', ['-f', 'json', '-', String(sleeper.pid)], {
+    reject: false,
+    input: stdout,
+  });
+  await untilSays(tracer.stdout, '"ready"');
+  await untilForked(sleeper.pid as number, 20);
+  tracer.kill('SIGINT');
+  const done = await tracer;
   sleeper.kill('SIGKILL');
   expect(done.stdout).toMatch(new RegExp(`"${sleeper.pid},61": \\d\\d`)); // wait4
   expect(done.stdout).toMatch(new RegExp(`"${sleeper.pid},${sleeper.pid},1,1": {"count": \\d\\d`));
 });
+
+/** Waits until a process has started as many others, one after the other. */
+async function untilForked(pid: number, count: number): Promise<void> {
+  const seen = new Set<string>();
+  await until(() => {
+    seen.add(readProc(`/proc/${pid}/task/${pid}/children`));
+    return seen.size > count;
+  });
+}
 
 test('profilers lists them', async () => {
   const { status, stdout } = await btprof(['profilers']);

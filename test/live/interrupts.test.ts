@@ -1,6 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { resolve } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { stripVTControlCharacters as plainOf } from 'node:util';
 import { execa } from 'execa';
@@ -177,13 +176,16 @@ describe.concurrent('a terminal that hangs up', () => {
 });
 
 test('success and failure leave no process, file or mount', async () => {
-  const traces = () => ({ files: readdirSync(tmpdir()).sort(), mounts: read('/proc/self/mounts') });
-  const before = traces();
-  await profile(['run', 'sleep', '0.01']);
-  await btprof(['run', 'no-such-command']);
-  await btprof(['attach', '4194303']);
-  await btprof(['run', '--bpftrace', '/bin/false', 'true']);
-  expect(traces()).toEqual(before);
+  const TMPDIR = dirname(temporaryFile('none'));
+  const mounts = read('/proc/self/mounts');
+  await profile(['run', 'sleep', '0.01'], { env: { TMPDIR } });
+  for (const words of [
+    ['run', 'no-such-command'],
+    ['attach', '4194303'],
+    ['run', '--bpftrace', '/bin/false', 'true'],
+  ])
+    await btprof(words, { env: { TMPDIR } });
+  expect({ files: readdirSync(TMPDIR), mounts: read('/proc/self/mounts') }).toEqual({ files: [], mounts });
   await expectNoneWith('sleep 0.01');
   await expectNothingLeft();
 });
