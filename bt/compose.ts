@@ -1,31 +1,41 @@
 import type { Dialect } from './dialect.ts';
 import { announceProgram, mappingEvents } from './mapping-events.ts';
-import type { Profiler } from './profilers/profiler.ts';
-import { numberedStacks } from './profilers/stacks.ts';
-import { syscalls } from './profilers/syscalls.ts';
-import { type Fragment, type KernelMap, mapsOf, writeProgram } from './program.ts';
-import { type Follow, type Hooks, namedGeneration, tracking } from './tracking.ts';
+import type { OptionValues, Profiler, ProgramContext } from './profilers/profiler.ts';
+import { type Fragment, type Hooks, type KernelMap, mapsOf, writeProgram } from './program.ts';
+import { numberedStacks } from './stacks.ts';
+import { type Follow, namedGeneration, tracking } from './tracking.ts';
+import type { Unwinder } from './unwinder.ts';
 
-/** What is to be measured. */
+/** A profiler with the options that it was chosen with. */
+export interface Chosen {
+  readonly profiler: Profiler;
+  readonly options: OptionValues;
+}
+
+/** What is measured, and how. */
 export interface Plan {
-  readonly profilers: readonly Profiler[];
-  /** Waits shorter than this are left out, ns. */
-  readonly minBlockNs: number;
+  readonly profilers: readonly Chosen[];
   readonly stacks: boolean;
   /** Frames per stack, user and kernel each. */
   readonly stackDepth: number;
-  /** Time each system call, when they are counted. */
-  readonly syscallTimes?: boolean | undefined;
   /** Follow the processes that followed ones start. */
   readonly children: boolean;
   readonly intervalMs?: number | undefined;
   readonly durationMs?: number | undefined;
-  /** Room of each kernel map; by memory without it. */
+  /** Maximum entries of each kernel map; as memory allows without it. */
   readonly mapEntries?: number | undefined;
+  /** How user stacks are unwound: by frame pointers without it. */
+  readonly unwind?: Unwinder;
+  /** Whether source lines and inlined functions are wanted. */
+  readonly lines?: boolean;
+  /** Whether the kernel is asked to time the programs, and btprof's own cost is measured. */
+  readonly selfMeasure?: boolean;
+  /** Whether symbol tables are stored on disk for the next run. */
+  readonly symbolCache?: boolean;
 }
 
-/** What the program is written for. */
-export interface ProgramContext {
+/** What a program is written for. */
+export interface ProgramTarget {
   readonly dialect: Dialect;
   readonly arch: 'x86_64' | 'aarch64';
   readonly btf: boolean;
@@ -36,90 +46,92 @@ export interface ProgramContext {
   readonly dwarfPids?: readonly number[];
 }
 
-/** Whether the plan times each system call: only those that are counted can be. */
-export function timesCalls({ syscallTimes, profilers }: Plan): boolean {
-  return syscallTimes === true && profilers.includes(syscalls);
+/** Whether a profiler of the plan knows the system call that a thread is in. */
+export function knowsCalls({ profilers }: Plan): boolean {
+  return profilers.some(({ profiler, options }) => profiler.provides?.(options).currentCall !== undefined);
+}
+
+/** Whether the plan collects stacks. */
+export function takesStacks({ stacks, profilers }: Plan): boolean {
+  return stacks && profilers.some(({ profiler }) => profiler.takesStacks);
 }
 
 /** The one bpftrace program for all profilers of a plan. */
-export function composeProgram(plan: Plan, context: ProgramContext): string {
-  return writeProgram(fragmentsOf(plan, context), {
-    head: headLines(plan, context),
-    config: context.dwarfPids?.length ? ['unstable_dw_ustack=enable'] : [],
+export function composeProgram(plan: Plan, target: ProgramTarget): string {
+  return writeProgram(fragmentsOf(plan, target), {
+    head: headLines(plan, target),
+    config: target.dwarfPids?.length ? ['unstable_dw_ustack=enable'] : [],
     intervalMs: plan.intervalMs,
-    self: context.self,
+    self: target.self,
   });
 }
 
 /** The maps of that program. */
-export function composeMaps(plan: Plan, context: ProgramContext): KernelMap[] {
-  return mapsOf(fragmentsOf(plan, context), context.self !== undefined);
+export function composeMaps(plan: Plan, target: ProgramTarget): KernelMap[] {
+  return mapsOf(fragmentsOf(plan, target), target.self !== undefined);
 }
 
-function fragmentsOf(plan: Plan, context: ProgramContext): Fragment[] {
-  const { minBlockNs, stacks, stackDepth, children, profilers } = plan;
-  const { dialect, arch, btf, follow, self, dwarfPids = [] } = context;
-  // Without btprof people read the stacks, and want names.
-  const stackMode = follow.kind === 'argument' ? 'perf' : dialect.stackMode;
-  // Short waits that are left out would leave their stacks behind.
-  const numberStacks =
-    stacks && dialect.stackStore === 'inline' && follow.kind !== 'argument' && minBlockNs === 0;
-  const stops = self !== undefined;
-  const dwarf = { dwarfPids, dwarfGeneration: namedGeneration(follow) };
-  const { losesFirstCounts } = dialect;
-  const held = follow.kind === 'held' ? follow.pid : undefined;
-  const entersAll = held !== undefined || (follow.kind === 'named' && !follow.stopped);
-  const options = {
-    stackMode,
-    losesFirstCounts,
-    arch,
-    btf,
-    minBlockNs,
-    stacks,
-    numberStacks,
-    stackDepth,
-    children,
-    held,
-    entersAll,
-    callTimes: timesCalls(plan),
-    ...dwarf,
-    stops,
-  };
-  const fragments = profilers.map((profiler) => profiler.fragment(options));
-  const hooks = joined(profilers.flatMap((profiler) => profiler.hooks?.(options) ?? []));
-  const exitsSeen = fragments.some((fragment) => fragment.exitsSeen);
-  const takesStacks = stacks && profilers.some((profiler) => profiler.takesStacks);
-  const mappings = btf && takesStacks && follow.kind !== 'argument';
+function fragmentsOf(plan: Plan, target: ProgramTarget): Fragment[] {
+  const context = contextOf(plan, target);
+  const fragments = plan.profilers.map(({ profiler, options }) => profiler.program(context, options));
+  const stacks = takesStacks(plan);
+  const mappings = target.btf && stacks && target.follow.kind !== 'argument';
+  const hooks = joined(fragments.flatMap((fragment) => fragment.hooks ?? []));
   return [
     tracking({
-      follow,
-      btf,
-      exitsSeen,
+      follow: target.follow,
+      btf: target.btf,
+      exitsPrinted: fragments.some((fragment) => fragment.printsExits),
       ...hooks,
       onProgram: [...hooks.onProgram, ...(mappings ? announceProgram() : [])],
     }),
     ...(mappings ? [mappingEvents()] : []),
-    ...(takesStacks && numberStacks ? [numberedStacks(stackDepth)] : []),
+    ...(stacks && context.numberStacks ? [numberedStacks(plan.stackDepth)] : []),
     ...fragments,
   ];
 }
 
-function joined(hooks: readonly Hooks[]): Hooks {
+function contextOf(plan: Plan, target: ProgramTarget): ProgramContext {
+  const { stacks, stackDepth, children, profilers } = plan;
+  const { dialect, arch, btf, follow, self, dwarfPids = [] } = target;
+  const alone = follow.kind === 'argument';
+  const held = follow.kind === 'held' ? follow.pid : undefined;
   return {
-    onNamed: hooks.flatMap(({ onNamed }) => onNamed),
-    onCommand: hooks.flatMap(({ onCommand }) => onCommand),
-    onProgram: hooks.flatMap(({ onProgram }) => onProgram),
-    onFreed: hooks.flatMap(({ onFreed }) => onFreed),
+    // Without btprof people read the stacks, and want names.
+    stackMode: alone ? 'perf' : dialect.stackMode,
+    losesFirstCounts: dialect.losesFirstCounts,
+    stacks,
+    // Rows that an option leaves out would leave their stacks behind.
+    numberStacks: stacks && dialect.stackStore === 'inline' && !alone && !dropsRows(plan),
+    ...{ stackDepth, arch, btf, children, held, dwarfPids, dwarfGeneration: namedGeneration(follow) },
+    allThreadsHaveEntry: held !== undefined || (follow.kind === 'named' && !follow.stopped),
+    stops: self !== undefined,
+    currentCall: profilers
+      .map(({ profiler, options }) => profiler.provides?.(options).currentCall)
+      .find((currentCall) => currentCall !== undefined),
   };
 }
 
-function headLines({ profilers }: Plan, { dialect, follow }: ProgramContext): string[] {
+function dropsRows({ profilers }: Plan): boolean {
+  return profilers.some(({ profiler, options }) => profiler.dropsRows?.(options));
+}
+
+function joined(hooks: readonly Partial<Hooks>[]): Hooks {
+  return {
+    onNamed: hooks.flatMap(({ onNamed = [] }) => onNamed),
+    onCommand: hooks.flatMap(({ onCommand = [] }) => onCommand),
+    onProgram: hooks.flatMap(({ onProgram = [] }) => onProgram),
+    onFreed: hooks.flatMap(({ onFreed = [] }) => onFreed),
+  };
+}
+
+function headLines({ profilers }: Plan, { dialect, follow }: ProgramTarget): string[] {
   const usage =
     'Runs without btprof too: bpftrace [-f json] FILE PID; Ctrl-C prints the maps. Times are in ns.';
   return [
     `Written by btprof for bpftrace ${dialect.version}.`,
     ...(follow.kind === 'argument' ? [usage] : []),
     '',
-    ...profilers.map((p) => `${p.name}: ${p.summary}`),
+    ...profilers.map(({ profiler }) => `${profiler.name}: ${profiler.summary}`),
   ];
 }

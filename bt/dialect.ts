@@ -1,4 +1,4 @@
-import { BtprofError } from './errors.ts';
+import { BtprofError } from '../metrics/errors.ts';
 
 /** The oldest bpftrace that btprof writes programs for. */
 const FLOOR = '0.16.0';

@@ -10,8 +10,6 @@ const ENTRIES_PER_THREAD = 16;
 /** Rather than with fewer entries than this, stacks are cut shorter. */
 const ENTRIES_WORTHWHILE = 4096;
 const ENTRIES_LEAST = 64;
-/** What may be asked for. */
-export const MOST_ENTRIES = 2 ** 26;
 /** Shallower stacks to try, in turn. */
 const DEPTHS = [64, 32, 16, 8];
 /** 4 MiB: some 40,000 events that nobody has read yet. */
@@ -21,7 +19,7 @@ const BUFFER_PAGES_PER_CPU = 64;
 const PAGE_BYTES = 4096;
 
 /** What limits a program's maps. */
-export interface Means {
+export interface SizingInput {
   readonly maps: readonly KernelMap[];
   readonly stackStore: Dialect['stackStore'];
   readonly statsSlots: Dialect['statsSlots'];
@@ -46,27 +44,27 @@ export interface Limits extends Settings {
  * Sizes a program's maps: 65,536 entries, or more for targets with many threads, or as many as stay below 5 % of
  * memory. Where even 4,096 would not, stacks become shallower first.
  */
-export function limitsFor(means: Means): Limits {
-  const { cpus, mapEntries } = means;
+export function limitsFor(input: SizingInput): Limits {
+  const { cpus, mapEntries } = input;
   const settings = {
     cpus,
     bufferPages: Math.max(BUFFER_PAGES, powerOfTwoAbove(BUFFER_PAGES_PER_CPU * cpus)),
   };
   const fits = (entries: number, stackDepth: number) =>
-    kernelBytes(means, { ...settings, mapEntries: entries, stackDepth }) < MEMORY_SHARE * means.memoryBytes;
-  const depths = [means.stackDepth, ...DEPTHS.filter((depth) => depth < means.stackDepth)];
+    kernelBytes(input, { ...settings, mapEntries: entries, stackDepth }) < MEMORY_SHARE * input.memoryBytes;
+  const depths = [input.stackDepth, ...DEPTHS.filter((depth) => depth < input.stackDepth)];
   const fitting = depths.find((depth) => fits(mapEntries ?? ENTRIES_WORTHWHILE, depth));
   const stackDepth = fitting ?? (depths.at(-1) as number);
   let entries = ENTRIES_WANTED;
-  while (entries < means.threads * ENTRIES_PER_THREAD) entries *= 2;
-  entries *= means.statsSlots;
+  while (entries < input.threads * ENTRIES_PER_THREAD) entries *= 2;
+  entries *= input.statsSlots;
   while (entries > ENTRIES_LEAST && !fits(entries, stackDepth)) entries /= 2;
   return { ...settings, mapEntries: mapEntries ?? entries, stackDepth };
 }
 
 /** How many keys fit into each map, by its name. */
 export function roomOf(
-  { maps, statsSlots }: Pick<Means, 'maps' | 'statsSlots'>,
+  { maps, statsSlots }: Pick<SizingInput, 'maps' | 'statsSlots'>,
   { mapEntries }: Settings,
 ): Record<string, number> {
   return Object.fromEntries(
@@ -84,7 +82,7 @@ function powerOfTwoAbove(atLeast: number): number {
  * loaded (kernel/bpf/hashtab.c: htab_map_mem_usage, and the fields of struct htab_elem).
  */
 export function kernelBytes(
-  { maps, stackStore }: Pick<Means, 'maps' | 'stackStore'>,
+  { maps, stackStore }: Pick<SizingInput, 'maps' | 'stackStore'>,
   { mapEntries, stackDepth, cpus, bufferPages }: Limits,
 ): number {
   const there = maps.filter(({ short }) => !short || stackDepth >= short.from);

@@ -1,4 +1,4 @@
-import { type Fragment, noteFull } from './program.ts';
+import { type Fragment, reportFull } from './program.ts';
 
 /** Names of a path that are printed, from the file upwards. */
 export const LEVELS = 16;
@@ -19,21 +19,21 @@ export const MAPPING_TRACEPOINTS = ['syscalls:sys_enter_mmap', 'syscalls:sys_exi
  */
 export function mappingEvents(): Fragment {
   return {
-    probes: [
+    clauses: [
       {
         attach: 'tracepoint:syscalls:sys_enter_mmap',
-        predicate: `@gen[(uint64)pid] && (args->prot & ${EXECUTABLE}) && (args->flags & ${ANONYMOUS}) == 0`,
+        condition: `@gen[(uint64)pid] && (args->prot & ${EXECUTABLE}) && (args->flags & ${ANONYMOUS}) == 0`,
         comment: 'Code that is mapped from a file: libraries.',
         body: [
           '$file = (struct file *)*(uint64 *)((uint64)curtask->files->fdt->fd + args->fd * 8);',
           ...announceFile(),
           '@mapping[(uint64)tid] = ((uint64)args->len, (uint64)args->off, $dev, $ino);',
-          noteFull('@mapping', '@mapping[(uint64)tid].0 == 0'),
+          reportFull('@mapping', '@mapping[(uint64)tid].0 == 0'),
         ],
       },
       {
         attach: 'tracepoint:syscalls:sys_exit_mmap',
-        predicate: '@mapping[(uint64)tid].0',
+        condition: '@mapping[(uint64)tid].0',
         comment: 'Where it was mapped; an error is no address of a user.',
         body: [
           '$m = @mapping[(uint64)tid];',
@@ -50,7 +50,7 @@ export function mappingEvents(): Fragment {
       'delete(@mapping[(uint64)0]);',
     ],
     maps: [
-      { name: '@mapping', role: 'helper', key: 1, value: 4, noticed: true },
+      { name: '@mapping', role: 'helper', key: 1, value: 4, reportsFull: true },
       // When it is full, paths are told again and again: nothing is lost.
       { name: '@files', role: 'helper', key: 2, value: 1 },
     ],

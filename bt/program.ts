@@ -1,9 +1,12 @@
-/** One probe of a bpftrace program. `body` holds statements, each without its indentation. */
-export interface Probe {
+/** Statements that run at one probe. Those of several fragments at the same probe become one clause. */
+export interface Clause {
+  /** The probe, as bpftrace spells it. */
   readonly attach: string;
-  readonly predicate?: string;
-  /** Why the probe is there; printed above it. */
+  /** When the statements run. */
+  readonly condition?: string;
+  /** Why they are there; printed above them. */
   readonly comment: string;
+  /** Statements, each without its indentation. */
   readonly body: readonly string[];
 }
 
@@ -20,22 +23,36 @@ export interface KernelMap {
   readonly perCpu?: boolean;
   /** Its values are written by `stats()`. */
   readonly stats?: boolean;
-  /** The program notices when an entry finds no room; a map that only grows is seen to be full when it is printed. */
-  readonly noticed?: boolean;
+  /** The program reports an entry that did not fit; a map that only grows is known to be full when it is printed. */
+  readonly reportsFull?: boolean;
   readonly stacksInKey?: number;
   readonly stacksInValue?: number;
-  /** The most frames of its stacks, and how many have to be asked for, that it is there at all. */
+  /** `frames`: stack limit of this map; `from`: the map exists only for a `--stack-depth` of at least this. */
   readonly short?: { readonly frames: number; readonly from: number };
 }
 
 /** What a profiler, or the tracking that all share, adds to the program. */
 export interface Fragment {
-  /** Statements for BEGIN, of which a program has one only. */
+  /** Statements for BEGIN, of which a program has only one. */
   readonly begin?: readonly string[];
-  readonly probes: readonly Probe[];
+  readonly clauses: readonly Clause[];
   readonly maps: readonly KernelMap[];
+  /** Statements for the moments at which tracking starts or stops following a thread. */
+  readonly hooks?: Partial<Hooks>;
   /** Whether it prints the exit of every followed thread itself. */
-  readonly exitsSeen?: boolean;
+  readonly printsExits?: boolean;
+}
+
+/** Statements that fragments run where threads are followed. */
+export interface Hooks {
+  /** For each thread that runs already and is named to the program; `$named` is its tid. */
+  readonly onNamed: readonly string[];
+  /** For the exec by which the held process becomes the command, at `$now`. */
+  readonly onCommand: readonly string[];
+  /** For each new program of a followed process, at `$now`, after its exec generation has gone up. */
+  readonly onProgram: readonly string[];
+  /** For any thread of the machine, `$gone`, that the kernel has freed. */
+  readonly onFreed: readonly string[];
 }
 
 export interface ProgramOptions {
@@ -50,46 +67,46 @@ export interface ProgramOptions {
 }
 
 /**
- * Writes one bpftrace program out of fragments. Only numbers and names from this code enter it.
+ * Writes one bpftrace program from fragments. Only numbers and names from this code enter it.
  *
- * The program says `ready` from BEGIN: bpftrace prints nothing until every probe is attached, so the line's
- * arrival means that nothing is lost from then on. All maps are printed between `stop` and `end` when the
- * profiler asks for them, while the probes are live: to detach them takes up to a second, in which some would
- * still count. Without a profiler END says `stop`, and bpftrace prints the maps after it.
+ * The program prints `ready` from BEGIN: bpftrace prints nothing until every probe is attached, so that line means
+ * that nothing is lost from then on. All maps are printed between `stop` and `end` when the profiler asks for them,
+ * while the probes are live: detaching them takes up to a second, in which some would still count. Without a
+ * profiler, END prints `stop`, and bpftrace prints the maps after it.
  */
 export function writeProgram(fragments: readonly Fragment[], options: ProgramOptions): string {
   const stops = options.self !== undefined;
   const maps = mapsOf(fragments, stops);
-  // Counts go on while maps are printed, and stacks take longest: they come last.
+  // Counting goes on while maps are printed, and stacks take longest: they come last.
   const results = named(maps, 'result').toReversed();
   const leftovers = named(maps, 'leftover');
   const helpers = named(maps, 'helper');
-  const probes: Probe[] = [
+  const clauses: Clause[] = [
     {
       attach: 'BEGIN',
       comment: 'Printed once all probes are attached.',
       body: [...fragments.flatMap((f) => f.begin ?? []), 'print(("ready", nsecs));'],
     },
-    ...fragments.flatMap((f) => f.probes),
-    ...(options.intervalMs ? [intervalProbe(options.intervalMs, results, stops)] : []),
-    ...(options.self === undefined ? [] : profilerProbes(options.self, [...results, ...leftovers])),
+    ...fragments.flatMap((f) => f.clauses),
+    ...(options.intervalMs ? [intervalClause(options.intervalMs, results, stops)] : []),
+    ...(options.self === undefined ? [] : profilerClauses(options.self, [...results, ...leftovers])),
     {
       attach: 'END',
-      comment: 'The probes are detached; what is left in the other maps is printed after this.',
+      comment: 'The probes are detached; bpftrace prints the maps that are left after this.',
       body: ['print(("stop", nsecs));', ...helpers.map((map) => `clear(${map});`)],
     },
   ];
   const head = options.head.map((line) => ` * ${line}`.trimEnd());
   const config = options.config?.length ? `config = { ${options.config.join('; ')} }\n\n` : '';
-  return `/*\n${head.join('\n')}\n */\n\n${config}${probes.map(writeProbe).join('\n')}`;
+  return `/*\n${head.join('\n')}\n */\n\n${config}${byProbe(clauses).map(writeClauses).join('\n')}`;
 }
 
-/** All maps of a program; one that is `stops` has a switch for its end. */
+/** All maps of a program. One that `stops` has a map that says whether the collection has ended. */
 export function mapsOf(fragments: readonly Fragment[], stops: boolean): KernelMap[] {
   const maps = fragments.flatMap((fragment) => fragment.maps);
   return [
     ...maps,
-    ...(maps.some((map) => map.noticed) ? [FULL_MAP] : []),
+    ...(maps.some((map) => map.reportsFull) ? [FULL_MAP] : []),
     ...(stops ? [{ name: STOPPED, role: 'helper', key: 0, value: 1 } as const] : []),
   ];
 }
@@ -98,32 +115,24 @@ function named(maps: readonly KernelMap[], role: KernelMap['role']): string[] {
   return maps.filter((map) => map.role === role).map((map) => map.name);
 }
 
-/** Which maps had no room. */
+/** The maps that were full when an entry was made. */
 const FULL_MAP: KernelMap = { name: '@full', role: 'result', key: 8, value: 1 };
 
 /**
- * The statement that notices that an entry just made is not there. bpftrace up to 0.22 says nothing when a map is
- * full, and later versions write a line for every entry that they could not make.
+ * The statement that reports a map as full when an insert had no effect. bpftrace up to 0.22 is silent about it, and
+ * later versions write a line for every entry that did not fit.
  *
- * @param missing the condition that holds when it is not
+ * @param missing the condition that holds when the entry is missing
  */
-export function noteFull(map: string, missing: string): string {
+export function reportFull(map: string, missing: string): string {
   return `if (${missing}) { @full["${map}"] = 1; }`;
 }
 
-/**
- * The statements that add 1 to `place`, an entry of a map whose values are per CPU. Where bpftrace loses the first
- * values that two CPUs add at once, the entry is made with a 0, which may be lost, and is there when the 1 comes.
- */
-export function countInto(place: string, losesFirstCounts: boolean): string[] {
-  return losesFirstCounts ? [`${place} = sum(0);`, `${place} = sum(1);`] : [`${place} = count();`];
-}
-
 /** Maps are cumulative and never cleared: what lands between a print and a clear would be lost. */
-function intervalProbe(ms: number, maps: readonly string[], stops: boolean): Probe {
+function intervalClause(ms: number, maps: readonly string[], stops: boolean): Clause {
   return {
     attach: `interval:ms:${ms}`,
-    ...(stops ? { predicate: `${STOPPED} == 0` } : {}),
+    ...(stops ? { condition: `${STOPPED} == 0` } : {}),
     comment: 'Totals since the start; the reader subtracts.',
     body: ['print(("tick", nsecs));', ...maps.map((map) => `print(${map});`), 'print(("tock", nsecs));'],
   };
@@ -132,30 +141,31 @@ function intervalProbe(ms: number, maps: readonly string[], stops: boolean): Pro
 /** `clone_flags` of a new thread of the same process (linux/sched.h). */
 export const CLONE_THREAD = '0x10000';
 
-/** Set when the profiler has asked for the maps, which takes a while to print: waits no longer end then. */
+/** Set when the profiler has asked for the maps: printing them takes a while, and waits no longer end then. */
 export const STOPPED = '@stopped';
 
 /**
- * What a condition ends in, when its program is told of the end: what is printed after that has to be what was true then.
+ * Suffix for a condition so that it stops recording once the collection has ended; later prints must reflect that
+ * moment.
  *
- * @param options `stops`: whether it is told
+ * @param options `stops`: whether the program learns of the end
  */
 export function unlessStopped({ stops }: { readonly stops: boolean }): string {
   return stops ? ` && ${STOPPED} == 0` : '';
 }
 
 export function indent(lines: readonly string[]): string[] {
-  return lines.map((line) => `  ${line}`);
+  return lines.map((line) => (line ? `  ${line}` : ''));
 }
 
-/** The name under which the profiler asks for the maps: it starts processes for other ends, too. */
+/** The name under which the profiler asks for the maps; it also starts processes under other names. */
 export const ASKING = 'btprof-asks';
 
-function profilerProbes(self: number, maps: readonly string[]): Probe[] {
+function profilerClauses(self: number, maps: readonly string[]): Clause[] {
   return [
     {
       attach: 'tracepoint:task:task_newtask',
-      predicate: `pid == ${self} && !(args->clone_flags & ${CLONE_THREAD}) && comm == "${ASKING}"`,
+      condition: `pid == ${self} && !(args->clone_flags & ${CLONE_THREAD}) && comm == "${ASKING}"`,
       comment: 'The profiler asks for the maps by starting a process under this name.',
       body: [
         `${STOPPED} = 1;`,
@@ -166,15 +176,46 @@ function profilerProbes(self: number, maps: readonly string[]): Probe[] {
     },
     {
       attach: 'tracepoint:sched:sched_process_exit',
-      predicate: `tid == ${self}`,
-      comment: 'No profiler, no program: also after kill -9.',
+      condition: `tid == ${self}`,
+      comment: 'Ends with the profiler, also after kill -9.',
       body: ['exit();'],
     },
   ];
 }
 
-function writeProbe(probe: Probe): string {
-  const predicate = probe.predicate ? `\n/${probe.predicate}/` : '';
-  const body = probe.body.map((line) => (line ? `  ${line}` : '')).join('\n');
-  return `// ${probe.comment.replaceAll('\n', '\n// ')}\n${probe.attach}${predicate}\n{\n${body}\n}\n`;
+/** Clauses of one probe together, in the order of their first ones: each attached program takes 30 to 45 ms to detach. */
+function byProbe(clauses: readonly Clause[]): (readonly [Clause, ...Clause[]])[] {
+  const groups = new Map<string, [Clause, ...Clause[]]>();
+  for (const clause of clauses) {
+    const group = groups.get(clause.attach);
+    if (group) group.push(clause);
+    else groups.set(clause.attach, [clause]);
+  }
+  return [...groups.values()];
+}
+
+/** One clause; what several fragments contribute stands in it one after the other. */
+function writeClauses([first, ...others]: readonly [Clause, ...Clause[]]): string {
+  if (others.length === 0) return writeClause(first);
+  const conditions = new Set([first, ...others].map(({ condition }) => condition));
+  const [condition] = conditions.size === 1 ? [...conditions] : [];
+  const parts = [first, ...others].map((part) => [
+    ...commentLines(part.comment),
+    ...(part.condition === condition ? part.body : [`if (${part.condition}) {`, ...indent(part.body), '}']),
+  ]);
+  const body = parts.flatMap((part, i) => (i > 0 ? ['', ...part] : part));
+  return writeProbe(first.attach, condition, body);
+}
+
+function writeClause({ attach, condition, comment, body }: Clause): string {
+  return `${commentLines(comment).join('\n')}\n${writeProbe(attach, condition, body)}`;
+}
+
+function writeProbe(attach: string, condition: string | undefined, body: readonly string[]): string {
+  const predicate = condition === undefined ? '' : `\n/${condition}/`;
+  return `${attach}${predicate}\n{\n${indent(body).join('\n')}\n}\n`;
+}
+
+function commentLines(comment: string): string[] {
+  return comment.split('\n').map((line) => `// ${line}`);
 }

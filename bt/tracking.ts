@@ -1,4 +1,4 @@
-import { CLONE_THREAD, type Fragment, indent, noteFull, type Probe } from './program.ts';
+import { CLONE_THREAD, type Clause, type Fragment, type Hooks, indent, reportFull } from './program.ts';
 
 /** The first instruction of a program. */
 export interface Entry {
@@ -41,24 +41,12 @@ export const TRACKING_TRACEPOINTS = [
   'syscalls:sys_enter_kill',
 ] as const;
 
-/** Statements that profilers want run where threads are followed. */
-export interface Hooks {
-  /** For each thread that runs already and is named to the program; `$named` is its tid. */
-  readonly onNamed: readonly string[];
-  /** For the exec by which the held process becomes the command, at `$now`. */
-  readonly onCommand: readonly string[];
-  /** For each new program of a followed process, at `$now`, after its exec generation has gone up. */
-  readonly onProgram: readonly string[];
-  /** For any thread of the machine, `$gone`, that is no more. */
-  readonly onFreed: readonly string[];
-}
-
 interface TrackingOptions extends Hooks {
   readonly follow: Follow;
   /** Whether the kernel has BTF, and with it a thread's start time. */
   readonly btf: boolean;
-  /** Whether a profiler sees every thread leave, and prints its exit itself. */
-  readonly exitsSeen: boolean;
+  /** Whether a profiler prints the exit of every thread itself. */
+  readonly exitsPrinted: boolean;
 }
 
 /**
@@ -69,16 +57,22 @@ export function tracking(options: TrackingOptions): Fragment {
   const { follow } = options;
   return {
     ...(follow.kind === 'argument' ? { begin: ['@gen[(uint64)$1] = (uint64)1;'] } : {}),
-    probes: [
-      ...(follow.kind === 'named' ? [namedProbe(follow, options.onNamed)] : []),
-      execProbe(options),
-      ...(follow.kind === 'held' && follow.entry ? [entryProbe(follow.pid, follow.entry)] : []),
-      ...(follow.children ? [newTaskProbe()] : []),
-      freeProbe(options.onFreed),
-      ...(options.exitsSeen ? [] : [exitProbe(options.btf)]),
+    clauses: [
+      ...(follow.kind === 'named' ? [namedClause(follow, options.onNamed)] : []),
+      execClause(options),
+      ...(follow.kind === 'held' && follow.entry ? [entryClause(follow.pid, follow.entry)] : []),
+      ...(follow.children ? [newTaskClause()] : []),
+      freeClause(options.onFreed),
+      ...(options.exitsPrinted ? [] : [exitClause(options.btf)]),
     ],
     maps: [
-      { name: '@gen', role: 'helper', key: 1, value: 1, noticed: follow.children || follow.kind === 'named' },
+      {
+        name: '@gen',
+        role: 'helper',
+        key: 1,
+        value: 1,
+        reportsFull: follow.children || follow.kind === 'named',
+      },
       ...(follow.kind === 'held' ? [{ name: '@execs', role: 'helper', key: 0, value: 1 } as const] : []),
     ],
   };
@@ -89,11 +83,11 @@ export function namedGeneration(follow: Follow): number {
   return follow.kind === 'named' && follow.stopped ? 2 : 1;
 }
 
-function namedProbe(follow: Extract<Follow, { kind: 'named' }>, onNamed: readonly string[]): Probe {
+function namedClause(follow: Extract<Follow, { kind: 'named' }>, onNamed: readonly string[]): Clause {
   const { by, stopped } = follow;
   return {
     attach: 'tracepoint:syscalls:sys_enter_kill',
-    predicate: `pid == ${by} && args->sig == 0`,
+    condition: `pid == ${by} && args->sig == 0`,
     comment:
       'The profiler names itself, and then each thread to follow, by kill(tid, 0), which does nothing else.\n' +
       'A thread id that is no process id never equals `pid`, so it may stand in @gen.',
@@ -106,7 +100,7 @@ function namedProbe(follow: Extract<Follow, { kind: 'named' }>, onNamed: readonl
         ...(stopped ? [] : onNamed),
         'if (@gen[$named] == 0) {',
         `  @gen[$named] = (uint64)${namedGeneration(follow)};`,
-        `  ${noteFull('@gen', '@gen[$named] == 0')}`,
+        `  ${reportFull('@gen', '@gen[$named] == 0')}`,
         '}',
       ]),
       '}',
@@ -114,19 +108,19 @@ function namedProbe(follow: Extract<Follow, { kind: 'named' }>, onNamed: readonl
   };
 }
 
-function execProbe({ follow, onCommand, onProgram }: TrackingOptions): Probe {
-  const told = ['print(("exec", $now, pid, @gen[(uint64)pid], comm));', ...onProgram];
+function execClause({ follow, onCommand, onProgram }: TrackingOptions): Clause {
+  const reported = ['print(("exec", $now, pid, @gen[(uint64)pid], comm));', ...onProgram];
   if (follow.kind !== 'held') {
     return {
       attach: 'tracepoint:sched:sched_process_exec',
-      predicate: '@gen[(uint64)pid]',
+      condition: '@gen[(uint64)pid]',
       comment: 'A new program: a new address space.',
-      body: ['$now = nsecs;', '@gen[(uint64)pid] = @gen[(uint64)pid] + 1;', ...told],
+      body: ['$now = nsecs;', '@gen[(uint64)pid] = @gen[(uint64)pid] + 1;', ...reported],
     };
   }
   return {
     attach: 'tracepoint:sched:sched_process_exec',
-    predicate: `@gen[(uint64)pid] || pid == ${follow.pid}`,
+    condition: `@gen[(uint64)pid] || pid == ${follow.pid}`,
     comment: `A new program: a new address space. Exec ${follow.execs} of the held process is the command.`,
     body: [
       '$now = nsecs;',
@@ -140,31 +134,31 @@ function execProbe({ follow, onCommand, onProgram }: TrackingOptions): Probe {
       '  }',
       '}',
       'if (@gen[(uint64)pid]) {',
-      ...indent(told),
+      ...indent(reported),
       '}',
     ],
   };
 }
 
-function entryProbe(pid: number, { path, address }: Entry): Probe {
+function entryClause(pid: number, { path, address }: Entry): Clause {
   return {
     attach: `uprobe:"${path}":0x${address.toString(16)}`,
-    predicate: `pid == ${pid} && @gen[(uint64)pid]`,
+    condition: `pid == ${pid} && @gen[(uint64)pid]`,
     comment: 'The command stops here, until a program that knows its unwind tables takes over.',
     body: ['print(("entry", nsecs, pid));', 'signal("SIGSTOP");'],
   };
 }
 
-function newTaskProbe(): Probe {
+function newTaskClause(): Clause {
   return {
     attach: 'tracepoint:task:task_newtask',
-    predicate: `!(args->clone_flags & ${CLONE_THREAD})`,
+    condition: `!(args->clone_flags & ${CLONE_THREAD})`,
     comment: 'A new process is followed when its parent is; a pid used again is not.',
     body: [
       '$child = (uint64)args->pid;',
       'if (@gen[(uint64)pid]) {',
       '  @gen[$child] = @gen[(uint64)pid];',
-      `  ${noteFull('@gen', '@gen[$child] == 0')}`,
+      `  ${reportFull('@gen', '@gen[$child] == 0')}`,
       '  print(("fork", nsecs, pid, $child, @gen[(uint64)pid]));',
       '} else if (@gen[$child]) {',
       '  delete(@gen[$child]);',
@@ -173,7 +167,7 @@ function newTaskProbe(): Probe {
   };
 }
 
-function freeProbe(onFreed: readonly string[]): Probe {
+function freeClause(onFreed: readonly string[]): Clause {
   return {
     attach: 'tracepoint:sched:sched_process_free',
     comment:
@@ -182,20 +176,20 @@ function freeProbe(onFreed: readonly string[]): Probe {
   };
 }
 
-function exitProbe(btf: boolean): Probe {
+function exitClause(btf: boolean): Clause {
   return {
     attach: 'tracepoint:sched:sched_process_exit',
-    predicate: '@gen[(uint64)pid]',
+    condition: '@gen[(uint64)pid]',
     comment: 'The last name of each thread, and when it started.',
     body: [exitEvent('nsecs', btf)],
   };
 }
 
 /**
- * The statement that reports the current thread's end, at `at`, and its start, by the clock of nsecs, which counts suspended
- * time.
+ * The statement that prints the end of the current thread, at `at`, and its start, by the clock of nsecs, which includes
+ * suspended time.
  *
- * @param more what else is to be reported
+ * @param more further fields
  */
 export function exitEvent(at: string, btf: boolean, ...more: readonly string[]): string {
   const fields = ['"exit"', at, 'pid', 'tid', btf ? 'curtask->start_boottime' : '(uint64)0', 'comm', ...more];

@@ -1,8 +1,8 @@
 import { createReadStream } from 'node:fs';
 import { constants, createGunzip, gzipSync } from 'node:zlib';
+import type { Snapshot } from '../bt/driver/line-reader.ts';
 import { readLines } from '../bt/driver/lines.ts';
-import type { Keeper } from '../bt/driver/session.ts';
-import { BtprofError } from '../bt/errors.ts';
+import { PROFILERS } from '../bt/profilers/registry.ts';
 import {
   type Capture,
   type CapturedTick,
@@ -12,13 +12,16 @@ import {
   endingRecord,
   newCaptureReader,
 } from '../metrics/capture.ts';
+import { BtprofError } from '../metrics/errors.ts';
 import type { Ending, Facts } from '../metrics/facts.ts';
-import type { IdleMatch } from '../metrics/idle.ts';
 import { type AddressSpaces, encodeSpace, encodeSpaces } from '../metrics/mappings.ts';
-import { assembleProfile } from '../metrics/profile.ts';
+import type { IdleMatch } from '../metrics/measurement.ts';
+import { readProfile } from '../metrics/profile.ts';
 import type { Profile } from '../metrics/schema.ts';
-import { keepingSymbols, keptSymbols, noSymbols } from '../metrics/symbols.ts';
+import { addToTable, noSymbols, type ResolvedSymbols } from '../metrics/symbols.ts';
+import type { StreamLine } from '../parsers/stream.ts';
 import { openOutput, type Sink } from './output.ts';
+import { newPrintQueue } from './print-queue.ts';
 import { VERSION } from './version.ts';
 
 /** Above this size a capture takes no more samples. Everything else in it is bounded by the kernel's maps. */
@@ -31,14 +34,16 @@ const FLUSH_MS = 1000;
 const LEVEL = 4;
 
 /** A capture that is written during the run. */
-export interface CaptureFile extends Keeper {
+export interface CaptureFile {
+  /** Takes each line of bpftrace, with what it is. */
+  readonly onLine: (text: string, line: StreamLine) => void;
   readonly begin: (facts: Facts, idle: readonly IdleMatch[]) => void;
-  /** Call after each interval, with what is new since the last one. */
-  readonly tick: (mappings: AddressSpaces) => void;
+  /** A sample of that window will be made; takes its names then. A print without a sample is left out. */
+  readonly sample: (window: Snapshot) => (symbols: ResolvedSymbols) => void;
   /** Warnings for the result. */
   readonly warnings: () => readonly string[];
   /** Completes the file and returns its size in bytes. */
-  readonly end: (facts: Facts, ending: Ending) => number;
+  readonly end: (facts: Facts, ending: Ending, symbols: ResolvedSymbols) => number;
   /** Why writing failed; undefined if it succeeded. */
   readonly failure: () => BtprofError | undefined;
 }
@@ -53,39 +58,42 @@ export function openCapture(path: string, most = MAX_BYTES): CaptureFile {
   const { write, flush } = file;
   const timer = setInterval(flush, FLUSH_MS);
   timer.unref();
-  let take = noSymbols;
-  let [printing, left] = [false, 0];
-  let known: AddressSpaces = new Map();
+  const queue = newPrintQueue(
+    (text) => write(captureLine(text)),
+    () => file.bytes() <= most,
+  );
+  const written = noSymbols();
+  let spaces: AddressSpaces = new Map();
+  const writeSymbols = (symbols: ResolvedSymbols) => {
+    write(captureRecord('symbols', newAnswers(written, symbols)));
+    addToTable(written, symbols);
+  };
+  const writeLearned = (now: AddressSpaces, symbols: ResolvedSymbols) => {
+    const fresh = changedSpaces(spaces, now);
+    spaces = now;
+    if (fresh.size > 0) write(captureRecord('mappings', encodeSpaces(fresh)));
+    writeSymbols(symbols);
+  };
   write(captureHead(VERSION));
   return {
-    onLine: (text, line) => {
-      const type = line.kind === 'event' ? line.event.type : undefined;
-      if (type === 'tick') printing = file.bytes() > most;
-      if (!printing) write(captureLine(text));
-      if (printing && type === 'tock') left++;
-      if (type === 'tock') printing = false;
-    },
-    symbols: (symbols) => {
-      const keeping = keepingSymbols(symbols);
-      take = keeping.take;
-      return keeping.symbols;
-    },
+    onLine: queue.add,
     begin: (facts, idle) => {
       write(captureRecord('facts', facts));
       if (idle.length > 0) write(captureRecord('idle', idle.map(plainRule)));
     },
-    tick: (mappings) => {
-      const fresh = changedSpaces(known, mappings);
-      known = mappings;
-      if (fresh.size > 0) write(captureRecord('mappings', encodeSpaces(fresh)));
-      write(captureRecord('symbols', take()));
+    sample: (window) => {
+      const writeAfterPrint = queue.take(window.recording.tick);
+      return (symbols) => writeAfterPrint?.(() => writeLearned(window.spaces, symbols));
     },
-    warnings: () =>
-      left > 0 ? [`the capture reached ${most / 2 ** 20} MiB: ${left} samples are not in it`] : [],
-    end: (facts, ending) => {
+    warnings: () => {
+      const left = queue.refused();
+      return left > 0 ? [`the capture reached ${most / 2 ** 20} MiB: ${left} samples are not in it`] : [];
+    },
+    end: (facts, ending, symbols) => {
       clearInterval(timer);
+      queue.end();
       write(captureRecord('facts', facts));
-      write(captureRecord('symbols', take()));
+      writeSymbols(symbols);
       write(endingRecord(ending));
       file.close();
       return file.bytes();
@@ -94,7 +102,7 @@ export function openCapture(path: string, most = MAX_BYTES): CaptureFile {
   };
 }
 
-/** Address spaces that are new or other than before. */
+/** Address spaces that are new, or not the same as before. */
 function changedSpaces(before: AddressSpaces, now: AddressSpaces): AddressSpaces {
   return new Map(
     [...now].filter(([key, space]) => {
@@ -102,6 +110,21 @@ function changedSpaces(before: AddressSpaces, now: AddressSpaces): AddressSpaces
       return space !== known && (!known || encodeSpace(space) !== encodeSpace(known));
     }),
   );
+}
+
+/** The answers that a table does not have. */
+function newAnswers(written: ResolvedSymbols, { problems, ...tables }: ResolvedSymbols): ResolvedSymbols {
+  const fresh = Object.entries(tables).map(([name, table]) => {
+    const known: Readonly<Record<string, unknown>> = written[name as keyof typeof tables] ?? {};
+    const isNew = ([key, answer]: [string, unknown]) => !isSame(known[key], answer);
+    return [name, table && Object.fromEntries(Object.entries(table).filter(isNew))];
+  });
+  return { ...noSymbols(), ...Object.fromEntries(fresh), problems };
+}
+
+/** Answers are small: places, names and lines. */
+function isSame(a: unknown, b: unknown): boolean {
+  return a === b || (a !== undefined && JSON.stringify(a) === JSON.stringify(b));
 }
 
 function plainRule({ pattern, idle }: IdleMatch) {
@@ -138,8 +161,8 @@ function packed(sink: Sink) {
 
 /** The profile of a capture, judged by the idle functions of its run unless others are given. */
 export function capturedProfile(capture: Capture, idleMatch?: readonly IdleMatch[]): Profile {
-  const { recording, facts, ending, symbols, idle } = capture;
-  return assembleProfile(recording, facts, ending, keptSymbols(symbols), idleMatch ?? idle);
+  const { ending, symbols, idle } = capture;
+  return readProfile({ ...capture, idle: idleMatch ?? idle }, ending).assemble(symbols);
 }
 
 /**
@@ -149,7 +172,7 @@ export function capturedProfile(capture: Capture, idleMatch?: readonly IdleMatch
  * @throws BtprofError when it is not a capture, or cannot be read
  */
 export async function readCapture(path: string, onTick?: (tick: CapturedTick) => void): Promise<Capture> {
-  const reader = newCaptureReader(onTick);
+  const reader = newCaptureReader(PROFILERS, onTick);
   const problem = await readPacked(path, reader.line);
   const name = JSON.stringify(path);
   if (problem) throw new BtprofError(`${name} cannot be read: ${problem}.`, HINT);

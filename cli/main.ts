@@ -1,8 +1,8 @@
 import './standard-streams.ts';
 import { CommanderError } from 'commander';
 import { inheritedDescriptors } from '../bt/driver/inherited.ts';
-import { BtprofError } from '../bt/errors.ts';
-import { DEFAULT_PROFILERS, PROFILER_NAMES } from '../bt/profilers/names.ts';
+import { BtprofError } from '../metrics/errors.ts';
+import { CATALOG } from './catalog.ts';
 import { commandLine } from './command-line.ts';
 import { COMMANDS } from './commands/registry.ts';
 import { FORMATS } from './formats/registry.ts';
@@ -17,7 +17,7 @@ async function main(argv: readonly string[]): Promise<never> {
   const program = commandLine({
     version: VERSION,
     commands: COMMANDS,
-    choices: { profilers: { names: PROFILER_NAMES, defaults: DEFAULT_PROFILERS }, formats: FORMATS },
+    choices: { profilers: CATALOG, formats: FORMATS },
     start: { descriptors: DESCRIPTORS },
     exit: (code) => {
       status = code;

@@ -1,28 +1,26 @@
 import { resolve } from 'node:path';
 import { InvalidArgumentError, type Option } from 'commander';
-import { MOST_ENTRIES } from '../bt/limits.ts';
 import { UNWINDERS, type Unwinder } from '../bt/unwinder.ts';
-import { parseTimeNs } from '../metrics/units.ts';
+import { MOST_ENTRIES, parseTimeNs } from '../metrics/units.ts';
 import type { Choices } from './commands/command.ts';
-import { option } from './format-options.ts';
+import { formatsNote, option } from './format-options.ts';
+import { aliasOptions, profilersNote } from './profiler-options.ts';
 import { type ResultOptions, resultOptions } from './result-options.ts';
 
-/** The options that say what is measured, as commander leaves them. */
+/** The options that say what is measured, as commander leaves them. Aliases of options of profilers are further fields. */
 export interface PlanOptions {
   readonly interval?: number;
-  readonly minBlock: number;
   readonly follow: boolean;
   readonly stacks: boolean;
   readonly stackDepth: number;
-  readonly syscallTimes?: boolean;
   readonly bpftrace: string;
   readonly debug?: boolean;
 }
 
 /** All options of run, attach and system. */
 export interface ProfileOptions extends PlanOptions, ResultOptions {
-  /** The default ones when none are named. */
-  readonly profilers?: string[];
+  /** Profilers with their options; the default ones when none are named. */
+  readonly profilers?: string;
   readonly duration?: number;
   readonly unwind: Unwinder;
   readonly lines?: boolean;
@@ -34,18 +32,14 @@ export interface ProfileOptions extends PlanOptions, ResultOptions {
 }
 
 /** The options that say what is measured. `script` has only these. */
-export function planOptions({ formats }: Choices): Option[] {
+export function planOptions({ formats, profilers }: Choices): Option[] {
   const sampled = formats.filter(({ samples }) => samples).map(({ name }) => name);
   return [
     option(
       '-i, --interval <time>',
       `print totals every TIME, as samples for --format ${sampled.join(' or ')}`,
     ).argParser(atLeast(10, 'ms')),
-    option('--min-block <time>', 'ignore waits shorter than TIME').argParser(parseTime).default(0),
-    option(
-      '--syscall-times',
-      'also measure errors, duration and waits of system calls, at 3 to 4 times the overhead',
-    ),
+    ...aliasOptions(profilers),
     option('--no-follow', 'do not follow child processes'),
     option('--no-stacks', 'do not collect stacks'),
     option('--stack-depth <n>', 'maximum frames per stack, 1 to 127').argParser(parseDepth).default(127),
@@ -56,12 +50,13 @@ export function planOptions({ formats }: Choices): Option[] {
 
 /** All options of run, attach and system. */
 export function profileOptions(choices: Choices): Option[] {
-  const { names, defaults } = choices.profilers;
+  const names = choices.profilers.map(({ name }) => name);
+  const defaults = choices.profilers.filter(({ isDefault }) => isDefault).map(({ name }) => name);
   return [
     option(
       '-p, --profilers <list>',
       `profilers to run, comma-separated: ${names.join(', ')} (default: ${defaults.join(',')})`,
-    ).argParser(parseList),
+    ),
     option('-d, --duration <time>', 'stop after TIME, such as 10s, 500ms or 2m').argParser(atLeast(1, 'ms')),
     ...planOptions(choices),
     option(
@@ -80,6 +75,11 @@ export function profileOptions(choices: Choices): Option[] {
     ...resultOptions(choices),
     option('-q, --quiet', 'print only the result and errors'),
   ];
+}
+
+/** What stands below the options of run, attach and system. */
+export function profileNotes(choices: Choices): string {
+  return `${profilersNote(choices.profilers)}\n${formatsNote(choices)}`;
 }
 
 export function bpftraceOption(): Option {
@@ -103,13 +103,6 @@ function atLeast(least: number, unit: string): (text: string) => number {
       throw new InvalidArgumentError(`Give a time from ${least}${unit} to 24 days.`);
     return ms;
   };
-}
-
-function parseList(text: string): string[] {
-  return text
-    .split(',')
-    .map((name) => name.trim())
-    .filter((name) => name !== '');
 }
 
 function parseDepth(text: string): number {

@@ -1,5 +1,5 @@
 import { closeSync, constants, ftruncateSync, lstatSync, openSync, rmSync, writeSync } from 'node:fs';
-import { BtprofError } from '../bt/errors.ts';
+import { BtprofError } from '../metrics/errors.ts';
 
 /**
  * Where bytes go. Writes are synchronous and on the descriptor: Node's own streams would make a pipe that the

@@ -93,12 +93,12 @@ export function wrap(text: string, columns: number): string[] {
   return [...lines, line];
 }
 
-/** Replaces control characters: names come from the profiled programs and must not control the terminal. */
+/** Names come from the programs that are watched: nothing in them may control the terminal. */
 export function printable(text: string): string {
   return text.replace(/[\p{Cc}\p{Bidi_Control}\p{Zl}\p{Zp}]/gu, '?');
 }
 
-const PLAIN: Readonly<Record<string, string>> = { µ: 'u', '…': '~' };
+const PLAIN: Readonly<Record<string, string>> = { µ: 'u', '…': '~', '≈': '~', '×': 'x' };
 
 function toAscii(text: string): string {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: colours and newlines stay.

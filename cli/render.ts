@@ -1,5 +1,5 @@
 import { isatty } from 'node:tty';
-import { UsageError } from '../bt/errors.ts';
+import { UsageError } from '../metrics/errors.ts';
 import { chosenFormat } from './format-options.ts';
 import type { Format, ResultLook } from './formats/format.ts';
 import { FORMATS } from './formats/registry.ts';
@@ -20,6 +20,6 @@ export function formatOf(options: ResultOptions): Format {
 }
 
 /** How a page looks on that descriptor; undefined for a file. */
-export function resultLook({ ascii, verbose, idle }: ResultOptions, fd?: number): ResultLook {
-  return { ...lookOf(fd, ascii), verbose: verbose ?? false, idle };
+export async function resultLook({ ascii, verbose, idle }: ResultOptions, fd?: number): Promise<ResultLook> {
+  return { ...(await lookOf(fd, ascii)), verbose: verbose ?? false, idle };
 }

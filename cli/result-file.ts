@@ -1,7 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { constants, gunzipSync } from 'node:zlib';
-import { BtprofError } from '../bt/errors.ts';
-import { type Profile, profileSchema } from '../metrics/schema.ts';
+import { PROFILERS } from '../bt/profilers/registry.ts';
+import { BtprofError } from '../metrics/errors.ts';
+import { type Profile, schemasOf } from '../metrics/schema.ts';
+import { stackParts } from '../metrics/timed-stacks.ts';
 
 /**
  * Reads a result: a JSON document, the last line of JSON lines (both also compressed by gzip), or a capture.
@@ -142,7 +144,7 @@ function profileOf(path: string, document: unknown): Profile {
       hint,
     );
   }
-  const parsed = profileSchema.safeParse(document);
+  const parsed = schemasOf(PROFILERS).profileSchema.safeParse(document);
   if (!parsed.success) {
     const [issue] = parsed.error.issues;
     const where = excerpt(issue?.path.join('.') ?? '');
@@ -153,14 +155,13 @@ function profileOf(path: string, document: unknown): Profile {
 }
 
 /** Checks that the frames of each stack are in the table of frames. */
-function requireFrames(path: string, { ebpf: { offcpu, oncpu } }: Profile): void {
-  const tables = [
-    { frames: offcpu?.frames, rows: [...(offcpu?.stacks ?? []), ...(offcpu?.still_blocked ?? [])] },
-    { frames: oncpu?.frames, rows: oncpu?.stacks ?? [] },
-  ];
-  for (const { frames = [], rows } of tables) {
-    const isWithin = (index: number) => index < frames.length;
+function requireFrames(path: string, profile: Profile): void {
+  for (const { name, stacks } of stackParts(profile, PROFILERS)) {
+    const part = profile.ebpf[name];
+    const { length } = stacks?.frames(part) ?? [];
+    const isWithin = (index: number) => index < length;
+    const rows = stacks?.rows(part) ?? [];
     if (rows.every(({ user, kernel }) => user.every(isWithin) && kernel.every(isWithin))) continue;
-    throw failure(path, `is damaged: a stack refers to a frame beyond the table of ${frames.length}`);
+    throw failure(path, `is damaged: a stack refers to a frame beyond the table of ${length}`);
   }
 }

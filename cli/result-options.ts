@@ -1,8 +1,10 @@
 import { InvalidArgumentError, type Option } from 'commander';
-import type { IdleMatch } from '../metrics/idle.ts';
+import type { IdleView } from '../metrics/blocks.ts';
+import type { IdleMatch } from '../metrics/measurement.ts';
 import type { Choices } from './commands/command.ts';
 import { type FormatOptions, formatOptions, option } from './format-options.ts';
-import { IDLE_VIEWS, type IdleView } from './formats/format.ts';
+
+const IDLE_VIEWS: readonly IdleView[] = ['show', 'fold', 'hide'];
 
 /** The options that say how a result looks: those of run, attach, system and report. */
 export interface ResultOptions extends FormatOptions {

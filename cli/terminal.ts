@@ -1,4 +1,3 @@
-import { spawnSync } from 'node:child_process';
 import { isatty } from 'node:tty';
 import type { Look } from './page.ts';
 
@@ -14,18 +13,20 @@ const MIN_COLUMNS = 40;
  * @param fd a standard stream; undefined for a file
  * @param ascii whether the user wants only ASCII
  */
-export function lookOf(fd: number | undefined, ascii = false, env = process.env): Look {
+export async function lookOf(fd: number | undefined, ascii = false, env = process.env): Promise<Look> {
   const terminal = fd !== undefined && isatty(fd);
   return {
-    columns: terminal ? Math.max(columnsOf(fd) ?? COLUMNS, MIN_COLUMNS) : COLUMNS,
+    columns: terminal ? Math.max((await columnsOf(fd)) ?? COLUMNS, MIN_COLUMNS) : COLUMNS,
     colours: terminal && !env.NO_COLOR && env.TERM !== 'dumb',
     ascii: ascii || isPlain(env),
   };
 }
 
 /** Asks stty, because Node would change the mode of the terminal, which the command shares. */
-function columnsOf(fd: number): number | undefined {
-  const { stdout } = spawnSync('stty', ['size'], { stdio: [fd, 'pipe', 'ignore'], encoding: 'utf8' });
+async function columnsOf(fd: number): Promise<number | undefined> {
+  const { execa } = await import('execa'); // many results do not go to a terminal
+  const stdin = fd as 0; // the types know no other descriptor, but the terminal may be on 1 or 2 only
+  const { stdout } = await execa('stty', ['size'], { stdin, stderr: 'ignore', reject: false });
   const columns = Number(/^\d+ (\d+)$/m.exec(stdout ?? '')?.[1]);
   return columns > 0 ? columns : undefined;
 }

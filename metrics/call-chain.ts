@@ -1,6 +1,5 @@
-import type { Frame, Offcpu } from './ebpf-schema.ts';
+import type { Frame } from './fields.ts';
 import { distinct, hashOf, sameNumbers } from './hash.ts';
-import { REASONS } from './reasons.ts';
 import { waitSite } from './wait-site.ts';
 
 /** What every program goes through on its way to the kernel: the C library, the threads, the loader, the vDSO. */
@@ -12,10 +11,18 @@ const START = /^(_start|start_thread|(__)?clone3?|__libc_start\w*|runtime\.(goex
 
 /** Frames of the application that are shown. */
 const APPLICATION_FRAMES = 3;
+/** More than there are kinds of time. */
+const MOST_KINDS = 4096;
 /** Characters of one name. */
 const LONGEST_NAME = 48;
 
-type Place = Pick<Offcpu['stacks'][number], 'reason' | 'user' | 'kernel'>;
+/** A stack, and the kind of time that it stands for. */
+interface Place {
+  readonly reason: string;
+  /** Indices into the frames, leaf first. */
+  readonly user: readonly number[];
+  readonly kernel: readonly number[];
+}
 
 /** What a frame is to a reader. */
 interface Word {
@@ -40,8 +47,19 @@ export interface CallChains {
   readonly leafOf: (place: Place) => number;
 }
 
-/** @param frames with names for people */
-export function callChains(frames: readonly Frame[]): CallChains {
+/**
+ * @param frames with names for people
+ * @param kindTexts the text for kinds of time whose stacks say nothing
+ */
+export function callChains(
+  frames: readonly Frame[],
+  kindTexts: Readonly<Record<string, string>> = {},
+): CallChains {
+  const kinds: string[] = [];
+  const kindId = (kind: string): number => {
+    const known = kinds.indexOf(kind);
+    return known < 0 ? kinds.push(kind) - 1 : known;
+  };
   const words: Word[] = [];
   const ids = new Map<string, number>();
   const wordOf = (index: number): Word => {
@@ -51,24 +69,25 @@ export function callChains(frames: readonly Frame[]): CallChains {
   const groups = distinct<readonly number[]>(hashOf, sameNumbers);
   return {
     textOf: (place) => {
-      if (place.reason === 'preempted') return 'ready, waiting for a CPU';
+      const text = kindTexts[place.reason];
+      if (text !== undefined) return text;
       const { application, called, site } = wordsOf(place, wordOf);
       const way = [called, site].filter((word) => word !== undefined).map(({ name }) => name);
       const functions = application.map(({ name }) => name).join(' < ');
       return [functions, way.length > 0 ? `[${way.join(', ')}]` : ''].filter((part) => part !== '').join(' ');
     },
     groupOf: (place) => {
-      const reason = REASONS.indexOf(place.reason);
-      if (place.reason === 'preempted') return groups.indexOf([reason]);
+      const reason = kindId(place.reason);
+      if (kindTexts[place.reason] !== undefined) return groups.indexOf([reason]);
       const { application, called, site } = wordsOf(place, wordOf);
       const ids = [reason, called?.id ?? 0, site?.id ?? 0];
       for (const { id } of application) ids.push(id);
       return groups.indexOf(ids);
     },
     leafOf: ({ reason, user }) => {
-      const leaf =
-        reason === 'preempted' ? undefined : user.find((index) => wordOf(index).kind === 'application');
-      return (leaf === undefined ? 0 : wordOf(leaf).id) * REASONS.length + REASONS.indexOf(reason);
+      const hasText = kindTexts[reason] !== undefined;
+      const leaf = hasText ? undefined : user.find((index) => wordOf(index).kind === 'application');
+      return (leaf === undefined ? 0 : wordOf(leaf).id) * MOST_KINDS + kindId(reason);
     },
   };
 }

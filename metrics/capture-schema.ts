@@ -1,9 +1,8 @@
 /** What the records of a capture hold: a file may come from anywhere, and be damaged. */
 import { z } from 'zod';
-import { PROFILERS } from '../bt/profilers/registry.ts';
 import type { Ending, Facts } from './facts.ts';
 import { decodeSpaces } from './mappings.ts';
-import type { KeptSymbols } from './symbols.ts';
+import type { ResolvedSymbols } from './symbols.ts';
 
 const number = z.number();
 const whole = z.int().nonnegative();
@@ -23,7 +22,7 @@ const thread = z.object({
   cpu: cpu.optional(),
 });
 
-export const factsSchema = z.object({
+const facts = z.object({
   mode: z.enum(['run', 'attach', 'system']),
   pids: z.array(whole),
   cmd: z.array(text),
@@ -32,7 +31,8 @@ export const factsSchema = z.object({
   host: z.object({ kernel: text, arch: z.enum(['x86_64', 'aarch64']), cpus: whole, hostname: text }),
   btprof: text,
   bpftrace: text,
-  profilers: z.array(z.enum(PROFILERS.map((profiler) => profiler.name) as [string, ...string[]])),
+  profilers: z.array(text),
+  options: z.record(text, z.record(text, z.unknown())).optional(),
   syscallTimes: z.boolean().optional(),
   stacks: z.boolean(),
   btf: z.boolean(),
@@ -43,6 +43,11 @@ export const factsSchema = z.object({
   room: z.record(text, number),
   named: z.array(thread),
 }) satisfies z.ZodType<Facts>;
+
+/** @param profilers names of those that captures may be of */
+export function factsSchemaOf(profilers: readonly string[]): z.ZodType<Facts> {
+  return facts.extend({ profilers: z.array(z.enum(profilers)) });
+}
 
 export const mappingsSchema = z.record(text, text).transform(decodeSpaces);
 
@@ -76,7 +81,7 @@ export const symbolsSchema = z.object({
   demangled: z.record(text, text),
   lines: z.record(text, z.array(line)).optional(),
   problems: z.array(text),
-}) satisfies z.ZodType<KeptSymbols>;
+}) satisfies z.ZodType<ResolvedSymbols>;
 
 /** How results are judged by default: as `--idle-match` said. */
 export const idleSchema = z.array(z.object({ pattern: text, idle: z.boolean() }));

@@ -1,18 +1,20 @@
 import { ZodError } from 'zod';
 import type { Mapping } from '../parsers/proc.ts';
-import { newRecording, type Recording, recordLine } from '../parsers/recording.ts';
 import {
   endingSchema,
-  factsSchema,
+  factsSchemaOf,
   headSchema,
   idleSchema,
   mappingsSchema,
   symbolsSchema,
 } from './capture-schema.ts';
 import type { Ending, Facts, StoredEnding } from './facts.ts';
-import type { IdleMatch } from './idle.ts';
+import { foldFinished } from './folding.ts';
 import { type AddressSpaces, encodeSpaces, type MappingTexts } from './mappings.ts';
-import { addToTable, type KeptSymbols, noSymbols } from './symbols.ts';
+import type { IdleMatch, Measurement } from './measurement.ts';
+import { type Collected, measured, readRecorder } from './profile.ts';
+import { currentSession, newRecorder, type Recording, recordLine } from './recording.ts';
+import { addToTable, noSymbols, type ResolvedSymbols } from './symbols.ts';
 
 /** Of the format that is written here; one that readers of version 1 cannot read has another. */
 const CAPTURE_VERSION = 1;
@@ -26,7 +28,7 @@ interface Records {
   /** Those that are new since the last record. */
   readonly mappings: MappingTexts;
   /** As `mappings`. */
-  readonly symbols: KeptSymbols;
+  readonly symbols: ResolvedSymbols;
   readonly idle: readonly { readonly pattern: string; readonly idle: boolean }[];
   /** The last one: the capture is whole. */
   readonly ending: StoredEnding;
@@ -56,16 +58,16 @@ export function storedEnding(ending: Ending): StoredEnding {
 }
 
 /** A run that was captured: all that a profile is assembled from. */
-export interface Capture {
-  readonly recording: Recording;
-  readonly facts: Facts;
+export interface Capture extends Required<Collected> {
   readonly ending: Ending;
-  readonly symbols: KeptSymbols;
-  readonly idle: readonly IdleMatch[];
+  readonly symbols: ResolvedSymbols;
 }
 
-/** Where the result of a capture stands at the end of an interval. */
-export type CapturedTick = Omit<Capture, 'ending'> & { readonly mappings: AddressSpaces };
+/** What a capture holds at the end of an interval. */
+export interface CapturedTick extends Required<Collected> {
+  readonly spaces: AddressSpaces;
+  readonly symbols: ResolvedSymbols;
+}
 
 export interface CaptureReader {
   /** Reads one line, and returns why it cannot be read: then the capture is of no use. */
@@ -74,9 +76,18 @@ export interface CaptureReader {
   readonly capture: () => Capture | undefined;
 }
 
-/** @param onTick ran with each complete print at an interval */
-export function newCaptureReader(onTick: (tick: CapturedTick) => void = () => undefined): CaptureReader {
-  const recording = newRecording();
+/**
+ * Reads the lines of a capture.
+ *
+ * @param registered the profilers that it may be of
+ * @param onTick called with each complete print at an interval
+ */
+export function newCaptureReader(
+  registered: readonly Measurement[],
+  onTick: (tick: CapturedTick) => void = () => undefined,
+): CaptureReader {
+  const recorder = newRecorder();
+  const factsSchema = factsSchemaOf(registered.map(({ name }) => name));
   const symbols = noSymbols();
   const mappings = new Map<string, readonly Mapping[]>();
   let [headRead, ticked] = [false, false];
@@ -98,15 +109,20 @@ export function newCaptureReader(onTick: (tick: CapturedTick) => void = () => un
       ending = endingSchema.parse(json);
     },
   };
+  const collected = (of: Facts): Required<Collected> => {
+    return { ...readRecorder(recorder, of, measured(of, registered)), idle };
+  };
   // What was learnt of a print comes after it.
-  const tellTick = () => {
-    if (ticked && facts) onTick({ recording, facts, mappings, symbols, idle });
+  const reportTick = () => {
+    if (ticked && facts) onTick({ ...collected(facts), spaces: mappings, symbols });
     ticked = false;
   };
   const readRaw = (text: string) => {
-    tellTick();
-    const line = recordLine(recording, text);
-    ticked = line.kind === 'event' && line.event.type === 'tock' && recording.end === undefined;
+    reportTick();
+    const line = recordLine(recorder, text);
+    if (facts) foldFinished(recorder, facts);
+    ticked =
+      line.kind === 'event' && line.event.type === 'tock' && currentSession(recorder).end === undefined;
   };
   const readRecord = (text: string): string | undefined => {
     const [name = ''] = /^[a-z]+(?= )/.exec(text) ?? [];
@@ -129,17 +145,17 @@ export function newCaptureReader(onTick: (tick: CapturedTick) => void = () => un
       return undefined;
     },
     capture: () => {
-      tellTick();
+      reportTick();
       if (!facts) return undefined;
-      const end = ending ?? brokenOff(recording, mappings);
-      return { recording, facts, ending: end, symbols, idle };
+      const of = collected(facts);
+      return { ...of, ending: ending ?? brokenOff(of.recording, mappings), symbols };
     },
   };
 }
 
 function headProblem(text: string): string | undefined {
   const head = headSchema.safeParse(tryParse(text));
-  if (!head.success) return `it begins with ${excerpt(text)}, which is no capture of btprof`;
+  if (!head.success) return `it begins with ${excerpt(text)}, which is not a capture of btprof`;
   const { version, btprof } = head.data;
   if (version <= CAPTURE_VERSION) return undefined;
   return `it is of version ${version} of the format, written by btprof ${excerpt(btprof)}, and this one reads version ${CAPTURE_VERSION} only`;

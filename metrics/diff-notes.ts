@@ -1,14 +1,16 @@
-import type { Run, Sides } from './diff.ts';
+import type { Measurement } from './measurement.ts';
 import { chanceApart, figureOf } from './noise.ts';
 import type { Profile } from './schema.ts';
+import type { Side, Sides } from './sides.ts';
+import { stackParts } from './timed-stacks.ts';
 import { formatNs, formatShare } from './units.ts';
 
-/** What a reader has to know of the two sides before he believes a change. */
-export function notesOf(sides: Sides): string[] {
+/** What a reader has to know of the two sides before believing a change. */
+export function notesOf(sides: Sides, measurements: readonly Measurement[]): string[] {
   return [
     ...differences(sides),
     ...wallNote(sides),
-    ...partNotes(sides),
+    ...partNotes(sides, measurements),
     ...[...sides.before, ...sides.after].flatMap(lossNotes),
     ...runsNote(sides),
   ];
@@ -28,7 +30,7 @@ const ORIGINS: readonly (readonly [string, (profile: Profile) => string])[] = [
   ['list of profilers', ({ metadata }) => metadata.profilers.join(',')],
 ];
 
-/** What is the same in all runs needs no word. */
+/** Only settings that differ are mentioned. */
 function differences({ before, after }: Sides): string[] {
   return ORIGINS.flatMap(([name, of]) => {
     const [old, now] = [before, after].map((runs) => distinct(runs, of)) as [string[], string[]];
@@ -39,11 +41,11 @@ function differences({ before, after }: Sides): string[] {
   });
 }
 
-function distinct(runs: readonly Run[], of: (profile: Profile) => string): string[] {
+function distinct(runs: readonly Side[], of: (profile: Profile) => string): string[] {
   return [...new Set(runs.map(({ profile }) => of(profile)))];
 }
 
-/** Wall times that differ by less need no word. */
+/** Smaller differences of wall times are not mentioned. */
 const NOTABLE = 0.1;
 
 function wallNote({ before, after }: Sides): string[] {
@@ -57,18 +59,27 @@ function wallNote({ before, after }: Sides): string[] {
   ];
 }
 
-const PARTS: readonly (readonly [string, (profile: Profile) => boolean])[] = [
-  ['account', ({ account }) => account !== undefined],
-  ['off-CPU time', ({ ebpf }) => ebpf.offcpu !== undefined],
-  ['samples of the CPU', ({ ebpf }) => ebpf.oncpu !== undefined],
-  ['system calls', ({ ebpf }) => ebpf.syscalls !== undefined],
-  ['stacks', ({ ebpf: { offcpu } }) => !offcpu || offcpu.stacks.length === 0 || offcpu.frames.length > 0],
-];
+/** What a result may have, each with the word for it. */
+function partsOf(measurements: readonly Measurement[]): (readonly [string, (profile: Profile) => boolean])[] {
+  return [
+    ['account', ({ account }) => account !== undefined],
+    ...measurements.map(({ name, noun }) => [noun, ({ ebpf }: Profile) => ebpf[name] !== undefined] as const),
+    ['stacks', (profile) => hasStacks(profile, measurements)],
+  ];
+}
 
-/** What some runs have and others have not cannot be compared. */
-function partNotes({ before, after }: Sides): string[] {
+/** Rows without frames come from a profile without stacks. */
+function hasStacks(profile: Profile, measurements: readonly Measurement[]): boolean {
+  return stackParts(profile, measurements).every(({ name, stacks }) => {
+    const part = profile.ebpf[name];
+    return !stacks || stacks.samplesCpu || stacks.rows(part).length === 0 || stacks.frames(part).length > 0;
+  });
+}
+
+/** What only some runs have cannot be compared. */
+function partNotes({ before, after }: Sides, measurements: readonly Measurement[]): string[] {
   const runs = [...before, ...after];
-  return PARTS.flatMap(([name, has]) => {
+  return partsOf(measurements).flatMap(([name, has]) => {
     const without = runs.filter(({ profile }) => !has(profile)).map(({ file }) => file);
     if (without.length === 0 || without.length === runs.length) return [];
     const what = name === 'stacks' ? 'reasons and stacks are those of the others only' : 'not compared';
@@ -76,21 +87,21 @@ function partNotes({ before, after }: Sides): string[] {
   });
 }
 
-function lossNotes({ file, profile: { metadata, quality } }: Run): string[] {
+function lossNotes({ file, profile: { metadata, quality } }: Side): string[] {
   if (metadata.incomplete) return [`${file} is incomplete: its collection was cut short`];
   const lost = quality.lost_events + quality.map_full + quality.kernel_errors + quality.dropped_lines;
   return lost > 0 ? [`${file} lost events: some of its figures are too small`] : [];
 }
 
-/** A false alarm among so many rows that did not change is one too many. */
-const OFTEN = 0.05;
+/** A chance of false alarms, over all rows that did not change, that needs a note. */
+const FALSE_ALARMS = 0.05;
 
 function runsNote({ before, after }: Sides): string[] {
   const [n, m] = [before.length, after.length];
   if (n === 1 && m === 1) return [];
   if (n === 1 || m === 1) return ['one side has a single run: noise is judged by the number of events'];
   const chance = chanceApart(n, m);
-  if (chance <= OFTEN) return [];
+  if (chance <= FALSE_ALARMS) return [];
   return [
     `with ${n} and ${m} runs, chance alone sets ${formatShare(chance, 1)} of all rows apart; four and four make it 2.9 %`,
   ];

@@ -1,27 +1,14 @@
 /** The JSON of `btprof diff`, as a zod schema. */
 import { z } from 'zod';
+import { changeSchema as change, figureSchema as figure } from './diff-part.ts';
+import type { Measurement } from './measurement.ts';
 
-const number = z.number();
-const figure = z.object({ median: number, min: number, max: number }).describe('of all runs of that side');
-const change = z
-  .object({
-    before: figure,
-    after: figure,
-    change: number.describe('from median to median'),
-    relative: number
-      .nullable()
-      .describe('the change by the median before: 0.2 is 20 % more; null when that is not above 0'),
-    noise: z
-      .boolean()
-      .nullable()
-      .describe('whether it may be chance, by the rules in docs/diff.md; null when the runs do not tell'),
-  })
-  .describe('times in ns');
 const waits = { time_ns: change, waits: change };
 
 /** @param metadata of a run, as profiles have it */
-export function diffSchemaOf<M extends z.ZodType>(metadata: M) {
+export function diffSchemaOf<M extends z.ZodType>(metadata: M, measurements: readonly Measurement[]) {
   const side = z.array(z.object({ file: z.string(), metadata }));
+  const [withStacks, others] = shapesOf(measurements);
   return z.object({
     kind: z.literal('diff'),
     schema: z.literal('btprof/1'),
@@ -37,12 +24,7 @@ export function diffSchemaOf<M extends z.ZodType>(metadata: M) {
         unaccounted_ns: change.optional(),
       })
       .describe('all but the wall time when all runs have an account'),
-    reasons: z
-      .array(z.object({ reason: z.string(), ...waits }))
-      .describe('waits that ended, and those that had not: so in all tables. Largest change first'),
-    threads: z
-      .array(z.object({ comm: z.string().nullable(), ...waits, threads: change }))
-      .describe('threads of one name are one row'),
+    ...withStacks,
     call_chains: z
       .array(z.object({ kind: z.string(), idle: z.boolean(), functions: z.string(), ...waits }))
       .describe('stacks that share a kind and the functions that the summary shows'),
@@ -57,27 +39,28 @@ export function diffSchemaOf<M extends z.ZodType>(metadata: M) {
         }),
       )
       .describe('stacks that share name of thread, kind and names of functions'),
-    syscalls: z
-      .object({
-        total: change,
-        calls: z.array(
-          z.object({
-            name: z.string(),
-            count: change,
-            errors: change.optional().describe('when all runs have --syscall-times'),
-          }),
-        ),
-      })
-      .optional(),
+    ...others,
     gates: z.array(
       z.object({
         gate: z.string(),
         crossed: z.boolean(),
         before: figure,
         after: figure,
-        change: number,
-        relative: number.nullable(),
+        change: z.number(),
+        relative: z.number().nullable(),
       }),
     ),
   });
+}
+
+/** The fields of the profilers with stacks, which come before the stacks, and those of the others. */
+function shapesOf(measurements: readonly Measurement[]): [z.ZodRawShape, z.ZodRawShape] {
+  const shape = (hasStacks: boolean): z.ZodRawShape =>
+    Object.assign(
+      {},
+      ...measurements
+        .filter(({ stacks }) => (stacks !== undefined) === hasStacks)
+        .map(({ diff }) => diff?.shape ?? {}),
+    );
+  return [shape(true), shape(false)];
 }

@@ -1,6 +1,6 @@
-import type { NamedPlace } from './frames.ts';
+import type { KernelPlace } from '../parsers/kernel-symbols.ts';
 import type { AddressSpaces, MappingTexts } from './mappings.ts';
-import type { HostInfo, Metadata } from './schema.ts';
+import type { HostInfo, Metadata } from './metadata-schema.ts';
 import type { Arch } from './syscall-name.ts';
 
 /**
@@ -19,7 +19,9 @@ export interface Facts {
   readonly btprof: string;
   readonly bpftrace: string;
   readonly profilers: readonly string[];
-  /** Whether each system call was timed. */
+  /** Options of the profilers, by name; missing for those without any. */
+  readonly options?: Readonly<Record<string, Readonly<Record<string, unknown>>>> | undefined;
+  /** Whether the program knew the system call that each thread was in, so that waits have theirs. */
   readonly syscallTimes?: boolean | undefined;
   readonly stacks: boolean;
   /** Whether the kernel has BTF, and so tells of each thread when it started and what it used of the CPU. */
@@ -58,6 +60,12 @@ export interface CpuTime {
   readonly onCpuNs: number;
   /** How long it was ready and had no CPU. */
   readonly runDelayNs: number;
+}
+
+/** A place in the kernel that was read with its name. */
+export interface NamedPlace extends KernelPlace {
+  /** `0x` and hexadecimal digits; 0x0 when it is unknown. */
+  readonly address: string;
 }
 
 /** The stack of a blocked thread, read from /proc. */

@@ -1,144 +1,111 @@
+import type { SourceLine } from '../parsers/addr2line.ts';
 import type { KernelPlace } from '../parsers/kernel-symbols.ts';
-import { isMemory, type Mapping } from '../parsers/proc.ts';
-import { type KnownPlaces, readStack } from '../parsers/stack.ts';
-import type { Frame, MappingRow } from './ebpf-schema.ts';
-import type { Facts } from './facts.ts';
+import type { Mapping } from '../parsers/proc.ts';
+import type { NamedPlace } from './facts.ts';
+import type { Frame, MappingRow } from './fields.ts';
 import { distinct, hashOfText } from './hash.ts';
-import type { AddressSpaces } from './mappings.ts';
-import type { FilePlace, JitPlace, Symbols } from './symbols.ts';
-
-/** The executable mappings of one exec generation of a process. */
-interface AddressSpace {
-  /** Whether there is anything that is known of it. */
-  readonly known: boolean;
-  readonly find: (address: bigint) => Mapping | undefined;
-}
-
-type AddressSpaceOf = (pid: number, generation: number) => AddressSpace;
+import { isByDwarf, type KernelSite, type Located, type StackFacts, type UserSite } from './located.ts';
+import { compiledKey, type FilePlace, objectKey, placeKey, type ResolvedSymbols } from './symbols.ts';
 
 /** The table of frames that stacks point into: equal frames are one. A stack is the indices of its frames, leaf first. */
 export interface FrameTable {
   readonly frames: readonly Frame[];
-  /** Where in its file each frame is; undefined for those of no file. */
-  readonly places: readonly (FilePlace | undefined)[];
-  /** What frames are in. */
-  readonly mappings: readonly MappingRow[];
-  /** @param text as bpftrace printed it */
-  readonly kernel: (text: string) => number[];
+  /** @param ids addresses of a stack, by their numbers */
+  readonly kernel: (ids: readonly number[]) => number[];
   /**
-   * Ends at the first frame that lies in no executable mapping: it is no return address, and what comes after is not
-   * either.
-   *
-   * @param text as bpftrace printed it
+   * Ends at the first frame that lies in no executable mapping: it is no return address, and neither are those after it.
    */
-  readonly user: (text: string, pid: number, generation: number) => UserStack;
+  readonly user: (ids: readonly number[], pid: number, generation: number) => UserStack;
   /** A kernel stack whose frames have their names already. */
   readonly named: (places: readonly NamedPlace[]) => number[];
+  /** The frames as results have them. */
+  readonly finished: () => FinishedFrames;
 }
 
 export interface UserStack {
   readonly stack: number[];
-  /** Words that followed and were no code. */
+  /** Words that followed and were never code. */
   readonly cut: number;
-  /** Whether callers are known to be missing: of the leaf, or at the other end. */
+  /** Whether callers are known to be missing: that of the leaf, or those at the other end. */
   readonly incomplete: boolean;
 }
 
-/** A place in the kernel that was read with its name. */
-export interface NamedPlace extends KernelPlace {
-  /** `0x` and hexadecimal digits; 0x0 when it is unknown. */
-  readonly address: string;
+export interface FinishedFrames {
+  /** With readable names, and with source lines where they were looked up. */
+  readonly frames: Frame[];
+  readonly mappings: MappingRow[];
+  /** The indices of a stack in these frames. */
+  readonly stack: (indices: number[]) => number[];
 }
 
-/** What an address stands for that is no code. */
+/** In place of the index of a frame: the word was never code. */
 const NO_CODE = -1;
 
-/** What is known of how stacks were taken. */
-type StackFacts = Pick<Facts, 'dwarfPids' | 'dwarfGeneration' | 'stackDepth'>;
-
-export function newFrameTable(
-  spaceOf: AddressSpaceOf,
-  symbols: Pick<Symbols, 'kernel' | 'user' | 'frameless' | 'jit' | 'buildId'>,
-  { dwarfPids, dwarfGeneration, stackDepth }: StackFacts = {
-    dwarfPids: [],
-    dwarfGeneration: 1,
-    stackDepth: 127,
-  },
-): FrameTable {
+/** @param located the addresses that stacks may have */
+export function newFrameTable(located: Located, symbols: ResolvedSymbols, facts: StackFacts): FrameTable {
   const places: (FilePlace | undefined)[] = [];
   const { items: frames, indexOf: frameIndex } = distinct<Frame>(
     ({ address }) => hashOfText(address),
     areSame,
   );
-  const { items: mappingRows, indexOf: rowIndex } = distinct<MappingRow>(
-    ({ start }) => hashOfText(start),
-    areSameMapping,
-  );
-  const mappingIndexes = new Map<Mapping, number>();
-  const mappingIndex = (mapping: Mapping): number => {
-    const index = mappingIndexes.get(mapping) ?? rowIndex(mappingRow(mapping, symbols.buildId));
-    mappingIndexes.set(mapping, index);
-    return index;
-  };
-  const indexOf = (frame: Frame, place?: FilePlace): number => {
-    const mapping = place?.mapping.path ? mappingIndex(place.mapping) : undefined;
+  const mappings = newMappingTable(symbols);
+  const add = ({ frame, place }: PlacedFrame): number => {
+    const mapping = place?.mapping.path ? mappings.indexOf(place.mapping) : undefined;
     const index = frameIndex(mapping === undefined ? frame : { ...frame, mapping });
     places[index] = place;
     return index;
   };
-  const known = new Map<string, KnownPlaces>();
-  const knownIn = (space: string): KnownPlaces => {
-    const places = known.get(space) ?? { leaf: new Map(), callers: new Map() };
-    known.set(space, places);
-    return places;
-  };
-  const framelessLeaves = new Map<number, boolean>();
-  const leafCallerThere = ([leaf = -1]: readonly number[]): boolean => {
+  const kernelIndices = newIndices(located.kernel, (site) => frameIndex(kernelFrame(site, symbols)));
+  const userIndices = newIndices(located.user, (site) => {
+    const found = site && userFrame(site, symbols);
+    return found ? add(found) : NO_CODE;
+  });
+  const hasLeafCaller = ([leaf = -1]: readonly number[]): boolean => {
     const place = places[leaf];
-    const frameless =
-      framelessLeaves.get(leaf) ?? (place ? symbols.frameless(place.mapping, place.fileOffset) : false);
-    framelessLeaves.set(leaf, frameless);
-    return !frameless;
+    return !place || symbols.frameless[placeKey(place)] !== true;
   };
   return {
     frames,
-    places,
-    mappings: mappingRows,
-    kernel: (text) =>
-      readStack(text, knownIn('kernel'), (address, leaf) =>
-        indexOf(kernelFrame(address, leaf, symbols.kernel)),
-      ),
-    user: (text, pid, generation) => {
-      const space = spaceOf(pid, generation);
-      const dwarf = generation === dwarfGeneration && dwarfPids.includes(pid);
-      const compiled = (address: bigint) => symbols.jit(pid, generation, address);
-      const look = (word: string, leaf: boolean) => {
-        if (dwarf && word === NOT_UNWOUND) return NO_CODE;
-        const address = dwarf && !leaf ? returnAddress(word) : word;
-        const found = userFrame(address, leaf, space, compiled, symbols.user);
-        return found ? indexOf(found.frame, found.place) : NO_CODE;
-      };
-      const { stack, cut } = endedByNoCode(readStack(text, knownIn(`${pid}:${generation}`), look));
-      const whole = cut === 0 && stack.length < stackDepth;
+    kernel: (ids) => ids.map(kernelIndices),
+    user: (ids, pid, generation) => {
+      const { stack, cut } = cutAtNonCode(ids.map(userIndices));
+      const whole = cut === 0 && stack.length < facts.stackDepth;
       const ended = whole || stack.some((index) => OUTERMOST.test(frames[index]?.symbol ?? ''));
-      return { stack, cut, incomplete: stack.length > 0 && !(ended && (dwarf || leafCallerThere(stack))) };
+      const complete = ended && (isByDwarf(facts, pid, generation) || hasLeafCaller(stack));
+      return { stack, cut, incomplete: stack.length > 0 && !complete };
     },
-    named: (kernel) => kernel.map((place) => indexOf(frameAt(place.address, place))),
+    named: (kernel) => kernel.map((place) => frameIndex(frameAt(place.address, place))),
+    finished: () => ({ mappings: [...mappings.rows], ...finishFrames(frames, places, symbols) }),
   };
 }
 
-/** How the DWARF unwinder of bpftrace ends a stack that it cannot unwind any further. */
-const NOT_UNWOUND = 'f'.repeat(16);
-
-/** The DWARF unwinder of bpftrace has already gone back to the call, by a byte. */
-function returnAddress(word: string): string {
-  return (BigInt(`0x${word}`) + 1n).toString(16);
+/** The index of the frame of each address; each is looked up once. */
+function newIndices<Site>(sites: readonly Site[], indexOf: (site: Site) => number): (id: number) => number {
+  const known: number[] = [];
+  return (id) => {
+    known[id] ??= indexOf(sites[id] as Site);
+    return known[id];
+  };
 }
 
-/** What no code calls that would be missed: programs and threads begin here. */
+function newMappingTable({ buildIds }: ResolvedSymbols) {
+  const { items: rows, indexOf: rowIndex } = distinct<MappingRow>(
+    ({ start }) => hashOfText(start),
+    areSameMapping,
+  );
+  const indices = new Map<Mapping, number>();
+  const indexOf = (mapping: Mapping): number => {
+    const index = indices.get(mapping) ?? rowIndex(mappingRow(mapping, buildIds[objectKey(mapping)] ?? null));
+    indices.set(mapping, index);
+    return index;
+  };
+  return { rows, indexOf };
+}
+
+/** Functions where programs and threads begin: nothing calls them that could be missing. */
 const OUTERMOST = /^(_start|main|start_thread|(__)?clone3?|__libc_start\w*|runtime\.(goexit|mstart)\S*)$/;
 
-function endedByNoCode(stack: number[]): Omit<UserStack, 'incomplete'> {
+function cutAtNonCode(stack: number[]): Omit<UserStack, 'incomplete'> {
   const end = stack.indexOf(NO_CODE);
   return end < 0 ? { stack, cut: 0 } : { stack: stack.slice(0, end), cut: stack.length - end };
 }
@@ -163,25 +130,18 @@ function areSameMapping(a: MappingRow, b: MappingRow): boolean {
   );
 }
 
-function mappingRow(mapping: Mapping, buildId: Symbols['buildId']): MappingRow {
-  const { start, end, fileOffset, path } = mapping;
+function mappingRow({ start, end, fileOffset, path }: Mapping, build_id: string | null): MappingRow {
   return {
     start: `0x${start.toString(16)}`,
     end: `0x${end.toString(16)}`,
     file_offset: Number(fileOffset),
     path,
-    build_id: buildId(mapping) ?? null,
+    build_id,
   };
 }
 
-/** A return address is the one after the call, which may be the last instruction of its function. */
-function callOf(address: bigint, leaf: boolean): bigint {
-  return leaf ? address : address - 1n;
-}
-
-function kernelFrame(digits: string, leaf: boolean, nameOf: Symbols['kernel']): Frame {
-  const back = leaf ? 0 : 1;
-  const place = nameOf(callOf(BigInt(`0x${digits}`), leaf).toString(16));
+function kernelFrame({ digits, lookup, back }: KernelSite, { kernel }: ResolvedSymbols): Frame {
+  const place = Object.hasOwn(kernel, lookup) ? kernel[lookup] : undefined;
   return frameAt(`0x${digits}`, place && { ...place, offset: place.offset + back });
 }
 
@@ -199,59 +159,60 @@ interface PlacedFrame {
   readonly place?: FilePlace;
 }
 
-/** Undefined when it is no code. The leaf is where the thread was, and always is. */
-function userFrame(
-  digits: string,
-  leaf: boolean,
-  space: AddressSpace,
-  compiledAt: (address: bigint) => JitPlace | undefined,
-  nameOf: Symbols['user'],
-): PlacedFrame | undefined {
-  const [address, place] = [`0x${digits}`, BigInt(`0x${digits}`)];
-  const call = callOf(place, leaf);
-  const back = Number(place - call);
-  const mapping = space.find(call);
-  const inFile = mapping?.path.startsWith('/') && !isMemory(mapping.path);
-  const compiled = inFile ? undefined : compiledAt(call); // runtimes compile into memory
-  if (compiled) return { frame: frameAt(address, { ...compiled, offset: compiled.offset + back }) };
-  if (mapping) return mappedFrame(address, mapping, call, back, nameOf);
-  return leaf || !space.known ? { frame: { address, symbol: null, module: null, offset: null } } : undefined;
+/** Undefined when it is no code. */
+function userFrame(site: UserSite, symbols: ResolvedSymbols): PlacedFrame | undefined {
+  const address = `0x${site.digits}`;
+  const compiled = site.compiled && symbols.jit[compiledKey(site.compiled)];
+  if (compiled) return { frame: frameAt(address, { ...compiled, offset: compiled.offset + site.back }) };
+  if (site.place) return mappedFrame(address, site.place, site.back, symbols);
+  return site.maybeCode ? { frame: { address, symbol: null, module: null, offset: null } } : undefined;
 }
 
-/** @param back bytes from the call to the address */
 function mappedFrame(
   address: string,
-  mapping: Mapping,
-  call: bigint,
+  place: FilePlace,
   back: number,
-  nameOf: Symbols['user'],
+  { user }: ResolvedSymbols,
 ): PlacedFrame {
-  const fileOffset = Number(call - mapping.start + mapping.fileOffset);
-  const named = nameOf(mapping, fileOffset);
+  const named = user[placeKey(place)];
   const frame = {
     address,
     symbol: named?.symbol ?? null,
-    module: mapping.path || null,
-    offset: (named ? named.offset : fileOffset) + back,
+    module: place.mapping.path || null,
+    offset: (named ? named.offset : place.fileOffset) + back,
   };
-  return { frame, place: { mapping, fileOffset } };
+  return { frame, place };
 }
 
-/** Looks up the address space of a program that a process ran. */
-export function addressSpaces(spaces: AddressSpaces): AddressSpaceOf {
-  return (pid, generation) => newAddressSpace(spaces.get(`${pid}:${generation}`) ?? []);
-}
-
-/** Of mappings that overlap, the first is the latest. */
-function newAddressSpace(mappings: readonly Mapping[]): AddressSpace {
-  return {
-    known: mappings.length > 0,
-    find: (address) => mappings.find((m) => m.start <= address && address < m.end),
+function finishFrames(
+  frames: readonly Frame[],
+  places: readonly (FilePlace | undefined)[],
+  { lines, demangled }: ResolvedSymbols,
+): Pick<FinishedFrames, 'frames' | 'stack'> {
+  const readable = (frame: Frame): Frame => {
+    const name = frame.symbol !== null && Object.hasOwn(demangled, frame.symbol) && demangled[frame.symbol];
+    return { ...frame, symbol: name || frame.symbol };
   };
+  if (!lines) return { frames: frames.map(readable), stack: (indices) => indices };
+  const finished: Frame[] = [];
+  const indices = frames.map((frame, i) => {
+    const place = places[i];
+    return withLines(frame, place ? (lines[placeKey(place)] ?? []) : []).map(
+      (one) => finished.push(readable(one)) - 1,
+    );
+  });
+  return { frames: finished, stack: (old) => old.flatMap((index) => indices[index] ?? []) };
 }
 
-/** The same frames with names for people. */
-export function readable(frames: readonly Frame[], demangle: Symbols['demangle']): Frame[] {
-  const names = demangle([...new Set(frames.flatMap((frame) => frame.symbol ?? []))]);
-  return frames.map((frame) => ({ ...frame, symbol: names.get(frame.symbol ?? '') ?? frame.symbol }));
+/**
+ * A frame with its source line. Where calls were inlined, it becomes as many frames, the innermost first; the last one is
+ * that of the function itself, which keeps its name and offset.
+ */
+function withLines(frame: Frame, lines: readonly SourceLine[]): Frame[] {
+  const own = lines.at(-1);
+  const inlined = lines.slice(0, -1).map(({ function: symbol, file, line }) => {
+    return { ...frame, symbol, offset: null, file, line, inlined: true };
+  });
+  const symbol = frame.symbol ?? own?.function ?? null;
+  return [...inlined, { ...frame, symbol, file: own?.file ?? null, line: own?.line ?? null, inlined: false }];
 }

@@ -1,7 +1,8 @@
-import { BtprofError, UsageError } from '../bt/errors.ts';
-import type { Run, Sides } from './diff.ts';
-import { closestMetrics, isReason, isTime, metricOf } from './metric-path.ts';
+import { BtprofError, UsageError } from './errors.ts';
+import type { Measurement } from './measurement.ts';
+import { closestMetrics, isTime, metricOf, namedBy } from './metric-path.ts';
 import { type Figure, figureOf, overlap } from './noise.ts';
+import type { Side, Sides } from './sides.ts';
 import { TIME_UNITS_NS } from './units.ts';
 
 /** A limit of `--fail-if`. */
@@ -31,25 +32,36 @@ export interface GateResult {
  *
  * @throws UsageError when it is none
  */
-export function parseGate(text: string): Gate {
+export function parseGate(text: string, measurements: readonly Measurement[]): Gate {
   const parts = /^\s*([^<>=\s]+)\s*([<>])\s*([+-]?)(\d+(?:\.\d+)?)\s*(%|[a-zµ]+)?\s*$/.exec(text);
-  if (!parts) throw gateError(text, 'is not METRIC>VALUE or METRIC<VALUE', FORM);
+  if (!parts) throw gateError(text, 'is not METRIC>VALUE or METRIC<VALUE', formHint(measurements));
   const [, metric = '', operator, sign = '', digits = '', unit = ''] = parts;
-  if (!metric.includes('.') && !isReason(metric)) {
-    const hint = `A metric is a reason or a path with dots. Closest: ${closestMetrics([], metric).join(', ')}`;
-    throw gateError(text, `is about ${JSON.stringify(metric)}, which is no reason`, hint);
+  if (!metric.includes('.') && !namedBy(metric, measurements)) {
+    const closest = closestMetrics([], metric, measurements).join(', ');
+    const hint = `A metric is a reason or a path with dots. Closest: ${closest}`;
+    throw gateError(text, `is about ${JSON.stringify(metric)}, which is not a reason`, hint);
   }
   const of = sign === '' ? 'level' : unit === '%' ? 'relative' : 'change';
   if (sign === '' && unit === '%') {
     throw gateError(text, 'has a share without a sign', `Type: '${metric}${operator}+${digits}%'`);
   }
-  const size = unit === '%' ? Number(digits) / 100 : sizeOf(text, metric, digits, unit);
+  const size = unit === '%' ? Number(digits) / 100 : sizeOf(text, metric, digits, unit, measurements);
   return { text, metric, above: operator === '>', of, limit: sign === '-' ? -size : size };
 }
 
-const FORM = "Such as: --fail-if 'lock>+20%', --fail-if 'syscalls.total>10000', --fail-if 'disk>+50ms'";
+/** How gates are written, by examples. */
+function formHint(measurements: readonly Measurement[]): string {
+  const examples = measurements.flatMap(({ metrics }) => metrics?.example ?? []);
+  return `Such as: ${[...examples, 'account.on_cpu_ns>+50ms'].map((gate) => `--fail-if '${gate}'`).join(', ')}`;
+}
 
-function sizeOf(text: string, metric: string, digits: string, unit: string): number {
+function sizeOf(
+  text: string,
+  metric: string,
+  digits: string,
+  unit: string,
+  measurements: readonly Measurement[],
+): number {
   const size = Number(digits);
   const ns = TIME_UNITS_NS.get(unit);
   if (unit !== '' && ns === undefined) {
@@ -59,11 +71,11 @@ function sizeOf(text: string, metric: string, digits: string, unit: string): num
       `Give one of ${[...TIME_UNITS_NS.keys()].join(', ')} or %.`,
     );
   }
-  if (!isTime(metric) && unit !== '') {
-    throw gateError(text, `has a time, and ${metric} is none`, 'Give a number without a unit.');
+  if (!isTime(metric, measurements) && unit !== '') {
+    throw gateError(text, `has a time, but ${metric} is not a time`, 'Give a number without a unit.');
   }
-  if (isTime(metric) && unit === '' && size !== 0) {
-    throw gateError(text, `needs a unit, for ${metric} is a time`, `Such as: ${digits}ms`);
+  if (isTime(metric, measurements) && unit === '' && size !== 0) {
+    throw gateError(text, `needs a unit because ${metric} is a time`, `Such as: ${digits}ms`);
   }
   return size * (ns ?? 1);
 }
@@ -78,8 +90,8 @@ function gateError(text: string, what: string, hint: string): UsageError {
  *
  * @throws UsageError when no run has the metric; BtprofError when only some have it
  */
-export function judgeGate(gate: Gate, sides: Sides): GateResult {
-  const { before: olds, after: news } = valuesOf(gate, sides);
+export function judgeGate(gate: Gate, sides: Sides, measurements: readonly Measurement[]): GateResult {
+  const { before: olds, after: news } = valuesOf(gate, sides, measurements);
   const [before, after] = [figureOf(olds), figureOf(news)];
   const change = after.median - before.median;
   const measured = { relative: shareOf(change, before.median), change, level: after.median }[gate.of];
@@ -101,11 +113,12 @@ function forbidsChange({ of, above, limit }: Gate): boolean {
   return of !== 'level' && (above ? limit >= 0 : limit <= 0);
 }
 
-function valuesOf({ text, metric }: Gate, { before, after }: Sides) {
+function valuesOf({ text, metric }: Gate, { before, after }: Sides, measurements: readonly Measurement[]) {
   const runs = [...before, ...after];
-  const values = runs.map(({ profile }) => metricOf(profile, metric));
+  const values = runs.map(({ profile }) => metricOf(profile, metric, measurements));
   const missing = runs.find((_, i) => values[i] === undefined);
-  if (missing && values.every((value) => value === undefined)) throw unknownMetric(text, metric, runs);
+  if (missing && values.every((value) => value === undefined))
+    throw unknownMetric(text, metric, runs, measurements);
   if (missing) {
     throw new BtprofError(
       `the gate ${JSON.stringify(text)} cannot be judged: ${JSON.stringify(missing.file)} has no ${metric}.`,
@@ -116,10 +129,15 @@ function valuesOf({ text, metric }: Gate, { before, after }: Sides) {
   return { before: measured.slice(0, before.length), after: measured.slice(before.length) };
 }
 
-function unknownMetric(text: string, metric: string, runs: readonly Run[]): UsageError {
+function unknownMetric(
+  text: string,
+  metric: string,
+  runs: readonly Side[],
+  measurements: readonly Measurement[],
+): UsageError {
   const profiles = runs.map(({ profile }) => profile);
-  const hint = isReason(metric)
-    ? 'The results have no off-CPU time: profile with -p offcpu.'
-    : `Closest: ${closestMetrics(profiles, metric).join(', ')}`;
+  const hint =
+    namedBy(metric, measurements)?.metrics?.missing ??
+    `Closest: ${closestMetrics(profiles, metric, measurements).join(', ')}`;
   return gateError(text, `is about ${JSON.stringify(metric)}, which no result has`, hint);
 }

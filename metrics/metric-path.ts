@@ -1,36 +1,43 @@
-import { IDLE_KINDS } from './idle.ts';
-import { REASONS, type Reason } from './reasons.ts';
+import type { Measurement } from './measurement.ts';
 import type { Profile } from './schema.ts';
-import { CATEGORIES } from './syscall-category.ts';
-import { SYSCALL_TABLE } from './syscall-table.ts';
 
 /** Whether a metric is a time in ns: a reason is. */
-export function isTime(metric: string): boolean {
-  return isReason(metric) || metric.endsWith('_ns');
+export function isTime(metric: string, measurements: readonly Measurement[]): boolean {
+  return namedBy(metric, measurements) !== undefined || metric.endsWith('_ns');
 }
 
 /**
  * A number of a profile.
  *
- * @param metric a reason, for the time of its waits, also those that had not ended; or a path of field names with dots
- *   between, within `ebpf` or else from the top, such as `syscalls.total`
- * @returns undefined when the profile has no such number; 0 for a row that a table does not have
+ * @param metric a short name such as a reason, for the time of its waits; or a path of field names with dots between, within
+ *   `ebpf` or else from the top, such as `syscalls.total`
+ * @returns undefined when the profile has no such number; 0 for a row that a table leaves out
  */
-export function metricOf(profile: Profile, metric: string): number | undefined {
+export function metricOf(
+  profile: Profile,
+  metric: string,
+  measurements: readonly Measurement[],
+): number | undefined {
   const { ebpf } = profile;
-  if (isReason(metric)) return ebpf.offcpu && reasonTime(ebpf.offcpu, metric);
+  const owner = namedBy(metric, measurements);
+  if (owner)
+    return ebpf[owner.name] === undefined ? undefined : owner.metrics?.time(ebpf[owner.name], metric);
   const names = metric.split('.');
-  return numberAt(ebpf, names) ?? numberAt(profile, names) ?? missingRow(profile, metric);
+  return numberAt(ebpf, names) ?? numberAt(profile, names) ?? missingRow(profile, metric, measurements);
 }
 
-/** Whether some profile could have it. */
-export function isReason(metric: string): metric is Reason {
-  return REASONS.some((reason) => reason === metric);
+/** The profiler that knows a metric by a short name. */
+export function namedBy(metric: string, measurements: readonly Measurement[]): Measurement | undefined {
+  return measurements.find(({ metrics }) => metrics?.times.includes(metric));
 }
 
 /** Metrics of the profiles with names like that one, most alike first. */
-export function closestMetrics(profiles: readonly Profile[], metric: string): string[] {
-  const known = new Set<string>(REASONS);
+export function closestMetrics(
+  profiles: readonly Profile[],
+  metric: string,
+  measurements: readonly Measurement[],
+): string[] {
+  const known = new Set(measurements.flatMap(({ metrics }) => metrics?.times ?? []));
   for (const { ebpf, ...others } of profiles) {
     for (const path of [...numbersIn(ebpf), ...numbersIn(others)]) known.add(path);
   }
@@ -43,13 +50,8 @@ export function closestMetrics(profiles: readonly Profile[], metric: string): st
 }
 
 const SUGGESTIONS = 3;
-/** Results come from anywhere: nothing in them may steer the terminal. */
+/** Results come from anywhere: nothing in them may control the terminal. */
 const PLAIN = /^[\w.$-]+$/;
-
-function reasonTime({ by_reason, still_blocked }: NonNullable<Profile['ebpf']['offcpu']>, reason: Reason) {
-  const open = still_blocked.filter((wait) => wait.reason === reason);
-  return open.reduce((sum, { blocked_ns }) => sum + blocked_ns, by_reason[reason]?.time_ns ?? 0);
-}
 
 /** Names of a table may have dots themselves, as functions of the kernel do. */
 function numberAt(value: unknown, names: readonly string[]): number | undefined {
@@ -67,28 +69,19 @@ function isTable(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-const CALLS = Object.values(SYSCALL_TABLE).flatMap((names): string[] => Object.values(names));
-
-/** Tables that leave out rows of 0, with the names of their rows, and the fields of a row where it has some. */
-const TABLES: readonly (readonly [string, readonly string[], RegExp])[] = [
-  ['offcpu.by_reason', REASONS, /^\.(time_ns|count)$/],
-  ['offcpu.idle.by_kind', IDLE_KINDS, /^\.(time_ns|count)$/],
-  ['syscalls.by_category', CATEGORIES, /^$/],
-  ['syscalls.by_syscall', CALLS, /^\.count$/],
-  ['syscalls.compat_32bit.by_syscall', CALLS, /^\.count$/],
-  ['account.off_cpu_ns', REASONS, /^$/],
-  ['account.idle_ns', REASONS, /^$/],
-];
-
 /** 0 for a row that could be there. */
-function missingRow({ ebpf, account }: Profile, metric: string): number | undefined {
+function missingRow(
+  { ebpf, account }: Profile,
+  metric: string,
+  measurements: readonly Measurement[],
+): number | undefined {
   const path = metric.replace(/^ebpf\./, '');
-  const parts: Record<string, unknown> = { offcpu: ebpf.offcpu, syscalls: ebpf.syscalls, account };
-  for (const [table, names, fields] of TABLES) {
+  const parts: Record<string, unknown> = { ...ebpf, account };
+  for (const [table, names, rest] of measurements.flatMap(({ metrics }) => metrics?.zeros ?? [])) {
     const [part = ''] = table.split('.');
     if (!path.startsWith(`${table}.`) || parts[part] === undefined) continue;
     const [name = ''] = path.slice(table.length + 1).split('.');
-    if (names.includes(name) && fields.test(path.slice(table.length + 1 + name.length))) return 0;
+    if (names.includes(name) && rest.test(path.slice(table.length + 1 + name.length))) return 0;
   }
   return undefined;
 }

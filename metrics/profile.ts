@@ -1,175 +1,226 @@
-import { readStacks } from '../bt/profilers/stacks.ts';
-import type { Entry } from '../parsers/entries.ts';
-import type { Recording } from '../parsers/recording.ts';
-import { accountOf, cpuTimes, ranTimes } from './account.ts';
-import { bottlenecks } from './bottlenecks.ts';
-import type { Offcpu, Oncpu, Syscalls } from './ebpf-schema.ts';
+import type { MapEntries } from '../parsers/entries.ts';
 import type { Ending, Facts } from './facts.ts';
-import { addressSpaces, type FrameTable, newFrameTable, readable } from './frames.ts';
-import { accountHints, hintsFor } from './hints.ts';
-import { type IdleMatch, markIdle } from './idle.ts';
-import { offcpuMetrics } from './offcpu.ts';
-import { oncpuMetrics } from './oncpu.ts';
-import { fullMaps, isWhole, quality, untimedHints } from './quality.ts';
-import { atEnd } from './runs.ts';
-import type { Profile } from './schema.ts';
-import { withLines } from './source-lines.ts';
-import type { Symbols } from './symbols.ts';
-import { callNames } from './syscall-name.ts';
-import { addCallTimes } from './syscall-times.ts';
-import { syscallMetrics } from './syscalls.ts';
-import { lifetimes, type Names, namedByTid, namesOf, type Span, spanOf } from './threads.ts';
+import { newFrameTable } from './frames.ts';
+import { locate } from './located.ts';
+import type { AddressSpaces } from './mappings.ts';
+import type { IdleMatch, Measurement, Reduced, StackRow, ThreadTimes, Window } from './measurement.ts';
+import { fullMaps, isLossless, quality, untimedHints } from './quality.ts';
+import { type Recorder, type Recording, recordingOf } from './recording.ts';
+import type { Profile, Sample } from './schema.ts';
+import type { ResolvedSymbols, SymbolRequests } from './symbols.ts';
+import {
+  cpuTimes,
+  endStates,
+  lifetimes,
+  namedByTid,
+  namesOf,
+  type Span,
+  spanOf,
+  startOf,
+} from './threads.ts';
+import { newReading, type Reading } from './window.ts';
+
+/** All that a result is made of, besides symbols. */
+export interface Collected {
+  /** The profilers of the collection; its maps are read by them. */
+  readonly measurements: readonly Measurement[];
+  readonly recording: Recording;
+  readonly facts: Facts;
+  /** Rules of the user's for which waits are idle. */
+  readonly idle?: readonly IdleMatch[] | undefined;
+}
+
+/** The profilers of a collection, in the order of the registry. */
+export function measured(
+  { profilers }: Pick<Facts, 'profilers'>,
+  registered: readonly Measurement[],
+): Measurement[] {
+  return registered.filter(({ name }) => profilers.includes(name));
+}
+
+/** What a recorder holds now; with several sessions, as one recording. */
+export function readRecorder(
+  recorder: Recorder,
+  facts: Facts,
+  measurements: readonly Measurement[],
+  idle?: readonly IdleMatch[],
+): Collected {
+  const maps = measurements.flatMap(({ maps }) => maps);
+  const recording = recordingOf(recorder, {
+    leftovers: new Set(maps.filter(({ role }) => role === 'leftover').map(({ name }) => name)),
+    runsOf: (entries) => {
+      const reading = newReading(entries, undefined, new Map());
+      return measurements.flatMap((measurement) => measurement.runsAtEnd?.(reading) ?? []);
+    },
+  });
+  return { measurements, recording, facts, idle };
+}
+
+/** A result that lacks only the symbols that it requests. */
+export interface Pending<Result> {
+  readonly requests: SymbolRequests;
+  readonly assemble: (symbols: ResolvedSymbols) => Result;
+}
 
 /**
  * The whole result out of a stream and what was learnt beside it. Pure: the same input gives the same profile.
  *
- * @param idle what the user says of which waits are idle
+ * @param lines whether frames are to have source lines
  */
-export function assembleProfile(
-  recording: Recording,
-  facts: Facts,
-  ending: Ending,
-  symbols: Symbols,
-  idle: readonly IdleMatch[] = [],
-): Profile {
+export function readProfile(collected: Collected, ending: Ending, lines = false): Pending<Profile> {
+  const { recording, facts } = collected;
   const span = spanOf(recording, facts, ending);
-  const names = namesOf(recording, facts, ending.alive);
-  const newFrames = () => newFrameTable(addressSpaces(ending.mappings), symbols, facts);
-  const [frames, runFrames] = [newFrames(), newFrames()];
-  const calls = recording.maps.get('@calls') ?? [];
-  const input = offcpuInput(recording, facts, ending, span, names);
-  const offcpu = facts.profilers.includes('offcpu') ? offcpuMetrics(input, frames) : undefined;
-  const named = offcpu && judged(namedOffcpu(offcpu.metrics, frames, symbols), idle);
-  const oncpu = facts.profilers.includes('oncpu')
-    ? oncpuMetrics(recording.maps.get('@oncpu') ?? [], runFrames, {
-        comms: names.threads,
-        stacks: facts.stacks,
-        numbered: input.numbered,
-      })
-    : undefined;
-  const ran = oncpu && namedMetrics(oncpu.metrics, runFrames, symbols);
-  const syscalls = facts.profilers.includes('syscalls')
-    ? syscallMetrics(calls, [], facts.host.arch, span.wall, names.processes)
-    : undefined;
-  const account =
-    named && isAccounted(recording, facts)
-      ? accountOf(
-          input.lifetimes,
-          cpuTimes(recording, facts, ending),
-          knownRuns(recording, facts, offcpu.runs.ran),
-          named,
-          names,
-        )
-      : undefined;
-  const unreadTimes =
-    syscalls && facts.syscallTimes ? addTimes(syscalls.metrics, recording, facts, span, named) : 0;
+  const isOneMoment = recording.end !== undefined;
+  const pending = readWindow(collected, {
+    ...{ isWhole: true, isOneMoment, lines, before: undefined },
+    ...{ elapsedNs: span.wall, start: span.start, end: span.end },
+    ...{ alive: ending.alive, aliveAgeNs: ending.aliveAgeNs ?? 0 },
+    ...{ spaces: ending.mappings, perfMaps: ending.perfMaps },
+    times: isOneMoment ? timesOf(recording, facts, ending, span) : NO_TIMES,
+  });
+  const assemble = (symbols: ResolvedSymbols): Profile => {
+    const { window, parts, reading } = pending.assemble(symbols);
+    const { names } = window;
+    const account = parts.find(({ reduced }) => reduced.account)?.reduced.account;
+    return {
+      kind: 'profile',
+      schema: 'btprof/1',
+      metadata: {
+        ...metadataOf(facts),
+        wall_time_ns: span.wall,
+        exit: ending.exit,
+        processes: names.processCount,
+        threads: names.threadCount,
+        incomplete: ending.incomplete,
+      },
+      ebpf: partsByName(parts),
+      ...(account ? { account } : {}),
+      quality: quality(recording, facts, ending, {
+        unreadable: reading.unreadable(),
+        losses: parts.map(({ reduced }) => reduced.losses ?? {}),
+        frames: parts.flatMap(({ measurement, reduced }) => measurement.stacks?.frames(reduced.part) ?? []),
+        problems: symbols.problems,
+        hints: [...parts.flatMap(({ reduced }) => reduced.hints ?? []), ...untimedHints(ending)],
+        wall: span.wall,
+      }),
+    };
+  };
+  return { requests: pending.requests, assemble };
+}
+
+/** What the maps held at the start of an interval. */
+export interface Earlier {
+  readonly maps: MapEntries;
+  /** ns of the kernel's clock */
+  readonly at: number;
+}
+
+/**
+ * The figures of one interval: what the maps hold now, less what they held at its start.
+ *
+ * @param earlier undefined for the first interval
+ */
+export function readSample(
+  collected: Collected,
+  earlier: Earlier | undefined,
+  spaces: AddressSpaces,
+): Pending<Sample> {
+  const { recording, facts } = collected;
+  const start = startOf(recording, facts);
+  const { maps, at: from } = earlier ?? { maps: new Map(), at: start };
+  const end = recording.tick ?? from;
+  const pending = readWindow(collected, {
+    ...{ isWhole: false, isOneMoment: false, lines: false, before: maps },
+    ...{ elapsedNs: end - from, start, end, alive: [], aliveAgeNs: 0, spaces, perfMaps: [] },
+    times: NO_TIMES,
+  });
   return {
-    kind: 'profile',
-    schema: 'btprof/1',
-    metadata: {
-      ...metadataOf(facts),
-      wall_time_ns: span.wall,
-      exit: ending.exit,
-      processes: names.processCount,
-      threads: names.threadCount,
-      incomplete: ending.incomplete,
-    },
-    ebpf: {
-      ...(named ? { offcpu: named } : {}),
-      ...(ran ? { oncpu: ran } : {}),
-      ...(syscalls ? { syscalls: syscalls.metrics } : {}),
-    },
-    ...(account ? { account } : {}),
-    quality: quality(recording, facts, ending, {
-      unreadable:
-        (offcpu?.unreadable ?? 0) + (oncpu?.unreadable ?? 0) + (syscalls?.unreadable ?? 0) + unreadTimes,
-      stacksMissing: (offcpu?.stacksMissing ?? 0) + (oncpu?.stacksMissing ?? 0),
-      framesCut: (offcpu?.framesCut ?? 0) + (oncpu?.framesCut ?? 0),
-      incomplete: offcpu?.incomplete ?? 0,
-      wentUnseen: offcpu?.runs.unseen ?? 0,
-      frames: [...(named?.frames ?? []), ...(ran?.frames ?? [])],
-      problems: symbols.problems(),
-      hints: [
-        ...(named && facts.stacks ? hintsFor(named, facts, ending) : []),
-        ...(named ? accountHints(account, named, isWhole(recording, facts)) : []),
-        ...untimedHints(ending),
-      ],
-      wall: span.wall,
+    requests: pending.requests,
+    assemble: (symbols) => ({
+      kind: 'sample',
+      ts_ms: facts.t0Ms + Math.round((end - start) / 1e6),
+      interval_ns: end - from,
+      ebpf: partsByName(pending.assemble(symbols).parts),
     }),
   };
 }
 
-function addTimes(
-  metrics: Syscalls,
-  recording: Recording,
-  { host: { arch } }: Facts,
-  { end }: Span,
-  offcpu: Offcpu | undefined,
-): number {
-  const map = (name: string): readonly Entry[] => recording.maps.get(name) ?? [];
-  const maps = {
-    times: map('@times'),
-    slowest: map('@slowest'),
-    errors: map('@errors'),
-    calls: map('@call'),
+interface SpanOptions
+  extends Pick<Window, 'isWhole' | 'isOneMoment' | 'elapsedNs' | 'start' | 'end' | 'spaces' | 'perfMaps'> {
+  readonly before: MapEntries | undefined;
+  readonly alive: Ending['alive'];
+  readonly aliveAgeNs: number;
+  readonly lines: boolean;
+  readonly times: ThreadTimes;
+}
+
+interface Assembled {
+  readonly window: Window;
+  readonly parts: readonly ReducedPart[];
+  readonly reading: Reading;
+}
+
+interface ReducedPart {
+  readonly measurement: Measurement;
+  readonly reduced: Reduced<unknown>;
+}
+
+/** Reads the rows of a span, and reduces them once their symbols are there. */
+function readWindow(collected: Collected, span: SpanOptions): Pending<Assembled> {
+  const { recording, facts, measurements } = collected;
+  const named = namedByTid(facts);
+  const reading = newReading(recording.maps, span.before, named);
+  for (const map of measurements.flatMap(({ maps }) => maps)) reading.rows(map);
+  const startStacks = new Map(
+    [...named].map(([tid, { pid, blocked }]) => [
+      tid,
+      reading.addresses.user(facts.stacks ? (blocked?.user ?? '') : '', pid, 1),
+    ]),
+  );
+  const located = locate(reading.addresses, span.spaces, facts, span.lines);
+  const assemble = (symbols: ResolvedSymbols): Assembled => {
+    const window: Window = {
+      ...span,
+      rows: reading.rows,
+      newFrames: () => newFrameTable(located, symbols, facts),
+      ...{ facts, recording, named, startStacks, measured: measurements, idle: collected.idle ?? [] },
+      isLossless: isLossless(recording, facts),
+      isFull: ({ name }) => fullMaps(recording, facts.room).includes(name),
+      names: namesOf(recording, facts, span.alive),
+      alive: endStates(facts, span.alive, span),
+      lookedAt: span.end - span.aliveAgeNs,
+      threads: span.times,
+    };
+    return { window, reading, parts: reduceAll(measurements, window) };
   };
-  return addCallTimes(metrics, { ...maps, arch, end, stacks: offcpu?.stacks });
+  return { requests: located.requests, assemble };
 }
 
-/** What names tell: which waits were idle, and where the time went. */
-function judged(offcpu: Offcpu, idle: readonly IdleMatch[]): Offcpu {
-  markIdle(offcpu, idle);
-  offcpu.bottlenecks = bottlenecks(offcpu);
-  return offcpu;
+function reduceAll(measurements: readonly Measurement[], window: Window): ReducedPart[] {
+  const parts = measurements.map((measurement) => ({ measurement, reduced: measurement.reduce(window) }));
+  const rows = window.isWhole ? rowsOf(parts) : [];
+  for (const { measurement, reduced } of parts) measurement.finish?.(reduced.part, rows, window);
+  return parts;
 }
 
-/** How long threads ran: not when `@off` had no room for one, and not of those that went out unseen. */
-function knownRuns(
-  recording: Recording,
-  { room }: Facts,
-  alive: ReadonlyMap<string, number>,
-): Map<string, number> {
-  if (fullMaps(recording, room).includes('@off')) return new Map();
-  const missed = new Set(recording.maps.get('@missed')?.map(({ key }) => key));
-  return new Map([...ranTimes(recording, alive)].filter(([key]) => !missed.has(key.split(':')[1] ?? '')));
+function rowsOf(parts: readonly ReducedPart[]): StackRow[] {
+  return parts.flatMap(({ measurement, reduced }) => measurement.stacks?.rows(reduced.part) ?? []);
 }
 
-/** A collection that was cut short has no moment at which all is known; without BTF nothing tells of the CPU. */
-function isAccounted(recording: Recording, facts: Facts): boolean {
-  return recording.end !== undefined && facts.btf;
+function partsByName(parts: readonly ReducedPart[]): Record<string, unknown> {
+  return Object.fromEntries(parts.map(({ measurement, reduced }) => [measurement.name, reduced.part]));
 }
 
-/** Names for what is still blocked, too. */
-function namedOffcpu(metrics: Offcpu, table: FrameTable, symbols: Symbols): Offcpu {
-  return namedMetrics(metrics, table, symbols, (relined) => ({
-    still_blocked: metrics.still_blocked.map(relined),
-  }));
+const NO_TIMES: ThreadTimes = { lifetimes: new Map(), cpu: new Map() };
+
+function timesOf(recording: Recording, facts: Facts, { alive }: Ending, span: Span): ThreadTimes {
+  return {
+    lifetimes: lifetimes(recording, facts, alive, span),
+    cpu: cpuTimes(recording, facts, alive),
+  };
 }
 
-interface Stacked {
-  readonly user: number[];
-  readonly kernel: number[];
-}
-
-/** With lines, where they are asked for, and names for people. */
-function namedMetrics<T extends Offcpu | Oncpu>(
-  metrics: T,
-  table: FrameTable,
-  { lines, demangle }: Symbols,
-  others: (relined: <R extends Stacked>(row: R) => R) => Partial<T> = () => ({}),
-): T {
-  if (!lines) return { ...metrics, frames: readable(table.frames, demangle) };
-  const { frames, stack } = withLines(table, lines);
-  const relined = <R extends Stacked>(row: R): R => ({
-    ...row,
-    user: stack(row.user),
-    kernel: stack(row.kernel),
-  });
-  const stacks = (metrics.stacks as Stacked[]).map(relined);
-  return { ...metrics, ...others(relined), stacks, frames: readable(frames, demangle) };
-}
-
-/** What a result says of its origin, before anything is measured. */
+/** What a result contains about its origin, before anything is measured. */
 export function metadataOf(facts: Facts) {
   const { mode, pids, cmd, executable, host, btprof, bpftrace, profilers } = facts;
   return {
@@ -183,22 +234,5 @@ export function metadataOf(facts: Facts) {
     btprof,
     bpftrace,
     profilers: [...profilers],
-  };
-}
-
-function offcpuInput(recording: Recording, facts: Facts, ending: Ending, span: Span, names: Names) {
-  const map = (name: string): readonly Entry[] => recording.maps.get(name) ?? [];
-  return {
-    waits: map('@waits'),
-    extremes: map('@extremes'),
-    off: map('@off'),
-    numbered: readStacks(map),
-    atOnce: recording.end !== undefined,
-    callName: callNames(facts),
-    stacks: facts.stacks,
-    named: namedByTid(facts),
-    comms: names.threads,
-    lifetimes: recording.end === undefined ? new Map() : lifetimes(recording, facts, ending, span),
-    ...atEnd(facts, ending, span),
   };
 }

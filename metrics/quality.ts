@@ -1,21 +1,21 @@
-import { MOST_ENTRIES } from '../bt/limits.ts';
-import { STACK_MAPS } from '../bt/profilers/stacks.ts';
-import { readUnseen } from '../bt/profilers/waits.ts';
 import { readInteger } from '../parsers/integer.ts';
-import type { Recording } from '../parsers/recording.ts';
-import type { Frame } from './ebpf-schema.ts';
 import type { Ending, Facts } from './facts.ts';
-import type { Quality } from './schema.ts';
+import type { Frame } from './fields.ts';
+import type { Losses } from './measurement.ts';
+import type { Quality } from './quality-schema.ts';
+import type { Recording } from './recording.ts';
+import { STACK_MAPS } from './stack-texts.ts';
+import { sum } from './sums.ts';
+import { MOST_ENTRIES } from './units.ts';
 
-/** Whether no wait is known to be lost. */
-export function isWhole({ maps, earlier, quality }: Recording, { room }: Facts): boolean {
-  const { lostEvents, linesDropped, faults } = quality;
-  const missed = maps.get('@missed')?.length ?? 0;
-  return lostEvents + linesDropped + faults + missed === 0 && fullMaps({ maps, earlier }, room).length === 0;
+/** Whether no event, line or entry of a map is known to be lost. */
+export function isLossless(recording: Recording, { room }: Facts): boolean {
+  const { lostEvents, linesDropped, faults } = recording.quality;
+  return lostEvents + linesDropped + faults === 0 && fullMaps(recording, room).length === 0;
 }
 
-/** The others are counted. */
-const PROBLEMS_TOLD = 3;
+/** Problems that become warnings; the others are only counted. */
+const PROBLEMS_SHOWN = 3;
 const MISSING_STACKS =
   'some waits have no stack, for the kernel had no room to keep it; times and counts are whole';
 
@@ -25,13 +25,10 @@ export function quality(
   facts: Facts,
   ending: Ending,
   found: {
+    /** Entries of maps that could not be read. */
     unreadable: number;
-    stacksMissing: number;
-    framesCut: number;
-    /** Threads whose last wait nobody saw begin. */
-    wentUnseen: number;
-    /** Waits whose user stack lacks callers. */
-    incomplete: number;
+    /** Of each part. */
+    losses: readonly Losses[];
     frames: readonly Frame[];
     problems: readonly string[];
     hints: string[];
@@ -39,41 +36,35 @@ export function quality(
     wall: number;
   },
 ): Quality {
-  const counts = (map: string) => (recording.maps.get(map) ?? []).map(readUnseen);
-  const [unseen, missed] = [counts('@unseen'), counts('@missed')];
+  const lost = (what: keyof Losses) => sum(found.losses.map((losses) => losses[what] ?? 0));
   const full = fullMaps(recording, facts.room);
   const { frames, problems } = found;
   const { lostEvents, linesDropped, faults, faultMessages } = recording.quality;
   return {
     lost_events: lostEvents,
-    switches_unseen: sum(unseen),
-    waits_missed: sum(missed) + found.wentUnseen,
+    switches_unseen: lost('switches_unseen'),
+    waits_missed: lost('waits_missed'),
     runs_skipped: ending.skippedRuns,
-    dropped_lines:
-      linesDropped + found.unreadable + [...unseen, ...missed].filter((count) => count === undefined).length,
+    dropped_lines: linesDropped + found.unreadable,
     map_full: full.length,
     kernel_errors: faults,
-    stacks_missing: found.stacksMissing,
+    stacks_missing: lost('stacks_missing'),
     frames_total: frames.length,
     frames_unresolved: frames.filter((frame) => frame.symbol === null).length,
-    frames_cut: found.framesCut,
-    stacks_incomplete: found.incomplete,
+    frames_cut: lost('frames_cut'),
+    stacks_incomplete: lost('stacks_incomplete'),
     symbols_unread: problems.length,
     overhead: overheadOf(ending, found.wall),
     footprint: footprintOf(ending, found.wall),
     warnings: [
       ...ending.warnings,
-      ...(found.stacksMissing > 0 ? [MISSING_STACKS] : []),
+      ...(lost('stacks_missing') > 0 ? [MISSING_STACKS] : []),
       ...[...faultMessages].map((message) => `bpftrace reported an error in the kernel: ${message}`),
       ...full.map((map) => fullSentence(map, facts.room)),
-      ...problems.slice(0, PROBLEMS_TOLD),
+      ...problems.slice(0, PROBLEMS_SHOWN),
     ],
     hints: found.hints,
   };
-}
-
-function sum(counts: readonly (number | undefined)[]): number {
-  return counts.reduce((total: number, count) => total + (count ?? 0), 0);
 }
 
 function overheadOf({ programTime }: Ending, wall: number): Quality['overhead'] {
@@ -114,18 +105,18 @@ export function untimedHints({ untimed }: Ending): string[] {
     : [`what our own programs cost is unknown, for the kernel could not be asked: ${untimed}`];
 }
 
-/** Maps that only grow are full when they hold all that they can; of the others the program notes which had no room. */
+/** Maps that were full: those that only grow when they hold all that fits; the program reports the others. */
 export function fullMaps(
-  { maps, earlier }: Pick<Recording, 'maps' | 'earlier'>,
+  { maps, mapSizes }: Pick<Recording, 'maps' | 'mapSizes'>,
   room: Facts['room'],
 ): string[] {
-  const noticed = (maps.get('@full') ?? []).filter((entry) => readInteger(entry.value) !== 0);
-  const grown = [...maps].filter(
-    ([name, entries]) =>
-      name !== '@full' && entries.length - (earlier.get(name)?.length ?? 0) >= (room[name] ?? Infinity),
-  );
-  return [...new Set([...noticed.map((entry) => entry.key), ...grown.map(([name]) => name)])];
+  const reported = (maps.get(FULL_MAP) ?? []).filter((entry) => readInteger(entry.value) !== 0);
+  const grown = [...mapSizes].filter(([name, size]) => name !== FULL_MAP && size >= (room[name] ?? Infinity));
+  return [...new Set([...reported.map((entry) => entry.key), ...grown.map(([name]) => name)])];
 }
+
+/** The map in which the program reports full maps. */
+const FULL_MAP = '@full';
 
 function fullSentence(map: string, room: Facts['room']): string {
   const more = Math.min(4 * Math.max(...Object.values(room)), MOST_ENTRIES);

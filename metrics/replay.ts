@@ -1,22 +1,26 @@
-import { newRecording, recordLine } from '../parsers/recording.ts';
 import type { Facts, StoredEnding } from './facts.ts';
 import { decodeSpaces } from './mappings.ts';
-import { assembleProfile } from './profile.ts';
+import type { Measurement } from './measurement.ts';
+import { measured, readProfile, readRecorder } from './profile.ts';
+import { newRecorder, recordLine } from './recording.ts';
 import type { Profile } from './schema.ts';
-import { type KeptSymbols, keptSymbols } from './symbols.ts';
+import type { ResolvedSymbols } from './symbols.ts';
 
 /** A run that was kept: the lines that bpftrace printed, and what was learnt beside them. */
 export interface KeptRun {
   readonly facts: Facts;
   readonly ending: StoredEnding;
   readonly lines: readonly string[];
-  readonly symbols: KeptSymbols;
+  readonly symbols: ResolvedSymbols;
 }
 
 /** The profile of a kept run: the same that the run itself gave. */
-export function replay({ facts, ending, lines, symbols }: KeptRun): Profile {
-  const recording = newRecording();
-  for (const line of lines) recordLine(recording, line);
-  const whole = { ...ending, mappings: decodeSpaces(ending.mappings) };
-  return assembleProfile(recording, facts, whole, keptSymbols(symbols));
+export function replay(
+  { facts, ending, lines, symbols }: KeptRun,
+  registered: readonly Measurement[],
+): Profile {
+  const recorder = newRecorder();
+  for (const line of lines) recordLine(recorder, line);
+  const collected = readRecorder(recorder, facts, measured(facts, registered));
+  return readProfile(collected, { ...ending, mappings: decodeSpaces(ending.mappings) }).assemble(symbols);
 }

@@ -1,6 +1,23 @@
-import type { CallId } from '../bt/profilers/syscall-times.ts';
-import type { Facts } from './facts.ts';
 import { SYSCALL_TABLE } from './syscall-table.ts';
+
+/** A call of the kernel's table, or of the one for 32-bit programs. */
+export interface CallId {
+  readonly nr: number;
+  /** Made through the 32-bit entry of a 64-bit kernel. */
+  readonly compat: boolean;
+}
+
+/**
+ * Added to the number of a 32-bit call, whose numbers mean other calls than the 64-bit ones. All numbers are
+ * 32 bits wide and signed (−1 is a call that was skipped), so the two kinds cannot meet.
+ */
+export const COMPAT_BIT = 0x1_0000_0000;
+
+/** The call that a number with the compat bit stands for. */
+export function callOf(number: number): CallId {
+  const compat = number >= COMPAT_BIT / 2;
+  return { nr: compat ? number - COMPAT_BIT : number, compat };
+}
 
 /** The architectures btprof has system call tables for, as `uname -m` spells them. */
 export type Arch = 'x86_64' | 'aarch64';
@@ -23,14 +40,6 @@ export const COMPAT_PREFIX = '32-bit ';
 /** The name of a call of either kind. */
 export function callName(arch: Arch, { nr, compat }: CallId): string {
   return compat ? COMPAT_PREFIX + compatSyscallName(arch, nr) : syscallName(arch, nr);
-}
-
-/** Names of the calls that waits were within, when that is known. */
-export function callNames({
-  syscallTimes,
-  host: { arch },
-}: Pick<Facts, 'syscallTimes' | 'host'>): ((call: CallId) => string) | undefined {
-  return syscallTimes ? (call) => callName(arch, call) : undefined;
 }
 
 /** A tracer or a seccomp filter can set the number to −1, which skips the call: it is counted as skipped. */

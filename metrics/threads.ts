@@ -1,6 +1,5 @@
-import { readOpenWait } from '../bt/profilers/waits.ts';
-import type { Recording } from '../parsers/recording.ts';
-import type { Ending, Facts, LiveThread } from './facts.ts';
+import type { CpuTime, Ending, Facts, LiveThread } from './facts.ts';
+import type { Recording, ThreadEvents } from './recording.ts';
 
 type NamedThread = Pick<LiveThread, 'pid' | 'tid' | 'comm'>;
 
@@ -20,18 +19,18 @@ export function spanOf(recording: Recording, facts: Facts, ending: Ending): Span
   const [pid] = facts.pids;
   // The main thread may leave first, and another may take its place by exec: the last one ends the process.
   const left = recording.exits.findLast((e) => e.pid === pid)?.at ?? end;
-  return { start, end, wall: Math.max(0, Math.min(left, end) - start - heldNs(recording)) };
+  return { start, end, wall: Math.max(0, Math.min(left, end) - start - pausedNs(recording)) };
 }
 
-/** How long we held the command at its entry: from its stop on, which comes some time after it was asked for. */
-function heldNs({ entry, start, earlierThreads }: Recording): number {
-  if (entry === undefined || start === undefined) return 0;
-  const stopped = earlierThreads.map((thread) => readOpenWait(thread)).find((wait) => wait?.state === 'T');
-  return start - Math.max(entry, stopped?.sinceNs ?? entry);
+function pausedNs({ pause }: Pick<Recording, 'pause'>): number {
+  return pause ? pause.to - pause.from : 0;
 }
 
 /** When the command became itself, or the threads were named; BEGIN was shortly before either. */
-export function startOf(recording: Recording, { mode, pids }: Facts): number {
+export function startOf(
+  recording: Pick<Recording, 'execs' | 'start' | 'begin'>,
+  { mode, pids }: Facts,
+): number {
   const exec = mode === 'run' ? recording.execs.find((e) => e.pid === pids[0]) : undefined;
   return exec?.at ?? recording.start ?? recording.begin ?? 0;
 }
@@ -48,29 +47,29 @@ export interface Names {
 
 /** The last known names: at a thread's exit, at the end, at exec or fork, or at the start. */
 export function namesOf(recording: Recording, { named }: Facts, alive: readonly NamedThread[]): Names {
-  const processes = new Map<number, string>();
-  const threads = new Map<number, string>();
+  const { forks, exits, folded } = recording;
+  const processes = new Map(folded.processNames);
+  const threads = new Map(folded.threadNames);
   const seen = new Set<string>();
   const see = ({ pid, tid, comm }: NamedThread) => {
     if (tid === pid || !processes.has(pid)) processes.set(pid, comm);
     threads.set(tid, comm);
     seen.add(`${pid}:${tid}`);
   };
-  named.forEach(see);
-  for (const event of [...recording.execs, ...recording.forks].sort((a, b) => a.at - b.at)) {
+  named.filter((thread) => !folded.named.has(keyOf(thread))).forEach(see);
+  for (const event of [...recording.execs, ...forks].sort((a, b) => a.at - b.at)) {
     const comm = event.type === 'exec' ? event.comm : (processes.get(event.parent) ?? '');
     see({ pid: event.pid, tid: event.pid, comm });
   }
   alive.forEach(see);
-  recording.exits.forEach(see);
-  const { forks, exits } = recording;
+  exits.forEach(see);
   const first = named.length > 0 ? new Set(named.map(({ pid }) => pid)).size : 1;
   return {
     processes,
     threads,
-    // A pid that was used again is one name and several processes; a lost event is one process and no name.
-    processCount: Math.max(processes.size, processes.size > 0 ? first + forks.length : 0),
-    threadCount: Math.max(seen.size, alive.length + exits.length),
+    // A pid that was used again is one name and several processes; a lost event is one process without a name.
+    processCount: Math.max(processes.size, processes.size > 0 ? first + forks.length + folded.forks : 0),
+    threadCount: folded.threads + Math.max(seen.size, alive.length + exits.length),
   };
 }
 
@@ -84,10 +83,10 @@ export function namedByTid({ named }: Facts): Map<number, LiveThread> {
  * that are alive at the end.
  */
 export function lifetimes(
-  recording: Recording,
+  recording: Lives,
   facts: Facts,
-  { alive }: Ending,
-  span: Span,
+  alive: readonly ThreadId[],
+  span: Pick<Span, 'start' | 'end'>,
 ): Map<string, number> {
   const births = birthsOf(recording, facts, span);
   const bornBefore = (thread: ThreadId, at: number) =>
@@ -96,7 +95,7 @@ export function lifetimes(
   // A number that was used again stands for all who had it, as it does in the waits.
   const add = (thread: ThreadId, from: number | undefined, until: number) => {
     if (from === undefined) return;
-    const held = from < (recording.entry ?? 0) ? heldNs(recording) : 0;
+    const held = from < (recording.pause?.asked ?? 0) ? pausedNs(recording) : 0;
     const ns = Math.max(0, until - Math.max(from, span.start) - held);
     lived.set(keyOf(thread), (lived.get(keyOf(thread)) ?? 0) + ns);
   };
@@ -111,14 +110,18 @@ export function lifetimes(
   return lived;
 }
 
+/** What lifetimes and times on the CPU are computed from. */
+type Lives = ThreadEvents & Pick<Recording, 'pause' | 'earlierRuns' | 'began' | 'start' | 'begin'>;
+
 type ThreadId = Pick<LiveThread, 'pid' | 'tid'>;
 
-function keyOf({ pid, tid }: ThreadId): string {
+/** `PID:TID` */
+export function keyOf({ pid, tid }: ThreadId): string {
   return `${pid}:${tid}`;
 }
 
 /** When threads began to be followed, by `PID:TID`. */
-function birthsOf(recording: Recording, facts: Facts, span: Span): Map<string, number[]> {
+function birthsOf(recording: ThreadEvents, facts: Facts, span: Pick<Span, 'start'>): Map<string, number[]> {
   const first = facts.mode === 'run' ? facts.pids.map((pid) => ({ pid, tid: pid, namedNs: 0 })) : facts.named;
   const births = new Map(first.map((thread) => [keyOf(thread), [span.start + (thread.namedNs ?? 0)]]));
   const renamed = recording.renamed.map(({ pid, at }) => ({ pid, tid: pid, at }));
@@ -128,4 +131,93 @@ function birthsOf(recording: Recording, facts: Facts, span: Span): Map<string, n
     else births.set(keyOf(thread), [thread.at]);
   }
   return births;
+}
+
+/** What each thread used within the collection, by `PID:TID`: until its exit or the end, less what it had used before. */
+export function cpuTimes(recording: Lives, facts: Facts, alive: readonly LiveThread[]): Map<string, CpuTime> {
+  const named = namedByTid(facts);
+  const { began } = recording;
+  const before = (pid: number, tid: number): CpuTime => {
+    if (began?.pid === tid) return began.cpu;
+    const thread = named.get(tid);
+    return thread?.pid === pid && thread.cpu ? thread.cpu : { onCpuNs: 0, runDelayNs: 0 };
+  };
+  const times = new Map<string, CpuTime>();
+  const add = ({ pid, tid, cpu }: { pid: number; tid: number; cpu?: CpuTime | undefined }) => {
+    if (!cpu) return;
+    const key = `${pid}:${tid}`;
+    const [earlier, start] = [times.get(key), times.has(key) ? undefined : before(pid, tid)];
+    times.set(key, {
+      onCpuNs: (earlier?.onCpuNs ?? 0) + cpu.onCpuNs - (start?.onCpuNs ?? 0),
+      runDelayNs: (earlier?.runDelayNs ?? 0) + cpu.runDelayNs - (start?.runDelayNs ?? 0),
+    });
+  };
+  const start = startOf(recording, facts);
+  // What a thread had used that was there before, and is gone before it was named, nobody knows.
+  const isKnown = ({ pid, tid, start: born }: Recording['exits'][number]) =>
+    facts.mode === 'run' || born === 0 || born >= start || named.get(tid)?.pid === pid;
+  recording.exits.filter(isKnown).forEach(add);
+  alive.forEach(add);
+  for (const { pid, oldTid, cpu } of recording.renamed) {
+    add({ pid, tid: oldTid, cpu });
+    take(times, `${pid}:${pid}`, cpu);
+  }
+  return times;
+}
+
+/** Takes from the time of the number that a thread took what it had used under its old one. */
+function take(times: Map<string, CpuTime>, key: string, cpu: CpuTime | undefined): void {
+  const known = times.get(key);
+  if (!known || !cpu) return;
+  const onCpuNs = known.onCpuNs - cpu.onCpuNs;
+  times.set(key, { onCpuNs, runDelayNs: known.runDelayNs - cpu.runDelayNs });
+}
+
+/**
+ * How long each thread was on a CPU from switch to switch, ns, by `PID:TID`: until its exit or the end.
+ *
+ * @param alive that of the threads that are there at the end
+ */
+export function ranTimes(
+  { exits, renamed, earlierRuns }: Pick<Lives, 'exits' | 'renamed' | 'earlierRuns'>,
+  alive: ReadonlyMap<string, number>,
+): Map<string, number> {
+  const times = new Map(alive);
+  const add = (pid: number, tid: number, ns: number | undefined) => {
+    if (ns !== undefined) times.set(keyOf({ pid, tid }), (times.get(keyOf({ pid, tid })) ?? 0) + ns);
+  };
+  for (const { pid, tid, ranNs } of exits) add(pid, tid, ranNs);
+  for (const { pid, oldTid, ranNs } of renamed) add(pid, oldTid, ranNs);
+  for (const { pid, tid, ranNs } of earlierRuns) add(pid, tid, ranNs);
+  return times;
+}
+
+/** What /proc had of a thread shortly before the end. */
+export interface EndState {
+  /** On a CPU, or ready for one. */
+  readonly runnable: boolean;
+  /** It has used a CPU for most of the time since the collection began. */
+  readonly busy: boolean;
+}
+
+/** Share of the time for which a thread that never went out has to have used a CPU. */
+const BUSY = 0.5;
+
+/** How threads were at the end, by tid, as the kernel shows it besides the program. */
+export function endStates(
+  facts: Facts,
+  alive: readonly LiveThread[],
+  { start, end }: Pick<Span, 'start' | 'end'>,
+): Map<number, EndState> {
+  const named = namedByTid(facts);
+  const state = (thread: LiveThread): [number, EndState] => {
+    const used = usedSince(thread.cpu, named.get(thread.tid)?.cpu);
+    const runnable = thread.state === 'R';
+    return [thread.tid, { runnable, busy: runnable && (used ?? Infinity) > BUSY * (end - start) }];
+  };
+  return new Map(alive.map(state));
+}
+
+function usedSince(now: CpuTime | undefined, before: CpuTime | undefined): number | undefined {
+  return now && before ? now.onCpuNs - before.onCpuNs : undefined;
 }

@@ -1,9 +1,8 @@
-import type { Frame, MappingRow, Offcpu } from './ebpf-schema.ts';
-import type { Reason } from './reasons.ts';
+import type { Frame, MappingRow } from './fields.ts';
+import { ON_CPU, UNACCOUNTED } from './kinds.ts';
+import type { Measurement, StackRow } from './measurement.ts';
 import type { Profile } from './schema.ts';
-
-/** What a thread did with its time: run, wait for a reason, or what neither the scheduler nor our waits have. */
-export type TimeKind = Reason | 'on_cpu' | 'unaccounted';
+import { groupBy, sum } from './sums.ts';
 
 /** A frame with what it stands in; those of one row of a table of frames are one object. */
 export interface StackFrame {
@@ -18,91 +17,87 @@ export interface TimedStack {
   readonly pid: number;
   readonly tid: number;
   readonly comm: string | null;
-  readonly kind: TimeKind;
-  /** It waited for work to come. */
+  /** A reason, ON_CPU, UNACCOUNTED, or a kind of a profiler's own. */
+  readonly kind: string;
+  /** It was waiting for work to come. */
   readonly idle: boolean;
-  /** A wait that had not ended at the end of the collection. */
+  /** It had not ended at the end of the collection. */
   readonly open: boolean;
   readonly timeNs: number;
-  /** Waits that ended, or samples. */
+  /** Events that ended. */
   readonly count: number;
   /** Root first: user frames, then those of the kernel. */
   readonly frames: readonly StackFrame[];
 }
 
-/** All that a picture of a profile shows: its waits, and where stacks were sampled too, all of the threads' time. */
-export function stacksOf(profile: Profile): TimedStack[] {
-  return profile.ebpf.oncpu ? livingStacks(profile) : waitingStacks(profile);
-}
-
-/** Every wait, also those that had not ended. Their sum is `total_time_ns` and all of `still_blocked`. */
-export function waitingStacks({ ebpf: { offcpu } }: Profile): TimedStack[] {
-  if (!offcpu) return [];
-  const framesOf = frameObjects(offcpu);
-  const comm = (pid: number, tid: number) => offcpu.thread_stats[`${pid}:${tid}`]?.comm ?? null;
-  const ended = offcpu.stacks.map((row) => ({
-    ...{ pid: row.pid, tid: row.tid, comm: comm(row.pid, row.tid), kind: row.reason },
-    ...{ idle: row.idle !== null, open: false, timeNs: row.time_ns, count: row.count, frames: framesOf(row) },
-  }));
-  const open = offcpu.still_blocked.map((row) => ({
-    ...{ pid: row.pid, tid: row.tid, comm: row.comm, kind: row.reason },
-    ...{ idle: row.idle !== null, open: true, timeNs: row.blocked_ns, count: 0, frames: framesOf(row) },
-  }));
-  return [...ended, ...open];
-}
-
-/** Every sample, as the time that passes from one to the next. Their sum is `total_time_ns` of `oncpu`. */
-export function runningStacks({ ebpf: { oncpu } }: Profile): TimedStack[] {
-  if (!oncpu) return [];
-  const framesOf = frameObjects(oncpu);
-  const each = oncpu.total_samples > 0 ? oncpu.total_time_ns / oncpu.total_samples : 0;
-  return oncpu.stacks.map((row) => ({
-    ...{ pid: row.pid, tid: row.tid, comm: oncpu.thread_stats[`${row.pid}:${row.tid}`]?.comm ?? null },
-    ...{ kind: 'on_cpu', idle: false, open: false, timeNs: row.count * each, count: row.count },
-    frames: framesOf(row),
-  }));
-}
-
 /**
- * All of the time that threads lived: their waits, and their time on the CPU as the account has it, miscounted or not, which
- * samples only share out; threads that the account does not know have the time of their samples. What no stack has is a stack
- * without frames: time on the CPU between samples, and the unaccounted. The sum for each kind is that of the account, but for
- * unaccounted time below 0, which is no time.
+ * All that a picture of a profile shows. Where the CPU was sampled, that is all of the time that threads lived: their waits,
+ * and their time on the CPU as the account has it, miscounted or not, which samples only share out; threads that the
+ * account does not know have the time of their samples. What no stack has is a stack without frames: time on the CPU
+ * between samples, and the unaccounted. The sum for each kind is then that of the account, but for unaccounted time below
+ * 0, which is no time.
  */
-export function livingStacks(profile: Profile): TimedStack[] {
-  const { account } = profile;
-  const waiting = waitingStacks(profile);
-  if (!account) return [...waiting, ...runningStacks(profile)];
-  const running = byThread(runningStacks(profile));
+export function stacksOf(profile: Profile, measurements: readonly Measurement[]): TimedStack[] {
+  const parts = stackParts(profile, measurements);
+  const of = (samples: boolean) =>
+    parts
+      .filter(({ stacks }) => (stacks?.samplesCpu ?? false) === samples)
+      .flatMap((measurement) => partStacks(profile, measurement));
+  const others = of(false);
+  if (parts.every(({ stacks }) => !stacks?.samplesCpu)) return others;
+  return [...others, ...runningStacks(of(true), profile.account)];
+}
+
+/** The profilers of a profile that have stacks. */
+export function stackParts(profile: Profile, measurements: readonly Measurement[]): Measurement[] {
+  return measurements.filter(({ name, stacks }) => stacks !== undefined && profile.ebpf[name] !== undefined);
+}
+
+/** The stacks of one part. */
+export function partStacks(profile: Profile, { name, stacks: view }: Measurement): TimedStack[] {
+  const part = profile.ebpf[name];
+  if (!view || part === undefined) return [];
+  const framesOf = frameObjects(view.frames(part), view.mappings(part));
+  return view.rows(part).map((row) => {
+    const { user, kernel, syscall, ...stack } = row;
+    return { ...stack, frames: framesOf(row) };
+  });
+}
+
+/** The rows of all parts, without frames, which take longest to look up. */
+export function rowsOfParts(profile: Profile, measurements: readonly Measurement[]): StackRow[] {
+  return stackParts(profile, measurements).flatMap(
+    ({ name, stacks }) => stacks?.rows(profile.ebpf[name]) ?? [],
+  );
+}
+
+/** Samples that share out the time on the CPU that the account has, and the time that it cannot explain. */
+function runningStacks(samples: readonly TimedStack[], account: Profile['account']): TimedStack[] {
+  if (!account) return [...samples];
+  const running = byThread(samples);
   const rest = Object.entries(account.by_thread).flatMap(([key, thread]) => {
     const [pid, tid] = key.split(':').map(Number) as [number, number];
     const of = { pid, tid, comm: thread.comm, idle: false, open: false, count: 0, frames: [] };
     const ran = thread.on_cpu_ns + thread.miscounted_ns;
     const left = thread.time_ns - ran - thread.off_cpu_ns;
     return [
-      ...shared(running.get(key) ?? [{ ...of, kind: 'on_cpu', timeNs: 1 }], Math.max(0, ran)),
-      ...(left > 0 ? [{ ...of, kind: 'unaccounted' as const, timeNs: left }] : []),
+      ...shared(running.get(key) ?? [{ ...of, kind: ON_CPU, timeNs: 1 }], Math.max(0, ran)),
+      ...(left > 0 ? [{ ...of, kind: UNACCOUNTED, timeNs: left }] : []),
     ];
   });
   const others = [...running].filter(([key]) => !Object.hasOwn(account.by_thread, key));
-  return [...waiting, ...rest, ...others.flatMap(([, stacks]) => stacks)];
+  return [...rest, ...others.flatMap(([, stacks]) => stacks)];
 }
 
 /** Stacks of each thread, by `PID:TID`. */
 export function byThread(stacks: readonly TimedStack[]): Map<string, TimedStack[]> {
-  const threads = new Map<string, TimedStack[]>();
-  for (const stack of stacks) {
-    const key = `${stack.pid}:${stack.tid}`;
-    const known = threads.get(key);
-    if (known) known.push(stack);
-    else threads.set(key, [stack]);
-  }
-  return threads;
+  const keyOfThread = ({ pid, tid }: TimedStack) => `${pid}:${tid}`;
+  return new Map(groupBy(stacks, keyOfThread).map((of) => [keyOfThread(of[0] as TimedStack), of]));
 }
 
-/** The time, shared out in whole ns as the stacks have theirs. */
+/** The time, shared out in whole ns in proportion to the stacks' own. */
 function shared(stacks: readonly TimedStack[], ns: number): TimedStack[] {
-  const total = stacks.reduce((sum, { timeNs }) => sum + timeNs, 0);
+  const total = sum(stacks.map(({ timeNs }) => timeNs));
   let [before, given] = [0, 0];
   return stacks.map((stack) => {
     before += stack.timeNs;
@@ -113,17 +108,17 @@ function shared(stacks: readonly TimedStack[], ns: number): TimedStack[] {
 }
 
 /** User frames before kernel frames, each outermost first: tables have them leaf first. */
-function frameObjects(table: Pick<Offcpu, 'frames' | 'mappings'>) {
+function frameObjects(frames: readonly Frame[], mappings: readonly MappingRow[]) {
   const objects = (kind: StackFrame['kind']) => {
     const made: StackFrame[] = [];
     return (index: number): StackFrame => {
-      const frame = table.frames[index] as Frame;
-      made[index] ??= { frame, kind, mapping: table.mappings[frame.mapping ?? -1] };
+      const frame = frames[index] as Frame;
+      made[index] ??= { frame, kind, mapping: mappings[frame.mapping ?? -1] };
       return made[index];
     };
   };
   const [user, kernel] = [objects('user'), objects('kernel')];
-  return (row: { readonly user: readonly number[]; readonly kernel: readonly number[] }): StackFrame[] => [
+  return (row: Pick<StackRow, 'user' | 'kernel'>): StackFrame[] => [
     ...row.user.map(user).reverse(),
     ...row.kernel.map(kernel).reverse(),
   ];

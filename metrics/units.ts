@@ -61,3 +61,6 @@ export function formatBytes(bytes: number): string {
   ).find(([size]) => bytes >= size) ?? [1, 'B'];
   return size === 1 ? `${bytes} B` : `${(bytes / size).toFixed(1)} ${unit}`;
 }
+
+/** The most entries of a kernel map that can be asked for. */
+export const MOST_ENTRIES = 2 ** 26;

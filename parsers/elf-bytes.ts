@@ -1,4 +1,4 @@
-import type { ByteSource, ElfProblem, ElfSection } from './elf.ts';
+import type { ByteSource, ElfProblem, ElfSection } from './elf-types.ts';
 
 /** Reads little-endian numbers at offsets. A `word` has 64 or 32 bits; past 2^53 it is the nearest double. */
 export interface Fields {

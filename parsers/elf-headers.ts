@@ -1,5 +1,5 @@
-import type { ByteSource, ElfProblem, ElfSection, ElfSegment } from './elf.ts';
 import { bytesAt, type Fields, fieldsOf, sectionBytes, textAt } from './elf-bytes.ts';
+import type { ByteSource, ElfProblem, ElfSection, ElfSegment } from './elf-types.ts';
 
 /** The ELF header: `Elf64_Ehdr` or `Elf32_Ehdr` of elf(5). */
 export interface ElfHeader {

@@ -1,12 +1,5 @@
 import { textAt } from './elf-bytes.ts';
-
-/** Points from a stripped file to the one with its symbols. */
-export interface DebugLink {
-  /** A file name without a directory. */
-  readonly name: string;
-  /** CRC-32 of that whole file. */
-  readonly crc: number;
-}
+import type { DebugLink } from './elf-types.ts';
 
 const NT_GNU_BUILD_ID = 3;
 /** SHA-1 has 20 bytes; `--build-id=0x…` may have more. */

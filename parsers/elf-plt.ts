@@ -1,6 +1,6 @@
-import type { ByteSource, ElfFile } from './elf.ts';
 import { fieldsOf, sectionBytes } from './elf-bytes.ts';
 import { type SymbolSection, symbolName } from './elf-symbol-section.ts';
+import type { ByteSource, ElfFile } from './elf-types.ts';
 import { type PltJump, readPltJumps } from './plt-jumps.ts';
 import { addRow, newRows } from './symbol-ranges.ts';
 import { newSymbolTable, type SymbolTable } from './symbol-table.ts';

@@ -1,5 +1,5 @@
-import type { ByteSource, ElfFile, ElfSection } from './elf.ts';
 import { type Fields, fieldsOf, LONGEST_NAME, sectionBytes, textAt } from './elf-bytes.ts';
+import type { ByteSource, ElfFile, ElfSection } from './elf-types.ts';
 
 /** A section of symbols, and the string table with their names. */
 export interface SymbolSection {

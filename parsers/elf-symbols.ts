@@ -1,4 +1,4 @@
-import { type ByteSource, type ElfFile, EM_ARM, ET_REL } from './elf.ts';
+import { EM_ARM, ET_REL } from './elf.ts';
 import { isNameCut } from './elf-bytes.ts';
 import { readPlt } from './elf-plt.ts';
 import {
@@ -9,6 +9,7 @@ import {
   type SymbolSection,
   symbolName,
 } from './elf-symbol-section.ts';
+import type { ByteSource, ElfFile } from './elf-types.ts';
 import { addRow, type FunctionRows, newRows } from './symbol-ranges.ts';
 import { inOrder, type NameSource, newSymbolTable, type SymbolTable } from './symbol-table.ts';
 

@@ -1,64 +1,7 @@
 import { bytesAt, sectionBytes } from './elf-bytes.ts';
 import { type ProgramHeader, readHeader, readProgramHeaders, readSections } from './elf-headers.ts';
-import { buildIdIn, type DebugLink, debugLinkIn } from './elf-identity.ts';
-
-/** A file of which only the needed ranges are read. */
-export interface ByteSource {
-  /** Bytes of the whole file. */
-  readonly size: number;
-  /** May return fewer bytes at the end of the file, and may throw. The bytes must stay as they are. */
-  readonly read: (offset: number, length: number) => Buffer;
-}
-
-/** Why a file cannot be read. */
-export interface ElfProblem {
-  readonly problem: string;
-}
-
-/** The headers of an ELF file. Its addresses are those before a loader moves it. */
-export interface ElfFile {
-  /** Whether its addresses have 64 bits, and not 32. */
-  readonly wide: boolean;
-  /** `e_type`, such as {@link ET_DYN}. */
-  readonly type: number;
-  /** `e_machine`, such as {@link EM_X86_64}. */
-  readonly machine: number;
-  readonly entry: number;
-  /** Hexadecimal digits. */
-  readonly buildId: string | undefined;
-  readonly debugLink: DebugLink | undefined;
-  /** Parts that are loaded into memory. A separate debug file has these rows, but not their content. */
-  readonly segments: readonly ElfSegment[];
-  /** By index, to which `link` refers. */
-  readonly sections: readonly ElfSection[];
-  /** The first one of that name. */
-  readonly section: (name: string) => ElfSection | undefined;
-  /** Headers that could not be read, a sentence each. */
-  readonly problems: readonly string[];
-}
-
-export interface ElfSegment {
-  readonly fileOffset: number;
-  readonly fileSize: number;
-  readonly vaddr: number;
-  readonly memSize: number;
-  readonly executable: boolean;
-}
-
-/** A section as its header describes it: its offsets may lie outside the file. Numbers past 2^53 are the nearest double. */
-export interface ElfSection {
-  /** The first 256 bytes of it. */
-  readonly name: string;
-  readonly type: number;
-  readonly flags: number;
-  readonly addr: number;
-  readonly offset: number;
-  readonly size: number;
-  readonly link: number;
-  readonly info: number;
-  readonly align: number;
-  readonly entsize: number;
-}
+import { buildIdIn, debugLinkIn } from './elf-identity.ts';
+import type { ByteSource, DebugLink, ElfFile, ElfProblem, ElfSection, ElfSegment } from './elf-types.ts';
 
 export const ET_REL = 1;
 export const ET_EXEC = 2;

@@ -72,3 +72,6 @@ function endOfValue(text: string, from: number): number {
   }
   return -1;
 }
+
+/** The entries of each map at one moment. */
+export type MapEntries = ReadonlyMap<string, readonly Entry[]>;

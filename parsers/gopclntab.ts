@@ -1,4 +1,3 @@
-import type { ByteSource, ElfFile, ElfProblem, ElfSection } from './elf.ts';
 import {
   bytesAt,
   type Fields,
@@ -8,6 +7,7 @@ import {
   sectionBytes,
   textAt,
 } from './elf-bytes.ts';
+import type { ByteSource, ElfFile, ElfProblem, ElfSection } from './elf-types.ts';
 import { addRow, type FunctionRows, newRows } from './symbol-ranges.ts';
 import { newSymbolTable, type SymbolTable } from './symbol-table.ts';
 

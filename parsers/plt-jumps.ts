@@ -1,5 +1,6 @@
-import { type ByteSource, type ElfFile, EM_AARCH64, EM_X86_64 } from './elf.ts';
+import { EM_AARCH64, EM_X86_64 } from './elf.ts';
 import { sectionBytes } from './elf-bytes.ts';
+import type { ByteSource, ElfFile } from './elf-types.ts';
 
 /** An entry of the procedure linkage table. */
 export interface PltJump {

@@ -3,6 +3,7 @@ import { chmodSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { brotliCompressSync } from 'node:zlib';
 import { type BuildOptions, build, type OnResolveResult, type Plugin } from 'esbuild';
+import { catalogPlugin } from './catalog-plugin.ts';
 import { flamegraphClientPlugin } from './flamegraph-client.ts';
 
 const COMMON = {
@@ -16,7 +17,7 @@ const COMMON = {
 } satisfies BuildOptions;
 
 /** Modules that both pieces must share: errors are recognised by class, and bpftrace is asked for its version once. */
-const SHARED = ['bt/errors.ts', 'bt/driver/version-question.ts'].map((path) => resolve(path));
+const SHARED = ['metrics/errors.ts', 'bt/driver/bpftrace-version.ts'].map((path) => resolve(path));
 const ENTRY = 'cli/main.ts';
 
 const outfile = 'dist/btprof.mjs';
@@ -26,7 +27,7 @@ await build({
   entryPoints: [ENTRY],
   outfile,
   format: 'esm',
-  plugins: [packedPlugin(late)],
+  plugins: [packedPlugin(late), catalogPlugin()],
   // Bundled CommonJS packages ask for Node's own modules by require.
   banner: {
     js: "#!/usr/bin/env node\nimport { createRequire as __createRequire } from 'node:module';\nconst require = __createRequire(import.meta.url);",
@@ -41,7 +42,13 @@ async function lateModules(): Promise<string[]> {
     found.add(path);
     return { external: true };
   });
-  await build({ ...COMMON, entryPoints: [ENTRY], write: false, format: 'esm', plugins: [collect] });
+  await build({
+    ...COMMON,
+    entryPoints: [ENTRY],
+    write: false,
+    format: 'esm',
+    plugins: [collect, catalogPlugin()],
+  });
   return [...found].sort();
 }
 

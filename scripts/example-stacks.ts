@@ -1,5 +1,5 @@
-import type { FlameStack } from '../cli/formats/flamegraph/html.ts';
-import type { StackFrame, TimeKind } from '../metrics/timed-stacks.ts';
+import type { FlameStack } from '../cli/formats/flamegraph/flame-stack.ts';
+import type { StackFrame } from '../metrics/timed-stacks.ts';
 
 /**
  * 30 s of an invented service that takes orders, for the screenshots in docs/flamegraph.md: thread, kind, time in ms,
@@ -67,7 +67,7 @@ function stackOf(cells: readonly string[], compares: boolean): FlameStack {
   const [thread = '', kind = '', ms, beforeMs, count, user = '', kernel = ''] = cells;
   const [comm = '', at] = thread.split(':');
   return {
-    ...{ pid: 2711, tid: 2711 + Number(at), comm, kind: kind.replace('*', '') as TimeKind },
+    ...{ pid: 2711, tid: 2711 + Number(at), comm, kind: kind.replace('*', '') },
     ...{ idle: kind.endsWith('*'), open: false, timeNs: Number(ms) * 1e6, count: Number(count) },
     ...(compares ? { beforeNs: Number(beforeMs) * 1e6 } : {}),
     frames: [

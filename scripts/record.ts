@@ -10,13 +10,13 @@ import { $ } from 'zx';
 import type { Plan } from '../bt/compose.ts';
 import { collect } from '../bt/driver/collect.ts';
 import { holdTarget } from '../bt/driver/held-target.ts';
-import { requireHost } from '../bt/driver/host.ts';
-import { DEFAULT_PROFILERS } from '../bt/profilers/names.ts';
-import { PROFILERS, selectProfilers } from '../bt/profilers/registry.ts';
+import { type Host, requireHost } from '../bt/driver/host.ts';
+import type { Target } from '../bt/driver/target.ts';
+import { chooseProfilers, parseWanted } from '../bt/profilers/choose.ts';
+import { PROFILERS } from '../bt/profilers/registry.ts';
 import { storedEnding } from '../metrics/capture.ts';
-import { assembleProfile } from '../metrics/profile.ts';
+import { readProfile } from '../metrics/profile.ts';
 import type { KeptRun } from '../metrics/replay.ts';
-import { keepingSymbols } from '../metrics/symbols.ts';
 import { orRefuse, Refusal } from './refusal.ts';
 import { prepareVersions } from './versions.ts';
 
@@ -30,6 +30,12 @@ interface Workload {
   /** Whether it already runs when the recording begins. */
   readonly attach?: boolean;
 }
+const PLAN: Plan = {
+  profilers: chosen('offcpu,syscalls'),
+  stacks: true,
+  stackDepth: 127,
+  children: true,
+};
 const WORKLOADS: Record<string, Workload> = {
   demo: { command: ['node', 'fixtures/workloads/demo.mjs'] },
   sleepers: { build: 'sleepers', command: [`${BUILT}/sleepers`] },
@@ -41,8 +47,16 @@ const WORKLOADS: Record<string, Workload> = {
   // More threads than fit into the kernel's maps.
   full: { build: 'crowd', command: [`${BUILT}/crowd`, '7', '23'], plan: { mapEntries: 16 } },
   compat: { build: 'compat', command: [`${BUILT}/compat`] },
-  oncpu: { build: 'sleepers', command: [`${BUILT}/sleepers`], plan: { profilers: PROFILERS } },
-  times: { build: 'compat', command: [`${BUILT}/compat`], plan: { syscallTimes: true } },
+  oncpu: {
+    build: 'sleepers',
+    command: [`${BUILT}/sleepers`],
+    plan: { profilers: chosen('offcpu,oncpu,syscalls') },
+  },
+  times: {
+    build: 'compat',
+    command: [`${BUILT}/compat`],
+    plan: { profilers: chosen('offcpu,syscalls:times') },
+  },
 };
 
 await orRefuse('npm run record', () =>
@@ -67,54 +81,47 @@ async function recordAll(names: readonly string[]): Promise<void> {
   }
 }
 
+/** @param list as after `-p` */
+function chosen(list: string): Plan['profilers'] {
+  return chooseProfilers(parseWanted(list), PROFILERS);
+}
+
 async function buildWorkload(name: string): Promise<void> {
   mkdirSync(BUILT, { recursive: true });
   await $`gcc -O1 -w -fno-omit-frame-pointer -pthread -o ${BUILT}/${name} fixtures/workloads/${name}.c`;
 }
 
 async function record(bpftrace: string, { command, plan, attach }: Workload): Promise<KeptRun> {
-  const { host, dialect } = await requireHost(bpftrace);
+  const host = await requireHost(bpftrace, 'recorded');
   const environment = ['PATH=/usr/local/bin:/usr/bin:/bin', 'LC_ALL=C'].map((entry) => Buffer.from(entry));
-  const words = command.map((word) => Buffer.from(word));
-  const target = holdTarget(words, environment, []);
+  const held = holdTarget(
+    command.map((word) => Buffer.from(word)),
+    environment,
+    [],
+  );
   if (attach) {
-    target.release();
+    held.release();
     await sleep(500);
   }
+  const target: Target = attach
+    ? { kind: 'attach', pids: [held.pid] }
+    : { kind: 'run', held, cmd: command, executable: command[0] as string };
   const lines: string[] = [];
-  const { recording, facts, ending, symbols, close } = await collect({
-    plan: {
-      profilers: selectProfilers(DEFAULT_PROFILERS),
-      minBlockNs: 0,
-      stacks: true,
-      stackDepth: 127,
-      children: true,
-      ...plan,
-    },
-    host: {
-      ...host,
-      info: { ...host.info, hostname: 'recorded', kernel: host.info.kernel.split('-')[0] as string },
-    },
-    dialect,
-    bpftrace,
-    version: 'recorded',
-    subject: attach
-      ? { kind: 'attach', pids: [target.pid] }
-      : { kind: 'run', target, cmd: command, executable: command[0] as string },
-    dwarfPids: [],
-    lines: false,
-    symbolCache: undefined,
-    selfMeasure: false,
+  const { resolve, result } = await collect({ ...PLAN, ...plan }, anonymous(host), target, {
     stop: new Promise(() => undefined),
-    onTracer: () => undefined,
-    onStart: () => undefined,
-    onSample: () => undefined,
-    keeper: { onLine: (line) => lines.push(line), symbols: (symbols) => symbols },
+    onLine: (line) => lines.push(line),
     debug: () => undefined,
   });
-  await close();
-  target.signal('SIGKILL');
-  const keeping = keepingSymbols(symbols);
-  assembleProfile(recording, facts, ending, keeping.symbols);
-  return { facts, ending: storedEnding(ending), lines, symbols: keeping.take() };
+  const collection = await result;
+  const { facts, ending } = collection;
+  const symbols = await resolve(readProfile(collection, ending).requests);
+  await collection.close();
+  held.signal('SIGKILL');
+  return { facts, ending: storedEnding(ending), lines, symbols };
+}
+
+/** The host without its name and the suffix of its kernel, which must not enter the repository. */
+function anonymous(host: Host): Host {
+  const kernel = host.info.kernel.split('-')[0] as string;
+  return { ...host, info: { ...host.info, hostname: 'recorded', kernel } };
 }

@@ -1,5 +1,5 @@
 import { ProcessOutput } from 'zx';
-import { BtprofError } from '../bt/errors.ts';
+import { BtprofError } from '../metrics/errors.ts';
 
 /** Why a script cannot do its work here: one sentence, with what to type next. */
 export class Refusal extends Error {}

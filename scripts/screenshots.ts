@@ -4,6 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import type { Page } from 'playwright-core';
+import { PROFILERS } from '../bt/profilers/registry.ts';
+import { coloursOf } from '../cli/formats/flamegraph/kind-colours.ts';
 import { launchChromium } from './chromium.ts';
 import { exampleStacks } from './example-stacks.ts';
 import { loadFlamegraphView } from './flamegraph-client.ts';
@@ -15,7 +17,8 @@ try {
   const { flamegraphView } = await loadFlamegraphView();
   const write = (name: string, compares: boolean, title: string) => {
     const notes = compares ? [] : ['Times of 6 threads are added up.'];
-    const options = { title, subtitle: '30.0 s, 1 process, 6 threads', notes };
+    const subtitle = '30.0 s, 1 process, 6 threads';
+    const options = { title, subtitle, notes, colours: coloursOf(PROFILERS) };
     writeFileSync(join(dir, name), flamegraphView(exampleStacks(compares), options));
   };
   write('graph.html', false, 'Time of orders --port 8080');

@@ -5,6 +5,7 @@
 import { readFileSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
 import { $ } from 'zx';
+import { PROFILERS } from '../bt/profilers/registry.ts';
 import { summaryView } from '../cli/formats/summary/summary-page.ts';
 import { lookOf } from '../cli/terminal.ts';
 import { type KeptRun, replay } from '../metrics/replay.ts';
@@ -26,7 +27,7 @@ Next: btprof run -- YOUR COMMAND; --json prints the whole result. btprof doctor 
 
 const missing = await prepareHost(TO_PROFILE);
 const problem = missing.length > 0 ? missing.join('\n') : await profileHere();
-if (problem) showRecording(problem);
+if (problem) await showRecording(problem);
 console.log(READING);
 
 /** @returns why profiling failed; undefined when it worked */
@@ -38,10 +39,15 @@ async function profileHere(): Promise<string | undefined> {
   return undefined;
 }
 
-function showRecording(why: string): void {
+async function showRecording(why: string): Promise<void> {
   console.log(`btprof cannot profile on this machine. What is missing:\n${why}\n`);
   console.log('This is a RECORDING of the demo, made on another machine and read by the same code:\n');
   const file = new URL('../fixtures/recordings/0.17/demo.json.gz', import.meta.url);
   const kept = JSON.parse(gunzipSync(readFileSync(file)).toString()) as KeptRun;
-  console.log(summaryView(replay(kept), { ...lookOf(1), verbose: false, idle: 'fold' }).trimEnd());
+  console.log(
+    summaryView(
+      { profile: replay(kept, PROFILERS), measurements: PROFILERS },
+      { ...(await lookOf(1)), verbose: false, idle: 'fold' },
+    ).trimEnd(),
+  );
 }

@@ -1,222 +1,108 @@
-import type { Ending, Facts, LiveThread } from '../../metrics/facts.ts';
-import type { IdleMatch } from '../../metrics/idle.ts';
-import type { AddressSpaces } from '../../metrics/mappings.ts';
-import { newSampler } from '../../metrics/sample.ts';
-import type { Sample } from '../../metrics/schema.ts';
-import type { Symbols } from '../../metrics/symbols.ts';
-import type { Recording } from '../../parsers/recording.ts';
-import { timesCalls } from '../compose.ts';
-import { BtprofError } from '../errors.ts';
-import type { MappingCache } from '../symbols/mapping-cache.ts';
-import { type Cause, causeOfEnd, drain } from './cause.ts';
-import { endingOf, followed } from './ending.ts';
-import { resumeShouldWeDie } from './entry.ts';
+import type { Facts } from '../../metrics/facts.ts';
+import type { Resolve } from '../../metrics/symbols.ts';
+import type { Plan } from '../compose.ts';
+import { spawnResumeGuard } from './entry.ts';
+import { type Collection, finishCollection, type Stopping } from './finish.ts';
+import type { Host } from './host.ts';
+import { initialFacts } from './initial-facts.ts';
+import { newLineReader, type Snapshot } from './line-reader.ts';
+import type { Observer } from './observer.ts';
+import { newProcessState, type ProcessState } from './process-state.ts';
 import { type ProgramTiming, timePrograms } from './program-time.ts';
-import { measureSelf, type SelfMeasure } from './self-measure.ts';
-import { openSession, type Session, type SessionOptions } from './session.ts';
-import { begin, followOf, type Subject, threadsAt } from './subject.ts';
+import { measureSelf } from './self-measure.ts';
+import { type Session, type StartedSession, startSession } from './session.ts';
+import { stopReason } from './stop-reason.ts';
 import { takeOverAtEntry } from './take-over.ts';
-import { liveThreads } from './threads.ts';
-import { type Hold, unwindsDwarf } from './unwind.ts';
+import { type Scope, scopeOf, startTarget, type Target } from './target.ts';
 
-export interface CollectOptions
-  extends Pick<
-    SessionOptions,
-    | 'plan'
-    | 'host'
-    | 'dialect'
-    | 'bpftrace'
-    | 'dwarfPids'
-    | 'lines'
-    | 'symbolCache'
-    | 'onTracer'
-    | 'keeper'
-    | 'debug'
-  > {
-  readonly subject: Subject;
-  /** How the command is held to be unwound by DWARF. */
-  readonly hold?: Hold | undefined;
-  /** What the user says of which waits are idle. */
-  readonly idle?: readonly IdleMatch[];
-  /** Whether the kernel is to time our programs. */
-  readonly selfMeasure: boolean;
-  /** btprof's own version. */
-  readonly version: string;
-  /** Resolves when the user asks for the result now. */
-  readonly stop: Promise<void>;
-  /** Ran as soon as the collection has begun. */
-  readonly onStart: (facts: Facts) => void;
-  readonly onSample: (sample: Sample, mappings: AddressSpaces) => void;
-}
-
-/** Everything `assembleProfile` needs. */
-export interface Collection {
-  readonly recording: Recording;
+/** A collection that has begun. */
+export interface Collecting {
   readonly facts: Facts;
-  readonly ending: Ending;
-  readonly symbols: Symbols;
-  /** Why bpftrace ended by itself; undefined when it did not. */
-  readonly failure: BtprofError | undefined;
-  /** Ends bpftrace, which has no more to say; the kernel takes up to a second to let go of its probes. */
-  readonly close: () => Promise<void>;
+  /**
+   * One snapshot for each complete print at an interval. If its reader is slower than the prints, a newer snapshot replaces the
+   * one that waits.
+   */
+  readonly windows: AsyncIterable<Snapshot>;
+  /** Names addresses of the followed processes. */
+  readonly resolve: Resolve;
+  /** Resolves when the collection has ended and everything is read. */
+  readonly result: Promise<Collection>;
 }
 
 /**
- * Runs one bpftrace on one program from before the subject starts, or is named, until it ends.
+ * Runs one bpftrace program, from before the target starts until it ends. Resolves when the collection has begun.
  *
- * @throws BtprofError when no figures could be collected at all
+ * @throws BtprofError when nothing could be collected at all
  */
-export async function collect(options: CollectOptions): Promise<Collection> {
-  const { subject, plan, hold, stop, debug } = options;
-  const takeSample = newSampler(options.onSample, options.idle);
-  let facts: Facts | undefined;
-  const sessionOptions = {
-    ...options,
-    follow: followOf(subject, plan.children, hold),
-    threads: threadsAt(subject),
-    giveUp: subject.kind === 'run' ? Promise.race([stop, subject.target.exited]) : stop,
-    onTick: (recording: Recording, mappings: MappingCache, symbols: Symbols) =>
-      facts && takeSample({ recording, facts, mappings: mappings.spaces(), symbols }),
-  };
-  // Before there is a program: to start a process asks it for its maps.
-  const held = hold && subject.kind === 'run' ? subject.target : undefined;
-  const dismiss = held && resumeShouldWeDie(held.pid);
-  const { first, timing } = await openTimed(sessionOptions, options.selfMeasure);
+export async function collect(
+  plan: Plan,
+  host: Host,
+  target: Target,
+  observer: Observer,
+): Promise<Collecting> {
+  const state = newProcessState(plan);
+  const reader = newLineReader(plan, state, observer);
+  const start = (scope: Scope) =>
+    startSession(plan, host, scope, { read: reader.read, debug: observer.debug });
+  const begun = await begin(plan, host, target, state, observer.stop, start);
+  reader.begin(begun.facts);
+  const result = finish(begun, observer).finally(reader.end);
+  result.catch(() => undefined); // whoever reads the windows first asks for it later
+  return { facts: begun.facts, windows: reader.windows, resolve: state.resolver.resolve, result };
+}
+
+/** A collection that has begun, with what has to be ended after it. */
+interface Begun extends Stopping {
+  readonly timing: ProgramTiming | undefined;
+  readonly endGuard: (() => void) | undefined;
+}
+
+async function begin(
+  plan: Plan,
+  host: Host,
+  target: Target,
+  state: ProcessState,
+  stop: Promise<void>,
+  start: (scope: Scope) => Promise<StartedSession>,
+): Promise<Begun> {
+  const giveUp = target.kind === 'run' ? Promise.race([stop, target.held.exited]) : stop;
+  const endGuard =
+    target.kind === 'run' && target.stopAtEntry ? spawnResumeGuard(target.held.pid) : undefined;
+  const { first, timing } = await openFirst(await start(scopeOf(target, plan.children)), plan, state, giveUp);
   const measure = measureSelf(timing, first);
-  const began = performance.now();
-  const ours = [process.pid, first.tracer.pid, timing?.pid];
-  facts = { ...factsOf(options, first), named: begin(first, subject, ours) };
-  options.onStart(facts);
-  const next = hold && held ? await takeOverAtEntry(first, held, hold, sessionOptions) : 'not needed';
-  const broken = next instanceof BtprofError ? next : undefined;
-  const session = broken || typeof next === 'string' ? first : (next as Session);
-  if (session !== first) facts = { ...facts, dwarfPids: facts.pids, dwarfGeneration: 2 };
-  measure.goOnWith(session);
-  const cause = broken ? 'tracer' : await causeOfEnd(subject, session.tracer, stop, plan.durationMs);
-  debug(`collection ended by ${cause}`);
-  const result = await finished(options, session, {
-    facts,
-    cause,
-    began,
-    broken,
-    byDwarf: next !== 'not needed',
-    measure,
-  });
-  timing?.stop();
-  const close = async () => {
-    await result.close();
-    dismiss?.();
-  };
-  return { ...result, close };
+  const [began, t0Ms] = [performance.now(), Date.now()];
+  const named = startTarget(target, state.mappings, [process.pid, first.tracer.pid, timing?.pid]);
+  const open = async (scope: Scope) => (await start(scope)).live(giveUp);
+  const takeOver =
+    target.kind === 'run'
+      ? await takeOverAtEntry(first, target, state.recorder, plan, giveUp, open)
+      : { session: first, wanted: false };
+  const { session } = takeOver;
+  measure.continueWith(session);
+  const facts = initialFacts(plan, host, target, session, { t0Ms, named, tookOver: session !== first });
+  return { plan, host, target, state, facts, began, takeOver, measure, timing, endGuard };
 }
 
-/** The kernel is asked to time our programs while bpftrace starts. */
-async function openTimed(
-  options: SessionOptions,
-  selfMeasure: boolean,
+/** While bpftrace starts, kernel symbols are read and the kernel is asked to time our programs. */
+async function openFirst(
+  { live }: StartedSession,
+  plan: Plan,
+  { resolver }: ProcessState,
+  giveUp: Promise<unknown>,
 ): Promise<{ first: Session; timing: ProgramTiming | undefined }> {
-  let timing: Promise<ProgramTiming> | undefined;
-  const onTracer: SessionOptions['onTracer'] = (tracer) => {
-    options.onTracer(tracer);
-    if (selfMeasure) timing = timePrograms();
-  };
-  const first = await openSession({ ...options, onTracer });
-  return { first, timing: await timing };
+  const timing = plan.selfMeasure ? timePrograms() : undefined;
+  resolver.prefetch();
+  return { first: await live(giveUp), timing: await timing };
 }
 
-interface Ended {
-  readonly facts: Facts;
-  readonly cause: Cause;
-  /** By our own clock, ms. */
-  readonly began: number;
-  /** Whether the command was to be unwound by DWARF. */
-  readonly byDwarf: boolean;
-  /** Why it could not go on. */
-  readonly broken: BtprofError | undefined;
-  readonly measure: SelfMeasure;
-}
-
-/** Takes the result of a session whose collection has ended. */
-async function finished(
-  options: CollectOptions,
-  session: Session,
-  { facts, cause, began, broken, byDwarf, measure }: Ended,
-): Promise<Collection> {
-  const { subject, debug } = options;
-  const { tracer, recording, symbols } = session;
-  const taken = measure.taken(cause !== 'tracer');
-  const sinceBegan = () => Math.round((performance.now() - began) * 1e6);
-  const collectedNs = sinceBegan();
-  if (subject.kind === 'run' && cause === 'subject') await drain(recording, subject.target.pid);
-  // Before the maps are printed: that takes its time, and who exits meanwhile is in no event.
-  const looked = performance.now();
-  const alive = liveThreads(followed(recording, facts, subject));
-  const { length: exitsBefore } = recording.exits;
-  const stopped = cause === 'tracer' ? performance.now() : await session.printMaps();
-  const aliveAgeNs = Math.ceil((stopped - looked) * 1e6);
-  const failure = broken ?? (recording.complete ? undefined : await prematureEnd(session));
-  const elapsedNs = sinceBegan();
-  const ending = {
-    ...(await endingOf(options, session, facts, {
-      ...taken,
-      byDwarf,
-      elapsedNs,
-      collectedNs,
-      failure,
-      alive: without(alive, recording.exits.slice(exitsBefore)),
-    })),
-    aliveAgeNs,
-  };
+/** Waits until the collection has to stop, and reads what it is made of. */
+async function finish(begun: Begun, { stop, debug }: Observer): Promise<Collection> {
+  const { plan, target, takeOver, timing, endGuard } = begun;
+  const { tracer } = takeOver.session;
+  const reason = takeOver.failure ? 'tracer' : await stopReason(target, tracer, stop, plan.durationMs);
+  debug(`collection stopped: ${reason}`);
+  const collection = await finishCollection(begun, reason);
   for (const remark of tracer.remarks()) debug(`bpftrace: ${remark}`);
-  const close = async () => {
-    tracer.kill();
-    await tracer.ended;
-  };
-  return { recording, facts, ending, symbols, failure, close };
-}
-
-/** Those that had not exited. */
-function without(threads: readonly LiveThread[], exits: Recording['exits']): LiveThread[] {
-  const gone = new Set(exits.map(({ pid, tid }) => `${pid}:${tid}`));
-  return threads.filter(({ pid, tid }) => !gone.has(`${pid}:${tid}`));
-}
-
-/** The collection begins now. */
-function factsOf(
-  { subject, plan, host, dialect, dwarfPids, version }: CollectOptions,
-  { room, limits }: Session,
-): Facts {
-  return {
-    mode: subject.kind,
-    pids: subject.kind === 'run' ? [subject.target.pid] : subject.kind === 'attach' ? subject.pids : [],
-    cmd: subject.kind === 'run' ? subject.cmd : [],
-    executable: subject.kind === 'run' ? subject.executable : null,
-    t0Ms: Date.now(),
-    host: host.info,
-    btprof: version,
-    bpftrace: dialect.version,
-    profilers: plan.profilers.map((p) => p.name),
-    stacks: plan.stacks,
-    btf: host.btf,
-    dwarfPids,
-    dwarfGeneration: 1,
-    syscallTimes: timesCalls(plan),
-    stackDepth: limits.stackDepth,
-    unwindsDwarf: unwindsDwarf(dialect, host.info.arch),
-    room,
-    named: [],
-  };
-}
-
-/** Why bpftrace ended without all of its maps; undefined when it was interrupted, and so printed them when it ended. */
-async function prematureEnd({ tracer, recording }: Session): Promise<BtprofError | undefined> {
-  const { code, signal } = await tracer.ended;
-  const ended = `bpftrace ended ${signal ? `by ${signal}` : `with status ${code}`}`;
-  if (recording.end === undefined)
-    return new BtprofError(
-      `${ended} in the middle, and took its counts with it.`,
-      'With --format jsonl --interval TIME, what it had printed until then is in the result.',
-    );
-  if (code === 0) return undefined;
-  return new BtprofError(`${ended} while it printed its maps: the result lacks some of them.`);
+  timing?.stop();
+  return { ...collection, close: () => collection.close().then(endGuard) };
 }

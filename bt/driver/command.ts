@@ -1,5 +1,5 @@
 import { accessSync, constants, realpathSync, statSync } from 'node:fs';
-import { BtprofError } from '../errors.ts';
+import { BtprofError } from '../../metrics/errors.ts';
 
 /**
  * Finds the file that a command names, as execvp(3) would.
@@ -7,7 +7,7 @@ import { BtprofError } from '../errors.ts';
  * @param command the command's bytes
  * @param environment `NAME=value` entries of the command's environment
  * @returns the real path of the file
- * @throws BtprofError with status 127 when there is none, 126 when it cannot be executed
+ * @throws BtprofError with status 127 when it does not exist, 126 when it cannot be executed
  */
 export function resolveCommand(command: Buffer, environment: readonly Buffer[]): string {
   const name = JSON.stringify(command.toString());
@@ -28,7 +28,7 @@ export function resolveCommand(command: Buffer, environment: readonly Buffer[]):
   }
   throw new BtprofError(
     `command not found: ${name}.`,
-    `It is in none of the ${places.length} directories of PATH; give its path, such as ./NAME.`,
+    `None of the ${places.length} directories in PATH has it. Give its path, such as ./NAME.`,
     127,
   );
 }

@@ -1,22 +1,30 @@
+import type { BtprofError } from '../../metrics/errors.ts';
 import type { Ending, Facts, LiveThread } from '../../metrics/facts.ts';
-import { isRuntime } from '../../metrics/hints.ts';
 import type { AddressSpaces } from '../../metrics/mappings.ts';
+import type { Recording, ThreadEvents } from '../../metrics/recording.ts';
+import { isRuntime } from '../../metrics/runtimes.ts';
 import { formatShare } from '../../metrics/units.ts';
-import type { Recording } from '../../parsers/recording.ts';
-import type { BtprofError } from '../errors.ts';
+import type { Plan } from '../compose.ts';
 import { withPeaks } from './footprint.ts';
-import type { Taken } from './self-measure.ts';
-import type { Session, SessionOptions } from './session.ts';
-import type { Subject } from './subject.ts';
+import type { Host } from './host.ts';
+import type { ProcessState } from './process-state.ts';
+import type { SelfCost } from './self-measure.ts';
+import type { Session } from './session.ts';
+import type { Target } from './target.ts';
 import { threadsOf } from './threads.ts';
 
-/** What was collected. */
-interface Collected extends Pick<SessionOptions, 'plan' | 'host' | 'dialect'> {
-  readonly subject: Subject;
-}
-
-interface HowEnded extends Taken {
-  /** How long the collection took by our own clock, with the maps, ns. */
+/** What a collection was when it ended. */
+export interface Ended {
+  readonly plan: Plan;
+  readonly host: Host;
+  readonly target: Target;
+  readonly state: ProcessState;
+  readonly session: Session;
+  readonly facts: Facts;
+  readonly recording: Recording;
+  /** What it cost. */
+  readonly cost: SelfCost;
+  /** How long it took by our own clock, with the maps, ns. */
   readonly elapsedNs: number;
   /** And without them. */
   readonly collectedNs: number;
@@ -24,33 +32,30 @@ interface HowEnded extends Taken {
   readonly failure: BtprofError | undefined;
   /** Threads of followed processes that were alive when the end was asked for, and had not exited when it came. */
   readonly alive: readonly LiveThread[];
+  /** How long before the end they were looked at, ns, at most. */
+  readonly aliveAgeNs: number;
   /** Whether the command was to be unwound by DWARF from its entry on. */
-  readonly byDwarf: boolean;
+  readonly dwarfWanted: boolean;
 }
 
-/** What has to be read before the processes go. */
-export async function endingOf(
-  options: Collected,
-  session: Session,
-  facts: Facts,
-  end: HowEnded,
-): Promise<Ending> {
-  const { subject } = options;
-  const { mappings } = session;
-  await mappings.close();
-  const spaces = mappings.spaces();
+/** Reads what has to be read before the processes are gone. */
+export async function endingOf(ended: Ended): Promise<Ending> {
+  const { target, state, session, cost, failure } = ended;
+  await state.mappings.close();
+  const spaces = state.mappings.spaces();
   return {
-    elapsedNs: end.elapsedNs,
-    exit: subject.kind === 'run' ? subject.target.exit() : null,
-    incomplete: end.failure !== undefined,
-    alive: end.alive,
+    elapsedNs: ended.elapsedNs,
+    exit: target.kind === 'run' ? target.held.exit() : null,
+    incomplete: failure !== undefined,
+    alive: ended.alive,
     mappings: spaces,
-    perfMaps: runtimes(spaces).filter(session.perfMaps.has),
+    perfMaps: runtimes(spaces).filter(state.perfMaps.has),
     skippedRuns: session.programRuns().skipped,
-    programTime: end.failure ? null : end.programTime,
-    untimed: end.untimed,
-    footprint: end.failure || !end.footprint ? null : withPeaks(end.footprint, session.tracer.pid),
-    warnings: warnings(options, session, facts, end),
+    programTime: failure ? null : cost.programTime,
+    untimed: cost.untimed,
+    footprint: failure || !cost.footprint ? null : withPeaks(cost.footprint, session.tracer.pid),
+    warnings: warnings(ended),
+    aliveAgeNs: ended.aliveAgeNs,
   };
 }
 
@@ -60,26 +65,54 @@ function runtimes(spaces: AddressSpaces): number[] {
   return [...new Set(keys.map(([key]) => Number.parseInt(key, 10)))];
 }
 
-/** Processes that were followed. */
-function pidsOf(recording: Recording, facts: Facts): Set<number> {
-  const events = [...facts.named, ...recording.execs, ...recording.forks];
-  return new Set(events.map(({ pid }) => pid));
-}
-
-/** Those that may be alive. */
-export function followed(recording: Recording, facts: Facts, subject: Subject): ReadonlySet<number> {
-  const pids = pidsOf(recording, facts);
-  for (const { pid } of recording.exits) if (threadsOf(pid).length === 0) pids.delete(pid);
-  if (subject.kind === 'run' && recording.execs.length > 0) pids.add(subject.target.pid);
+/** The followed processes that may be alive. */
+export function followed(
+  { execs, forks, exits }: Pick<ThreadEvents, 'execs' | 'forks' | 'exits'>,
+  { named }: Facts,
+  target: Target,
+): ReadonlySet<number> {
+  const pids = new Set([...named, ...execs, ...forks].map(({ pid }) => pid));
+  for (const { pid } of exits) if (threadsOf(pid).length === 0) pids.delete(pid);
+  if (target.kind === 'run' && execs.length > 0) pids.add(target.held.pid);
   return pids;
 }
 
+function warnings(ended: Ended): string[] {
+  const { host, plan, session, failure, state, recording } = ended;
+  const forgotten = state.mappings.forgotten();
+  return [
+    ...host.dialect.warnings,
+    ...(failure ? [failure.message] : []),
+    ...sizeWarnings(session, plan),
+    ...(ended.dwarfWanted ? entryWarnings(ended) : []),
+    ...(forgotten
+      ? [`the mappings of ${forgotten} processes were discarded: their frames have no module`]
+      : []),
+    ...plan.profilers.flatMap(({ profiler }) => profiler.hostWarnings?.(host) ?? []),
+    ...(plan.intervalMs === undefined ? [] : intervalCostWarning(plan.intervalMs, ended)),
+    ...recording.quality.reasons.map((reason) => `a line of bpftrace could not be read: ${reason}`),
+  ];
+}
+
+function sizeWarnings({ mapEntries, limits }: Session, plan: Plan): string[] {
+  return [
+    ...(mapEntries === limits.mapEntries
+      ? []
+      : [
+          `kernel maps have ${mapEntries} entries, not ${limits.mapEntries}: does the command given to --bpftrace pass BPFTRACE_* variables on?`,
+        ]),
+    ...(plan.stacks && limits.stackDepth < plan.stackDepth
+      ? [`stacks are cut at ${limits.stackDepth} frames because this host has too little memory for more`]
+      : []),
+  ];
+}
+
 /** Why stacks of the command were not unwound by DWARF. */
-function entryWarnings({ recording }: Session, { pids, dwarfPids }: Facts): string[] {
+function entryWarnings({ recording, facts: { pids, dwarfPids } }: Ended): string[] {
   if (dwarfPids.length === 0)
-    return ['stacks were unwound by frame pointers, for the command could not be held at its entry'];
+    return ['stacks were unwound by frame pointers because the command could not be held at its entry'];
   const [pid] = pids;
-  const after = recording.execs.filter((exec) => exec.pid === pid && exec.at > (recording.entry ?? 0));
+  const after = recording.execs.filter((exec) => exec.pid === pid && exec.at > (recording.pause?.asked ?? 0));
   return after.length === 0
     ? []
     : [
@@ -87,45 +120,15 @@ function entryWarnings({ recording }: Session, { pids, dwarfPids }: Facts): stri
       ];
 }
 
-/** Of one CPU. */
-const DEAR = 0.1;
+/** Share of one CPU. */
+const EXPENSIVE_CPU_SHARE = 0.1;
 
-/** A run of less than two prints does not tell. */
-function dearPrints(intervalMs: number, { footprint, collectedNs }: HowEnded): string[] {
+/** Collections shorter than two intervals are not judged. */
+function intervalCostWarning(intervalMs: number, { cost: { footprint }, collectedNs }: Ended): string[] {
   const cpuNs = footprint?.cpuNs ?? 0;
-  return cpuNs < DEAR * collectedNs || collectedNs < 2e6 * intervalMs
+  return cpuNs < EXPENSIVE_CPU_SHARE * collectedNs || collectedNs < 2e6 * intervalMs
     ? []
     : [
-        `btprof and bpftrace took ${formatShare(cpuNs, collectedNs)} of one CPU, for each print has all that was counted so far: a longer --interval costs less`,
+        `btprof and bpftrace took ${formatShare(cpuNs, collectedNs)} of one CPU because every interval prints all totals; use a longer --interval`,
       ];
-}
-
-function warnings(
-  { dialect, host, plan }: Collected,
-  session: Session,
-  facts: Facts,
-  end: HowEnded,
-): string[] {
-  const { mappings, recording, limits, mapEntries } = session;
-  const forgotten = mappings.forgotten();
-  const counts32bit = plan.profilers.some((p) => p.name === 'syscalls');
-  return [
-    ...dialect.warnings,
-    ...(end.failure ? [end.failure.message] : []),
-    ...(mapEntries === limits.mapEntries
-      ? []
-      : [
-          `kernel maps have ${mapEntries} entries and not ${limits.mapEntries}: does the command given to --bpftrace pass BPFTRACE_* variables on?`,
-        ]),
-    ...(plan.stacks && limits.stackDepth < plan.stackDepth
-      ? [`stacks are cut at ${limits.stackDepth} frames, for this host has too little memory for more`]
-      : []),
-    ...(end.byDwarf ? entryWarnings(session, facts) : []),
-    ...(forgotten
-      ? [`the mappings of ${forgotten} processes were forgotten: their frames have no module`]
-      : []),
-    ...(host.btf || !counts32bit ? [] : ['without BTF, 32-bit system calls cannot be told from 64-bit ones']),
-    ...(plan.intervalMs === undefined ? [] : dearPrints(plan.intervalMs, end)),
-    ...recording.quality.reasons.map((reason) => `a line of bpftrace could not be read: ${reason}`),
-  ];
 }

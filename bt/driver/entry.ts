@@ -1,21 +1,21 @@
-import { spawn } from 'node:child_process';
 import { closeSync, realpathSync } from 'node:fs';
+import { execa } from 'execa';
+import { BtprofError } from '../../metrics/errors.ts';
 import { readElf } from '../../parsers/elf.ts';
-import { BtprofError } from '../errors.ts';
 import { openRegular, sourceOf } from '../symbols/object-files.ts';
 import type { Entry } from '../tracking.ts';
 import { tryRead } from './procfs.ts';
 
-/** What may stand between quotes in a program of bpftrace without meaning anything else. */
+/** Paths that need no escape in a bpftrace program. */
 const PLAIN = /^[\w./+,=@%~ -]+$/;
 /** Scripts may be run by scripts; the kernel gives up after as many (BINPRM_MAX_RECURSION). */
 const MOST_SCRIPTS = 5;
 const LONGEST_LINE = 256;
 
 /**
- * The first instruction of the program that a file is, or that runs it when it is a script.
+ * Finds the first instruction of a program, or of the interpreter when the file is a script.
  *
- * @throws BtprofError when it is none that bpftrace can be told of
+ * @throws BtprofError when bpftrace cannot attach there
  */
 export function entryOf(executable: string): Entry {
   const path = programOf(executable);
@@ -25,7 +25,7 @@ export function entryOf(executable: string): Entry {
 }
 
 /**
- * The program that a file is, or that runs it when it is a script.
+ * The file itself, or its interpreter when it is a script.
  *
  * @throws BtprofError when it cannot be read
  */
@@ -64,21 +64,23 @@ function entryAt(path: string, address: number): Entry {
 function cannot(path: string, why: string): BtprofError {
   return new BtprofError(
     `--unwind dwarf cannot hold ${JSON.stringify(path)} at its entry: ${why}.`,
-    'Leave --unwind out: stacks are unwound by frame pointers then.',
+    'Without --unwind, stacks are unwound by frame pointers.',
   );
 }
 
 /**
- * A process that lets another one go on when we die, whatever kills us, and ends when it is told that it can.
+ * Starts a process that resumes another one when we die, whatever kills us.
  *
- * @returns tells it
+ * @returns ends that process
  */
-export function resumeShouldWeDie(pid: number): () => void {
+export function spawnResumeGuard(pid: number): () => void {
   // bpftrace takes a moment to notice that we are gone, and may stop the command in it.
-  const again = 'for i in 1 2 3 4 5; do kill -CONT "$0" || exit; sleep 1; done';
-  const args = ['-c', `read done || ${again}`, String(pid)];
-  const guard = spawn('/bin/sh', args, { stdio: ['pipe', 'ignore', 'ignore'], detached: true });
-  guard.on('error', () => undefined);
-  guard.stdin.on('error', () => undefined);
-  return () => guard.stdin.end('done\n');
+  const resume = 'for i in 1 2 3 4 5; do kill -CONT "$0" || exit; sleep 1; done';
+  const args = ['-c', `read done || ${resume}`, String(pid)];
+  const { stdin } = execa('/bin/sh', args, {
+    ...{ stdin: 'pipe', stdout: 'ignore', stderr: 'ignore', detached: true },
+    ...{ buffer: false, cleanup: false, reject: false },
+  });
+  stdin.on('error', () => undefined); // it may have ended
+  return () => stdin.end('done\n');
 }

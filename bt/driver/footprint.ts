@@ -4,9 +4,9 @@ import { parseStat, parseStatus } from '../../parsers/proc.ts';
 import { familyOf, fdInfos, tryRead } from './procfs.ts';
 
 /**
- * Watches what we and a bpftrace take, besides its programs in the kernel.
+ * Measures what btprof and bpftrace use, besides the programs in the kernel.
  *
- * @returns tells it: of the CPUs from now on, of memory the most so far; null when bpftrace is gone
+ * @returns reads it: CPU time from now on, and peak memory; null when bpftrace has ended
  */
 export function watchFootprint(tracer: number): () => Footprint | null {
   const cpuTime = () => cpuTimeOf(process.pid) + sumOf(tracer, cpuTimeOf);
@@ -17,7 +17,7 @@ export function watchFootprint(tracer: number): () => Footprint | null {
   };
 }
 
-/** With what was taken of memory since; bpftrace may be gone. */
+/** Adds the peak memory until now; bpftrace may have ended. */
 export function withPeaks(footprint: Footprint, tracer: number): Footprint {
   const now = memoryOf(tracer);
   return {
@@ -36,7 +36,7 @@ function memoryOf(tracer: number): Omit<Footprint, 'cpuNs'> {
   };
 }
 
-/** Of all its processes, for a command given to `--bpftrace` may run bpftrace as its child. */
+/** Sums over all its processes, because the command given to `--bpftrace` may run bpftrace as its child. */
 function sumOf(tracer: number, figureOf: (pid: number) => number): number {
   return familyOf(tracer).reduce((sum, pid) => sum + figureOf(pid), 0);
 }
@@ -51,7 +51,7 @@ export function peakOf(pid: number): number {
   return parseStatus(tryRead(() => readFileSync(`/proc/${pid}/status`, 'utf8')) ?? '').peakBytes ?? 0;
 }
 
-/** What the kernel's maps that a process holds take, bytes. */
+/** Memory of the BPF maps that a process holds, bytes. */
 export function mapBytesOf(pid: number): number {
   const maps = fdInfos(pid).filter((info) => info.includes('map_type:'));
   return maps.reduce((sum, info) => sum + Number(/^memlock:\s+(\d+)/m.exec(info)?.[1] ?? 0), 0);

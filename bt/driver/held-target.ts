@@ -2,19 +2,19 @@ import { isUtf8 } from 'node:buffer';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { constants } from 'node:os';
-import { BtprofError } from '../errors.ts';
+import { BtprofError } from '../../metrics/errors.ts';
 import { inheritedOpenFilesLimit } from './inherited.ts';
 
-/** First byte of a word that the stub has to decode. */
+/** The first byte of a word that the stub has to decode. */
 const CODED = '\x01';
 
 /**
  * The stub that waits in the command's place. It is a constant: the command comes as its arguments.
  *
- * - Words that Node cannot pass on, for they are not UTF-8, come spelled for printf %b. What is evaluated to decode
- *   them are numbers of words, never the words.
- * - It waits on a descriptor and not by SIGSTOP: when btprof dies the descriptor closes and the stub ends.
- * - `env -i` sets exactly the environment given: a shell drops names that are not its own and adds PWD.
+ * - Node cannot pass on words that are not UTF-8, so these come escaped for printf %b. `eval` sees only the numbers of
+ *   words, never the words.
+ * - It waits on a descriptor, not by SIGSTOP: when btprof dies, the descriptor closes and the stub ends.
+ * - `env -i` sets exactly the given environment: a shell drops names that it cannot use and adds PWD.
  *
  * Arguments: soft limit of open files or '', 1 when words are coded or 0, then NAME=value..., COMMAND, ARG...
  */
@@ -45,14 +45,14 @@ export interface Exit {
   readonly signal: NodeJS.Signals | null;
 }
 
-/** A process that stands ready to become the command. */
+/** A process that waits to become the command. */
 export interface HeldTarget {
   readonly pid: number;
-  /** How many execs it takes, from now on, until the process is the command. */
+  /** The number of execs, from now on, until the process is the command. */
   readonly execs: number;
-  /** Lets it become the command. */
+  /** Makes it become the command. */
   readonly release: () => void;
-  /** Ends it without it ever having been the command; no-op once released. */
+  /** Ends it before it becomes the command; does nothing once it is released. */
   readonly abandon: () => void;
   readonly signal: (signal: NodeJS.Signals) => void;
   readonly exited: Promise<Exit>;
@@ -74,14 +74,16 @@ export function holdTarget(
   descriptors: readonly number[],
 ): HeldTarget {
   const gate = freeDescriptor(descriptors);
-  // env takes a command with '=' in its name for an assignment; nice only passes it on.
+  // env would read a command with '=' in its name as a variable; nice only passes it on.
   const detour = words[0]?.includes('=') ? [nicePath(), '-n', '0'].map((word) => Buffer.from(word)) : [];
-  // env would take an entry without '=' for the command.
+  // env would read an entry without '=' as the command.
   const variables = environment.filter((entry) => entry.includes('='));
   const all = [...variables, ...detour, ...words];
   const coded = all.some(needsCode);
   const limit = inheritedOpenFilesLimit() ?? '';
   const args = ['-c', stub(gate), 'btprof', limit, coded ? '1' : '0', ...all.map((word) => codeWord(word))];
+  // Without execa, unlike other children: its time to start one grows with the square of the highest descriptor, and is 0.8 s
+  // for descriptor 1000.
   const child = spawn('/bin/sh', args, { stdio: stdio(descriptors, gate), env: {} });
   if (child.pid === undefined)
     throw new BtprofError('cannot start /bin/sh to hold the command.', 'Is there a /bin/sh?');
@@ -129,8 +131,8 @@ function freeDescriptor(taken: readonly number[]): number {
   const free = [3, 4, 5, 6, 7, 8, 9].find((fd) => !taken.includes(fd));
   if (free === undefined) {
     throw new BtprofError(
-      'descriptors 3 to 9 are all in use, and btprof needs one of them to hold the command.',
-      'Close one, such as with 9<&- after the command line.',
+      'descriptors 3 to 9 are all in use, but btprof needs one of them to hold the command.',
+      'Close one: add 9<&- to the end of the command line.',
     );
   }
   return free;

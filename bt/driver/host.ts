@@ -1,19 +1,28 @@
 import { closeSync, existsSync, openSync, readFileSync, readlinkSync, readSync } from 'node:fs';
 import { cpus, hostname, machine, release } from 'node:os';
-import type { HostInfo } from '../../metrics/schema.ts';
+import { BtprofError, interrupted } from '../../metrics/errors.ts';
+import type { HostInfo } from '../../metrics/metadata-schema.ts';
 import type { Arch } from '../../metrics/syscall-name.ts';
 import { type Dialect, dialectFor } from '../dialect.ts';
-import { BtprofError, interrupted } from '../errors.ts';
+import { readVersion } from './bpftrace-version.ts';
 import { tryRead } from './procfs.ts';
-import { askVersion } from './version-question.ts';
 
-/** What the programs need to know of this machine. */
-export interface Host {
+/** What a bpftrace program depends on, besides the version of bpftrace. */
+export interface Machine {
   readonly info: HostInfo & { readonly arch: Arch };
   /** Whether the kernel has BTF, with all that btprof reads of a task. */
   readonly btf: boolean;
   /** CPUs that may ever be there: the kernel keeps a value for each of them in per-CPU maps. */
   readonly possibleCpus: number;
+}
+
+/** What was found out about this machine and its bpftrace. */
+export interface Host extends Machine {
+  /** The bpftrace command; a path is absolute. */
+  readonly bpftrace: string;
+  readonly dialect: Dialect;
+  /** The version of btprof that runs here. */
+  readonly btprof: string;
 }
 
 const BTF = '/sys/kernel/btf/vmlinux';
@@ -22,7 +31,7 @@ export const MOUNT_TRACEFS = 'mount -t tracefs nodev /sys/kernel/tracing';
 /**
  * @throws BtprofError on anything but Linux on x86_64 or aarch64
  */
-export function readHost(): Host {
+export function readMachine(): Machine {
   const arch = machine();
   if (process.platform !== 'linux') {
     throw new BtprofError(`bpftrace runs on Linux only, and this is ${process.platform}.`);
@@ -38,17 +47,17 @@ export function readHost(): Host {
 }
 
 /**
- * Names of fields stand in BTF's table of strings (Documentation/bpf/btf.rst). The youngest that we read of a task is
- * start_boottime, of Linux 5.5; run_delay is there with CONFIG_SCHED_INFO.
+ * Field names are in BTF's table of strings (Documentation/bpf/btf.rst). The newest field of a task that we read is
+ * start_boottime, of Linux 5.5. run_delay exists with CONFIG_SCHED_INFO.
  */
 export function hasBtf(): boolean {
   return tryRead(() => hasFields(btfStrings(), ['start_boottime', 'run_delay'])) ?? false;
 }
 
-/** Bytes of `struct btf_header`, and where it has its own length, and the start behind it and the length of the strings. */
+/** Size of `struct btf_header`, and the offsets of three of its fields. */
 const BTF_HEADER = { bytes: 24, length: 4, stringsStart: 16, stringsLength: 20 };
 
-/** The types before the strings are two thirds of the file, of which the kernel gives a page with each read. */
+/** Skips the types, which are two thirds of the file: the kernel returns one page per read. */
 function btfStrings(): Buffer {
   const file = openSync(BTF, 'r');
   try {
@@ -60,7 +69,7 @@ function btfStrings(): Buffer {
   }
 }
 
-/** As many bytes as there are. */
+/** Returns fewer bytes at the end of the file. */
 function readAt(file: number, from: number, length: number): Buffer {
   const bytes = Buffer.alloc(length);
   let had = 0;
@@ -83,7 +92,7 @@ function possibleCpus(): number {
   return sizes.reduce((a, b) => a + b, 0) || cpus().length;
 }
 
-/** Where tracefs is mounted, itself or below debugfs; undefined when it is not. Others than root cannot look in. */
+/** Where tracefs is mounted, directly or below debugfs; undefined when it is not. Only root can read it. */
 export function tracefs(): string | undefined {
   const mounts = tryRead(() => readFileSync('/proc/self/mounts', 'utf8')) ?? '';
   const mounted = /^\S+ (\S+) tracefs /m.exec(mounts)?.[1];
@@ -92,12 +101,12 @@ export function tracefs(): string | undefined {
 }
 
 /**
- * Asks bpftrace for its version and chooses the dialect.
+ * Reads the version of bpftrace and chooses the dialect.
  *
  * @throws BtprofError when it is missing, does not answer or is too old
  */
-export async function askDialect(bpftrace: string): Promise<Dialect> {
-  const { stdout, failure } = await askVersion(bpftrace);
+export async function readDialect(bpftrace: string): Promise<Dialect> {
+  const { stdout, failure } = await readVersion(bpftrace);
   if (failure?.missing) {
     throw new BtprofError(
       `bpftrace is missing: there is no command ${JSON.stringify(bpftrace)}.`,
@@ -106,21 +115,23 @@ export async function askDialect(bpftrace: string): Promise<Dialect> {
         : 'Check the path given to --bpftrace.',
     );
   }
-  // Ctrl-C reaches it as it reaches us.
+  // Ctrl-C reaches bpftrace, too.
   if (failure?.interrupted) throw interrupted();
   if (failure) throw new BtprofError(`${JSON.stringify(bpftrace)} --version failed: ${failure.how}.`);
   return dialectFor(stdout);
 }
 
 /**
- * Everything that has to be true before a program can run; the first thing that is not is thrown.
+ * Checks everything that has to be true before a program can run.
  *
- * @throws BtprofError
+ * @param bpftrace the command
+ * @param btprof the version of btprof
+ * @throws BtprofError for the first thing that is not true
  */
-export async function requireHost(bpftrace: string): Promise<{ host: Host; dialect: Dialect }> {
-  const host = readHost();
+export async function requireHost(bpftrace: string, btprof: string): Promise<Host> {
+  const machine = readMachine();
   requireRoot();
-  const dialect = await askDialect(bpftrace);
+  const dialect = await readDialect(bpftrace);
   if (!tracefs()) {
     throw new BtprofError(
       'tracefs is not mounted, so bpftrace finds no tracepoints.',
@@ -129,17 +140,17 @@ export async function requireHost(bpftrace: string): Promise<{ host: Host; diale
   }
   if (dialect.needsBtf && !existsSync(BTF)) {
     throw new BtprofError(
-      `bpftrace ${dialect.version} needs a kernel with BTF, and this one has none: there is no ${BTF}.`,
+      `bpftrace ${dialect.version} needs a kernel with BTF, but this kernel has none: ${BTF} does not exist.`,
       'Use bpftrace 0.24 or older, or a kernel built with CONFIG_DEBUG_INFO_BTF=y.',
     );
   }
   if (!inInitialPidNamespace()) {
     throw new BtprofError(
-      'the kernel numbers processes as the host does, and btprof runs in a PID namespace of its own.',
+      'btprof runs in a PID namespace, but the kernel reports the PIDs of the host.',
       'Run btprof on the host, or start the container with --pid=host.',
     );
   }
-  return { host, dialect };
+  return { ...machine, bpftrace, dialect, btprof };
 }
 
 function requireRoot(): void {

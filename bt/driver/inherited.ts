@@ -1,18 +1,18 @@
 /**
- * What Node takes away from a process that it starts, read back from /proc: the descriptors above 2, the bytes of
- * the arguments and of the environment, and the soft limit of open files.
+ * Reads from /proc what Node does not pass on to a process that it starts: descriptors above 2, the bytes of the arguments and
+ * of the environment, and the soft limit of open files.
  */
 import { constants, fstatSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { parseOpenFilesLimit, parseStat } from '../../parsers/proc.ts';
 import { tryRead } from './procfs.ts';
 
 /**
- * Descriptors above 2 that we were started with, such as make's jobserver. Node sets close-on-exec on them, so
- * they must be passed on by number. Call it before anything is opened.
+ * Finds the descriptors above 2 that we were started with, such as make's jobserver. Node sets close-on-exec on them, so they
+ * must be passed on by number. Call it before anything is opened.
  *
- * Node's own descriptors are told apart by kind. Event polls and counters are never inherited. A pipe is ours if
- * both its ends are in this process, none of our ancestors has it, and it is not older than libuv's signal lock,
- * the first pipe that Node makes and the only one in blocking mode.
+ * Node's own descriptors differ in kind. Event polls and counters are never inherited. A pipe is Node's if both its ends are
+ * in this process, none of our ancestors has it, and it is not older than libuv's signal lock: that is the first pipe that
+ * Node makes, and the only one in blocking mode.
  */
 export function inheritedDescriptors(): number[] {
   const open = [...readDescriptors('self')].filter(([fd, link]) => fd > 2 && !link.startsWith('anon_inode:'));
@@ -30,7 +30,7 @@ export function inheritedDescriptors(): number[] {
 interface LoopedPipe {
   readonly link: string;
   readonly blocking: boolean;
-  /** When it was made or, where it has been read and written since, first used again. */
+  /** When it was made, or first used again if it has been read and written since. */
   readonly madeMs: number;
 }
 
@@ -73,13 +73,13 @@ function linksOfAncestors(): Set<string> {
   return links;
 }
 
-/** The last `count` arguments that we were started with, byte for byte; Node has replaced what is not UTF-8. */
+/** The last `count` arguments of this process, byte for byte: in Node's own list, bytes that are not UTF-8 are replaced. */
 export function rawArguments(count: number): Buffer[] {
   const all = splitNul(readFileSync('/proc/self/cmdline'));
   return all.slice(all.length - count);
 }
 
-/** The environment that we were started with, as `NAME=value`, byte for byte and in order. */
+/** The environment of this process as `NAME=value`, byte for byte and in order. */
 export function rawEnvironment(): Buffer[] {
   return splitNul(readFileSync('/proc/self/environ'));
 }

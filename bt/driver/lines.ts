@@ -6,10 +6,9 @@ import split2 from 'split2';
 const LONGEST_LINE = 500_000_000;
 
 /**
- * Reads a stream line by line, in time that grows with its bytes also when a line is hundreds of megabytes long, as the
- * print of a large map is. What is no UTF-8 arrives as U+FFFD.
+ * Reads a stream line by line. Bytes that are not UTF-8 become U+FFFD.
  *
- * @param longest bytes of a line; in place of a longer one comes a short line that nothing can read, which is counted
+ * @param longest characters of a line; a longer one becomes a line that nothing can read, so that it is counted
  * @returns resolves at the end of the stream
  */
 export function readLines(
@@ -18,47 +17,40 @@ export function readLines(
   longest = LONGEST_LINE,
 ): Promise<void> {
   return new Promise((resolve, reject) => {
-    const lines = stream.pipe(wholeLines(longest)).pipe(split2('\n', { decodeStrings: false }));
+    const lines = stream.pipe(untilNewline(longest)).pipe(split2('\n', { decodeStrings: false }));
     lines.on('data', onLine);
     lines.on('end', resolve);
     lines.on('error', reject);
   });
 }
 
-const NEWLINE = 0x0a;
-
 /**
- * Passes text on only up to a newline: split2 looks through all it holds at every chunk, and a map is one line. Each chunk
- * becomes text while it is at hand, for to copy the bytes of a large map once more takes as long as to read them.
+ * Collects chunks until one has a newline. split2 searches all the text that it holds whenever a chunk comes, and the print of a
+ * large map is one line of 100 MB. Each chunk is decoded at once, because to copy the bytes of such a line takes as long as to
+ * read them.
  */
-function wholeLines(longest: number): Transform {
+function untilNewline(longest: number): Transform {
   const decoder = new StringDecoder();
   let held = '';
-  let size = 0;
-  const hold = (bytes: Buffer) => {
-    size += bytes.length;
-    const text = decoder.write(bytes);
-    held = size <= longest ? held + text : '';
-  };
-  const release = (): string => {
-    const line = size <= longest ? held : `{"a line of ${size} bytes": "is too long"}\n`;
-    [held, size] = ['', 0];
-    return line;
-  };
+  /** Characters of the line that is not complete. */
+  let length = 0;
   return new Transform({
     readableObjectMode: true,
     transform(chunk: Buffer, _encoding, done) {
-      const first = chunk.indexOf(NEWLINE) + 1;
-      const last = chunk.lastIndexOf(NEWLINE) + 1;
-      hold(chunk.subarray(0, first || chunk.length));
-      if (first > 0) this.push(release());
-      if (last > first) this.push(decoder.write(chunk.subarray(first, last)));
-      if (first > 0) hold(chunk.subarray(last));
+      const text = decoder.write(chunk);
+      const end = text.indexOf('\n');
+      length += end < 0 ? text.length : end;
+      const rest = end < 0 ? '' : text.slice(end);
+      held = length > longest ? `{"a line of ${length} characters": "is too long"}${rest}` : held + text;
+      if (end >= 0) {
+        this.push(held);
+        held = '';
+        length = text.length - text.lastIndexOf('\n') - 1;
+      }
       done();
     },
     flush(done) {
-      held += decoder.end();
-      done(null, release());
+      done(null, held + decoder.end());
     },
   });
 }

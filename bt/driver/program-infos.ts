@@ -1,17 +1,17 @@
 import { closeSync, openSync, readSync } from 'node:fs';
 import { familyOf, fdInfoFiles, tryRead } from './procfs.ts';
 
-/** What the kernel tells of the programs of a process, and of its children when it is a wrapper. */
+/** The kernel's information on the BPF programs of a process and, when it is a wrapper, of its children. */
 export interface ProgramInfos {
-  /** Of each program, until they are closed: nothing when the process is gone. */
+  /** One text per program, until they are closed; none when the process has ended. */
   readonly read: () => string[];
   readonly close: () => void;
 }
 
-/** A file of fdinfo is shorter. */
+/** Longer than any file of fdinfo. */
 const buffer = Buffer.allocUnsafe(4096);
 
-/** The files are kept open: who reads them often pays one system call for each. */
+/** Opens the files once, so that each later read is one system call. */
 export function openProgramInfos(pid: number): ProgramInfos {
   let open = familyOf(pid).flatMap(fdInfoFiles).flatMap(openProgramInfo);
   return {

@@ -3,7 +3,7 @@ import type { ProgramTime } from '../../metrics/facts.ts';
 import type { ProgramTiming } from './program-time.ts';
 import type { ProgramRuns } from './tracer.ts';
 
-/** What had run by a time. */
+/** What had run at a time. */
 export interface Moment {
   /** By our own clock, ms. */
   readonly at: number;
@@ -14,18 +14,18 @@ export function momentOf(programRuns: () => ProgramRuns): Moment {
   return { at: performance.now(), runs: programRuns() };
 }
 
-/** All runs are timed for so long at first: of a short command, every one. */
+/** At first, all runs are timed for this long: a short command is timed completely. */
 const FIRST_MS = 200;
-/** Then for so long at a time, and not in between: to time a run takes 80 ns, a third of what many a run takes itself. */
+/** Later, runs are timed in windows of this length only: to time one costs 80 ns, a third of a typical run. */
 const WINDOW_MS = 50;
-/** On average, and less in the first second: at random, for what is measured may have a rhythm, too. */
+/** Mean gap between windows, shorter in the first second. Gaps are random because the target may have a rhythm, too. */
 const GAP_MS = 950;
 
 /**
- * Has the kernel time our programs at the beginning, and a twentieth of the time later.
+ * Makes the kernel time our programs, at first always, later for a twentieth of the time.
  *
- * @param began when it had begun to
- * @returns ends that, and tells what they took until now; null when that is not known
+ * @param began when the kernel had begun to
+ * @returns ends that, and estimates what all runs took until now; null when that is unknown
  */
 export function sampleProgramTime(
   timing: ProgramTiming,
@@ -61,7 +61,7 @@ export function sampleProgramTime(
 
 /** What ran while it was timed. */
 export interface Window {
-  /** After the beginning, ms. */
+  /** Time since the beginning, ms. */
   readonly from: number;
   readonly ms: number;
   readonly runs: number;
@@ -78,11 +78,11 @@ function windowOf(began: Moment, from: Moment, to: Moment): Window {
 }
 
 /**
- * The windows as they were, and each gap between two of them as their mean; what comes after the last one as that one. One
- * that was cut to less than half has seen too little to stand for a gap, unless it is the first.
+ * Adds up the windows. A gap between two windows counts as their mean, and the time after the last window as that window. A
+ * window that was cut to less than half is too short to represent a gap, unless it is the first.
  *
- * @param elapsedMs from the beginning of the first one on
- * @returns null when the kernel was not asked, or when bpftrace was gone, and its counts with it
+ * @param elapsedMs since the beginning of the first window
+ * @returns null when the kernel was not asked, or when bpftrace ended, and its counts with it
  */
 export function estimate(all: readonly Window[], elapsedMs: number): ProgramTime | null {
   const windows = all.filter(({ ms }, i) => i === 0 || ms >= WINDOW_MS / 2);
@@ -100,7 +100,7 @@ export function estimate(all: readonly Window[], elapsedMs: number): ProgramTime
   };
 }
 
-/** For how many times its own length a window stands: with half of each gap beside it, or all of what comes after the last. */
+/** How many times its own length a window represents: itself, half of each gap beside it, or all that follows the last one. */
 function spanOf(
   before: Window | undefined,
   { from, ms }: Window,

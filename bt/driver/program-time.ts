@@ -1,39 +1,47 @@
-import { type ChildProcess, spawn } from 'node:child_process';
 import { tmpdir } from 'node:os';
 import { getSystemErrorName } from 'node:util';
+import { execa, type ResultPromise } from 'execa';
 import { BINARIES } from '../native/program.ts';
 import { unpackProgram } from '../native/unpack.ts';
 
-/** The kernel times BPF programs, of 5.8 and newer. */
+/** The timing of BPF programs in the kernel, which Linux 5.8 and newer offer. */
 export interface ProgramTiming {
-  /** Why it does not, also when it did for a while; undefined when it does, or could. */
+  /** Why the kernel does not time them, also when it did for a while; undefined when it does, or could. */
   readonly problem: () => string | undefined;
-  /** The process that asks for it. */
+  /** The process that asks the kernel for it. */
   readonly pid: number | undefined;
-  /** The kernel times none for a while, unless another one asks for it. */
+  /** The kernel times nothing for a while, unless another process asks for it. */
   readonly pause: () => void;
-  /** It goes on; false when it cannot. */
+  /** Goes on; resolves to false when it cannot. */
   readonly resume: () => Promise<boolean>;
-  /** The kernel goes back to what it did before, as it does when we die in any other way. */
+  /** Ends the timing, as our death does. */
   readonly stop: () => void;
 }
 
-/** Has the kernel time BPF programs until it is stopped. */
+/** It runs in a session of its own, because Ctrl-C is not for it, and ends when its input does. */
+const OPTIONS = {
+  stdin: 'pipe',
+  stdout: 'pipe',
+  stderr: 'ignore',
+  cwd: '/',
+  env: {},
+  extendEnv: false,
+  detached: true,
+  buffer: false,
+  cleanup: false,
+  reject: false,
+} as const;
+
+/** Makes the kernel time BPF programs until it is stopped. */
 export async function timePrograms(): Promise<ProgramTiming> {
   const program = unpackProgram(BINARIES, 'btprof-bpf-stats', [tmpdir(), '/var/tmp']);
   if ('problem' in program) return untimed(`${program.problem}; TMPDIR=DIRECTORY names another place`);
   try {
-    // In a session of its own: Ctrl-C is not for it.
-    const child = spawn(program.file, {
-      stdio: ['pipe', 'pipe', 'ignore'],
-      detached: true,
-      cwd: '/',
-      env: {},
-    });
+    const child = execa(program.file, [], OPTIONS);
     const { problem, isOn } = answersOf(child);
     await isOn();
     child.unref();
-    const turn = () => child.stdin?.write('.');
+    const turn = () => child.stdin.write('.');
     return {
       problem,
       pid: child.pid,
@@ -42,10 +50,8 @@ export async function timePrograms(): Promise<ProgramTiming> {
         turn();
         return isOn();
       },
-      stop: () => child.stdin?.destroy(),
+      stop: () => child.stdin.destroy(),
     };
-  } catch (error) {
-    return untimed((error as Error).message);
   } finally {
     program.remove();
   }
@@ -66,21 +72,19 @@ function explain(error: string): string {
   return next ? `${error}; ${next}` : error;
 }
 
-/** It says each time that the kernel does, or ends with the number of the error. */
-function answersOf(child: ChildProcess): {
+/** It writes a byte each time that the kernel starts to time, or ends with the number of the error. */
+function answersOf(child: ResultPromise<typeof OPTIONS>): {
   problem: () => string | undefined;
   isOn: () => Promise<boolean>;
 } {
   let problem: string | undefined;
   let answer = (_isOn: boolean) => {};
-  const end = (why: string) => {
-    problem = why;
+  child.stdin.on('error', () => undefined);
+  child.stdout.on('data', () => answer(true));
+  void child.then(({ code, exitCode }) => {
+    problem = code ?? (exitCode ? explain(getSystemErrorName(-exitCode)) : 'its process was ended');
     answer(false);
-  };
-  child.on('error', (error) => end(error.message));
-  child.on('exit', (code) => end(code ? explain(getSystemErrorName(-code)) : 'its process was ended'));
-  child.stdin?.on('error', () => undefined);
-  child.stdout?.on('data', () => answer(true));
+  });
   const isOn = () =>
     new Promise<boolean>((resolve) => {
       answer = resolve;

@@ -1,204 +1,121 @@
-import { spawn } from 'node:child_process';
-import { readFileSync } from 'node:fs';
 import { totalmem } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Symbols } from '../../metrics/symbols.ts';
-import { type KernelSymbols, parseKernelSymbols } from '../../parsers/kernel-symbols.ts';
-import { newRecording, type Recording, recordLine } from '../../parsers/recording.ts';
-import type { StreamEvent, StreamLine } from '../../parsers/stream.ts';
+import { execa } from 'execa';
+import { BtprofError, interrupted } from '../../metrics/errors.ts';
+import type { StreamLine } from '../../parsers/stream.ts';
 import { composeMaps, composeProgram, type Plan } from '../compose.ts';
-import type { Dialect } from '../dialect.ts';
-import { BtprofError, interrupted } from '../errors.ts';
-import { kernelBytes, type Limits, limitsFor, type Means, roomOf } from '../limits.ts';
+import { kernelBytes, type Limits, limitsFor, roomOf, type SizingInput } from '../limits.ts';
 import { ASKING } from '../program.ts';
-import { demangle } from '../symbols/closures/demangle.ts';
-import { newUserSymbols } from '../symbols/closures/user-symbols.ts';
-import { type MappingCache, newMappingCache } from '../symbols/mapping-cache.ts';
-import { newObjectFiles } from '../symbols/object-files.ts';
-import { newPerfMaps, type PerfMaps } from '../symbols/perf-maps.ts';
-import type { SymbolCache } from '../symbols/symbol-cache.ts';
-import type { Follow } from '../tracking.ts';
 import type { Host } from './host.ts';
-import { tryRead } from './procfs.ts';
+import { type Milestones, newMilestones } from './milestones.ts';
+import type { Scope } from './target.ts';
 import { explainFailure, type ProgramRuns, startTracer, type Tracer } from './tracer.ts';
 
-export interface SessionOptions {
-  readonly plan: Plan;
-  readonly host: Host;
-  readonly dialect: Dialect;
-  /** The bpftrace command. */
-  readonly bpftrace: string;
-  readonly follow: Follow;
-  /** Processes whose user stacks are unwound by DWARF. */
-  readonly dwarfPids: readonly number[];
-  /** Whether lines of the source are wanted. */
-  readonly lines: boolean;
-  /** None when nothing is to be kept. */
-  readonly symbolCache: SymbolCache | undefined;
-  /** Threads that run already and will be followed. */
-  readonly threads: number;
-  /** A session that has ended, whose collection this one goes on with. */
-  readonly continues?: Session;
-  /** Settles when there is nothing to wait for any more: Ctrl-C, or the held process is gone. */
-  readonly giveUp: Promise<unknown>;
-  /** Ran with each complete print at an interval. */
-  readonly onTick: (recording: Recording, mappings: MappingCache, symbols: Symbols) => void;
-  /** Ran as soon as there is a process to kill, whatever happens then. */
-  readonly onTracer: (tracer: Tracer) => void;
+/** What reads the lines and messages of a session. */
+export interface SessionEvents {
+  /** Reads a line of bpftrace. */
+  readonly read: (text: string) => StreamLine;
   readonly debug: (text: string) => void;
-  /** Keeps all that the result is made of. */
-  readonly keeper?: Keeper | undefined;
 }
 
-/** Keeps what the result of a collection is made of, as it comes. */
-export interface Keeper {
-  /** @param text the raw line */
-  readonly onLine: (text: string, line: StreamLine) => void;
-  /** The symbols, whose answers are to be kept. */
-  readonly symbols: (symbols: Symbols) => Symbols;
-}
-
-interface Knowledge {
-  readonly recording: Recording;
-  readonly mappings: MappingCache;
-  readonly perfMaps: PerfMaps;
-  readonly symbols: Symbols;
+/** A bpftrace that was started. */
+export interface StartedSession {
+  readonly tracer: Tracer;
+  /**
+   * Waits until every probe is live.
+   *
+   * @param giveUp settles when there is nothing to wait for any more: Ctrl-C, or the held process has ended
+   * @throws BtprofError when bpftrace ends before, or with status 130 when it is given up
+   */
+  readonly live: (giveUp: Promise<unknown>) => Promise<Session>;
 }
 
 /** A bpftrace whose probes are live. */
-export interface Session extends Knowledge {
+export interface Session {
   readonly tracer: Tracer;
   readonly limits: Limits;
-  /** Room that the maps have: less than was asked for when a wrapper does not pass the environment on. */
+  /** Entries that each map can hold: fewer than in `limits` when a wrapper does not pass the environment on. */
   readonly mapEntries: number;
   /** How many keys fit into each kernel map. */
   readonly room: Readonly<Record<string, number>>;
-  /** Resolves when the command is held at its entry. */
+  /** Resolves when the command is stopped at its entry. */
   readonly entered: Promise<void>;
-  /** What the kernel tells of our programs, also of those of the session that this one continues. */
+  /** How often the programs of the collection ran, and for how long. */
   readonly programRuns: () => ProgramRuns;
-  /** Has the program print all its maps; resolves when they are read, or bpftrace has ended, with when it began to, by our clock, ms. */
+  /**
+   * Makes the program print all its maps. Resolves when they are read, or bpftrace has ended, to the time when it began to
+   * print, in ms of our own clock.
+   */
   readonly printMaps: () => Promise<number>;
 }
 
-/**
- * Starts bpftrace and waits until every probe is live.
- *
- * @throws BtprofError when bpftrace ends before, or with status 130 when it is given up
- */
-export async function openSession(options: SessionOptions): Promise<Session> {
-  const { dialect, bpftrace, debug } = options;
-  const { program, limits, roomFor } = prepareProgram(options);
+/** Starts a bpftrace for a plan. */
+export async function startSession(
+  plan: Plan,
+  host: Host,
+  scope: Scope,
+  events: SessionEvents,
+): Promise<StartedSession> {
+  const { debug } = events;
+  const { program, limits, roomFor } = prepareProgram(plan, host, scope);
   debug(`program:\n${program}`);
   debug(`limits: ${JSON.stringify(limits)}`);
-  const marks = newMarks();
-  const { recording, mappings, perfMaps, symbols } = options.continues ?? newKnowledge(options);
-  const onLine = (text: string) => {
-    const line = recordLine(recording, text);
-    options.keeper?.onLine(text, line);
-    if (line.kind === 'dropped') debug(`dropped: ${line.reason}`);
-    if (line.kind === 'ignored' && line.remark) debug(`bpftrace: ${line.remark}`);
-    if (line.kind !== 'event') return;
-    mappings.onEvent(line.event);
-    marks.pass(line.event.type);
-    if (line.event.type === 'tock' && recording.end === undefined)
-      options.onTick(recording, mappings, symbols);
-  };
+  const milestones = newMilestones();
   const started = performance.now();
-  const environment = dialect.environment(limits);
-  const { dwarfPids, follow } = options;
-  const signals = follow.kind === 'held' && follow.entry !== undefined;
-  const tracer = await startTracer(bpftrace, program, environment, { dwarfPids, signals }, onLine);
-  options.onTracer(tracer);
-  symbols.kernel('0'); // kallsyms is read while bpftrace gets ready
-  await untilReady(tracer, marks, options.giveUp);
-  debug(`armed after ${Math.round(performance.now() - started)} ms`);
-  const mapEntries = tracer.mapEntries() ?? limits.mapEntries;
-  return {
-    tracer,
-    recording,
-    mappings,
-    symbols,
-    perfMaps,
-    limits,
-    mapEntries,
-    room: roomFor(mapEntries),
-    entered: marks.passed('entry'),
-    programRuns: () => addRuns(tracer.programRuns(), options.continues?.programRuns()),
-    printMaps: () => printMaps(tracer, marks, debug),
+  const tracer = await startTracer(host, program, limits, scope, (text) => {
+    const line = events.read(text);
+    if (line.kind === 'event') milestones.reach(line.event.type);
+  });
+  const live = async (giveUp: Promise<unknown>): Promise<Session> => {
+    await untilReady(tracer, milestones, giveUp);
+    debug(`probes live after ${Math.round(performance.now() - started)} ms`);
+    const mapEntries = tracer.mapEntries() ?? limits.mapEntries;
+    return {
+      ...{ tracer, limits, mapEntries, room: roomFor(mapEntries) },
+      entered: milestones.reached('entry'),
+      programRuns: tracer.programRuns,
+      printMaps: () => printMaps(tracer, milestones, debug),
+    };
   };
+  return { tracer, live };
 }
 
-function addRuns(runs: ProgramRuns, earlier: ProgramRuns = { skipped: 0, timed: 0, timeNs: 0 }): ProgramRuns {
-  return {
-    skipped: runs.skipped + earlier.skipped,
-    timed: runs.timed + earlier.timed,
-    timeNs: runs.timeNs + earlier.timeNs,
-  };
-}
-
-/** What is learnt of the processes. */
-function newKnowledge({ plan, symbolCache, lines: wanted, keeper }: SessionOptions): Knowledge {
-  const [files, perfMaps] = [newObjectFiles(), newPerfMaps()];
-  const { user, frameless, buildId, lines, problems } = newUserSymbols(files, symbolCache);
-  let kernel: KernelSymbols | undefined;
-  const own: Symbols = {
-    kernel: (address) => {
-      kernel ??= readKernelSymbols(plan.stacks);
-      return kernel.find(address);
-    },
-    user,
-    frameless,
-    buildId,
-    jit: perfMaps.find,
-    demangle,
-    lines: wanted ? lines : undefined,
-    problems: () => [...problems(), ...perfMaps.problems()],
-  };
-  const symbols = keeper?.symbols(own) ?? own;
-  return { recording: newRecording(), mappings: newMappingCache(files, perfMaps), perfMaps, symbols };
-}
-
-function prepareProgram({ plan, host, dialect, follow, dwarfPids, threads }: SessionOptions) {
-  const context = { dialect, arch: host.info.arch, btf: host.btf, follow, dwarfPids, self: process.pid };
-  const means = {
+function prepareProgram(plan: Plan, host: Host, { follow, dwarfPids, threads }: Scope) {
+  const { dialect, info, btf, possibleCpus } = host;
+  const context = { dialect, arch: info.arch, btf, follow, dwarfPids, self: process.pid };
+  const input = {
     maps: composeMaps(plan, context),
     stackStore: dialect.stackStore,
     statsSlots: dialect.statsSlots,
     stackDepth: plan.stackDepth,
     memoryBytes: Math.min(totalmem(), process.constrainedMemory() || Infinity),
-    cpus: host.possibleCpus,
+    cpus: possibleCpus,
     threads,
     mapEntries: plan.mapEntries,
   };
-  const limits = limitsFor(means);
-  requireMemory(means, limits);
+  const limits = limitsFor(input);
+  requireMemory(input, limits);
   const program = composeProgram({ ...plan, stackDepth: limits.stackDepth }, context);
-  return { program, limits, roomFor: (mapEntries: number) => roomOf(means, { ...limits, mapEntries }) };
+  return { program, limits, roomFor: (mapEntries: number) => roomOf(input, { ...limits, mapEntries }) };
 }
 
 /** Share of memory beyond which the kernel may fail only after minutes, and take the host with it. */
 const MOST_MEMORY = 0.5;
 
-function requireMemory(means: Means, limits: Limits): void {
-  const bytes = kernelBytes(means, limits);
-  if (bytes < MOST_MEMORY * means.memoryBytes) return;
-  const [needed, there] = [bytes, means.memoryBytes].map((n) => `${(n / 1e9).toFixed(1)} GB`);
-  const { mapEntries } = limitsFor({ ...means, mapEntries: undefined });
+function requireMemory(input: SizingInput, limits: Limits): void {
+  const bytes = kernelBytes(input, limits);
+  if (bytes < MOST_MEMORY * input.memoryBytes) return;
+  const [needed, available] = [bytes, input.memoryBytes].map((n) => `${(n / 1e9).toFixed(1)} GB`);
+  const { mapEntries } = limitsFor({ ...input, mapEntries: undefined });
   throw new BtprofError(
-    `kernel maps of ${limits.mapEntries} entries take ${needed} of memory, and there are ${there}.`,
-    `Without --map-entries they have ${mapEntries}.`,
+    `kernel maps of ${limits.mapEntries} entries need ${needed} of memory, and this host has ${available}.`,
+    `Without --map-entries, they have ${mapEntries} entries.`,
   );
 }
 
-function readKernelSymbols(wanted: boolean) {
-  const text = wanted ? tryRead(() => readFileSync('/proc/kallsyms', 'latin1')) : undefined;
-  return parseKernelSymbols(text ?? '');
-}
-
-async function untilReady(tracer: Tracer, marks: Marks, giveUp: Promise<unknown>): Promise<void> {
+async function untilReady(tracer: Tracer, milestones: Milestones, giveUp: Promise<unknown>): Promise<void> {
   const state = await Promise.race([
-    marks.passed('ready').then(() => 'ready' as const),
+    milestones.reached('ready').then(() => 'ready' as const),
     tracer.ended,
     giveUp.then(() => 'given up' as const),
   ]);
@@ -209,48 +126,39 @@ async function untilReady(tracer: Tracer, marks: Marks, giveUp: Promise<unknown>
   throw interrupted();
 }
 
-/** How long the word that the maps come may take; the maps themselves take as long as they do. */
+/** How long the first line of the print may take. The maps themselves take as long as they need. */
 const STOP_MS = 3000;
 
 /**
- * The program prints its maps when we start a process under the name it knows. Should that event get lost, bpftrace prints them
- * when it ends.
+ * The program prints its maps when we start a process under the name that it knows. If that event gets lost, bpftrace prints
+ * them when it ends.
  */
-async function printMaps(tracer: Tracer, marks: Marks, debug: (text: string) => void): Promise<number> {
-  const { title } = process;
-  process.title = ASKING;
-  spawn('/bin/sh', ['-c', ':'], { stdio: 'ignore' }).on('error', () => undefined);
-  process.title = title;
-  const heard = await Promise.race([
-    marks.passed('stop').then(() => true),
+async function printMaps(
+  tracer: Tracer,
+  milestones: Milestones,
+  debug: (text: string) => void,
+): Promise<number> {
+  askForMaps();
+  const hasStopped = await Promise.race([
+    milestones.reached('stop').then(() => true),
     tracer.ended.then(() => true),
     sleep(STOP_MS, false),
   ]);
   const stopped = performance.now();
-  if (heard) {
-    await Promise.race([marks.passed('end'), tracer.ended]);
+  if (hasStopped) {
+    await Promise.race([milestones.reached('end'), tracer.ended]);
     return stopped;
   }
-  debug('the program did not hear that it should stop; interrupting bpftrace');
+  debug('the program did not notice that it should stop; interrupting bpftrace');
   tracer.interrupt();
   await tracer.ended;
   return stopped;
 }
 
-/** Events of the stream that something waits for. */
-interface Marks {
-  readonly pass: (type: StreamEvent['type']) => void;
-  readonly passed: (type: StreamEvent['type']) => Promise<void>;
-}
-
-function newMarks(): Marks {
-  const seen = new Set<string>();
-  const waiting: [string, () => void][] = [];
-  return {
-    pass: (type) => {
-      seen.add(type);
-      for (const [wanted, resolve] of waiting) if (wanted === type) resolve();
-    },
-    passed: (type) => new Promise((resolve) => (seen.has(type) ? resolve() : waiting.push([type, resolve]))),
-  };
+/** Starts a process under that name: the kernel gives a new process the name of its parent. */
+function askForMaps(): void {
+  const { title } = process;
+  process.title = ASKING;
+  void execa('/bin/sh', ['-c', ':'], { stdio: 'ignore', reject: false, cleanup: false });
+  process.title = title;
 }

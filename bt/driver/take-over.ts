@@ -1,83 +1,111 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { BtprofError } from '../errors.ts';
-import type { HeldTarget } from './held-target.ts';
-import { openSession, type Session, type SessionOptions } from './session.ts';
+import { BtprofError } from '../../metrics/errors.ts';
+import { currentSession, type Recorder } from '../../metrics/recording.ts';
+import type { Plan } from '../compose.ts';
+import type { Session } from './session.ts';
+import type { RunTarget, Scope } from './target.ts';
 import { nameThreads, threadsOf } from './threads.ts';
 import type { ProgramRuns } from './tracer.ts';
-import type { Hold } from './unwind.ts';
 
-const INTERRUPTED = 'interrupted while the command was held at its entry: what came after is not counted.';
+/** The session that a collection goes on with. */
+export interface TakeOver {
+  readonly session: Session;
+  /** Whether the command was to be unwound by DWARF. */
+  readonly wanted: boolean;
+  /** Why bpftrace cannot go on. */
+  readonly failure?: BtprofError;
+}
 
 /**
- * Whether the command is stopped at its entry. When nobody waits for that any more, it goes on when it gets there, and also when
+ * bpftrace reads unwind tables when it starts, and only a running program has any. So the command is stopped at its entry, when
+ * its libraries are loaded, and a second bpftrace that knows them takes over. Nothing is lost or counted twice, because nothing
+ * happens in between. The recorder makes one recording of both.
+ *
+ * @param open opens a second session
+ * @param giveUp settles when there is nothing to wait for any more
+ */
+export async function takeOverAtEntry(
+  first: Session,
+  { held, stopAtEntry }: RunTarget,
+  recorder: Recorder,
+  plan: Plan,
+  giveUp: Promise<unknown>,
+  open: (scope: Scope) => Promise<Session>,
+): Promise<TakeOver> {
+  if (!stopAtEntry) return { session: first, wanted: false };
+  const { pid } = held;
+  if (!(await isStopped(first, held.signal, giveUp, plan.durationMs)))
+    return { session: first, wanted: true };
+  try {
+    if (!stopAtEntry.isNeeded(pid)) return { session: first, wanted: false };
+    if (!isAlone(recorder, pid)) return { session: first, wanted: true };
+    return { session: await switchSessions(first, pid, plan.children, open), wanted: true };
+  } catch (error) {
+    if (!(error instanceof BtprofError)) throw error;
+    if (held.exit()) return { session: first, wanted: true };
+    return { session: first, wanted: true, failure: error.status === 130 ? INTERRUPTED : error };
+  } finally {
+    held.signal('SIGCONT');
+  }
+}
+
+const INTERRUPTED = new BtprofError(
+  'interrupted while the command was held at its entry: what came after is not counted.',
+  undefined,
+  130,
+);
+
+/**
+ * Whether the command is stopped at its entry. If nobody waits for that any more, it continues when it gets there, and also when
  * bpftrace ends: that may have stopped it before it could report so.
  */
-async function isHeld(
-  first: Session,
-  target: HeldTarget,
-  { giveUp, plan }: SessionOptions,
+async function isStopped(
+  { entered, tracer }: Session,
+  signal: (signal: NodeJS.Signals) => void,
+  giveUp: Promise<unknown>,
+  durationMs: number | undefined,
 ): Promise<boolean> {
   const waiting = new AbortController();
-  const held = await Promise.race([
-    first.entered.then(() => true),
+  const stopped = await Promise.race([
+    entered.then(() => true),
     giveUp.then(() => false),
-    first.tracer.ended.then(() => false),
-    ...(plan.durationMs === undefined
+    tracer.ended.then(() => false),
+    ...(durationMs === undefined
       ? []
-      : [sleep(plan.durationMs, false, { signal: waiting.signal }).catch(() => false)]),
+      : [sleep(durationMs, false, { signal: waiting.signal }).catch(() => false)]),
   ]);
   waiting.abort();
-  if (!held) void Promise.race([first.entered, first.tracer.ended]).then(() => target.signal('SIGCONT'));
-  return held;
+  if (!stopped) void Promise.race([entered, tracer.ended]).then(() => signal('SIGCONT'));
+  return stopped;
 }
 
 /** Constructors of libraries may have started threads and processes by then, which would be stopped in the middle. */
-function isAlone({ recording }: Session, { pid }: HeldTarget): boolean {
-  return recording.forks.length === 0 && threadsOf(pid).length === 1;
+function isAlone(recorder: Recorder, pid: number): boolean {
+  return currentSession(recorder).forks.length === 0 && threadsOf(pid).length === 1;
 }
 
-/** The command is held: what ran until now was of others. */
+/** Ends the first session and opens the second, in which the stopped command is known. */
+async function switchSessions(
+  first: Session,
+  pid: number,
+  children: boolean,
+  open: (scope: Scope) => Promise<Session>,
+): Promise<Session> {
+  await first.printMaps();
+  const before = first.programRuns();
+  first.tracer.kill();
+  const follow = { kind: 'named', by: process.pid, children, stopped: true } as const;
+  const second = await open({ follow, threads: 1, dwarfPids: [pid] });
+  nameThreads(() => [pid]);
+  const earlier = withoutTimed(before, second.programRuns());
+  return { ...second, programRuns: () => addRuns(second.programRuns(), earlier) };
+}
+
+/** The command was stopped until now: what has run of the second session was not for it. */
 function withoutTimed(runs: ProgramRuns, { timed, timeNs }: ProgramRuns): ProgramRuns {
   return { skipped: runs.skipped, timed: runs.timed - timed, timeNs: runs.timeNs - timeNs };
 }
 
-/**
- * bpftrace reads unwind tables when it starts, and only a program that runs has any. So the command is stopped at its
- * entry, when its libraries are loaded, and a second bpftrace that knows them goes on. Nothing is lost or counted twice,
- * for nothing happens in between.
- *
- * @returns the session that goes on, or why there is none; when the first one is to go on, why
- */
-export async function takeOverAtEntry(
-  first: Session,
-  target: HeldTarget,
-  { isNeeded }: Hold,
-  options: SessionOptions,
-): Promise<Session | BtprofError | 'not held' | 'not needed'> {
-  const { plan } = options;
-  const { pid } = target;
-  if (!(await isHeld(first, target, options))) return 'not held';
-  try {
-    if (!isNeeded(pid)) return 'not needed';
-    if (!isAlone(first, target)) return 'not held';
-    await first.printMaps();
-    let runs = first.programRuns();
-    first.tracer.kill();
-    const second = await openSession({
-      ...options,
-      follow: { kind: 'named', by: process.pid, children: plan.children, stopped: true },
-      threads: 1,
-      dwarfPids: [pid],
-      continues: { ...first, programRuns: () => runs },
-    });
-    nameThreads(() => [pid]);
-    runs = withoutTimed(runs, second.tracer.programRuns());
-    return second;
-  } catch (error) {
-    if (!(error instanceof BtprofError)) throw error;
-    if (target.exit()) return 'not held';
-    return error.status === 130 ? new BtprofError(INTERRUPTED, undefined, 130) : error;
-  } finally {
-    target.signal('SIGCONT');
-  }
+function addRuns(a: ProgramRuns, b: ProgramRuns): ProgramRuns {
+  return { skipped: a.skipped + b.skipped, timed: a.timed + b.timed, timeNs: a.timeNs + b.timeNs };
 }

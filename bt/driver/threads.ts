@@ -1,6 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs';
-import type { BlockedAt, CpuTime, LiveThread } from '../../metrics/facts.ts';
-import type { NamedPlace } from '../../metrics/frames.ts';
+import type { BlockedAt, CpuTime, LiveThread, NamedPlace } from '../../metrics/facts.ts';
 import { addressesOf } from '../../parsers/kernel-symbols.ts';
 import {
   parseKernelStack,
@@ -17,7 +16,7 @@ export function threadsOf(pid: number): number[] {
   return (tryRead(() => readdirSync(`/proc/${pid}/task`)) ?? []).map(Number);
 }
 
-/** Processes of this machine that run user code, which kernel threads do not. */
+/** Processes of this machine, without kernel threads. */
 export function userProcesses(): number[] {
   return readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name))
@@ -25,7 +24,7 @@ export function userProcesses(): number[] {
     .filter((pid) => statOf(pid, pid)?.kernelThread === false);
 }
 
-/** Whether a process runs in the kernel only, such as kworker. */
+/** Whether a process runs in the kernel only, as kworker does. */
 export function isKernelThread(pid: number): boolean {
   return statOf(pid, pid)?.kernelThread === true;
 }
@@ -35,7 +34,7 @@ export function processOf(tid: number): number | undefined {
   return parseStatus(tryRead(() => readFileSync(`/proc/${tid}/status`, 'utf8')) ?? '').tgid;
 }
 
-/** Whether a process is there and has not exited. */
+/** Whether a process exists and has not exited. */
 export function isAlive(pid: number): boolean {
   const state = statOf(pid, pid)?.state;
   return state !== undefined && state !== 'Z' && state !== 'X';
@@ -44,8 +43,8 @@ export function isAlive(pid: number): boolean {
 /**
  * Names every thread of the processes to the running program by kill(tid, 0), until no new ones appear.
  *
- * @param list the processes, asked anew for each pass
- * @returns the threads named
+ * @param list returns the processes; called for each pass
+ * @returns the threads that were named
  */
 export function nameThreads(list: () => readonly number[]): LiveThread[] {
   process.kill(process.pid, 0); // the collection begins
@@ -67,14 +66,14 @@ export function nameThreads(list: () => readonly number[]): LiveThread[] {
   return [...named.values()];
 }
 
-/** Where threads are blocked: the kernel's own stack of each, and the user address from which it entered the kernel. */
+/** Adds where threads are blocked: the kernel stack of each, and the user address from which it entered the kernel. */
 export function withStacks(threads: readonly LiveThread[]): LiveThread[] {
   return withKernelAddresses(
     threads.map((thread) => ({ ...thread, blocked: blockedAt(thread.pid, thread.tid) })),
   );
 }
 
-/** The threads that live now, and what each has used of the CPU so far. */
+/** The threads that are alive, and the CPU time of each so far. */
 export function liveThreads(pids: Iterable<number>): LiveThread[] {
   const threads: LiveThread[] = [];
   for (const pid of pids) {
@@ -88,7 +87,7 @@ export function liveThreads(pids: Iterable<number>): LiveThread[] {
   return threads;
 }
 
-/** What the scheduler has counted of a thread so far. */
+/** The scheduler's counts of a thread so far. */
 function cpuTimeOf(pid: number, tid: number): CpuTime | undefined {
   return parseSchedstat(tryRead(() => readFileSync(`/proc/${pid}/task/${tid}/schedstat`, 'utf8')) ?? '');
 }
@@ -110,7 +109,7 @@ function blockedAt(pid: number, tid: number): BlockedAt {
   };
 }
 
-/** /proc/PID/stack hides addresses; the symbol's own plus the offset is the same one. */
+/** /proc/PID/stack hides addresses: each is the address of its symbol plus the offset. */
 function withKernelAddresses(threads: LiveThread[]): LiveThread[] {
   const wanted = new Set(threads.flatMap((t) => (t.blocked?.kernel ?? []).map((place) => place.symbol)));
   if (wanted.size === 0) return threads;

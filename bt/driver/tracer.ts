@@ -1,13 +1,15 @@
 import { execa } from 'execa';
-import { BtprofError } from '../errors.ts';
+import { BtprofError } from '../../metrics/errors.ts';
+import type { Dialect, Settings } from '../dialect.ts';
+import { TRACER_CWD_ENV } from './bpftrace-version.ts';
 import { readLines } from './lines.ts';
 import { familyOf, fdInfos } from './procfs.ts';
 import { openProgramInfos, type ProgramInfos } from './program-infos.ts';
-import { TRACER_PLACE } from './version-question.ts';
+import type { Scope } from './target.ts';
 
-/** Remarks of bpftrace that mean nothing for the result. Stacks that it could not read are counted where they are missing. */
+/** Remarks of bpftrace that do not matter. Stacks that it could not read are counted where they are missing. */
 const HARMLESS = [/RLIMIT_MEMLOCK/, /^Attaching \d+ probes?/, /failed to look up stack id/, /^\s*$/];
-/** Lines of stderr that are kept for messages. */
+/** Lines of stderr that are stored for messages. */
 const REMARKS_KEPT = 200;
 
 export interface TracerEnd {
@@ -15,18 +17,11 @@ export interface TracerEnd {
   readonly signal: string | null;
 }
 
-export interface TracerOptions {
-  /** Processes whose unwind tables it is to read. */
-  readonly dwarfPids: readonly number[];
-  /** Whether the program sends signals. */
-  readonly signals: boolean;
-}
-
-/** What the kernel tells of programs, all together. */
+/** The kernel's counts for all programs of one bpftrace. */
 export interface ProgramRuns {
-  /** How often it did not run one, for another ran on that CPU; the last that was known, once bpftrace is gone. */
+  /** How often it did not run one because another ran on that CPU; the last known count once bpftrace has ended. */
   readonly skipped: number;
-  /** How often one ran, while the kernel timed them; 0 again once bpftrace is gone. */
+  /** How often one ran while the kernel timed them; 0 again once bpftrace has ended. */
   readonly timed: number;
   /** How long those took, ns. */
   readonly timeNs: number;
@@ -42,36 +37,37 @@ export interface Tracer {
   readonly ended: Promise<TracerEnd>;
   /** What it wrote to stderr so far, without its harmless remarks. */
   readonly remarks: () => readonly string[];
-  /** What the kernel tells of its programs, once they are loaded. */
+  /** The kernel's counts for its programs, once they are loaded. */
   readonly programRuns: () => ProgramRuns;
-  /** Room of its maps, as the kernel has it; undefined where that cannot be seen, as in a container. */
+  /** Maximum entries of its maps, as the kernel has it; undefined where that cannot be seen, as in a container. */
   readonly mapEntries: () => number | undefined;
 }
 
 /**
- * Starts bpftrace on a program. It runs in a session of its own, so that the terminal's signals reach the command
- * and us but not it: it has to outlive the command to print.
+ * Starts bpftrace on a program. It runs in a session of its own, so that the terminal's signals reach the command and us but not
+ * it: it has to outlive the command to print. It is killed when we exit.
  *
  * @param onLine called with every line of its standard output
  * @throws BtprofError when it cannot be started
  */
 export async function startTracer(
-  bpftrace: string,
+  { bpftrace, dialect }: { readonly bpftrace: string; readonly dialect: Pick<Dialect, 'environment'> },
   program: string,
-  environment: Record<string, string | undefined>,
-  options: TracerOptions,
+  settings: Settings,
+  { dwarfPids, follow }: Pick<Scope, 'dwarfPids' | 'follow'>,
   onLine: (line: string) => void,
 ): Promise<Tracer> {
-  const unwind = options.dwarfPids.flatMap((pid) => ['--dwarf-pid', String(pid)]);
-  const unsafe = options.signals ? ['--unsafe'] : [];
+  const unwind = dwarfPids.flatMap((pid) => ['--dwarf-pid', String(pid)]);
+  // To send a signal is unsafe.
+  const unsafe = follow.kind === 'held' && follow.entry ? ['--unsafe'] : [];
   const child = execa(bpftrace, ['--no-warnings', '-f', 'json', ...unsafe, ...unwind, '-e', program], {
     detached: true,
     stdin: 'ignore',
     buffer: false,
     reject: false,
     cleanup: false,
-    cwd: TRACER_PLACE.cwd,
-    env: { ...TRACER_PLACE.env, ...environment },
+    cwd: TRACER_CWD_ENV.cwd,
+    env: { ...TRACER_CWD_ENV.env, ...dialect.environment(settings) },
   });
   const remarks: string[] = [];
   const readAll = [
@@ -91,14 +87,17 @@ export async function startTracer(
     return { ...runs, skipped };
   };
   const signal = (name: NodeJS.Signals) => signalGroup(pid, name);
+  const kill = () => signal('SIGKILL');
+  process.once('exit', kill);
   return {
     pid,
     interrupt: () => {
       programRuns();
       signal('SIGINT');
     },
-    kill: () => signal('SIGKILL'),
+    kill,
     ended: child.then(async (result) => {
+      process.off('exit', kill);
       programs?.close();
       await Promise.all(readAll);
       return { code: result.exitCode ?? null, signal: result.signal ?? null };
@@ -122,7 +121,7 @@ function runsOf(infos: readonly string[]): ProgramRuns {
 /** Hashes, and hashes with a value for each CPU (enum bpf_map_type). */
 const HASH_ENTRIES = /^map_type:\s+[15]\n(?:.*\n)*?max_entries:\s+(\d+)/m;
 
-/** All our maps have the same, but for those of one variable. */
+/** All our maps have the same size, except those of one variable. */
 function mapEntries(pid: number): number | undefined {
   const infos = familyOf(pid).flatMap(fdInfos);
   const entries = infos.flatMap((info) => HASH_ENTRIES.exec(info)?.[1] ?? []).map(Number);
@@ -146,14 +145,14 @@ function cannotStart(bpftrace: string, result: { code?: string | undefined }): B
   );
 }
 
-/** Makes a sentence of why bpftrace ended before its probes were live. */
+/** Puts into a sentence why bpftrace ended before its probes were live. */
 export function explainFailure(end: TracerEnd, remarks: readonly string[]): BtprofError {
   const text = remarks.join('\n');
   const missing = /(?:tracepoint not found:|No matches for tracepoint) (\w+:\w+)/.exec(text)?.[1];
   if (missing) {
     return new BtprofError(
       `bpftrace finds no tracepoint ${missing}.`,
-      'Is tracefs mounted? mount -t tracefs nodev /sys/kernel/tracing; else the kernel lacks it: btprof doctor.',
+      "Mount tracefs: mount -t tracefs nodev /sys/kernel/tracing. If it is mounted, the kernel lacks it: see 'btprof doctor'.",
     );
   }
   if (/only supports running as the root user/.test(text)) {
@@ -168,7 +167,7 @@ export function explainFailure(end: TracerEnd, remarks: readonly string[]): Btpr
   const how = end.signal ? `by ${end.signal}` : `with status ${end.code}`;
   return new BtprofError(
     `bpftrace ended ${how} before its probes were live: ${firstError(remarks)}`,
-    'btprof ... --debug shows the program and all that bpftrace said.',
+    'Type: btprof ... --debug. It shows the program and everything that bpftrace wrote.',
   );
 }
 
@@ -176,6 +175,6 @@ function firstError(remarks: readonly string[]): string {
   return (
     remarks.find((line) => /error|fail|not permitted|denied/i.test(line)) ??
     remarks.at(-1) ??
-    'it said nothing'
+    'it wrote nothing'
   );
 }

@@ -1,25 +1,26 @@
 import { readFileSync } from 'node:fs';
+import { BtprofError } from '../../metrics/errors.ts';
 import type { Facts } from '../../metrics/facts.ts';
-import { type ByteSource, type ElfFile, EM_X86_64, readElf } from '../../parsers/elf.ts';
+import { EM_X86_64, readElf } from '../../parsers/elf.ts';
+import type { ByteSource, ElfFile } from '../../parsers/elf-types.ts';
 import { parseMaps } from '../../parsers/proc.ts';
 import type { Dialect } from '../dialect.ts';
-import { BtprofError } from '../errors.ts';
 import { newObjectFiles } from '../symbols/object-files.ts';
 import type { Entry } from '../tracking.ts';
 import type { Unwinder } from '../unwinder.ts';
 import { entryOf } from './entry.ts';
 import { tryRead } from './procfs.ts';
 
-/** Whether user stacks can be unwound by DWARF. */
+/** Whether bpftrace can unwind user stacks by DWARF here. */
 export function unwindsDwarf(dialect: Dialect, arch: string): Facts['unwindsDwarf'] {
   if (arch !== 'x86_64') return 'no';
   return dialect.unwindsDwarf ? 'yes' : 'too old';
 }
 
 /**
- * Which of the processes, that run already, are to be unwound by DWARF.
+ * The running processes whose stacks are unwound by DWARF.
  *
- * @throws BtprofError when DWARF is asked for and not there
+ * @throws BtprofError when DWARF is asked for but not available
  */
 export function dwarfPids(
   unwinder: Unwinder,
@@ -31,44 +32,44 @@ export function dwarfPids(
   return unwinder === 'dwarf' ? pids : pids.filter(lacksFramePointers);
 }
 
-/** Where a command is held, before its own code runs and when its libraries are loaded. */
-export interface Hold {
+/** Where a command is stopped: when its libraries are loaded and before its own code runs. */
+export interface StopAtEntry {
   readonly entry: Entry;
-  /** Whether it needs to be unwound by DWARF, asked once it is held. */
+  /** Whether it needs to be unwound by DWARF; called once it is stopped. */
   readonly isNeeded: (pid: number) => boolean;
 }
 
 /**
- * How a program that is to be started has to be held, to be unwound by DWARF.
+ * Where a program that will be started has to be stopped, so that its stacks can be unwound by DWARF.
  *
- * @throws BtprofError when DWARF is asked for and not there
+ * @throws BtprofError when DWARF is asked for but not available
  */
-export function dwarfHold(
+export function dwarfStop(
   unwinder: Unwinder,
   executable: string,
   dialect: Dialect,
   arch: string,
-): Hold | undefined {
+): StopAtEntry | undefined {
   if (!isAble(unwinder, dialect, arch)) return undefined;
   if (unwinder === 'dwarf') return { entry: entryOf(executable), isNeeded: () => true };
   const entry = tryRead(() => entryOf(executable));
   return entry && { entry, isNeeded: lacksFramePointers };
 }
 
-/** @throws BtprofError when DWARF is asked for and not there */
+/** @throws BtprofError when DWARF is asked for but not available */
 function isAble(unwinder: Unwinder, dialect: Dialect, arch: string): boolean {
   const able = unwindsDwarf(dialect, arch);
   if (able === 'yes' || unwinder !== 'dwarf') return unwinder !== 'fp' && able === 'yes';
-  if (able === 'no') throw new BtprofError(`--unwind dwarf needs x86_64, and this is ${arch}.`, LEAVE_OUT);
+  if (able === 'no') throw new BtprofError(`--unwind dwarf needs x86_64, and this is ${arch}.`, WITHOUT);
   throw new BtprofError(
     `--unwind dwarf needs bpftrace 0.26 or newer, and this is ${dialect.version}.`,
-    'Name a newer one with --bpftrace PATH, or leave --unwind out.',
+    'Give a newer one with --bpftrace PATH, or leave out --unwind.',
   );
 }
 
-const LEAVE_OUT = 'Leave --unwind out: stacks are unwound by frame pointers then.';
+const WITHOUT = 'Without --unwind, stacks are unwound by frame pointers.';
 
-/** Whether one of the files that a process runs is built without frame pointers. */
+/** Whether code that a process has mapped is built without frame pointers. */
 export function lacksFramePointers(pid: number): boolean {
   const files = newObjectFiles();
   try {
@@ -81,7 +82,7 @@ export function lacksFramePointers(pid: number): boolean {
   }
 }
 
-/** Functions below which a file says nothing. */
+/** Files with fewer functions are not judged. */
 const FEW = 16;
 const LARGEST_CODE = 2 ** 26;
 /** `push %rbp; mov %rsp,%rbp` */
@@ -101,7 +102,7 @@ function codeLacksFramePointers(source: ByteSource | undefined): boolean {
   return functions >= FEW && frames < functions / 2;
 }
 
-/** How many functions `.eh_frame` describes (Linux Standard Base, "The .eh_frame section"): its entries but the CIEs. */
+/** Counts the functions in `.eh_frame` (Linux Standard Base, "The .eh_frame section"): all its entries except the CIEs. */
 function unwindEntries(source: ByteSource, elf: ElfFile): number {
   const section = elf.section('.eh_frame');
   const bytes = section && tryRead(() => source.read(section.offset, Math.min(section.size, LARGEST_CODE)));

@@ -1,7 +1,8 @@
 import { closeSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
-import { type ByteSource, type ElfFile, readElf } from '../../parsers/elf.ts';
+import { readElf } from '../../parsers/elf.ts';
 import { readFunctions } from '../../parsers/elf-symbols.ts';
+import type { ByteSource, ElfFile } from '../../parsers/elf-types.ts';
 import { inOrder, type SymbolTable } from '../../parsers/symbol-table.ts';
 import { tryRead } from '../driver/procfs.ts';
 import { openRegular, sourceOf } from './object-files.ts';

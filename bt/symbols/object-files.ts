@@ -1,5 +1,5 @@
 import { closeSync, constants, fstatSync, openSync, readFileSync, readSync, statSync } from 'node:fs';
-import type { ByteSource } from '../../parsers/elf.ts';
+import type { ByteSource } from '../../parsers/elf-types.ts';
 import { type Mount, parseMountinfo } from '../../parsers/mountinfo.ts';
 import type { Mapping } from '../../parsers/proc.ts';
 import { tryRead } from '../driver/procfs.ts';

@@ -1,6 +1,7 @@
 import { realpathSync, statSync } from 'node:fs';
 import { VDSO } from '../../metrics/symbols.ts';
-import { type ByteSource, type ElfFile, readElf } from '../../parsers/elf.ts';
+import { readElf } from '../../parsers/elf.ts';
+import type { ByteSource, ElfFile } from '../../parsers/elf-types.ts';
 import type { Mapping } from '../../parsers/proc.ts';
 import type { StreamEvent } from '../../parsers/stream.ts';
 import { tryRead } from '../driver/procfs.ts';

@@ -1,6 +1,6 @@
 import { openSync, readFileSync } from 'node:fs';
 import { VDSO } from '../../metrics/symbols.ts';
-import type { ByteSource } from '../../parsers/elf.ts';
+import type { ByteSource } from '../../parsers/elf-types.ts';
 import { parseMaps } from '../../parsers/proc.ts';
 import { tryRead } from '../driver/procfs.ts';
 import { sourceOf } from './object-files.ts';

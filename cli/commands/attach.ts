@@ -1,7 +1,6 @@
 import { Argument, InvalidArgumentError } from 'commander';
-import { askVersion } from '../../bt/driver/version-question.ts';
-import { formatsNote } from '../format-options.ts';
-import { type ProfileOptions, profileOptions } from '../options.ts';
+import { readVersion } from '../../bt/driver/bpftrace-version.ts';
+import { type ProfileOptions, profileNotes, profileOptions } from '../options.ts';
 import type { CommandDefinition } from './command.ts';
 
 export const attach: CommandDefinition<readonly [pids: readonly number[]], ProfileOptions> = {
@@ -11,9 +10,9 @@ export const attach: CommandDefinition<readonly [pids: readonly number[]], Profi
   description: 'Profile running processes and the children they start, until they end, Ctrl-C or --duration.',
   arguments: [new Argument('<pid...>', 'process IDs').argParser(parsePid)],
   options: profileOptions,
-  notes: formatsNote,
+  notes: profileNotes,
   action: async ([pids], options) => {
-    void askVersion(options.bpftrace);
+    void readVersion(options.bpftrace);
     const { attachCommand } = await import('./attach/attach-command.ts');
     return attachCommand(pids, options);
   },

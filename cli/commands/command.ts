@@ -1,5 +1,6 @@
 import type { Argument, Option } from 'commander';
 import type { Format } from '../formats/format.ts';
+import type { ProfilerChoice } from '../profiler-choice.ts';
 
 /**
  * A command of btprof. It is one file in this folder and one line in registry.ts; the help and the build find it there.
@@ -26,15 +27,9 @@ export interface CommandDefinition<Words extends readonly unknown[] = readonly u
 
 /** What the options can name. */
 export interface Choices {
-  readonly profilers: ProfilerChoices;
+  readonly profilers: readonly ProfilerChoice[];
   /** The first one is the default. */
   readonly formats: readonly [Format, ...Format[]];
-}
-
-export interface ProfilerChoices {
-  readonly names: readonly string[];
-  /** Those that run when none are named. */
-  readonly defaults: readonly string[];
 }
 
 /** What only the beginning of the process can tell. */

@@ -1,7 +1,6 @@
 import { Argument } from 'commander';
-import { askVersion } from '../../bt/driver/version-question.ts';
-import { formatsNote } from '../format-options.ts';
-import { type ProfileOptions, profileOptions } from '../options.ts';
+import { readVersion } from '../../bt/driver/bpftrace-version.ts';
+import { type ProfileOptions, profileNotes, profileOptions } from '../options.ts';
 import type { CommandDefinition } from './command.ts';
 
 export const demo: CommandDefinition<readonly [name: string | undefined], ProfileOptions> = {
@@ -12,9 +11,9 @@ export const demo: CommandDefinition<readonly [name: string | undefined], Profil
     'Profile a built-in program, as run does, and explain the result. Without a name, list the programs.',
   arguments: [new Argument('[name]')],
   options: profileOptions,
-  notes: formatsNote,
+  notes: profileNotes,
   action: async ([name], options, { descriptors }) => {
-    if (name !== undefined) void askVersion(options.bpftrace);
+    if (name !== undefined) void readVersion(options.bpftrace);
     const { demoCommand } = await import('./demo/demo-command.ts');
     return demoCommand(name, descriptors, options);
   },

@@ -1,16 +1,8 @@
 import { Argument, InvalidArgumentError } from 'commander';
-import { diffFormats, type FormatOptions, formatOptions, listFormats, option } from '../format-options.ts';
+import { diffFormats, formatOptions, listFormats, option } from '../format-options.ts';
 
 import type { Choices, CommandDefinition } from './command.ts';
-
-/** The options of diff, as commander leaves them. */
-export interface DiffOptions extends FormatOptions {
-  readonly runs?: number;
-  readonly output?: string;
-  readonly failIf?: string[];
-  readonly ascii?: boolean;
-  readonly verbose?: boolean;
-}
+import type { DiffOptions } from './diff/diff-options.ts';
 
 export const diff: CommandDefinition<readonly [files: readonly string[]], DiffOptions> = {
   name: 'diff',

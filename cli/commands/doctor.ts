@@ -1,11 +1,7 @@
 import { option } from '../format-options.ts';
 import { bpftraceOption } from '../options.ts';
 import type { CommandDefinition } from './command.ts';
-
-export interface DoctorOptions {
-  readonly json?: boolean;
-  readonly bpftrace: string;
-}
+import type { DoctorOptions } from './doctor/doctor-options.ts';
 
 export const doctor: CommandDefinition<readonly [], DoctorOptions> = {
   name: 'doctor',

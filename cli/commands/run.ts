@@ -1,8 +1,7 @@
 import { Argument } from 'commander';
+import { readVersion } from '../../bt/driver/bpftrace-version.ts';
 import { rawArguments } from '../../bt/driver/inherited.ts';
-import { askVersion } from '../../bt/driver/version-question.ts';
-import { formatsNote } from '../format-options.ts';
-import { type ProfileOptions, profileOptions } from '../options.ts';
+import { type ProfileOptions, profileNotes, profileOptions } from '../options.ts';
 import type { CommandDefinition } from './command.ts';
 
 export const run: CommandDefinition<readonly [command: string, args: readonly string[]], ProfileOptions> = {
@@ -13,11 +12,11 @@ export const run: CommandDefinition<readonly [command: string, args: readonly st
     'Start a command and profile it with all its children. The exit status is that of the command.',
   arguments: [new Argument('<command>'), new Argument('[args...]')],
   options: profileOptions,
-  notes: formatsNote,
+  notes: profileNotes,
   startsCommand: true,
   usageStatus: 125,
   action: async ([, args], options, { descriptors }) => {
-    void askVersion(options.bpftrace); // bpftrace answers while the code is loaded
+    void readVersion(options.bpftrace); // bpftrace answers while the code is loaded
     const { runCommand } = await import('./run/run-command.ts');
     return runCommand(rawArguments(1 + args.length), descriptors, options);
   },

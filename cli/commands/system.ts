@@ -1,6 +1,5 @@
-import { askVersion } from '../../bt/driver/version-question.ts';
-import { formatsNote } from '../format-options.ts';
-import { type ProfileOptions, profileOptions } from '../options.ts';
+import { readVersion } from '../../bt/driver/bpftrace-version.ts';
+import { type ProfileOptions, profileNotes, profileOptions } from '../options.ts';
 import type { CommandDefinition } from './command.ts';
 
 export const system: CommandDefinition<readonly [], ProfileOptions> = {
@@ -8,9 +7,9 @@ export const system: CommandDefinition<readonly [], ProfileOptions> = {
   summary: 'profile the whole machine',
   description: 'Profile every process of the machine except btprof itself, until Ctrl-C or --duration.',
   options: profileOptions,
-  notes: formatsNote,
+  notes: profileNotes,
   action: async (_, options) => {
-    void askVersion(options.bpftrace);
+    void readVersion(options.bpftrace);
     const { systemCommand } = await import('./system/system-command.ts');
     return systemCommand(options);
   },

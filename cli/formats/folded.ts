@@ -11,19 +11,19 @@ export const folded: Format<{ readonly root?: readonly Root[] }> = {
       parseRoots,
     ),
   ],
-  render: async (profile, { root = [] }) => {
+  render: async ({ profile, measurements }, { root = [] }) => {
     const [{ stacksOf }, { foldedView }] = await Promise.all([
       import('../../metrics/timed-stacks.ts'),
       import('./folded/folded-stacks.ts'),
     ]);
-    return foldedView(stacksOf(profile), root);
+    return foldedView(stacksOf(profile, measurements), root);
   },
-  renderDiff: async ({ sides }) => {
+  renderDiff: async ({ sides, measurements }) => {
     const [{ diffStacks }, { diffFoldedView }] = await Promise.all([
       import('../../metrics/diff.ts'),
       import('./folded/diff-folded.ts'),
     ]);
-    return diffFoldedView(diffStacks(sides));
+    return diffFoldedView(diffStacks(sides, measurements));
   },
 };
 

@@ -1,8 +1,10 @@
 import type { Option } from 'commander';
-import type { Sides } from '../../metrics/diff.ts';
+import type { IdleView } from '../../metrics/blocks.ts';
 import type { Facts } from '../../metrics/facts.ts';
 import type { GateResult } from '../../metrics/gates.ts';
+import type { Measurement } from '../../metrics/measurement.ts';
 import type { Profile, Sample } from '../../metrics/schema.ts';
+import type { Sides } from '../../metrics/sides.ts';
 import type { Look } from '../page.ts';
 
 /**
@@ -25,12 +27,18 @@ export interface Format<Options extends object = object> {
   /** Loads what writes samples of `--interval`; only for formats that have samples. */
   readonly samples?: () => Promise<SampleWriter>;
   /** Makes the bytes of a result. (A method, so that a list can hold formats with different options.) */
-  render(profile: Profile, options: Options, look: ResultLook): Rendered | Promise<Rendered>;
+  render(result: Result, options: Options, look: ResultLook): Rendered | Promise<Rendered>;
   /** Makes the bytes of a comparison; only for formats that `diff` offers. */
   readonly renderDiff?: (diff: GatedDiff, look: DiffLook) => Rendered | Promise<Rendered>;
 }
 
 export type Rendered = string | Uint8Array;
+
+/** A profile, and the profilers that know its parts. */
+export interface Result {
+  readonly profile: Profile;
+  readonly measurements: readonly Measurement[];
+}
 
 /** The text before the final result, piece by piece. */
 export interface SampleWriter {
@@ -42,11 +50,8 @@ export interface SampleWriter {
 export interface GatedDiff {
   readonly sides: Sides;
   readonly gates: GateResult[];
+  readonly measurements: readonly Measurement[];
 }
-
-/** How a page shows idle waits: like all others, in one line, or not even in the shares. */
-export const IDLE_VIEWS = ['show', 'fold', 'hide'] as const;
-export type IdleView = (typeof IDLE_VIEWS)[number];
 
 /** How a result looks where it is written. */
 export interface ResultLook extends DiffLook {

@@ -4,10 +4,10 @@ export const json: Format = {
   name: 'json',
   summary: 'the whole result as one JSON document',
   hasFlag: true,
-  render: indented,
-  renderDiff: async ({ sides, gates }) => {
+  render: ({ profile }) => indented(profile),
+  renderDiff: async ({ sides, gates, measurements }) => {
     const { diffOf } = await import('../../metrics/diff.ts');
-    return indented(diffOf(sides, gates));
+    return indented(diffOf(sides, measurements, gates));
   },
 };
 

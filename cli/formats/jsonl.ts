@@ -1,11 +1,11 @@
-import type { MetadataLine } from '../../metrics/schema.ts';
+import type { MetadataLine } from '../../metrics/metadata-schema.ts';
 import type { Format, SampleWriter } from './format.ts';
 
 export const jsonl: Format = {
   name: 'jsonl',
   summary: 'JSON lines: metadata, a sample per --interval, the result',
   samples: loadSampleWriter,
-  render: line,
+  render: ({ profile }) => line(profile),
 };
 
 async function loadSampleWriter(): Promise<SampleWriter> {

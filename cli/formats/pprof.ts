@@ -4,8 +4,8 @@ export const pprof: Format = {
   name: 'pprof',
   summary: "for 'go tool pprof'; binary",
   isBinary: true,
-  render: async (profile) => {
+  render: async (result) => {
     const { pprofView } = await import('./pprof/pprof-profile.ts');
-    return pprofView(profile);
+    return pprofView(result);
   },
 };

@@ -4,15 +4,15 @@ export const summary: Format = {
   name: 'summary',
   summary: 'one screen of text',
   isPage: true,
-  render: async (profile, _, look) => {
+  render: async (result, _, look) => {
     const { summaryView } = await import('./summary/summary-page.ts');
-    return summaryView(profile, look);
+    return summaryView(result, look);
   },
-  renderDiff: async ({ sides, gates }, look) => {
+  renderDiff: async ({ sides, gates, measurements }, look) => {
     const [{ diffOf }, { diffView }] = await Promise.all([
       import('../../metrics/diff.ts'),
       import('./summary/diff-page.ts'),
     ]);
-    return diffView(diffOf(sides, gates), look);
+    return diffView(diffOf(sides, measurements, gates), measurements, look);
   },
 };

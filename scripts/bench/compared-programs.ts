@@ -2,8 +2,9 @@ import { totalmem } from 'node:os';
 import { composeMaps, composeProgram, type Plan } from '../../bt/compose.ts';
 import { requireHost } from '../../bt/driver/host.ts';
 import { limitsFor } from '../../bt/limits.ts';
-import type { ProfilerName } from '../../bt/profilers/names.ts';
-import { selectProfilers } from '../../bt/profilers/registry.ts';
+import { chooseProfilers, parseWanted } from '../../bt/profilers/choose.ts';
+import { PROFILERS } from '../../bt/profilers/registry.ts';
+import { VERSION } from '../../cli/version.ts';
 
 export interface Program {
   readonly program: string;
@@ -14,19 +15,19 @@ export interface Program {
  * Writes the program of `btprof run`, which follows a process from its next exec on. It ends when we end.
  *
  * @param path the bpftrace
+ * @param profilers each as after `-p`
  */
 export async function ourProgram(
   path: string,
   pid: number,
-  profilers: readonly ProfilerName[],
+  profilers: readonly string[],
   stacks = true,
 ): Promise<Program> {
-  const { host, dialect } = await requireHost(path);
+  const { info, btf, possibleCpus, dialect } = await requireHost(path, VERSION);
   const follow = { kind: 'held', pid, execs: 1, children: true } as const;
-  const context = { dialect, arch: host.info.arch, btf: host.btf, follow, self: process.pid };
+  const context = { dialect, arch: info.arch, btf, follow, self: process.pid };
   const plan: Plan = {
-    profilers: selectProfilers(profilers),
-    minBlockNs: 0,
+    profilers: chooseProfilers(profilers.flatMap(parseWanted), PROFILERS),
     stacks,
     stackDepth: 127,
     children: true,
@@ -37,7 +38,7 @@ export async function ourProgram(
     statsSlots: dialect.statsSlots,
     stackDepth: plan.stackDepth,
     memoryBytes: totalmem(),
-    cpus: host.possibleCpus,
+    cpus: possibleCpus,
     threads: 0,
   });
   return { program: composeProgram(plan, context), environment: dialect.environment(limits) };

@@ -1,4 +1,4 @@
-import type { FlameStack } from '../../cli/formats/flamegraph/html.ts';
+import type { FlameStack } from '../../cli/formats/flamegraph/flame-stack.ts';
 import type { Reason } from '../../metrics/reasons.ts';
 import type { StackFrame } from '../../metrics/timed-stacks.ts';
 import { generator } from './random.ts';

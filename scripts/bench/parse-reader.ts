@@ -5,11 +5,11 @@
 import { readFileSync, statSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
 import { readLines } from '../../bt/driver/lines.ts';
+import { PROFILERS } from '../../bt/profilers/registry.ts';
 import { decodeSpaces } from '../../metrics/mappings.ts';
-import { assembleProfile } from '../../metrics/profile.ts';
+import { measured, readProfile, readRecorder } from '../../metrics/profile.ts';
+import { newRecorder, recordLine } from '../../metrics/recording.ts';
 import type { KeptRun } from '../../metrics/replay.ts';
-import { keptSymbols } from '../../metrics/symbols.ts';
-import { newRecording, recordLine } from '../../parsers/recording.ts';
 
 export interface Result {
   readonly mb: number;
@@ -29,9 +29,10 @@ async function measure(recordingFile: string, stream: string): Promise<Result> {
     '4711:1': '7f0000000000-7f0010000000 r-xp 0 fe:00 1 /opt/large/program\n',
   });
   const began = performance.now();
-  const recording = newRecording();
-  await readLines(process.stdin, (line) => recordLine(recording, line));
-  const profile = assembleProfile(recording, facts, { ...ending, mappings }, keptSymbols(symbols));
+  const recorder = newRecorder();
+  await readLines(process.stdin, (line) => recordLine(recorder, line));
+  const collected = readRecorder(recorder, facts, measured(facts, PROFILERS));
+  const profile = readProfile(collected, { ...ending, mappings }).assemble(symbols);
   return {
     seconds: (performance.now() - began) / 1000,
     mb: statSync(stream).size / 1e6,

@@ -7,7 +7,6 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { $, type ProcessPromise } from 'zx';
 import { peakOf } from '../../bt/driver/footprint.ts';
 import { childrenOf } from '../../bt/driver/procfs.ts';
-import { DEFAULT_PROFILERS } from '../../bt/profilers/names.ts';
 import { Refusal } from '../refusal.ts';
 import { ourProgram } from './compared-programs.ts';
 import type { MeasuredBpftrace } from './needs.ts';
@@ -155,7 +154,7 @@ function peakOfTool(pid: number): number {
 /** The program follows a held process from its exec on. */
 async function bareTimes({ path }: MeasuredBpftrace, workload: string): Promise<Times> {
   const target = hold([workload]);
-  const { program, environment } = await ourProgram(path, target.pid, DEFAULT_PROFILERS);
+  const { program, environment } = await ourProgram(path, target.pid, ['offcpu', 'syscalls']);
   const start = () =>
     spawnTool(path, ['-f', 'json', '-e', program], {
       stdio: ['ignore', 'pipe', 'ignore'],

@@ -1,6 +1,6 @@
 import type { Browser, BrowserContextOptions } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import type { FlameStack } from '../../cli/formats/flamegraph/html.ts';
+import type { FlameStack } from '../../cli/formats/flamegraph/flame-stack.ts';
 import { manyStacks } from '../../scripts/bench/flame-stacks.ts';
 import { launchChromium } from '../../scripts/chromium.ts';
 import { exampleStacks } from '../../scripts/example-stacks.ts';

@@ -3,7 +3,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
-import { type FlameStack, flamegraphView } from '../../cli/formats/flamegraph/html.ts';
+import { PROFILERS } from '../../bt/profilers/registry.ts';
+import type { FlameStack } from '../../cli/formats/flamegraph/flame-stack.ts';
+import { flamegraphView } from '../../cli/formats/flamegraph/html.ts';
+import { coloursOf } from '../../cli/formats/flamegraph/kind-colours.ts';
 
 export interface FrameBox {
   readonly name: string;
@@ -16,7 +19,7 @@ export interface FrameBox {
 
 export interface OpenPage {
   readonly page: Page;
-  /** What must not be: errors, messages on the console, dialogs, and requests but that for the page. */
+  /** What must not happen: errors, messages on the console, dialogs, and requests for anything but the page. */
   readonly complaints: string[];
   readonly frames: () => Promise<FrameBox[]>;
   /** The first frame with that name. */
@@ -36,7 +39,8 @@ export async function openPage(
   const { title = 'btprof: orders', ...context } = options;
   const dir = mkdtempSync(join(tmpdir(), 'btprof-page-'));
   const file = join(dir, 'page.html');
-  writeFileSync(file, flamegraphView(stacks, { title, subtitle: '30.0 s', notes: ['A note.'] }));
+  const look = { title, subtitle: '30.0 s', notes: ['A note.'], colours: coloursOf(PROFILERS) };
+  writeFileSync(file, flamegraphView(stacks, look));
   const url = pathToFileURL(file).href;
   const page = await browser.newPage({ viewport: { width: 1280, height: 800 }, ...context });
   const complaints = watch(page, url);

@@ -1,13 +1,12 @@
 import type { Plan } from '../../bt/compose.ts';
 import { dialectFor } from '../../bt/dialect.ts';
-import { type Collection, collect } from '../../bt/driver/collect.ts';
+import { collect } from '../../bt/driver/collect.ts';
 import { type Exit, type HeldTarget, holdTarget } from '../../bt/driver/held-target.ts';
-import type { Subject } from '../../bt/driver/subject.ts';
-import type { Hold } from '../../bt/driver/unwind.ts';
-import type { BtprofError } from '../../bt/errors.ts';
-import { DEFAULT_PROFILERS } from '../../bt/profilers/names.ts';
-import { selectProfilers } from '../../bt/profilers/registry.ts';
-import { assembleProfile } from '../../metrics/profile.ts';
+import type { Target } from '../../bt/driver/target.ts';
+import type { StopAtEntry } from '../../bt/driver/unwind.ts';
+import { PROFILERS } from '../../bt/profilers/registry.ts';
+import type { BtprofError } from '../../metrics/errors.ts';
+import { readProfile } from '../../metrics/profile.ts';
 import type { Profile } from '../../metrics/schema.ts';
 import { tellWhenAsked } from './asked.ts';
 import type { FakeBpftrace } from './bpftrace.ts';
@@ -21,14 +20,14 @@ export interface Collected {
 interface Options {
   readonly plan?: Partial<Plan>;
   readonly version?: string;
-  readonly hold?: Hold;
+  readonly stopAtEntry?: StopAtEntry | undefined;
   /** Ctrl-C. */
   readonly stop?: Promise<void>;
   readonly debug?: (text: string) => void;
 }
 
-/** A host that needs no kernel. */
-const HOST = {
+/** A machine that needs no kernel. */
+const MACHINE = {
   info: { kernel: '6.18.0', arch: 'x86_64', cpus: 2, hostname: 'fake' },
   btf: true,
   possibleCpus: 2,
@@ -40,13 +39,15 @@ export async function collectRun(
   command: readonly string[],
   options: Options = {},
 ): Promise<Collected & { exit: Exit }> {
-  const target = hold(command);
+  const held = hold(command);
+  const { stopAtEntry } = options;
   try {
-    const subject = { kind: 'run', target, cmd: command, executable: command[0] as string } as const;
-    const collected = await collecting(fake, subject, options);
-    return { ...collected, exit: await target.exited };
+    const executable = command[0] as string;
+    const target = { kind: 'run', held, cmd: command, executable, stopAtEntry } as const;
+    const collected = await collecting(fake, target, options);
+    return { ...collected, exit: await held.exited };
   } finally {
-    target.abandon();
+    held.abandon();
   }
 }
 
@@ -65,40 +66,25 @@ export function hold(command: readonly string[]): HeldTarget {
   return holdTarget(words, [Buffer.from('PATH=/usr/bin:/bin')], []);
 }
 
-async function collecting(fake: FakeBpftrace, subject: Subject, options: Options): Promise<Collected> {
+async function collecting(fake: FakeBpftrace, target: Target, options: Options): Promise<Collected> {
   const dialect = dialectFor(options.version ?? '0.27.1');
+  const host = { ...MACHINE, bpftrace: fake.path, dialect, btprof: 'test' };
+  const { stop = new Promise(() => undefined), debug = () => undefined } = options;
   const stopWatching = tellWhenAsked(fake.asked);
   try {
-    const collection = await collect({
-      plan: planOf(options.plan),
-      host: HOST,
-      dialect,
-      bpftrace: fake.path,
-      version: 'test',
-      dwarfPids: [],
-      hold: options.hold,
-      lines: false,
-      symbolCache: undefined,
-      selfMeasure: false,
-      subject,
-      stop: options.stop ?? new Promise(() => undefined),
-      onTracer: () => undefined,
-      onStart: () => undefined,
-      onSample: () => undefined,
-      debug: options.debug ?? (() => undefined),
-    });
+    const { result, resolve } = await collect(planOf(options.plan), host, target, { stop, debug });
+    const collection = await result;
     await collection.close();
-    return { profile: profileOf(collection), failure: collection.failure };
+    const { requests, assemble } = readProfile(collection, collection.ending);
+    return { profile: assemble(await resolve(requests)), failure: collection.failure };
   } finally {
     stopWatching();
   }
 }
 
 function planOf(changes: Partial<Plan> = {}): Plan {
-  const profilers = selectProfilers(DEFAULT_PROFILERS);
-  return { profilers, minBlockNs: 0, stacks: false, stackDepth: 127, children: true, ...changes };
-}
-
-function profileOf({ recording, facts, ending, symbols }: Collection): Profile {
-  return assembleProfile(recording, facts, ending, symbols);
+  const profilers = PROFILERS.filter(({ isDefault }) => isDefault).map((profiler) => ({
+    ...{ profiler, options: {} },
+  }));
+  return { profilers, stacks: false, stackDepth: 127, children: true, ...changes };
 }

@@ -3,18 +3,17 @@
  * refuses is tested on the real one.
  */
 import { fileURLToPath } from 'node:url';
-import type { Host } from '../../bt/driver/host.ts';
-import { askDialect } from '../../bt/driver/host.ts';
+import { type Host, type Machine, readDialect } from '../../bt/driver/host.ts';
 
 export * from '../../bt/driver/host.ts';
 
-export function readHost(): Host {
+export function readMachine(): Machine {
   const info = { kernel: '6.18.0', arch: 'x86_64', cpus: 2, hostname: 'fake' } as const;
   return { info, btf: true, possibleCpus: 2 };
 }
 
-export async function requireHost(bpftrace: string) {
-  return { host: readHost(), dialect: await askDialect(bpftrace) };
+export async function requireHost(bpftrace: string, btprof: string): Promise<Host> {
+  return { ...readMachine(), bpftrace, btprof, dialect: await readDialect(bpftrace) };
 }
 
 /** A directory with the tracepoints, which is made by the test. */

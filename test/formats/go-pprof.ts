@@ -6,6 +6,7 @@ import { promisify } from 'node:util';
 import { pprofView } from '../../cli/formats/pprof/pprof-profile.ts';
 import type { Profile } from '../../metrics/schema.ts';
 import type { Totals } from '../unit/cli/formats/pprof/pprof-totals.ts';
+import { resultOf } from '../unit/cli/formats/result-of.ts';
 
 const execute = promisify(execFile);
 
@@ -18,21 +19,21 @@ export async function goPprof(profile: Profile, ...args: readonly string[]): Pro
   const dir = mkdtempSync(join(tmpdir(), 'btprof-pprof-'));
   try {
     const file = join(dir, 'profile.pb.gz');
-    writeFileSync(file, pprofView(profile));
+    writeFileSync(file, pprofView(resultOf(profile)));
     const env = { ...process.env, PPROF_TMPDIR: dir, HOME: dir };
     const { stdout, stderr } = await execute(
       'go',
       ['tool', 'pprof', '-symbolize=none', '-nodecount=100000', '-nodefraction=0', ...args, file],
       { env, maxBuffer: 1 << 30 },
     );
-    if (stderr.replace(AS_NUMBER, '') !== '') throw new Error(`go tool pprof says: ${stderr}`);
+    if (stderr.replace(AS_NUMBER, '') !== '') throw new Error(`go tool pprof prints: ${stderr}`);
     return stdout;
   } finally {
     rmSync(dir, { recursive: true });
   }
 }
 
-/** What it says of a filter such as `-tagfocus=tid=6`. */
+/** What it prints about a filter such as `-tagfocus=tid=6`. */
 const AS_NUMBER = /^tagfocus:Interpreted '\d+' as range, not regexp\n/gm;
 
 /**

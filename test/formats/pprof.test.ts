@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Offcpu } from '../../metrics/ebpf-schema.ts';
+import type { Offcpu } from '../../bt/profilers/offcpu/off-schema.ts';
 import { constructedProfile } from '../unit/cli/formats/constructed-profile.ts';
 import { expectedTotals } from '../unit/cli/formats/pprof/pprof-totals.ts';
 import { recorded } from '../unit/metrics/recorded-profiles.ts';
@@ -17,7 +17,7 @@ describe.each(['0.17', '0.23', '0.27'])('go tool pprof of a recording with bpftr
     expect(rawTotals(await goPprof(profile, '-raw'))).toEqual(expectedTotals(profile));
   });
 
-  it.each(NAMES)('%s: -top has them too', async (name) => {
+  it.each(NAMES)('%s: -top has the same totals', async (name) => {
     const profile = recorded(version, name);
     const { offcpu = 0n, open = 0n } = expectedTotals(profile);
     const top = async (index: string) =>
@@ -67,7 +67,7 @@ describe('go tool pprof', () => {
     expect(lines).toMatch(/ outer a\.c:20$/m);
   });
 
-  it('tells threads, processes and reasons apart by their labels', async () => {
+  it('distinguishes threads, processes and reasons by their labels', async () => {
     const tags = await goPprof(profile, '-tags');
     for (const key of ['thread', 'comm', 'pid', 'tid', 'reason', 'idle'])
       expect(tags).toMatch(new RegExp(`^ ${key}: Total`, 'm'));
@@ -77,14 +77,14 @@ describe('go tool pprof', () => {
     expect(topTotals(one).flat).toBe(1_000_033 + 17);
   });
 
-  it('keeps code of two files at one address apart, and has no name for either', async () => {
+  it('keeps code of two files at one address apart, without a name for either', async () => {
     const raw = await goPprof(profile, '-raw');
     expect(raw.match(/^ *\d+: 0x7f0000001000 M=\d+ *$/gm)).toHaveLength(2);
     expect(raw).toMatch(/\/usr\/lib\/libc\.so\.6 1111 *$/m);
     expect(raw).toMatch(/\/opt\/a\/bin\/server abcd \[FN\]\[FL\]\[LN\]\[IN\]$/m);
   });
 
-  it('names the program, and says of what the profile is', async () => {
+  it('shows the program, its command and what was measured', async () => {
     const top = await goPprof(profile, '-top');
     expect(top).toMatch(/^File: server$/m);
     expect(top).toMatch(/^server --name a\?b$/m);
@@ -99,7 +99,7 @@ describe('go tool pprof with the file of the program', () => {
   });
   afterAll(() => rmSync(dir, { recursive: true }));
 
-  it('finds the names and lines that the profile does not have, of callers those of their calls', async () => {
+  it('finds the names and lines that the profile lacks; callers have the line of their call', async () => {
     const top = await goPprof(await unnamedProgram(dir), '-top', '-lines', '-symbolize=local');
     expect(top).toMatch(/ take .*work\.c:1$/m);
     expect(top).toMatch(/ main .*work\.c:3$/m);

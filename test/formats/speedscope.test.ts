@@ -4,6 +4,7 @@ import { speedscopeView } from '../../cli/formats/speedscope/speedscope-file.ts'
 import type { Profile } from '../../metrics/schema.ts';
 import { launchChromium } from '../../scripts/chromium.ts';
 import { constructedProfile } from '../unit/cli/formats/constructed-profile.ts';
+import { allStacks } from '../unit/cli/formats/result-of.ts';
 import { recorded } from '../unit/metrics/recorded-profiles.ts';
 import { type Evented, openInSpeedscope, type Sampled, type SpeedscopeFile } from './speedscope-app.ts';
 
@@ -12,6 +13,10 @@ beforeAll(async () => {
   browser = await launchChromium();
 });
 afterAll(() => browser?.close());
+
+function viewOf(profile: Profile): string {
+  return speedscopeView(profile, allStacks(profile));
+}
 
 type Sums = Map<string, number>;
 
@@ -58,7 +63,7 @@ const PROFILES: [string, () => Profile][] = [
 
 describe('speedscope', () => {
   it.each(PROFILES)('reads %s without an error: the same profiles, stacks and times', async (_, profile) => {
-    const file = speedscopeView(profile());
+    const file = viewOf(profile());
     const { page, complaints, exported, close } = await openInSpeedscope(browser, file, 'time-ordered');
     expect(await page.locator('canvas').count()).toBeGreaterThan(0);
     expect(profilesIn(await exported(), eachState)).toEqual(profilesIn(JSON.parse(file), eachSample));
@@ -68,7 +73,7 @@ describe('speedscope', () => {
 
   it('shows the command, the thread, and the times in ns', async () => {
     const profile = recorded('0.23', 'oncpu');
-    const file = speedscopeView(profile);
+    const file = viewOf(profile);
     const [all, first] = (JSON.parse(file) as SpeedscopeFile<Sampled>).profiles;
     const { page, complaints, close } = await openInSpeedscope(browser, file, 'sandwich');
     expect(await page.title()).toBe('/tmp/btprof-workloads/sleepers - speedscope');

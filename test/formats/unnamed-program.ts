@@ -1,7 +1,8 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { execa } from 'execa';
-import type { Frame, Offcpu } from '../../metrics/ebpf-schema.ts';
+import type { Offcpu } from '../../bt/profilers/offcpu/off-schema.ts';
+import type { Frame } from '../../metrics/fields.ts';
 import type { Profile } from '../../metrics/schema.ts';
 import { constructedProfile } from '../unit/cli/formats/constructed-profile.ts';
 
@@ -14,7 +15,7 @@ int main(void) {
 }
 `;
 
-/** A wait in `take`, called by `main`, of a program whose file is there and whose names the profile does not have. */
+/** A wait in `take`, called by `main`. The file of the program exists, but the profile lacks its names. */
 export async function unnamedProgram(dir: string): Promise<Profile> {
   const [path, source] = [join(dir, 'work'), join(dir, 'work.c')];
   writeFileSync(source, SOURCE);

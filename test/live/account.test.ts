@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { execa } from 'execa';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import type { Account, Profile } from '../../metrics/schema.ts';
+import type { Account } from '../../metrics/account-schema.ts';
+import type { Profile } from '../../metrics/schema.ts';
 import { untilAsleep, untilRuns } from '../fake/processes.ts';
 import { expectAllAccounted, profile, sum, temporaryFile, workload } from './btprof.ts';
 

@@ -3,7 +3,10 @@ import { join, resolve } from 'node:path';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { execa, type Options } from 'execa';
 import { expect, inject } from 'vitest';
-import type { Offcpu, Syscalls } from '../../metrics/ebpf-schema.ts';
+import type { Offcpu } from '../../bt/profilers/offcpu/off-schema.ts';
+// Its profilers add the types of their parts to Profile.ebpf.
+import type {} from '../../bt/profilers/registry.ts';
+import type { Syscalls } from '../../bt/profilers/syscalls/sys-schema.ts';
 import type { Profile } from '../../metrics/schema.ts';
 
 /** The command as it is shipped. */

@@ -1,8 +1,8 @@
 import { existsSync, mkdirSync, readdirSync } from 'node:fs';
 import { execa } from 'execa';
 import { describe, expect, test } from 'vitest';
+import type { Offcpu } from '../../bt/profilers/offcpu/off-schema.ts';
 import { WORKLOADS } from '../../cli/demo/workloads.ts';
-import type { Offcpu } from '../../metrics/ebpf-schema.ts';
 import { untilSays } from '../fake/processes.ts';
 import { BTPROF, btprof, expectAllAccounted, profile, temporaryFile } from './btprof.ts';
 

@@ -4,7 +4,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { stripVTControlCharacters as plainOf } from 'node:util';
 import { execa } from 'execa';
 import { afterAll, describe, expect, test } from 'vitest';
-import type { MetadataLine, Profile, Sample } from '../../metrics/schema.ts';
+import type { MetadataLine } from '../../metrics/metadata-schema.ts';
+import type { Profile, Sample } from '../../metrics/schema.ts';
 import {
   BTPROF,
   bpftraceThat,

@@ -5,8 +5,8 @@ import { describe, expect, test } from 'vitest';
 import { composeMaps } from '../../bt/compose.ts';
 import { dialectFor } from '../../bt/dialect.ts';
 import { kernelBytes, limitsFor, MEMORY_SHARE } from '../../bt/limits.ts';
-import { DEFAULT_PROFILERS } from '../../bt/profilers/names.ts';
-import { selectProfilers } from '../../bt/profilers/registry.ts';
+import { chooseProfilers, parseWanted } from '../../bt/profilers/choose.ts';
+import { PROFILERS } from '../../bt/profilers/registry.ts';
 import type { Profile } from '../../metrics/schema.ts';
 import { untilSays } from '../fake/processes.ts';
 import { BTPROF, bpftraceThat, btprof, profile, temporaryFile, valid, workload } from './btprof.ts';
@@ -117,8 +117,7 @@ describe.concurrent('settings are obeyed', () => {
   test('maps have the entries asked for, and all memory together is within the share and our arithmetic', async () => {
     const { maps: inKernel, limits } = await whileAttached([]);
     const plan = {
-      profilers: selectProfilers(DEFAULT_PROFILERS),
-      minBlockNs: 0,
+      profilers: chooseProfilers(parseWanted('offcpu,syscalls'), PROFILERS),
       stacks: true,
       stackDepth: 127,
       children: true,

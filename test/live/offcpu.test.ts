@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import type { Offcpu } from '../../metrics/ebpf-schema.ts';
+import type { Offcpu } from '../../bt/profilers/offcpu/off-schema.ts';
 import type { Profile } from '../../metrics/schema.ts';
 import { waitSite } from '../../metrics/wait-site.ts';
 import { btprof, profile, quote, sum, symbols, temporaryFile, validProfile, workload } from './btprof.ts';

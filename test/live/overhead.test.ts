@@ -144,8 +144,10 @@ async function runsTimed(): Promise<number> {
   const isReady = new Promise<void>((resolve) => {
     ready = resolve;
   });
-  const options = { dwarfPids: [], signals: false };
-  const tracer = await startTracer('bpftrace', program, {}, options, (line) => {
+  const host = { bpftrace: 'bpftrace', dialect: { environment: () => ({}) } };
+  const settings = { mapEntries: 1, bufferPages: 1, cpus: 1 };
+  const scope = { dwarfPids: [], follow: { kind: 'argument', children: true } } as const;
+  const tracer = await startTracer(host, program, settings, scope, (line) => {
     if (line.includes('ready')) ready();
   });
   try {

@@ -1,6 +1,6 @@
 import { dirname } from 'node:path';
 import { expect, test } from 'vitest';
-import type { Offcpu } from '../../metrics/ebpf-schema.ts';
+import type { Offcpu } from '../../bt/profilers/offcpu/off-schema.ts';
 import { REASONS } from '../../metrics/reasons.ts';
 import { KINDS } from '../kinds-of-waits.ts';
 import { profile, sum, temporaryFile, workload } from './btprof.ts';

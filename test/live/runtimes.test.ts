@@ -2,7 +2,8 @@ import { readFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import { execa } from 'execa';
 import { describe, expect, test } from 'vitest';
-import type { Frame, Offcpu } from '../../metrics/ebpf-schema.ts';
+import type { Offcpu } from '../../bt/profilers/offcpu/off-schema.ts';
+import type { Frame } from '../../metrics/fields.ts';
 import type { Profile, Sample } from '../../metrics/schema.ts';
 import { btprof, profile, sum, temporaryFile, valid, validProfile } from './btprof.ts';
 

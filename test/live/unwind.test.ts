@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { execa } from 'execa';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { dialectFor } from '../../bt/dialect.ts';
-import type { Offcpu } from '../../metrics/ebpf-schema.ts';
+import type { Offcpu } from '../../bt/profilers/offcpu/off-schema.ts';
 import type { Profile } from '../../metrics/schema.ts';
 import { BTPROF, bpftraceThat, btprof, profile, symbols, temporaryFile, valid } from './btprof.ts';
 

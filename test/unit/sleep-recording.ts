@@ -1,10 +1,20 @@
+import { PROFILERS } from '../../bt/profilers/registry.ts';
 import type { Ending, Facts } from '../../metrics/facts.ts';
-import { decodeSpaces } from '../../metrics/mappings.ts';
-import { assembleProfile } from '../../metrics/profile.ts';
-import type { Profile } from '../../metrics/schema.ts';
-import type { Symbols, UserPlace } from '../../metrics/symbols.ts';
+import { type AddressSpaces, decodeSpaces } from '../../metrics/mappings.ts';
+import {
+  type Collected,
+  type Earlier,
+  measured,
+  type Pending,
+  readProfile,
+  readRecorder,
+  readSample,
+} from '../../metrics/profile.ts';
+import { newRecorder, type Recorder, type Recording, recordLine } from '../../metrics/recording.ts';
+import type { Profile, Sample } from '../../metrics/schema.ts';
+import type { ResolvedSymbols, UserPlace } from '../../metrics/symbols.ts';
 import { parseKernelSymbols } from '../../parsers/kernel-symbols.ts';
-import { newRecording, type Recording, recordLine } from '../../parsers/recording.ts';
+import { answersTo, type Lookups } from './symbol-answers.ts';
 
 /**
  * What bpftrace 0.17 printed under `btprof run -- sleep 0.1`, with two of its four rows of @waits and four of its
@@ -47,15 +57,10 @@ const USER_SYMBOLS: Readonly<Record<string, UserPlace>> = {
   '/usr/lib/x86_64-linux-gnu/libc.so.6+849155': { symbol: 'clock_nanosleep', offset: 35 },
 };
 
-export const SLEEP_SYMBOLS: Symbols = {
+/** What is known of the symbols of that machine. */
+export const SLEEP_LOOKUPS: Partial<Lookups> = {
   kernel: KERNEL_SYMBOLS.find,
   user: ({ path }, fileOffset) => USER_SYMBOLS[`${path}+${fileOffset}`],
-  frameless: () => false,
-  jit: () => undefined,
-  buildId: () => undefined,
-  demangle: () => new Map(),
-  lines: undefined,
-  problems: () => [],
 };
 
 export const SLEEP_FACTS: Facts = {
@@ -89,10 +94,20 @@ export const SLEEP_ENDING: Ending = {
   warnings: [],
 };
 
+export function recorderOf(lines: readonly string[]): Recorder {
+  const recorder = newRecorder();
+  for (const line of lines) recordLine(recorder, line);
+  return recorder;
+}
+
+/** Lines with what else is known of sleep. */
+export function collectedOf(lines: readonly string[], facts: Partial<Facts> = {}): Collected {
+  const all = { ...SLEEP_FACTS, ...facts };
+  return readRecorder(recorderOf(lines), all, measured(all, PROFILERS));
+}
+
 export function recordingOf(lines: readonly string[]): Recording {
-  const recording = newRecording();
-  for (const line of lines) recordLine(recording, line);
-  return recording;
+  return collectedOf(lines).recording;
 }
 
 export function sleepProfile(facts: Partial<Facts> = {}, ending: Partial<Ending> = {}): Profile {
@@ -104,11 +119,32 @@ export function profileOf(
   lines: readonly string[],
   facts: Partial<Facts> = {},
   ending: Partial<Ending> = {},
+  lookups: Partial<Lookups> = {},
 ): Profile {
-  return assembleProfile(
-    recordingOf(lines),
-    { ...SLEEP_FACTS, ...facts },
-    { ...SLEEP_ENDING, ...ending },
-    SLEEP_SYMBOLS,
-  );
+  return assembled(pendingProfile(lines, facts, ending), lookups);
 }
+
+export function pendingProfile(
+  lines: readonly string[],
+  facts: Partial<Facts> = {},
+  ending: Partial<Ending> = {},
+): Pending<Profile> {
+  return readProfile(collectedOf(lines, facts), { ...SLEEP_ENDING, ...ending });
+}
+
+/** The sample at the end of these lines. */
+export function sampleOf(
+  lines: readonly string[],
+  earlier: Earlier | undefined,
+  facts: Partial<Facts> = {},
+  { spaces = new Map(), ...lookups }: Partial<Lookups> & { readonly spaces?: AddressSpaces } = {},
+): Sample {
+  return assembled(readSample(collectedOf(lines, facts), earlier, spaces), lookups);
+}
+
+function assembled<Result>({ requests, assemble }: Pending<Result>, lookups: Partial<Lookups>): Result {
+  return assemble(answersTo(requests, { ...SLEEP_LOOKUPS, ...lookups }));
+}
+
+/** The answers to all that the profile of sleep requests. */
+export const SLEEP_SYMBOLS: ResolvedSymbols = answersTo(pendingProfile(SLEEP_LINES).requests, SLEEP_LOOKUPS);

@@ -1,6 +1,6 @@
 import { execa } from 'execa';
 import { describe, expect, test } from 'vitest';
-import type { Offcpu } from '../../metrics/ebpf-schema.ts';
+import type { Offcpu } from '../../bt/profilers/offcpu/off-schema.ts';
 import type { Profile } from '../../metrics/schema.ts';
 import { countsOf, profile, workload } from '../live/btprof.ts';
 import { BPFTRACES } from './bpftraces.ts';
@@ -23,7 +23,7 @@ function expectAlike<T>(values: readonly T[]): void {
   for (const value of values) expect(value).toEqual(values[0]);
 }
 
-test.concurrent('the results say which version they come from', async () => {
+test.concurrent('results contain the version of bpftrace that they come from', async () => {
   const results = await profiles(['run'], ['true']);
   expect(results.map((p) => p.metadata.bpftrace.replace(/\.\d+$/, ''))).toEqual(['0.17', '0.23', '0.27']);
 });

@@ -1,5 +1,6 @@
 import { isAlive, isKernelThread, processOf } from '../../../bt/driver/threads.ts';
-import { BtprofError } from '../../../bt/errors.ts';
+import { dwarfPids } from '../../../bt/driver/unwind.ts';
+import { BtprofError } from '../../../metrics/errors.ts';
 import { finish, perform } from '../../collection.ts';
 import { prepare } from '../../job.ts';
 import type { ProfileOptions } from '../../options.ts';
@@ -14,8 +15,9 @@ export async function attachCommand(pids: readonly number[], options: ProfileOpt
   const job = await prepare('attach', options);
   const distinct = [...new Set(pids)];
   requireProcesses(distinct);
-  const { collection } = await perform(job, { kind: 'attach', pids: distinct });
-  return finish(job, collection);
+  const { dialect, info } = job.host;
+  const unwound = dwarfPids(options.unwind, distinct, dialect, info.arch);
+  return finish(job, await perform(job, { kind: 'attach', pids: distinct, dwarfPids: unwound }));
 }
 
 function requireProcesses(pids: readonly number[]): void {
@@ -34,7 +36,7 @@ function requireProcesses(pids: readonly number[]): void {
   }
   const kernel = pids.find(isKernelThread);
   if (kernel !== undefined) {
-    throw new BtprofError(`process ${kernel} is a kernel thread; btprof profiles only programs.`);
+    throw new BtprofError(`process ${kernel} is a kernel thread; btprof profiles programs only.`);
   }
   if (pids.includes(process.pid)) throw new BtprofError('btprof cannot profile itself.');
 }

@@ -1,7 +1,7 @@
 import { constants, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { BtprofError, UsageError } from '../../../bt/errors.ts';
 import { unpackProgram } from '../../../bt/native/unpack.ts';
+import { BtprofError, UsageError } from '../../../metrics/errors.ts';
 import { BINARIES } from '../../demo/program.ts';
 import { WORKLOADS, type Workload } from '../../demo/workloads.ts';
 import type { ProfileOptions } from '../../options.ts';

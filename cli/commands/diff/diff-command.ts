@@ -1,6 +1,7 @@
-import { UsageError } from '../../../bt/errors.ts';
-import type { Run } from '../../../metrics/diff.ts';
+import { PROFILERS } from '../../../bt/profilers/registry.ts';
+import { UsageError } from '../../../metrics/errors.ts';
 import { type Gate, judgeGate, parseGate } from '../../../metrics/gates.ts';
+import type { Side } from '../../../metrics/sides.ts';
 import { chosenFormat, diffFormats } from '../../format-options.ts';
 import type { GatedDiff, Rendered } from '../../formats/format.ts';
 import { FORMATS } from '../../formats/registry.ts';
@@ -8,7 +9,7 @@ import { gatesView } from '../../formats/summary/diff-page.ts';
 import { openOutput, stderr, stdout } from '../../output.ts';
 import { readResult } from '../../result-file.ts';
 import { lookOf } from '../../terminal.ts';
-import type { DiffOptions } from '../diff.ts';
+import type { DiffOptions } from './diff-options.ts';
 
 /**
  * Runs `btprof diff`.
@@ -18,15 +19,15 @@ import type { DiffOptions } from '../diff.ts';
  */
 export async function diffCommand(files: readonly string[], options: DiffOptions): Promise<number> {
   const count = countBefore(files, options.runs);
-  const gates = (options.failIf ?? []).map(parseGate);
+  const gates = (options.failIf ?? []).map((gate) => parseGate(gate, PROFILERS));
   const sink = options.output === undefined ? stdout : openOutput(options.output);
-  const runs: Run[] = [];
+  const runs: Side[] = [];
   for (const file of files) runs.push({ file, profile: await readResult(file) });
   const sides = { before: runs.slice(0, count), after: runs.slice(count) };
-  const results = gates.map((gate) => judgeGate(gate, sides));
-  sink.write(await render({ sides, gates: results }, options));
+  const results = gates.map((gate) => judgeGate(gate, sides, PROFILERS));
+  sink.write(await render({ sides, gates: results, measurements: PROFILERS }, options));
   sink.close();
-  stderr.write(gateLines(gates, results, files.length > 2, options));
+  stderr.write(await gateLines(gates, results, files.length > 2, options));
   return results.some(({ crossed }) => crossed) ? 1 : 0;
 }
 
@@ -49,18 +50,18 @@ function countBefore(files: readonly string[], runs: number | undefined): number
 
 async function render(diff: GatedDiff, options: DiffOptions): Promise<Rendered> {
   const { output, ascii, verbose } = options;
-  const look = lookOf(output === undefined ? 1 : undefined, ascii);
+  const look = await lookOf(output === undefined ? 1 : undefined, ascii);
   const format = chosenFormat(diffFormats(FORMATS), options);
   return format.renderDiff?.(diff, { ...look, verbose: verbose ?? false }) ?? '';
 }
 
 /** Gates go to stderr, so that stdout has only the result in every format. */
-function gateLines(
+async function gateLines(
   gates: readonly Gate[],
   results: GatedDiff['gates'],
   several: boolean,
   { ascii }: DiffOptions,
-): string {
+): Promise<string> {
   const metrics = gates.map(({ metric }) => metric);
-  return gatesView([...results], metrics, several, lookOf(2, ascii));
+  return gatesView([...results], metrics, several, PROFILERS, await lookOf(2, ascii));
 }

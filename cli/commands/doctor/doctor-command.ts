@@ -1,22 +1,17 @@
 import { checkHost } from '../../../bt/driver/checks.ts';
-import type { Tracer } from '../../../bt/driver/tracer.ts';
 import type { Doctor, DoctorCheck } from '../../../metrics/schema.ts';
 import { stdout } from '../../output.ts';
-import type { DoctorOptions } from '../doctor.ts';
+import type { DoctorOptions } from './doctor-options.ts';
 
 /** `btprof doctor`; returns status 0 if this host can profile, otherwise 1. */
 export async function doctorCommand(options: DoctorOptions): Promise<number> {
-  let tracer: Tracer | undefined;
-  process.once('exit', () => tracer?.kill());
   for (const [signal, status] of [
     ['SIGINT', 130],
     ['SIGTERM', 143],
   ] as const) {
     process.once(signal, () => process.exit(status));
   }
-  const checks = await checkHost(options.bpftrace, (started) => {
-    tracer = started;
-  });
+  const checks = await checkHost(options.bpftrace);
   const ok = checks.every((check) => check.status === 'ok' || check.status === 'limited');
   const result: Doctor = { kind: 'doctor', schema: 'btprof/1', ok, checks };
   stdout.write(options.json ? `${JSON.stringify(result, null, 2)}\n` : doctorView(result));

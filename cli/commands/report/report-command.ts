@@ -1,12 +1,11 @@
 import { resolve } from 'node:path';
-import { UsageError } from '../../../bt/errors.ts';
 import type { CapturedTick } from '../../../metrics/capture.ts';
-import { newSampler } from '../../../metrics/sample.ts';
-import { keptSymbols } from '../../../metrics/symbols.ts';
+import { UsageError } from '../../../metrics/errors.ts';
 import { capturedProfile, readCapture } from '../../capture-file.ts';
 import { openOutput, stdout } from '../../output.ts';
 import { formatOf, resultLook } from '../../render.ts';
 import type { ResultOptions } from '../../result-options.ts';
+import { newSampler } from '../../sampler.ts';
 
 /**
  * `btprof report`: the result of a run that was captured, here or on another machine.
@@ -22,15 +21,16 @@ export async function reportCommand(path: string, options: ResultOptions): Promi
   const sink = output === undefined ? stdout : openOutput(output);
   const samples = await format.samples?.();
   const lines: string[] = [];
-  let sampler: ReturnType<typeof newSampler> | undefined;
+  const readNext = newSampler();
   const onTick = (tick: CapturedTick) => {
-    sampler ??= newSampler((sample) => lines.push(samples?.sample(sample) ?? ''), idleMatch ?? tick.idle);
-    sampler({ ...tick, symbols: keptSymbols(tick.symbols) });
+    const { assemble } = readNext({ ...tick, idle: idleMatch ?? tick.idle });
+    lines.push(samples?.sample(assemble(tick.symbols)) ?? '');
   };
   const capture = await readCapture(path, samples ? onTick : undefined);
   if (samples) sink.write([samples.begin(capture.facts), ...lines].join(''));
-  const look = resultLook(options, output === undefined ? 1 : undefined);
-  sink.write(await format.render(capturedProfile(capture, idleMatch), options, look));
+  const look = await resultLook(options, output === undefined ? 1 : undefined);
+  const profile = capturedProfile(capture, idleMatch);
+  sink.write(await format.render({ profile, measurements: capture.measurements }, options, look));
   sink.close();
   return 0;
 }

@@ -1,8 +1,9 @@
-import type { Collection } from '../../../bt/driver/collect.ts';
+import { takesStacks } from '../../../bt/compose.ts';
 import { resolveCommand } from '../../../bt/driver/command.ts';
+import type { Collection } from '../../../bt/driver/finish.ts';
 import { exitStatus, holdTarget } from '../../../bt/driver/held-target.ts';
 import { rawEnvironment } from '../../../bt/driver/inherited.ts';
-import { dwarfHold } from '../../../bt/driver/unwind.ts';
+import { dwarfStop } from '../../../bt/driver/unwind.ts';
 import { perform, report, throwFailures } from '../../collection.ts';
 import { prepare } from '../../job.ts';
 import type { ProfileOptions } from '../../options.ts';
@@ -22,32 +23,34 @@ export async function runCommand(
   const environment = rawEnvironment();
   const executable = resolveCommand(command[0] as Buffer, environment);
   const job = await prepare('run', options);
-  const { dialect, host } = job.host;
-  const waits = job.plan.stacks && job.plan.profilers.some((profiler) => profiler.name === 'offcpu');
-  const hold = waits ? dwarfHold(job.unwind, executable, dialect, host.info.arch) : undefined;
-  const target = holdTarget(command, environment, descriptors);
+  const { dialect, info } = job.host;
+  const stopAtEntry = takesStacks(job.plan)
+    ? dwarfStop(options.unwind, executable, dialect, info.arch)
+    : undefined;
+  const held = holdTarget(command, environment, descriptors);
   const cmd = command.map((word) => word.toString());
-  const subject = { kind: 'run', target, cmd, executable } as const;
+  const target = { kind: 'run', held, cmd, executable, stopAtEntry } as const;
   try {
-    const { collection, stop, flush } = await perform(job, subject, target, hold);
+    const { collection, resolve, stop, flush } = await perform(job, target);
     if (!recordedNothing(collection)) {
       // A result on a standard stream would mix with what the command writes, unless the user asks for it now.
-      if (!job.file) await Promise.race([target.exited, stop]);
+      if (!job.file) await Promise.race([held.exited, stop]);
       flush();
-      await report(job, { ...collection, ending: { ...collection.ending, exit: target.exit() } });
-      if (!target.exit())
-        job.say(`process ${target.pid} is still running; waiting for it (Ctrl-C to stop waiting)`);
+      const ending = { ...collection.ending, exit: held.exit() };
+      await report(job, { ...collection, ending }, resolve);
+      if (!held.exit())
+        job.say(`process ${held.pid} is still running; waiting for it (Ctrl-C to stop waiting)`);
     }
     await collection.close();
-    const status = exitStatus(await target.exited);
+    const status = exitStatus(await held.exited);
     throwFailures(job, collection);
     return status;
   } finally {
-    target.abandon();
+    held.abandon();
   }
 }
 
-/** The held process ended without becoming the command: env has said why, and there is nothing to report. */
+/** Whether the held process ended without becoming the command: env has printed why, and there is nothing to report. */
 function recordedNothing({ recording, facts, failure }: Collection): boolean {
   const counted = [...recording.maps.values()].some((entries) => entries.length > 0);
   return !failure && !counted && !recording.execs.some((exec) => exec.pid === facts.pids[0]);

@@ -1,15 +1,15 @@
 import { composeProgram } from '../../../bt/compose.ts';
 import { dialectFor } from '../../../bt/dialect.ts';
-import { askDialect, readHost } from '../../../bt/driver/host.ts';
+import { readDialect, readMachine } from '../../../bt/driver/host.ts';
 import type { PlanOptions } from '../../options.ts';
 import { stderr, stdout } from '../../output.ts';
 import { planOf } from '../../plan.ts';
 
-/** `btprof script`: the program for the installed bpftrace, or for the oldest supported one if there is none. */
+/** `btprof script`: prints the program for the installed bpftrace, or for the oldest supported one if none is installed. */
 export async function scriptCommand(names: readonly string[], options: PlanOptions): Promise<number> {
-  const plan = planOf(options, names.length > 0 ? names : undefined);
-  const { info, btf } = readHost();
-  const dialect = await askDialect(options.bpftrace).catch((error: Error) => {
+  const plan = planOf(options, names.length > 0 ? names.join(',') : undefined);
+  const { info, btf } = readMachine();
+  const dialect = await readDialect(options.bpftrace).catch((error: Error) => {
     stderr.write(`btprof: ${error.message} This is the program for bpftrace 0.16.\n`);
     return dialectFor('0.16.0');
   });

@@ -1,19 +1,23 @@
-import { diffStacks, type Sides } from '../../../metrics/diff.ts';
+import { diffStacks } from '../../../metrics/diff.ts';
 import { notesOf } from '../../../metrics/diff-notes.ts';
+import type { Measurement } from '../../../metrics/measurement.ts';
 import { figureOf } from '../../../metrics/noise.ts';
+import type { Sides } from '../../../metrics/sides.ts';
 import { formatSignedNs, plural } from '../../../metrics/units.ts';
 import { flamegraphView } from './html.ts';
+import { coloursOf } from './kind-colours.ts';
 
-/** The flame graph of AFTER, coloured by the change since BEFORE. */
-export function diffFlamegraph(sides: Sides): string {
+/** The flame graph of AFTER, coloured by what has changed since BEFORE. */
+export function diffFlamegraph(sides: Sides, measurements: readonly Measurement[]): string {
   const [old, now] = [sides.before, sides.after].map((runs) => {
     return figureOf(runs.map(({ profile }) => ({ value: profile.metadata.wall_time_ns }))).median;
   }) as [number, number];
   const runs = `${plural(sides.before.length, 'run')} before, ${sides.after.length} after`;
-  return flamegraphView(diffStacks(sides), {
+  return flamegraphView(diffStacks(sides, measurements), {
     title: `Change of ${commandOf(sides)}`,
     subtitle: `wall time ${formatSignedNs(old)} before, ${formatSignedNs(now)} after; ${runs}`,
-    notes: notesOf(sides),
+    notes: notesOf(sides, measurements),
+    colours: coloursOf(measurements),
   });
 }
 

@@ -1,16 +1,18 @@
 import { gzipSync } from 'node:zlib';
 import { frameName, type StackFrame, type TimedStack } from '../../../metrics/timed-stacks.ts';
 import { printable } from '../../page.ts';
-import { type EmbeddedTables, IDLE, OPEN } from './flame-profile.ts';
-import type { FlameStack } from './html.ts';
+import { emptyStackName } from '../folded/folded-stacks.ts';
+import { type EmbeddedTables, IDLE, type KindColours, OPEN } from './flame-profile.ts';
+import type { FlameStack } from './flame-stack.ts';
 
 /**
- * Packs stacks for the page, where decodeProfile reads them. A function is identified by its name, its file, user or kernel,
- * and whether it is inlined. Addresses and lines are dropped.
+ * Packs stacks for the page: decodeProfile reads them there. A function is identified by name, file, user or kernel, and
+ * whether it is inlined; addresses and lines are left out.
  *
+ * @param colours of the kinds of time
  * @returns base64 of gzip
  */
-export function encodeProfile(stacks: readonly FlameStack[]): string {
+export function encodeProfile(stacks: readonly FlameStack[], colours: KindColours): string {
   const tables = tablesOf();
   const rows = stacks
     .map((stack) => ({ stack, chain: chainOf(stack, tables.frameIndex) }))
@@ -24,6 +26,7 @@ export function encodeProfile(stacks: readonly FlameStack[]): string {
     ...{ stacks: rows.length, chains: fresh.length },
     ...{ frames: tables.frames.rows, files: tables.files.rows },
     ...{ threads: tables.threads.rows, kinds: tables.kinds.rows },
+    colours: tables.kinds.rows.map((kind) => colours[kind] ?? NO_COLOUR),
     timeNs: sorted.map(({ timeNs }) => timeNs),
     ...(isComparison(stacks) ? { beforeNs: sorted.map(({ beforeNs = 0 }) => beforeNs) } : {}),
     count: sorted.map(({ count }) => count),
@@ -32,15 +35,11 @@ export function encodeProfile(stacks: readonly FlameStack[]): string {
   return gzipSync(bytesOf(JSON.stringify(json), columns)).toString('base64');
 }
 
-/** Whether the stacks have earlier times. */
+const NO_COLOUR = [0, 0] as const;
+
+/** Whether the stacks have their values of before. */
 export function isComparison(stacks: readonly FlameStack[]): boolean {
   return stacks.some(({ beforeNs }) => beforeNs !== undefined);
-}
-
-/** Name of the only frame of a stack that has none. */
-export function emptyStackName(kind: TimedStack['kind']): string {
-  if (kind === 'on_cpu') return '[on the CPU, not sampled]';
-  return kind === 'unaccounted' ? '[unaccounted]' : '[no stack]';
 }
 
 function tablesOf() {

@@ -1,4 +1,6 @@
-/** A row of the page's table of frames: a function, or a group of stacks. */
+import { ON_CPU } from '../../../metrics/kinds.ts';
+
+/** A row of the page's table of frames: a function, or what stacks are grouped under. */
 export interface FlameFrame {
   readonly name: string;
   /** `none`: stands for a stack without frames. `group`: a thread, a process, a reason or the root. */
@@ -21,9 +23,10 @@ export interface FlameProfile {
   /** Functions first, then groups. */
   readonly frames: readonly FlameFrame[];
   readonly threads: readonly FlameThread[];
-  /** Names of the kinds of time, as in TimeKind. */
+  /** Names of the kinds of time, and the colour of each. */
   readonly kinds: readonly string[];
-  /** Indices into frames: of the first thread and kind, of each thread's process, and of the root. */
+  readonly colours: readonly KindColour[];
+  /** Index into frames of the first thread, process and kind, of each thread's process, and of all. */
   readonly groups: {
     readonly thread: number;
     readonly kind: number;
@@ -49,6 +52,10 @@ export interface FlameStacks {
   readonly count: Float64Array;
 }
 
+/** Hue in degrees and chroma, for oklch. */
+export type KindColour = readonly [hue: number, chroma: number];
+export type KindColours = Readonly<Record<string, KindColour>>;
+
 export const IDLE = 1;
 export const OPEN = 2;
 
@@ -68,6 +75,7 @@ export interface EmbeddedTables {
   readonly files: readonly string[];
   readonly threads: readonly (readonly [pid: number, tid: number, comm: string | null])[];
   readonly kinds: readonly string[];
+  readonly colours: readonly KindColour[];
   readonly timeNs: readonly number[];
   readonly beforeNs?: readonly number[];
   readonly count: readonly number[];
@@ -128,7 +136,9 @@ function chainsOf(shared: Uint32Array, added: Uint32Array, chains: number) {
   return { parent, leaf };
 }
 
-function namesOf(tables: EmbeddedTables): Pick<FlameProfile, 'frames' | 'threads' | 'kinds' | 'groups'> {
+function namesOf(
+  tables: EmbeddedTables,
+): Pick<FlameProfile, 'frames' | 'threads' | 'kinds' | 'colours' | 'groups'> {
   const file = (index: number) => tables.files[index] ?? null;
   const code = tables.frames.map(([name, kind, module, source, inlined]) => ({
     ...{ name, kind: kind as FlameFrame['kind'], inlined: inlined === 1 },
@@ -147,7 +157,7 @@ function namesOf(tables: EmbeddedTables): Pick<FlameProfile, 'frames' | 'threads
   ];
   return {
     frames: [...code, ...names.map(groupFrame)],
-    ...{ threads, kinds: tables.kinds },
+    ...{ threads, kinds: tables.kinds, colours: tables.colours },
     groups: {
       ...{ thread: code.length, kind: firstKind, root: firstKind + tables.kinds.length },
       processOf: threads.map(({ pid }) => firstProcess + (pids.get(pid) as number)),
@@ -169,5 +179,5 @@ function groupFrame(name: string): FlameFrame {
 
 /** The label of a kind of time: `page fault`, `on the CPU`. */
 export function kindLabel(kind: string): string {
-  return kind === 'on_cpu' ? 'on the CPU' : kind.replaceAll('_', ' ');
+  return kind === ON_CPU ? 'on the CPU' : kind.replaceAll('_', ' ');
 }

@@ -1,6 +1,6 @@
 import type { FlameProfile } from './flame-profile.ts';
 import { totalNs } from './sums.ts';
-import type { Tree } from './tree.ts';
+import type { Tree } from './tree-types.ts';
 
 /** A row of the table beside the graph. */
 export interface FunctionRow {

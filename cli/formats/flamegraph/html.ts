@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
 import client from 'virtual:flamegraph-client';
-import type { TimedStack } from '../../../metrics/timed-stacks.ts';
 import { printable } from '../../page.ts';
 import { encodeProfile } from './encode.ts';
+import type { KindColours } from './flame-profile.ts';
+import type { FlameStack } from './flame-stack.ts';
 import { APP, escapeHtml } from './markup.ts';
 import { plainList } from './plain-list.ts';
 
@@ -11,12 +12,8 @@ export interface FlameGraphOptions {
   readonly subtitle: string;
   /** Sentences below the title that tell what the picture leaves out. */
   readonly notes: readonly string[];
-}
-
-/** A stack; in a comparison also with its earlier time. */
-export interface FlameStack extends TimedStack {
-  /** Earlier time of the same stack, ns. If any stack has it, colours show what grew and what shrank. */
-  readonly beforeNs?: number;
+  /** Of the kinds of time. */
+  readonly colours: KindColours;
 }
 
 /**
@@ -38,7 +35,7 @@ export function flamegraphView(stacks: readonly FlameStack[], options: FlameGrap
 <header><h1>${title}</h1>
 <p>${escapeHtml(printable(options.subtitle))}</p>
 ${notesList(options.notes)}</header>
-${stacks.length === 0 ? NOTHING : content(stacks)}
+${stacks.length === 0 ? NOTHING : content(stacks, options.colours)}
 </body>
 </html>
 `;
@@ -46,9 +43,9 @@ ${stacks.length === 0 ? NOTHING : content(stacks)}
 
 const NOTHING = '<p>Nothing waited: there is no stack to draw.</p>';
 
-function content(stacks: readonly FlameStack[]): string {
+function content(stacks: readonly FlameStack[], colours: KindColours): string {
   return `${APP}
-<script id="data" type="application/gzip;base64">${encodeProfile(stacks)}</script>
+<script id="data" type="application/gzip;base64">${encodeProfile(stacks, colours)}</script>
 <script>${client.script}</script>
 <section id="list">
 ${plainList(stacks)}</section>`;

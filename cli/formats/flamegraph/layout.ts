@@ -1,5 +1,5 @@
 import { totalNs } from './sums.ts';
-import type { Tree } from './tree.ts';
+import type { Tree } from './tree-types.ts';
 
 /** A rectangle of the graph. Lengths are in CSS pixels. */
 export interface Rect {

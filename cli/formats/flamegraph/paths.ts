@@ -1,5 +1,5 @@
 import { childrenOf } from './sums.ts';
-import type { Tree } from './tree.ts';
+import type { Tree } from './tree-types.ts';
 
 /** Frames from the root to a node, to find the same node in another tree. */
 export function pathTo(tree: Tree, node: number): number[] {

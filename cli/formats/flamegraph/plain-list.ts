@@ -1,9 +1,10 @@
 import { frameName, type TimedStack } from '../../../metrics/timed-stacks.ts';
 import { formatCount, formatNs, formatShare, plural } from '../../../metrics/units.ts';
 import { printable } from '../../page.ts';
-import { emptyStackName, isComparison } from './encode.ts';
+import { emptyStackName } from '../folded/folded-stacks.ts';
+import { isComparison } from './encode.ts';
 import { kindLabel } from './flame-profile.ts';
-import type { FlameStack } from './html.ts';
+import type { FlameStack } from './flame-stack.ts';
 import { escapeHtml } from './markup.ts';
 
 const MOST_STACKS = 50;

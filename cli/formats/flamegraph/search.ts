@@ -1,5 +1,5 @@
 import { totalNs } from './sums.ts';
-import type { Tree } from './tree.ts';
+import type { Tree } from './tree-types.ts';
 
 export interface Search {
   readonly matches: (name: string) => boolean;

@@ -1,23 +1,9 @@
+import { ON_CPU } from '../../../metrics/kinds.ts';
 import { type FlameProfile, OPEN } from './flame-profile.ts';
-import type { Tree } from './tree.ts';
-
-/** Running sums over the stacks in the order of the tree: entry i is the sum of the stacks before i. Times are in ns. */
-export interface Sums {
-  /** The value that widths show. */
-  readonly width: Float64Array;
-  readonly timeNs: Float64Array;
-  readonly beforeNs: Float64Array;
-  readonly waits: Float64Array;
-  readonly samples: Float64Array;
-  /** Waits that had not ended. */
-  readonly open: Float64Array;
-  readonly openNs: Float64Array;
-  /** The width value of each kind. */
-  readonly kinds: readonly Float64Array[];
-}
+import type { Sums, Tree } from './tree-types.ts';
 
 export function sumsOf({ stacks, kinds }: FlameProfile, order: Int32Array, weight: Float64Array): Sums {
-  const onCpu = kinds.indexOf('on_cpu');
+  const onCpu = kinds.indexOf(ON_CPU);
   const sampled = (i: number) => stacks.kind[i] === onCpu;
   const isOpen = (i: number) => ((stacks.flags[i] as number) & OPEN) !== 0;
   const value = (column: Float64Array | undefined, i: number) => column?.[i] ?? 0;

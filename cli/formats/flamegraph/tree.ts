@@ -1,5 +1,6 @@
 import { type FlameProfile, IDLE } from './flame-profile.ts';
-import { type Sums, sumsOf } from './sums.ts';
+import { sumsOf } from './sums.ts';
+import type { Tree } from './tree-types.ts';
 
 /** Which part of the profile is shown, and how. */
 export interface View {
@@ -13,23 +14,6 @@ export interface View {
   readonly hidden: ReadonlySet<number>;
   /** The value that widths show; `before` only in comparisons. */
   readonly width: 'after' | 'before';
-}
-
-/**
- * Frames in drawing order, callers before callees. Stacks have the same order, so those below a frame are `first` to `last`,
- * each sum is a difference of running sums, and widths add up.
- */
-export interface Tree {
-  readonly size: number;
-  /** Index into the profile's frames. */
-  readonly frame: Int32Array;
-  readonly parent: Int32Array;
-  readonly depth: Int32Array;
-  /** The frame after the last one below it. */
-  readonly end: Int32Array;
-  readonly first: Int32Array;
-  readonly last: Int32Array;
-  readonly sums: Sums;
 }
 
 /** Builds the tree of the stacks that the view shows. Frame 0 is the root. */

@@ -1,3 +1,4 @@
+import { ON_CPU, UNACCOUNTED } from '../../../metrics/kinds.ts';
 import { frameMark, frameName, type StackFrame, type TimedStack } from '../../../metrics/timed-stacks.ts';
 import type { Root } from './roots.ts';
 
@@ -20,8 +21,7 @@ export function foldedView(stacks: readonly TimedStack[], roots: readonly Root[]
 
 /** The frames of a stack, without its value. */
 export function foldedStack(stack: TimedStack, roots: readonly Root[]): string {
-  const frames =
-    stack.frames.length > 0 ? stack.frames.map(foldedFrame) : [NO_FRAMES[stack.kind] ?? NO_STACK];
+  const frames = stack.frames.length > 0 ? stack.frames.map(foldedFrame) : [emptyStackName(stack.kind)];
   const folded = [...roots.map((root) => plain(ROOT_FRAMES[root](stack))), ...frames].join(';');
   return folded.replace(SECOND_VALUE, '_$1');
 }
@@ -29,11 +29,11 @@ export function foldedStack(stack: TimedStack, roots: readonly Root[]): string {
 /** A space and a number at the end, as in `worker 12`: readers would take it as the first value of a comparison. */
 const SECOND_VALUE = /\s([\d.]+)$/;
 
-const NO_STACK = '[no stack]';
-const NO_FRAMES: Partial<Record<TimedStack['kind'], string>> = {
-  on_cpu: '[on the CPU, not sampled]',
-  unaccounted: '[unaccounted]',
-};
+/** Stands for a stack without frames. */
+export function emptyStackName(kind: string): string {
+  if (kind === ON_CPU) return '[on the CPU, not sampled]';
+  return kind === UNACCOUNTED ? '[unaccounted]' : '[no stack]';
+}
 
 /** The same text as from stackcollapse-perf.pl with --pid and --tid. */
 const ROOT_FRAMES: Readonly<Record<Root, (stack: TimedStack) => string>> = {

@@ -1,11 +1,6 @@
 import type { Profile } from '../../../metrics/schema.ts';
-import {
-  byThread,
-  frameName,
-  type StackFrame,
-  stacksOf,
-  type TimedStack,
-} from '../../../metrics/timed-stacks.ts';
+import { sum } from '../../../metrics/sums.ts';
+import { byThread, frameName, type StackFrame, type TimedStack } from '../../../metrics/timed-stacks.ts';
 import { formatNs } from '../../../metrics/units.ts';
 
 /** Maximum number of threads with a profile of their own. They are those with the most time. */
@@ -15,9 +10,9 @@ const MAX_THREADS = 50;
  * Makes a file for speedscope (speedscope.app/file-format-schema.json): all threads together, then each one. Weights are
  * whole ns.
  */
-export function speedscopeView(profile: Profile): string {
+export function speedscopeView(profile: Profile, all: readonly TimedStack[]): string {
   const { cmd, pids, btprof } = profile.metadata;
-  const stacks = stacksOf(profile).filter(({ timeNs }) => timeNs > 0);
+  const stacks = all.filter(({ timeNs }) => timeNs > 0);
   const { frames, sampleOf } = newFrames();
   const sampled = (name: string, of: readonly TimedStack[]) => ({
     type: 'sampled',
@@ -88,5 +83,5 @@ function threadName({ pid, tid, comm }: TimedStack, ns: number): string {
 }
 
 function timeOf(stacks: readonly TimedStack[]): number {
-  return stacks.reduce((sum, { timeNs }) => sum + timeNs, 0);
+  return sum(stacks.map(({ timeNs }) => timeNs));
 }

@@ -1,7 +1,8 @@
-import type { Account } from '../../../metrics/schema.ts';
+import type { Account } from '../../../metrics/account-schema.ts';
+import type { IdleView } from '../../../metrics/blocks.ts';
+import { sum } from '../../../metrics/sums.ts';
 import { formatNs, formatShare, plural } from '../../../metrics/units.ts';
 import { bar, coloursOf, type Look, padEnd, wrap } from '../../page.ts';
-import type { IdleView } from '../format.ts';
 
 /** Columns of the longest bar. */
 const BAR = 40;
@@ -60,8 +61,4 @@ function accountRows(account: Account, view: IdleView): [string, number][] {
     ...(miscounted ? [['miscounted', account.miscounted_ns] satisfies [string, number]] : []),
     ['unaccounted', account.unaccounted_ns],
   ];
-}
-
-function sum(numbers: readonly number[]): number {
-  return numbers.reduce((a, b) => a + b, 0);
 }

@@ -1,3 +1,6 @@
+import { diffSections } from '../../../metrics/diff.ts';
+import type { DiffLine, DiffSection } from '../../../metrics/diff-part.ts';
+import type { Measurement } from '../../../metrics/measurement.ts';
 import { isTime } from '../../../metrics/metric-path.ts';
 import type { Change } from '../../../metrics/noise.ts';
 import { REASONS } from '../../../metrics/reasons.ts';
@@ -5,37 +8,11 @@ import type { Diff } from '../../../metrics/schema.ts';
 import { formatCount, formatSignedNs, plural } from '../../../metrics/units.ts';
 import { clip, coloursOf, type Look, padEnd, printable, printPage, table, wrap } from '../../page.ts';
 import type { DiffLook } from '../format.ts';
-import { asCount, type Format, range, relativeChange, signed } from './change.ts';
+import { asCount, range, relativeChange, signed } from './change.ts';
 
-/** A row of a table. */
-interface Row {
-  readonly change: Change;
-  /** Between the change and the name, in tables that have them. */
-  readonly cells?: readonly string[];
-  readonly name: string;
-}
-
-/** One table for people. */
-interface Section {
-  readonly title: string;
-  readonly format: Format;
-  readonly rows: readonly Row[];
-  readonly most: number;
-  /** Headings of the cells. */
-  readonly cells?: readonly string[];
-  /** Whether the names leave room for the ranges of several runs. */
-  readonly ranges?: boolean;
-}
-
-/** Rows of the tables: those with the largest changes. */
-const BRIEF = { reasons: 6, threads: 5, chains: 8, calls: 8 };
-const VERBOSE = { reasons: 20, threads: 30, chains: 40, calls: 40 };
-
-/** What has changed, for people: the account, reasons, threads, stacks, system calls. */
-export function diffView(diff: Diff, look: DiffLook): string {
-  const sections = sectionsOf(diff, look.verbose ? VERBOSE : BRIEF, look).filter(
-    ({ rows }) => rows.length > 0,
-  );
+/** What has changed, for people: the account, the tables of the profilers, and stacks. */
+export function diffView(diff: Diff, measurements: readonly Measurement[], look: DiffLook): string {
+  const sections = sectionsOf(diff, measurements, look).filter(({ rows }) => rows.length > 0);
   const blocks = [headBlock(diff, look), ...sections.map((section) => sectionBlock(section, diff, look))];
   return printPage([...blocks, legend(diff, look)], look);
 }
@@ -66,33 +43,16 @@ function commandOf({ mode, cmd, pids }: Diff['before'][number]['metadata']): str
   return mode === 'run' ? cmd.map(printable).join(' ') : `process ${pids.join(', ')}`;
 }
 
-function sectionsOf(diff: Diff, most: typeof BRIEF, look: DiffLook): Section[] {
-  const several = hasSeveral(diff);
-  const isShown = ({ change }: Row) => look.verbose || change.change !== 0;
-  const waits = several ? {} : { cells: ['waits'] };
-  const withWaits = (row: { time_ns: Change; waits: Change }) =>
-    several ? { change: row.time_ns } : { change: row.time_ns, cells: [fromTo(row.waits)] };
+function sectionsOf(diff: Diff, measurements: readonly Measurement[], { verbose }: DiffLook): DiffSection[] {
+  const { withStacks, others } = diffSections(diff, measurements, { verbose, several: hasSeveral(diff) });
+  const chains = diff.call_chains
+    .map((row): DiffLine => ({ change: row.time_ns, name: chainName(row) }))
+    .filter(({ change }) => verbose || change.change !== 0);
   return [
-    { title: 'time of all threads', format: formatSignedNs, ranges: true, most: 4, rows: accountRows(diff) },
-    {
-      ...{ title: 'waits by reason', format: formatSignedNs, ranges: true, most: most.reasons, ...waits },
-      rows: diff.reasons.map((row) => ({ ...withWaits(row), name: row.reason })).filter(isShown),
-    },
-    {
-      ...{ title: 'waits by name of the thread', format: formatSignedNs, most: most.threads },
-      cells: ['threads'],
-      rows: diff.threads
-        .map((row) => ({
-          ...{ change: row.time_ns, cells: [fromTo(row.threads)] },
-          name: row.comm === null ? '?' : printable(row.comm),
-        }))
-        .filter(isShown),
-    },
-    {
-      ...{ title: 'waits by functions [library, kernel]', format: formatSignedNs, most: most.chains },
-      rows: diff.call_chains.map((row) => ({ change: row.time_ns, name: chainName(row) })).filter(isShown),
-    },
-    ...callSections(diff, most.calls, isShown),
+    { title: 'time of all threads', unit: 'ns', ranges: true, most: 4, rows: accountRows(diff) },
+    ...withStacks,
+    { title: 'waits by functions [library, kernel]', unit: 'ns', most: verbose ? 40 : 8, rows: chains },
+    ...others,
   ];
 }
 
@@ -106,7 +66,7 @@ function fromTo({ before, after }: Change): string {
   return from === to ? to : `${from} -> ${to}`;
 }
 
-function accountRows({ account }: Diff): Row[] {
+function accountRows({ account }: Diff): DiffLine[] {
   const { wall_time_ns, on_cpu_ns, off_cpu_ns, miscounted_ns, unaccounted_ns } = account;
   return [
     { change: wall_time_ns, name: 'wall time' },
@@ -121,28 +81,12 @@ const LONGEST_REASON = Math.max(...REASONS.map(({ length }) => length));
 
 function chainName({ kind, idle, functions }: Diff['call_chains'][number]): string {
   const work = idle ? '(for work) ' : '';
-  return `${padEnd(kind, LONGEST_REASON + 1)}${work}${printable(functions || '(no stack)')}`;
+  return `${padEnd(kind, LONGEST_REASON + 1)}${work}${functions || '(no stack)'}`;
 }
 
-function callSections({ syscalls }: Diff, most: number, isShown: (row: Row) => boolean): Section[] {
-  if (!syscalls) return [];
-  const { total, calls } = syscalls;
-  const timed = calls.some(({ errors }) => errors !== undefined);
-  const rows = calls.map(({ name, count, errors }) => ({
-    ...{ change: count, name: printable(name) },
-    ...(timed ? { cells: [errors ? fromTo(errors) : ''] } : {}),
-  }));
-  const all = { change: total, name: 'all', ...(timed ? { cells: [''] } : {}) };
-  return [
-    {
-      ...{ title: 'system calls', format: asCount, most: most + 1, ...(timed ? { cells: ['errors'] } : {}) },
-      rows: [all, ...rows.filter(isShown)],
-    },
-  ];
-}
-
-function sectionBlock(section: Section, diff: Diff, look: DiffLook): string[] {
-  const { title, format, rows, most, cells = [] } = section;
+function sectionBlock(section: DiffSection, diff: Diff, look: DiffLook): string[] {
+  const { title, unit, rows, most, cells = [] } = section;
+  const format = unit === 'ns' ? formatSignedNs : asCount;
   const ranges = section.ranges && hasSeveral(diff);
   const shown = rows.slice(0, most);
   const left = rows.length > most ? ` (${formatCount(most)} of ${formatCount(rows.length)})` : '';
@@ -153,7 +97,8 @@ function sectionBlock(section: Section, diff: Diff, look: DiffLook): string[] {
     ...(ranges ? [range(change.before, format)] : []),
     format(change.after.median),
     ...(ranges ? [range(change.after, format)] : []),
-    ...[signed(change.change, format), relativeChange(change), markOf(change), ...cells, name],
+    ...[signed(change.change, format), relativeChange(change), markOf(change)],
+    ...[...cells.map((cell) => (cell ? fromTo(cell) : '')), printable(name)],
   ]);
   const [heading = '', ...printed] = table(head, lines, look);
   const { dim } = coloursOf(look);
@@ -179,11 +124,12 @@ export function gatesView(
   gates: Diff['gates'],
   metrics: readonly string[],
   several: boolean,
+  measurements: readonly Measurement[],
   look: Look,
 ): string {
   const lines = gates.map((result, i) => {
     const { gate, crossed, before, after } = result;
-    const format = isTime(metrics[i] ?? '') ? formatSignedNs : asCount;
+    const format = isTime(metrics[i] ?? '', measurements) ? formatSignedNs : asCount;
     const share = result.change === 0 ? 'no change' : relativeChange(result) || signed(result.change, format);
     const runs = several ? `; runs ${range(before, format)} -> ${range(after, format)}` : '';
     const { red, green } = coloursOf(look);

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
-import { composeMaps, composeProgram, type Plan, type ProgramContext } from '../../../bt/compose.ts';
+import { composeMaps, composeProgram, type Plan, type ProgramTarget } from '../../../bt/compose.ts';
 import { dialectFor } from '../../../bt/dialect.ts';
-import { PROFILERS, selectProfilers } from '../../../bt/profilers/registry.ts';
-import { ATTACH, PLAN, PROGRAMS, RUN, SCRIPT, VERSIONS } from './programs.ts';
+import { PROFILERS } from '../../../bt/profilers/registry.ts';
+import { ALL, ATTACH, chosen, PLAN, PROGRAMS, RUN, SCRIPT, VERSIONS } from './programs.ts';
 
 describe.each(VERSIONS)('the program for bpftrace %s', (version) => {
   test.each(Object.entries(PROGRAMS))('%s is the one in fixtures', async (name, [plan, context]) => {
@@ -11,10 +11,10 @@ describe.each(VERSIONS)('the program for bpftrace %s', (version) => {
   });
 });
 
-const NEWER: ProgramContext = { ...RUN, dialect: dialectFor('bpftrace v0.27.1') };
+const NEWER: ProgramTarget = { ...RUN, dialect: dialectFor('bpftrace v0.27.1') };
 
-const VARIANTS: [string, Plan, ProgramContext][] = [
-  ...Object.entries(PROGRAMS).map(([name, [plan, context]]): [string, Plan, ProgramContext] => [
+const VARIANTS: [string, Plan, ProgramTarget][] = [
+  ...Object.entries(PROGRAMS).map(([name, [plan, context]]): [string, Plan, ProgramTarget] => [
     name,
     plan,
     context,
@@ -79,14 +79,14 @@ test('the head names the profilers, and how a script is run by itself', () => {
   expect(composeProgram(PLAN, SCRIPT)).toContain(' * Runs without btprof too: bpftrace [-f json] FILE PID');
   expect(composeProgram(PLAN, RUN)).not.toContain('Runs without btprof');
   for (const { name, summary } of PROFILERS) {
-    expect(composeProgram({ ...PLAN, profilers: PROFILERS }, RUN)).toContain(` * ${name}: ${summary}\n`);
+    expect(composeProgram({ ...PLAN, profilers: chosen(ALL) }, RUN)).toContain(` * ${name}: ${summary}\n`);
   }
 });
 
 test('one profiler brings no probe of another', () => {
-  const syscalls = composeProgram({ ...PLAN, profilers: selectProfilers(['syscalls']) }, RUN);
+  const syscalls = composeProgram({ ...PLAN, profilers: chosen('syscalls') }, RUN);
   expect(syscalls).not.toContain('sched_switch');
-  const offcpu = composeProgram({ ...PLAN, profilers: selectProfilers(['offcpu']) }, RUN);
+  const offcpu = composeProgram({ ...PLAN, profilers: chosen('offcpu') }, RUN);
   expect(offcpu).not.toContain('raw_syscalls');
 });
 
@@ -113,7 +113,7 @@ test('stacks are in the keys of waits, and in waits in progress', () => {
 });
 
 describe('the place of code is told', () => {
-  const tells = ([plan, context]: readonly [Plan, ProgramContext]) => {
+  const tells = ([plan, context]: readonly [Plan, ProgramTarget]) => {
     const program = composeProgram(plan, context);
     return ['sys_enter_mmap', 'sys_exit_mmap', '("image"', '("auxv"', '("path"'].map((part) =>
       program.includes(part),
@@ -136,7 +136,7 @@ describe('the place of code is told', () => {
   );
 
   test('by one profiler that has stacks of several', () => {
-    const offcpu = { ...PLAN, profilers: selectProfilers(['offcpu']) };
+    const offcpu = { ...PLAN, profilers: chosen('offcpu') };
     expect(new Set(tells([offcpu, ATTACH]))).toEqual(new Set([true]));
   });
 });

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { dialectFor, type Settings } from '../../../bt/dialect.ts';
-import { BtprofError } from '../../../bt/errors.ts';
+import { BtprofError } from '../../../metrics/errors.ts';
 
 test.each([
   ['bpftrace v0.16.0\n', '0.16.0'],

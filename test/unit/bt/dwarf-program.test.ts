@@ -1,13 +1,13 @@
 import { describe, expect, test } from 'vitest';
-import { composeMaps, composeProgram, type Plan, type ProgramContext } from '../../../bt/compose.ts';
+import { composeMaps, composeProgram, type Plan, type ProgramTarget } from '../../../bt/compose.ts';
 import { dialectFor } from '../../../bt/dialect.ts';
 import { ATTACH, PLAN, RUN } from './programs.ts';
 
-const NEW: ProgramContext = { ...ATTACH, dialect: dialectFor('bpftrace v0.27.1') };
-const DWARF: ProgramContext = { ...NEW, dwarfPids: [23, 101] };
+const NEW: ProgramTarget = { ...ATTACH, dialect: dialectFor('bpftrace v0.27.1') };
+const DWARF: ProgramTarget = { ...NEW, dwarfPids: [23, 101] };
 
 /** Where waits begin: the condition that chooses the unwinder, and the lines of it that read stacks first. */
-function choiceIn(plan: Plan, context: ProgramContext): string[] {
+function choiceIn(plan: Plan, context: ProgramTarget): string[] {
   const lines = composeProgram(plan, context).split('\n');
   const at = lines.findIndex((line) => /^ *if .*pid == 23/.test(line));
   const chosen = at < 0 ? [] : lines.slice(at).map((line) => line.trim());
@@ -46,7 +46,7 @@ describe('a program that unwinds by DWARF', () => {
   });
 });
 
-test.each<[string, Plan, ProgramContext]>([
+test.each<[string, Plan, ProgramTarget]>([
   ['no process is asked for', PLAN, { ...NEW, dwarfPids: [] }],
   ['no stacks are asked for', { ...PLAN, stacks: false }, DWARF],
   ['it is a command from its start on', PLAN, { ...RUN, dialect: NEW.dialect }],

@@ -1,10 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import { composeMaps, type Plan } from '../../../bt/compose.ts';
 import { dialectFor } from '../../../bt/dialect.ts';
-import { kernelBytes, type Limits, limitsFor, type Means, roomOf } from '../../../bt/limits.ts';
-import { DEFAULT_PROFILERS } from '../../../bt/profilers/names.ts';
-import { selectProfilers } from '../../../bt/profilers/registry.ts';
+import { kernelBytes, type Limits, limitsFor, roomOf, type SizingInput } from '../../../bt/limits.ts';
 import type { KernelMap } from '../../../bt/program.ts';
+import { chosen } from './programs.ts';
 
 const MiB = 2 ** 20;
 const GiB = 2 ** 30;
@@ -29,11 +28,10 @@ const HOSTS: [number, number][] = [
 ];
 
 /** The default plan's maps, and a host that has room for what is wanted. */
-function meansOf(version: string, changes: Partial<Means> = {}, plan: Partial<Plan> = {}): Means {
+function meansOf(version: string, changes: Partial<SizingInput> = {}, plan: Partial<Plan> = {}): SizingInput {
   const dialect = dialectFor(version);
   const defaults = {
-    profilers: selectProfilers(DEFAULT_PROFILERS),
-    minBlockNs: 0,
+    profilers: chosen('offcpu,syscalls'),
     stacks: true,
     stackDepth: 127,
     children: true,
@@ -197,7 +195,7 @@ describe('the memory of a map, by hand', () => {
     ...changes,
   });
 
-  test.each<[string, Means['stackStore'], Partial<KernelMap>, number]>([
+  test.each<[string, SizingInput['stackStore'], Partial<KernelMap>, number]>([
     ['one word each', 'shared', {}, 80 + 8 + 8],
     ['a value for each of 2 CPUs, and a pointer to them', 'shared', { perCpu: true }, 80 + 8 + 8 + 2 * 8],
     ['2 words for each CPU', 'inline', { key: 2, value: 2, perCpu: true }, 80 + 16 + 8 + 2 * 16],

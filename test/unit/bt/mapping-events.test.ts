@@ -2,8 +2,8 @@ import { describe, expect, test } from 'vitest';
 import { announceProgram, MAPPING_TRACEPOINTS, mappingEvents } from '../../../bt/mapping-events.ts';
 import { readLine } from '../../../parsers/stream.ts';
 
-const { probes, maps, begin } = mappingEvents();
-const [enter, exit] = probes;
+const { clauses, maps, begin } = mappingEvents();
+const [enter, exit] = clauses;
 const program = announceProgram();
 
 /** What the event of that name prints, in order, without casts. */
@@ -13,7 +13,7 @@ function printed(body: readonly string[], type: string): string[] {
 }
 
 test('the tracepoints are those that are named', () => {
-  expect(probes.map((probe) => probe.attach)).toEqual(
+  expect(clauses.map((clause) => clause.attach)).toEqual(
     MAPPING_TRACEPOINTS.map((name) => `tracepoint:${name}`),
   );
 });
@@ -30,12 +30,12 @@ test('its maps are of use in the kernel only, and are declared before they are r
 });
 
 describe('a mapping', () => {
-  test('is told of followed processes when it is executable and of a file', () => {
-    expect(enter?.predicate).toBe('@gen[(uint64)pid] && (args->prot & 4) && (args->flags & 0x20) == 0');
+  test('is printed for followed processes when it is executable and of a file', () => {
+    expect(enter?.condition).toBe('@gen[(uint64)pid] && (args->prot & 4) && (args->flags & 0x20) == 0');
   });
 
-  test('is told with the address that mmap returned, which no error is, and forgotten then', () => {
-    expect(exit?.predicate).toBe('@mapping[(uint64)tid].0');
+  test('is printed with the address that mmap returned, unless that is an error, and then forgotten', () => {
+    expect(exit?.condition).toBe('@mapping[(uint64)tid].0');
     expect(exit?.body).toContain('if ($start > 0) {');
     expect(exit?.body.at(-1)).toBe('delete(@mapping[(uint64)tid]);');
   });
@@ -58,7 +58,7 @@ describe('a mapping', () => {
 });
 
 describe('a program', () => {
-  test('is told with its place and its file', () => {
+  test('is printed with its address and its file', () => {
     expect(printed(program, 'image')).toEqual([
       'nsecs',
       'pid',
@@ -69,7 +69,7 @@ describe('a program', () => {
     ]);
   });
 
-  test('is told with ten pairs of the auxiliary vector, in their order', () => {
+  test('is printed with ten pairs of the auxiliary vector, in order', () => {
     const [pid, generation, ...words] = printed(program, 'auxv');
     expect([pid, generation]).toEqual(['pid', '@gen[pid]']);
     expect(words).toEqual(Array.from({ length: 20 }, (_, i) => `curtask->mm->saved_auxv[${i}]`));
@@ -80,13 +80,13 @@ describe('the path of a file', () => {
   test.each([
     ['a mapping', enter?.body ?? []],
     ['a program', program],
-  ])('of %s is told once, before the file is used', (_, body) => {
+  ])('of %s is printed once, before the file is used', (_, body) => {
     const lines = body.map((line) => line.trim());
     expect(lines.filter((line) => line.includes('"path"'))).toHaveLength(1);
-    const told = lines.findIndex((line) => line.includes('"path"'));
-    expect(lines.indexOf('if (@files[$dev, $ino] == 0) {')).toBeLessThan(told);
-    expect(lines.indexOf('@files[$dev, $ino] = 1;')).toBeLessThan(told);
-    expect(lines.findIndex((line) => /"image"|@mapping/.test(line))).toBeGreaterThan(told);
+    const printedAt = lines.findIndex((line) => line.includes('"path"'));
+    expect(lines.indexOf('if (@files[$dev, $ino] == 0) {')).toBeLessThan(printedAt);
+    expect(lines.indexOf('@files[$dev, $ino] = 1;')).toBeLessThan(printedAt);
+    expect(lines.findIndex((line) => /"image"|@mapping/.test(line))).toBeGreaterThan(printedAt);
   });
 });
 

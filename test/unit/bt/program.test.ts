@@ -1,12 +1,12 @@
 import { describe, expect, test } from 'vitest';
-import { type Fragment, mapsOf, noteFull, type ProgramOptions, writeProgram } from '../../../bt/program.ts';
+import { type Fragment, mapsOf, type ProgramOptions, reportFull, writeProgram } from '../../../bt/program.ts';
 
 const A: Fragment = {
   begin: ['@gen[$1] = 1;'],
-  probes: [
+  clauses: [
     {
       attach: 'tracepoint:a:b',
-      predicate: '@gen[pid]',
+      condition: '@gen[pid]',
       comment: 'One line.\nAnother.',
       body: ['x();', '', 'y();'],
     },
@@ -15,11 +15,11 @@ const A: Fragment = {
     { name: '@gen', role: 'helper', key: 1, value: 1 },
     { name: '@count', role: 'result', key: 1, value: 1, perCpu: true },
     { name: '@a', role: 'result', key: 2, value: 1, perCpu: true, stacksInKey: 2 },
-    { name: '@off', role: 'leftover', key: 1, value: 4, stacksInValue: 2, noticed: true },
+    { name: '@off', role: 'leftover', key: 1, value: 4, stacksInValue: 2, reportsFull: true },
   ],
 };
 const B: Fragment = {
-  probes: [{ attach: 'tracepoint:c:d', comment: 'C.', body: ['z();'] }],
+  clauses: [{ attach: 'tracepoint:c:d', comment: 'C.', body: ['z();'] }],
   maps: [{ name: '@b', role: 'result', key: 1, value: 1, perCpu: true }],
 };
 
@@ -145,6 +145,35 @@ describe('the maps of a program', () => {
   });
 });
 
-test('a map without room is noted by its name', () => {
-  expect(noteFull('@gen', '@gen[tid] == 0')).toBe('if (@gen[tid] == 0) { @full["@gen"] = 1; }');
+test('a full map is reported by its name', () => {
+  expect(reportFull('@gen', '@gen[tid] == 0')).toBe('if (@gen[tid] == 0) { @full["@gen"] = 1; }');
+});
+
+describe('fragments that contribute to one probe', () => {
+  const clause = (body: string, condition?: string) => ({
+    ...{ attach: 'tracepoint:a:b', comment: `Why ${body}.`, body: [`${body}();`] },
+    ...(condition === undefined ? {} : { condition }),
+  });
+  const merged = (...clauses: Fragment['clauses']) =>
+    write(
+      {},
+      clauses.map((one) => ({ clauses: [one], maps: [] })),
+    );
+
+  test('become one clause, each with its comment and its condition', () => {
+    const program = merged(clause('x', '@a'), clause('y', '@b'), clause('z'));
+    expect(program.match(/^tracepoint:a:b$/gm)).toHaveLength(1);
+    expect(program).toContain(
+      [
+        ...['tracepoint:a:b', '{', '  // Why x.', '  if (@a) {', '    x();', '  }', ''],
+        ...['  // Why y.', '  if (@b) {', '    y();', '  }', '', '  // Why z.', '  z();', '}', ''],
+      ].join('\n'),
+    );
+  });
+
+  test('have one predicate when all have the same condition', () => {
+    expect(merged(clause('x', '@a'), clause('y', '@a'))).toContain(
+      'tracepoint:a:b\n/@a/\n{\n  // Why x.\n  x();\n\n  // Why y.\n  y();\n}\n',
+    );
+  });
 });

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import type { Probe } from '../../../bt/program.ts';
+import type { Clause } from '../../../bt/program.ts';
 import { exitEvent, type Follow, TRACKING_TRACEPOINTS, tracking } from '../../../bt/tracking.ts';
 
 const HELD: Follow = { kind: 'held', pid: 4711, execs: 2, children: true };
@@ -7,20 +7,20 @@ const NAMED: Follow = { kind: 'named', by: 42, children: true };
 const ARGUMENT: Follow = { kind: 'argument', children: true };
 const NOTHING_MORE = {
   ...{ onNamed: [], onCommand: [], onProgram: [], onFreed: [] },
-  exitsSeen: false,
+  exitsPrinted: false,
 };
 
-function probesOf(follow: Follow, exitsSeen = false): Map<string, Probe> {
-  const { probes } = tracking({
+function clausesOf(follow: Follow, exitsPrinted = false): Map<string, Clause> {
+  const { clauses } = tracking({
     follow,
     btf: true,
     onNamed: ['named();'],
     onCommand: [],
     onFreed: ['freed();'],
     onProgram: ['program();'],
-    exitsSeen,
+    exitsPrinted,
   });
-  return new Map(probes.map((probe) => [probe.attach, probe]));
+  return new Map(clauses.map((clause) => [clause.attach, clause]));
 }
 
 function mapsOf(follow: Follow): string[] {
@@ -33,16 +33,16 @@ test.each([HELD, NAMED, ARGUMENT])('no map of $kind is printed', (follow) => {
 });
 
 test.each([HELD, NAMED, ARGUMENT])('doctor looks for every tracepoint that $kind needs', (follow) => {
-  for (const attach of probesOf(follow).keys()) {
+  for (const attach of clausesOf(follow).keys()) {
     expect(TRACKING_TRACEPOINTS.map((name) => `tracepoint:${name}`)).toContain(attach);
   }
 });
 
 describe('a held process', () => {
-  const exec = probesOf(HELD).get('tracepoint:sched:sched_process_exec');
+  const exec = clausesOf(HELD).get('tracepoint:sched:sched_process_exec');
 
   test('is followed from the exec that makes it the command', () => {
-    expect(exec?.predicate).toBe('@gen[(uint64)pid] || pid == 4711');
+    expect(exec?.condition).toBe('@gen[(uint64)pid] || pid == 4711');
     expect(exec?.body.join('\n')).toContain('if (@execs == 2) {\n    @gen[(uint64)pid] = (uint64)1;');
   });
 
@@ -53,15 +53,15 @@ describe('a held process', () => {
   });
 
   test('is not named', () => {
-    expect(probesOf(HELD).has('tracepoint:syscalls:sys_enter_kill')).toBe(false);
+    expect(clausesOf(HELD).has('tracepoint:syscalls:sys_enter_kill')).toBe(false);
   });
 });
 
 describe('processes named by the profiler', () => {
-  const named = probesOf(NAMED).get('tracepoint:syscalls:sys_enter_kill');
+  const named = clausesOf(NAMED).get('tracepoint:syscalls:sys_enter_kill');
 
   test('only the profiler names, and only by signal 0', () => {
-    expect(named?.predicate).toBe('pid == 42 && args->sig == 0');
+    expect(named?.condition).toBe('pid == 42 && args->sig == 0');
   });
 
   test('what profilers want is done before the thread is followed', () => {
@@ -72,7 +72,7 @@ describe('processes named by the profiler', () => {
     ]);
   });
 
-  test('a thread for which there is no room is noted', () => {
+  test('a thread that does not fit into the map is reported', () => {
     expect(named?.body.at(-3)).toBe('    if (@gen[$named] == 0) { @full["@gen"] = 1; }');
   });
 });
@@ -84,22 +84,22 @@ test('a program that runs without btprof takes the process from its argument', (
 });
 
 test('an exec of a followed process begins a new generation', () => {
-  const exec = probesOf(NAMED).get('tracepoint:sched:sched_process_exec');
-  expect(exec?.predicate).toBe('@gen[(uint64)pid]');
+  const exec = clausesOf(NAMED).get('tracepoint:sched:sched_process_exec');
+  expect(exec?.condition).toBe('@gen[(uint64)pid]');
   expect(exec?.body[1]).toBe('@gen[(uint64)pid] = @gen[(uint64)pid] + 1;');
 });
 
 describe('each new program', () => {
-  const exec = (follow: Follow) => probesOf(follow).get('tracepoint:sched:sched_process_exec')?.body ?? [];
+  const exec = (follow: Follow) => clausesOf(follow).get('tracepoint:sched:sched_process_exec')?.body ?? [];
 
-  test.each([HELD, NAMED, ARGUMENT])('of $kind is told once, and then what is wanted of it', (follow) => {
+  test.each([HELD, NAMED, ARGUMENT])('of $kind is printed once, followed by what profilers add', (follow) => {
     const body = exec(follow).map((line) => line.trim());
     expect(body.filter((line) => line.includes('"exec"'))).toHaveLength(1);
-    const told = body.indexOf('print(("exec", $now, pid, @gen[(uint64)pid], comm));');
-    expect(body[told + 1]).toBe('program();');
+    const printed = body.indexOf('print(("exec", $now, pid, @gen[(uint64)pid], comm));');
+    expect(body[printed + 1]).toBe('program();');
   });
 
-  test('of a held process is told when it is followed by then', () => {
+  test('of a held process is printed once it is followed', () => {
     expect(exec(HELD).slice(-4)).toEqual([
       'if (@gen[(uint64)pid]) {',
       '  print(("exec", $now, pid, @gen[(uint64)pid], comm));',
@@ -111,42 +111,42 @@ describe('each new program', () => {
 
 describe('children', () => {
   test('are followed with the generation of their parent', () => {
-    expect(probesOf(NAMED).get('tracepoint:task:task_newtask')?.body).toContain(
+    expect(clausesOf(NAMED).get('tracepoint:task:task_newtask')?.body).toContain(
       '  @gen[$child] = @gen[(uint64)pid];',
     );
   });
 
-  test('for which there is no room are noted', () => {
-    const body = probesOf(NAMED).get('tracepoint:task:task_newtask')?.body ?? [];
+  test('that do not fit into the map are reported', () => {
+    const body = clausesOf(NAMED).get('tracepoint:task:task_newtask')?.body ?? [];
     const made = body.indexOf('  @gen[$child] = @gen[(uint64)pid];');
     expect(body[made + 1]).toBe('  if (@gen[$child] == 0) { @full["@gen"] = 1; }');
   });
 
   test('are processes, not threads', () => {
-    const fork = probesOf(NAMED).get('tracepoint:task:task_newtask');
-    expect(fork?.predicate).toBe('!(args->clone_flags & 0x10000)');
+    const fork = clausesOf(NAMED).get('tracepoint:task:task_newtask');
+    expect(fork?.condition).toBe('!(args->clone_flags & 0x10000)');
   });
 
-  test.each([HELD, NAMED, ARGUMENT])('of $kind are left alone on request', (follow) => {
-    expect(probesOf({ ...follow, children: false }).has('tracepoint:task:task_newtask')).toBe(false);
+  test.each([HELD, NAMED, ARGUMENT])('of $kind are not followed on request', (follow) => {
+    expect(clausesOf({ ...follow, children: false }).has('tracepoint:task:task_newtask')).toBe(false);
   });
 });
 
 test('a process is forgotten when it is reaped, not when its leader exits', () => {
-  const probes = probesOf(HELD);
-  expect(probes.get('tracepoint:sched:sched_process_free')?.body).toEqual([
+  const clauses = clausesOf(HELD);
+  expect(clauses.get('tracepoint:sched:sched_process_free')?.body).toEqual([
     '$gone = (uint64)args->pid;',
     'if (@gen[$gone]) {',
     '  delete(@gen[$gone]);',
     '}',
     'freed();',
   ]);
-  expect(probes.get('tracepoint:sched:sched_process_exit')?.body.join()).not.toContain('delete');
+  expect(clauses.get('tracepoint:sched:sched_process_exit')?.body.join()).not.toContain('delete');
 });
 
-test('exits are told here only when no profiler sees them', () => {
-  expect(probesOf(HELD, false).has('tracepoint:sched:sched_process_exit')).toBe(true);
-  expect(probesOf(HELD, true).has('tracepoint:sched:sched_process_exit')).toBe(false);
+test('exits are printed here only when no profiler prints them', () => {
+  expect(clausesOf(HELD, false).has('tracepoint:sched:sched_process_exit')).toBe(true);
+  expect(clausesOf(HELD, true).has('tracepoint:sched:sched_process_exit')).toBe(false);
 });
 
 test('without BTF an exit has no start time', () => {

@@ -4,33 +4,29 @@ import { join } from 'node:path';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { BtprofError } from '../../../bt/errors.ts';
+import { PROFILERS } from '../../../bt/profilers/registry.ts';
 import { capturedProfile, openCapture, readCapture } from '../../../cli/capture-file.ts';
-import { assembleProfile } from '../../../metrics/profile.ts';
-import { profileSchema } from '../../../metrics/schema.ts';
-import { recordLine } from '../../../parsers/recording.ts';
+import { BtprofError } from '../../../metrics/errors.ts';
+import { schemasOf } from '../../../metrics/schema.ts';
+import { readLine } from '../../../parsers/stream.ts';
 import { attempts } from '../../effort.ts';
-import {
-  recordingOf,
-  SLEEP_ENDING,
-  SLEEP_FACTS,
-  SLEEP_LINES,
-  SLEEP_SYMBOLS,
-  sleepProfile,
-} from '../sleep-recording.ts';
+import { SLEEP_ENDING, SLEEP_FACTS, SLEEP_LINES, SLEEP_SYMBOLS, sleepProfile } from '../sleep-recording.ts';
 
+const { profileSchema } = schemasOf(PROFILERS);
 const DIRECTORY = mkdtempSync(join(tmpdir(), 'btprof-capture-'));
 const FILE = join(DIRECTORY, 'sleep.btprof');
 
 /** Writes the capture of sleep as its run does, with these lines before the last ones. */
 function writeCapture(path: string, lines = SLEEP_LINES, most?: number) {
   const capture = openCapture(path, most);
-  const recording = recordingOf([]);
   capture.begin(SLEEP_FACTS, [{ pattern: /^never$/, idle: true }]);
-  for (const line of lines) capture.onLine(line, recordLine(recording, line));
-  assembleProfile(recordingOf(lines), SLEEP_FACTS, SLEEP_ENDING, capture.symbols(SLEEP_SYMBOLS));
+  for (const line of lines) capture.onLine(line, readLine(line));
   const warnings = capture.warnings();
-  return { bytes: capture.end(SLEEP_FACTS, SLEEP_ENDING), warnings, failure: capture.failure() };
+  return {
+    bytes: capture.end(SLEEP_FACTS, SLEEP_ENDING, SLEEP_SYMBOLS),
+    warnings,
+    failure: capture.failure(),
+  };
 }
 
 test('a capture gives the profile of its run, and reports its size', async () => {
@@ -77,7 +73,11 @@ describe('a file that cannot be read is reported in a sentence', () => {
     ['a directory', () => DIRECTORY, /it is a directory/],
     ['an empty file', () => other('empty', ''), /empty" ends before the collection began/],
     ['a JSON result', () => other('json', '{"kind":"profile"}'), /not a gzip file, or it is damaged/],
-    ['another gzip file', () => other('gz', gzipSync('hello\n')), /begins with "hello", which is no capture/],
+    [
+      'another gzip file',
+      () => other('gz', gzipSync('hello\n')),
+      /begins with "hello", which is not a capture/,
+    ],
     [
       'a damaged one',
       () =>

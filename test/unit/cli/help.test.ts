@@ -1,6 +1,9 @@
 import { Argument, Option } from 'commander';
 import { afterEach, describe, expect, test, vi } from 'vitest';
-import { DEFAULT_PROFILERS, PROFILER_NAMES } from '../../../bt/profilers/names.ts';
+import { flag, timeNs } from '../../../bt/profilers/options.ts';
+import type { Profiler } from '../../../bt/profilers/profiler.ts';
+import { PROFILERS } from '../../../bt/profilers/registry.ts';
+import { CATALOG, catalogOf } from '../../../cli/catalog.ts';
 import { commandLine } from '../../../cli/command-line.ts';
 import type { Choices, CommandDefinition } from '../../../cli/commands/command.ts';
 import { COMMANDS } from '../../../cli/commands/registry.ts';
@@ -8,10 +11,7 @@ import type { Format } from '../../../cli/formats/format.ts';
 import { FORMATS } from '../../../cli/formats/registry.ts';
 import { stderr, stdout } from '../../../cli/output.ts';
 
-const CHOICES: Choices = {
-  profilers: { names: PROFILER_NAMES, defaults: DEFAULT_PROFILERS },
-  formats: FORMATS,
-};
+const CHOICES: Choices = { profilers: CATALOG, formats: FORMATS };
 
 afterEach(() => {
   vi.restoreAllMocks();
@@ -43,7 +43,7 @@ async function btprof(
   return { printed, status, code };
 }
 
-describe('--help prints what fixtures/help has for', () => {
+describe('--help prints the golden text of', () => {
   test('btprof', async () => {
     const { printed } = await btprof(['--help']);
     await expect(printed).toMatchFileSnapshot('../../../fixtures/help/btprof.txt');
@@ -54,7 +54,7 @@ describe('--help prints what fixtures/help has for', () => {
     await expect(printed).toMatchFileSnapshot(`../../../fixtures/help/${name}.txt`);
   });
 
-  test.each(['', ...COMMANDS.map(({ name }) => name)])('%s, in lines of at most 80 columns', async (name) => {
+  test.each(['', ...COMMANDS.map(({ name }) => name)])('%s in at most 80 columns', async (name) => {
     const { printed } = await btprof([...(name ? [name] : []), '--help']);
     expect(printed.split('\n').filter((line) => line.length > 80)).toEqual([]);
   });
@@ -64,10 +64,44 @@ test('--version prints the version', async () => {
   expect((await btprof(['--version'])).printed).toBe('7.7.7\n');
 });
 
-test('the help of run names the profilers that it is given', async () => {
-  const profilers = { names: ['waits', 'faults'], defaults: ['faults'] };
-  const { printed } = await btprof(['run', '--help'], { choices: { ...CHOICES, profilers } });
-  expect(printed.replace(/\s+/g, ' ')).toContain('comma-separated: waits, faults (default: faults)');
+describe('a profiler of one object', () => {
+  const faults: Profiler = {
+    ...(PROFILERS[0] as Profiler),
+    ...{ name: 'faults', summary: 'page faults by address', isDefault: true },
+    options: {
+      major: flag('only faults that read from a disk', '--major-faults'),
+      max: timeNs('ignore faults longer than TIME'),
+    },
+  };
+  const profilers = catalogOf([...PROFILERS, faults]);
+  const helpOf = async (command: string) => {
+    const { printed } = await btprof([command, '--help'], { choices: { ...CHOICES, profilers } });
+    return printed;
+  };
+
+  test('is in the help of -p, with what runs by default', async () => {
+    expect((await helpOf('run')).replace(/\s+/g, ' ')).toContain(
+      'comma-separated: offcpu, oncpu, syscalls, faults (default: offcpu,syscalls,faults)',
+    );
+  });
+
+  test.each(['run', 'attach', 'system', 'demo', 'script'])(
+    'is listed with its options in the help of %s',
+    async (command) => {
+      const help = await helpOf(command);
+      expect(help).toMatch(/^ {2}faults +page faults by address$/m);
+      expect(help).toMatch(/^ {2}faults:major +only faults that read from a disk$/m);
+      expect(help).toMatch(/^ {2}faults:max=TIME +ignore faults longer than TIME$/m);
+    },
+  );
+
+  test('has its option under the global name too, if it has one', async () => {
+    const help = await helpOf('run');
+    expect(help.replace(/\s+/g, ' ')).toContain(
+      '--major-faults only faults that read from a disk; same as faults:major',
+    );
+    expect(help).not.toContain('--max');
+  });
 });
 
 describe('a format of one object', () => {

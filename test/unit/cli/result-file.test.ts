@@ -3,9 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { BtprofError } from '../../../bt/errors.ts';
 import { readResult } from '../../../cli/result-file.ts';
 import { captureHead, captureLine, captureRecord, endingRecord } from '../../../metrics/capture.ts';
+import { BtprofError } from '../../../metrics/errors.ts';
 import { recorded } from '../metrics/recorded-profiles.ts';
 import { SLEEP_ENDING, SLEEP_FACTS, SLEEP_LINES } from '../sleep-recording.ts';
 

@@ -1,5 +1,6 @@
 import { build, type Metafile, type Plugin } from 'esbuild';
 import { expect, test } from 'vitest';
+import { catalogPlugin } from '../../../scripts/catalog-plugin.ts';
 
 /** Leaves out what is imported late, with `import()`. */
 const WITHOUT_LATE: Plugin = {
@@ -9,11 +10,11 @@ const WITHOUT_LATE: Plugin = {
   },
 };
 
-/** What is loaded before any command runs. */
+/** What is loaded before any command runs; the catalog of profilers is a value, as in the build. */
 async function loadedAtStart(): Promise<Metafile> {
   const { metafile } = await build({
     ...{ entryPoints: ['cli/main.ts'], bundle: true, write: false, metafile: true, logLevel: 'error' },
-    ...{ platform: 'node', format: 'esm', packages: 'external', plugins: [WITHOUT_LATE] },
+    ...{ platform: 'node', format: 'esm', packages: 'external', plugins: [WITHOUT_LATE, catalogPlugin()] },
   });
   return metafile;
 }
@@ -27,9 +28,10 @@ test('the start loads commander and no other package', async () => {
   expect([...new Set(packages.map(({ path }) => path))]).toEqual(['commander']);
 });
 
-test('the start loads no code that measures, reads a capture, or renders', async () => {
+test('the start loads no profiler and no code that measures, reads a capture or renders', async () => {
   const files = Object.keys((await loadedAtStart()).inputs);
   expect(files).toContain('cli/formats/registry.ts');
-  expect(files.filter((file) => /^metrics\/(?!units\.ts)/.test(file))).toEqual([]);
+  expect(files.filter((file) => /^bt\/profilers\//.test(file))).toEqual([]);
+  expect(files.filter((file) => /^metrics\/(?!(units|errors)\.ts)/.test(file))).toEqual([]);
   expect(files.filter((file) => /^cli\/(formats|commands)\/\w+\/(?!roots\.ts)/.test(file))).toEqual([]);
 });

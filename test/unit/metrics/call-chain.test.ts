@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { callChains } from '../../../metrics/call-chain.ts';
-import type { Frame } from '../../../metrics/ebpf-schema.ts';
+import type { Frame } from '../../../metrics/fields.ts';
 
 const LIBC = '/usr/lib/x86_64-linux-gnu/libc.so.6';
 const APP = '/usr/bin/app';
@@ -14,7 +14,7 @@ function chain(user: Frame[], kernel: string[], reason: 'lock' | 'preempted' = '
   const frames = [...user, ...kernel.map((symbol) => frame(symbol, '[kernel]'))];
   const indices = frames.map((_, i) => i);
   const place = { reason, user: indices.slice(0, user.length), kernel: indices.slice(user.length) };
-  return callChains(frames).textOf(place);
+  return callChains(frames, { preempted: 'no CPU' }).textOf(place);
 }
 
 const app = (...names: string[]) => names.map((name) => frame(name, APP));
@@ -75,15 +75,15 @@ describe('a wait in a few words', () => {
     expect(chain(user, kernel)).toBe(expected);
   });
 
-  test('a thread without a CPU may have been anywhere', () => {
-    expect(chain(app('main'), ['schedule'], 'preempted')).toBe('ready, waiting for a CPU');
+  test('is that of its kind, where stacks of the kind say nothing', () => {
+    expect(chain(app('main'), ['schedule'], 'preempted')).toBe('no CPU');
   });
 });
 
 describe('groups', () => {
   const frames = [...app('a', 'b', 'a'), ...libc('read', 'write'), frame('do_wait', '[kernel]')];
-  const { groupOf } = callChains(frames);
-  const group = (user: number[], kernel: number[] = [5], reason: 'lock' | 'disk' = 'lock') =>
+  const { groupOf, leafOf } = callChains(frames, { preempted: 'no CPU' });
+  const group = (user: number[], kernel: number[] = [5], reason = 'lock') =>
     groupOf({ reason, user, kernel });
 
   test('are of one text, whatever the addresses', () => {
@@ -100,6 +100,18 @@ describe('groups', () => {
       group([3, 0, 1], []),
     ];
     expect(new Set([...all, group([3, 0, 1], [5], 'disk')]).size).toBe(7);
+  });
+
+  test('of a kind with its own text are one', () => {
+    expect(group([3, 0, 1], [5], 'preempted')).toBe(group([4, 1], [], 'preempted'));
+    expect(group([4, 1], [], 'preempted')).not.toBe(group([4, 1], []));
+  });
+
+  test('have one number for the innermost function of the application', () => {
+    const leaf = (user: number[], reason = 'lock') => leafOf({ reason, user, kernel: [5] });
+    expect(leaf([3, 0, 1])).toBe(leaf([4, 2]));
+    expect(new Set([leaf([3, 0]), leaf([3, 1]), leaf([3]), leaf([3, 0], 'disk')]).size).toBe(4);
+    expect(leaf([3, 0], 'preempted')).toBe(leaf([1], 'preempted'));
   });
 });
 

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { PROFILERS } from '../../../bt/profilers/registry.ts';
 import {
   type CapturedTick,
   captureHead,
@@ -7,10 +8,8 @@ import {
   endingRecord,
   newCaptureReader,
 } from '../../../metrics/capture.ts';
-import { assembleProfile } from '../../../metrics/profile.ts';
-import { keepingSymbols, keptSymbols } from '../../../metrics/symbols.ts';
+import { readProfile, readSample } from '../../../metrics/profile.ts';
 import {
-  recordingOf,
   SLEEP_ENDING,
   SLEEP_FACTS,
   SLEEP_LINES,
@@ -19,18 +18,15 @@ import {
   sleepProfile,
 } from '../sleep-recording.ts';
 
-const { symbols, take } = keepingSymbols(SLEEP_SYMBOLS);
-assembleProfile(recordingOf(SLEEP_LINES), SLEEP_FACTS, SLEEP_ENDING, symbols);
-
 const HEAD = captureHead('0.1.0');
 const BEGUN = [HEAD, captureRecord('facts', SLEEP_FACTS)];
 const LINES = SLEEP_LINES.map(captureLine);
-const END = [captureRecord('symbols', take()), endingRecord(SLEEP_ENDING)];
+const END = [captureRecord('symbols', SLEEP_SYMBOLS), endingRecord(SLEEP_ENDING)];
 const WHOLE = [...BEGUN, ...LINES, ...END];
 
 function read(texts: readonly string[]) {
   const ticks: CapturedTick[] = [];
-  const reader = newCaptureReader((tick) => ticks.push(tick));
+  const reader = newCaptureReader(PROFILERS, (tick) => ticks.push(tick));
   const lines = texts.join('').split('\n').slice(0, -1);
   const problems = lines.map(reader.line).filter((problem) => problem !== undefined);
   return { problems, ticks, capture: reader.capture() };
@@ -40,8 +36,7 @@ function profileOf(texts: readonly string[]) {
   const { problems, capture } = read(texts);
   expect(problems).toEqual([]);
   if (!capture) throw new Error('nothing was read');
-  const { recording, facts, ending, symbols } = capture;
-  return assembleProfile(recording, facts, ending, keptSymbols(symbols), capture.idle);
+  return readProfile(capture, capture.ending).assemble(capture.symbols);
 }
 
 describe('a capture', () => {
@@ -49,18 +44,18 @@ describe('a capture', () => {
     expect(profileOf(WHOLE)).toEqual(sleepProfile());
   });
 
-  test('has what the user said of idle waits', () => {
+  test('has the idle rules of the user', () => {
     const rule = captureRecord('idle', [{ pattern: 'do_nanosleep', idle: true }]);
     const { ebpf } = profileOf([HEAD, rule, ...WHOLE.slice(1)]);
     expect(ebpf.offcpu?.idle.by_kind).toEqual({ matched: { time_ns: 100_093_609, count: 1 } });
   });
 
-  test('has the facts that came last', () => {
+  test('has the facts of the last record', () => {
     const facts = captureRecord('facts', { ...SLEEP_FACTS, cmd: ['nap'] });
     expect(profileOf([...WHOLE, facts]).metadata.cmd).toEqual(['nap']);
   });
 
-  test('of a run that was killed has what it had come to', () => {
+  test('of a run that was killed has what was collected until then', () => {
     const profile = profileOf([...BEGUN, ...LINES.slice(0, 4)]);
     expect(profile.metadata).toMatchObject({ incomplete: true, exit: null, cmd: ['sleep', '0.1'] });
     expect(profile.metadata.wall_time_ns).toBe(3945662807838 - 3945559760474);
@@ -77,18 +72,40 @@ describe('a capture', () => {
     expect(ebpf.offcpu?.frames).toEqual(sleepProfile().ebpf.offcpu?.frames);
     expect(ebpf.syscalls?.total).toBe(26);
     const { ticks } = read([...killed, at('tick')]);
-    expect(ticks.map(({ mappings }) => [...mappings.keys()])).toEqual([['26857:1']]);
+    expect(ticks.map(({ spaces }) => [...spaces.keys()])).toEqual([['26857:1']]);
   });
 
-  test('in which nothing had begun is none', () => {
+  test('gives the samples of its intervals', () => {
+    const at = (type: string, ns: number) => captureLine(`{"type": "value", "data": ["${type}",${ns}]}`);
+    const print = (count: number) =>
+      captureLine(`{"type": "map", "data": {"@calls": {"26857,0": ${count}}}}`);
+    const { ticks } = read([
+      ...BEGUN,
+      ...[LINES[1] as string, at('tick', 4e12), print(3), at('tock', 4e12 + 5)],
+      ...[at('tick', 5e12), print(10), at('tock', 5e12 + 5), at('tick', 6e12), print(99)],
+    ]);
+    const counts = ticks.map((tick, i) => {
+      const { maps, tick: ended = 0 } = ticks[i - 1]?.recording ?? {};
+      const earlier = maps && { maps, at: ended };
+      return readSample(tick, earlier, tick.spaces).assemble(tick.symbols).ebpf.syscalls?.total;
+    });
+    expect(counts).toEqual([3, 7]);
+  });
+
+  test('from before the collection began has no result', () => {
     expect(read([HEAD, ...LINES]).capture).toBeUndefined();
     expect(read([]).capture).toBeUndefined();
   });
 });
 
-describe('what is no capture', () => {
+test('a capture refuses profilers that are not registered', () => {
+  const facts = captureRecord('facts', { ...SLEEP_FACTS, profilers: ['offcpu', 'heap'] });
+  expect(read([HEAD, facts]).problems).toEqual([expect.stringMatching(/'facts'.*"profilers\.1"/)]);
+});
+
+describe('a capture cannot be read from', () => {
   test.each([
-    ['a JSON result', '{"kind":"profile","schema":"btprof/1"}', /begins with .*no capture of btprof/],
+    ['a JSON result', '{"kind":"profile","schema":"btprof/1"}', /begins with .*not a capture of btprof/],
     ['other text', 'PERFILE2\x1b[31m', /begins with "PERFILE2\\u001b\[31m"/],
     [
       'that of a newer btprof',

@@ -1,19 +1,43 @@
 import { describe, expect, test } from 'vitest';
-import { diffOf, diffStacks, type Sides } from '../../../metrics/diff.ts';
+import { PROFILERS } from '../../../bt/profilers/registry.ts';
+import { diffOf, diffStacks } from '../../../metrics/diff.ts';
 import { metricOf } from '../../../metrics/metric-path.ts';
-import { type Diff, diffSchema, type Profile } from '../../../metrics/schema.ts';
-import { recorded, runOf } from './recorded-profiles.ts';
+import type { Change } from '../../../metrics/noise.ts';
+import { type Diff, type Profile, schemasOf } from '../../../metrics/schema.ts';
+import type { Sides } from '../../../metrics/sides.ts';
+import { recorded, sideOf } from './recorded-profiles.ts';
+
+const { diffSchema } = schemasOf(PROFILERS);
 
 const OLD = recorded('0.17', 'sleepers');
 const NEW = recorded('0.27', 'sleepers');
 const DEMO = recorded('0.23', 'demo');
 
 function sidesOf(before: Profile, after: Profile): Sides {
-  return { before: [runOf(before, 'old.json')], after: [runOf(after, 'new.json')] };
+  return { before: [sideOf(before, 'old.json')], after: [sideOf(after, 'new.json')] };
 }
 
-function diff(before: Profile, after: Profile): Diff {
-  return diffOf(sidesOf(before, after));
+interface WaitChange {
+  readonly time_ns: Change;
+  readonly waits: Change;
+}
+
+/** The fields of all profilers are known here. */
+interface FullDiff extends Diff {
+  readonly reasons: readonly (WaitChange & { readonly reason: string })[];
+  readonly threads: readonly (WaitChange & { readonly comm: string | null; readonly threads: Change })[];
+  readonly syscalls?: {
+    readonly total: Change;
+    readonly calls: readonly { readonly name: string; readonly count: Change; readonly errors?: Change }[];
+  };
+}
+
+function compared(sides: Sides): FullDiff {
+  return diffOf(sides, PROFILERS) as FullDiff;
+}
+
+function diff(before: Profile, after: Profile): FullDiff {
+  return compared(sidesOf(before, after));
 }
 
 /** A copy with something else in it. */
@@ -37,13 +61,13 @@ describe.each([
   ['deadlock', recorded('0.27', 'deadlock')],
   ['times', recorded('0.27', 'times')],
 ])('%s with itself', (_, profile) => {
-  test('has no change, and no notes', () => {
+  test('has no change and no notes', () => {
     const same = diff(profile, profile);
     expect(changesIn(same).filter(({ change, noise }) => change !== 0 || noise !== true)).toEqual([]);
     expect(same.notes).toEqual([]);
   });
 
-  test('is a document of its schema', () => {
+  test('fits its schema', () => {
     expect(() => diffSchema.parse(JSON.parse(JSON.stringify(diff(profile, profile))))).not.toThrow();
   });
 });
@@ -51,7 +75,7 @@ describe.each([
 test.each([
   ['sleepers', OLD, NEW],
   ['two programs', NEW, DEMO],
-])('%s: to swap the sides negates all changes', (_, before, after) => {
+])('%s: swapping the sides negates all changes', (_, before, after) => {
   const byName = (rows: Diff['stacks']) =>
     new Map(
       rows.map(({ frames, comm, kind, idle, time_ns }) => [
@@ -83,8 +107,8 @@ test.each([
         expect(rows.reduce((sum, row) => sum + row.waits[side].median, 0)).toBe(waits[side].median);
       }
     }
-    expect(metricOf(before, reason)).toBe(time_ns.before.median);
-    expect(metricOf(after, reason)).toBe(time_ns.after.median);
+    expect(metricOf(before, reason, PROFILERS)).toBe(time_ns.before.median);
+    expect(metricOf(after, reason, PROFILERS)).toBe(time_ns.after.median);
   }
 });
 
@@ -99,7 +123,7 @@ test('threads are matched by name, calls with those of the 32-bit entry', () => 
   expect(compat?.filter(({ name }) => name.startsWith('32-bit ')).length).toBeGreaterThan(0);
 });
 
-test('errors are there where all runs have them', () => {
+test('errors are compared where all runs have them', () => {
   const [timed, counted] = [recorded('0.17', 'times'), recorded('0.17', 'compat')];
   expect(diff(timed, timed).syscalls?.calls.every(({ errors }) => errors !== undefined)).toBe(true);
   expect(diff(timed, counted).syscalls?.calls.some(({ errors }) => errors !== undefined)).toBe(false);
@@ -110,7 +134,7 @@ test('the largest change comes first', () => {
   expect(sizes).toEqual([...sizes].sort((a, b) => b - a));
 });
 
-test('what one side has not is not compared, and that is said', () => {
+test('a part that one side lacks is not compared, and a note says so', () => {
   const without = changed(NEW, (copy) => {
     delete copy.ebpf.offcpu;
     delete copy.account;
@@ -122,7 +146,7 @@ test('what one side has not is not compared, and that is said', () => {
   expect(notes.join('\n')).toMatch(/no account in new\.json.*\n.*no off-CPU time in new\.json/);
 });
 
-test('notes say what else differs', () => {
+test('notes list other differences', () => {
   const other = changed(OLD, (copy) => {
     copy.metadata.host.kernel = '5.10.1';
     copy.metadata.wall_time_ns *= 2;
@@ -134,10 +158,10 @@ test('notes say what else differs', () => {
   expect(notes).toContain('new.json is incomplete');
 });
 
-test('with several runs the medians are shown, and too few runs are told', () => {
+test('several runs are compared by medians, and a note warns of too few', () => {
   const walls = (...all: number[]) =>
-    all.map((wall) => runOf(changed(OLD, (copy) => Object.assign(copy.metadata, { wall_time_ns: wall }))));
-  const { account, notes } = diffOf({ before: walls(5, 3, 4), after: walls(9, 7, 8) });
+    all.map((wall) => sideOf(changed(OLD, (copy) => Object.assign(copy.metadata, { wall_time_ns: wall }))));
+  const { account, notes } = compared({ before: walls(5, 3, 4), after: walls(9, 7, 8) });
   expect(account.wall_time_ns).toMatchObject({
     ...{ before: { median: 4, min: 3, max: 5 }, after: { median: 8, min: 7, max: 9 } },
     ...{ change: 4, relative: 1, noise: false },
@@ -145,7 +169,7 @@ test('with several runs the medians are shown, and too few runs are told', () =>
   expect(notes.join()).toContain('with 3 and 3 runs, chance alone sets 10.0 %');
 });
 
-test('names of prototypes are names as all others', () => {
+test('names of members of a prototype are ordinary names', () => {
   const names = ['__proto__', 'constructor', 'toString', 'hasOwnProperty'];
   const hostile = changed(OLD, ({ ebpf: { offcpu, syscalls } }) => {
     Object.values(offcpu?.thread_stats ?? {}).forEach((thread, i) => {
@@ -168,8 +192,8 @@ test('names of prototypes are names as all others', () => {
 });
 
 describe('stacks for pictures', () => {
-  test('hold the times of both sides', () => {
-    const stacks = diffStacks(sidesOf(OLD, DEMO));
+  test('have the times of both sides', () => {
+    const stacks = diffStacks(sidesOf(OLD, DEMO), PROFILERS);
     const total = (profile: Profile) => {
       const { offcpu } = profile.ebpf;
       return offcpu?.still_blocked.reduce((sum, { blocked_ns }) => sum + blocked_ns, offcpu.total_time_ns);
@@ -180,8 +204,8 @@ describe('stacks for pictures', () => {
     expect(stacks.some(({ beforeNs }) => beforeNs === 0)).toBe(true);
   });
 
-  test('are one for all threads of one name', () => {
-    const sleep = diffStacks(sidesOf(OLD, NEW)).find(({ kind }) => kind === 'sleep');
+  test('are added up for threads with the same name', () => {
+    const sleep = diffStacks(sidesOf(OLD, NEW), PROFILERS).find(({ kind }) => kind === 'sleep');
     expect(sleep).toMatchObject({ comm: 'sleepers', count: 69, idle: true });
   });
 });

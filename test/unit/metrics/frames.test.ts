@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'vitest';
-import type { Frame } from '../../../metrics/ebpf-schema.ts';
-import { addressSpaces, newFrameTable, readable } from '../../../metrics/frames.ts';
-import { decodeSpaces, type MappingTexts } from '../../../metrics/mappings.ts';
-import type { Symbols } from '../../../metrics/symbols.ts';
+import type { Frame } from '../../../metrics/fields.ts';
+import type { MappingTexts } from '../../../metrics/mappings.ts';
 import { parseKernelSymbols } from '../../../parsers/kernel-symbols.ts';
-import { SLEEP_MAPS, SLEEP_SYMBOLS } from '../sleep-recording.ts';
+import { SLEEP_LOOKUPS, SLEEP_MAPS } from '../sleep-recording.ts';
+import type { Lookups } from '../symbol-answers.ts';
+import { textTable } from './frame-tables.ts';
 
 const LIBC = '/usr/lib/x86_64-linux-gnu/libc.so.6';
 /** A user stack of sleep, in perf and in raw mode: sleep has no frame pointers. */
@@ -13,8 +13,8 @@ const RAW_USER = '\n7f195c57f503\n5f5e100\n';
 const KERNEL = '\nffffffff821f94c3\nffffffff8220043e\n';
 const UNKNOWN = { symbol: null, module: null, offset: null };
 
-function tableOf(symbols: Partial<Symbols> = {}, maps: MappingTexts = { '26857:1': SLEEP_MAPS }) {
-  return newFrameTable(addressSpaces(decodeSpaces(maps)), { ...SLEEP_SYMBOLS, ...symbols });
+function tableOf(lookups: Partial<Lookups> = {}, maps: MappingTexts = { '26857:1': SLEEP_MAPS }) {
+  return textTable({ ...SLEEP_LOOKUPS, ...lookups }, maps);
 }
 
 describe('user frames', () => {
@@ -35,14 +35,12 @@ describe('user frames', () => {
     ]);
   });
 
-  test('are asked for with their mapping and the offset in its file', () => {
-    const asked: [string, string, number][] = [];
-    const user: Symbols['user'] = ({ file, path }, offset) => {
-      asked.push([file, path, offset]);
-      return undefined;
-    };
-    tableOf({ user }).user('\n55ed5ddf1000\n7f195c57f503\n', 26857, 1);
-    expect(asked).toEqual([
+  test('are requested with their mapping and the offset in its file, each once', () => {
+    const table = tableOf();
+    for (const _ of [1, 2]) table.user('\n55ed5ddf1000\n7f195c57f503\n', 26857, 1);
+    expect(
+      table.requests.user.map(({ mapping, fileOffset }) => [mapping.file, mapping.path, fileOffset]),
+    ).toEqual([
       ['fe:00 260875', '/usr/bin/sleep', 0x2000],
       ['fe:00 338951', LIBC, 849155 - 1],
     ]);
@@ -55,7 +53,7 @@ describe('user frames', () => {
     expect(table.frames[1]?.module).toBeNull();
   });
 
-  test('what bpftrace names one is ignored: the same for every version', () => {
+  test('do not have the names that bpftrace prints: they are the same for every version', () => {
     const table = tableOf();
     table.user('\n\t7f195c57f503 usleep+5 (/another/libc.so)\n', 26857, 1);
     expect(table.frames).toMatchObject([{ symbol: 'clock_nanosleep', module: LIBC, offset: 35 }]);
@@ -81,11 +79,11 @@ describe('user frames', () => {
 /** Two functions side by side, at the start and in the middle of a mapping. */
 describe('the place of a frame', () => {
   const maps = { '1:1': '7f0000001000-7f0000003000 r-xp 00001000 fe:00 1   /a.so\n' };
-  const user: Symbols['user'] = (_, offset) =>
+  const user: Lookups['user'] = (_, offset) =>
     offset < 0x1800
       ? { symbol: 'low', offset: offset - 0x1000 }
       : { symbol: 'high', offset: offset - 0x1800 };
-  const kernel: Symbols['kernel'] = (address) =>
+  const kernel: Lookups['kernel'] = (address) =>
     address < 'ffffffff81000800'
       ? { symbol: 'klow', offset: Number(BigInt(`0x${address}`) - 0xffffffff81000000n) }
       : { symbol: 'khigh', offset: Number(BigInt(`0x${address}`) - 0xffffffff81000800n), module: '[ext4]' };
@@ -101,7 +99,7 @@ describe('the place of a frame', () => {
     ['caller', '7f0000001801', 'high', 1],
     ['caller', '7f0000003000', 'high', 0x1800],
   ])(
-    'that is a %s at %s is in %s: a caller is one byte further, behind its call',
+    'that is a %s at %s is in %s: the address of a caller is the one after its call',
     (what, at, symbol, offset) => {
       const table = tableOf({ user }, maps);
       table.user(what === 'leaf' ? at : `7f0000001400\n${at}`, 1, 1);
@@ -121,7 +119,7 @@ describe('the place of a frame', () => {
     expect(named(table.frames).at(-1)).toEqual([symbol, offset]);
   });
 
-  test('of one address is another as a leaf than as a caller, and each is kept once', () => {
+  test('of one address differs for a leaf and a caller, and each has one frame', () => {
     const table = tableOf({ user }, maps);
     expect(table.user('7f0000001800\n7f0000001800\n7f0000001800', 1, 1).stack).toEqual([0, 1, 1]);
     expect(table.user('7f0000001800', 1, 1).stack).toEqual([0]);
@@ -131,13 +129,13 @@ describe('the place of a frame', () => {
     ]);
   });
 
-  test('of one address is the same frame where it means the same', () => {
+  test('of one address is the same frame for a leaf and a caller in the same place', () => {
     const table = tableOf({ user }, maps);
     expect(table.user('7f0000001400\n7f0000001400', 1, 1).stack).toEqual([0, 0]);
   });
 });
 
-describe('a stack ends where it is no code any more', () => {
+describe('a stack ends before the first word that is not code', () => {
   test.each([USER, RAW_USER, `${RAW_USER}0\n`])('%j', (text) => {
     const table = tableOf();
     expect(table.user(text, 26857, 1)).toMatchObject({ stack: [0], cut: 1 });
@@ -145,17 +143,22 @@ describe('a stack ends where it is no code any more', () => {
   });
 
   test.each([
-    ['what follows is counted, be it code or not', '7f195c57f503\n5f5e100\n7f195c57f503\n8', [0], 3],
-    ['code before it is kept', '7f195c57f503\n7f195c4d6001\n5f5e100\n5f5e100', [0, 1], 2],
-    ['the start of a mapping follows no call in it', '7f195c57f503\n7f195c4d6000\n7f195c4d6001', [0], 2],
-    ['its end does', '7f195c57f503\n7f195c62b000', [0, 1], 0],
-    ['what is past its end does not', '7f195c57f503\n7f195c62b001', [0], 1],
-    ['address 0 is the end, and no word of it', '7f195c57f503\n0\n5f5e100', [0], 0],
+    ['what follows is counted, code or not', '7f195c57f503\n5f5e100\n7f195c57f503\n8', [0], 3],
+    ['code before it stays', '7f195c57f503\n7f195c4d6001\n5f5e100\n5f5e100', [0, 1], 2],
+    [
+      'the start of a mapping is not a return address in it',
+      '7f195c57f503\n7f195c4d6000\n7f195c4d6001',
+      [0],
+      2,
+    ],
+    ['the end of a mapping is one', '7f195c57f503\n7f195c62b000', [0, 1], 0],
+    ['an address past its end is not', '7f195c57f503\n7f195c62b001', [0], 1],
+    ['address 0 ends the stack, and is not a word of it', '7f195c57f503\n0\n5f5e100', [0], 0],
   ])('%s', (_, text, stack, cut) => {
     expect(tableOf().user(text, 26857, 1)).toMatchObject({ stack, cut });
   });
 
-  test('but the leaf is kept wherever it is', () => {
+  test('but the leaf stays wherever it is', () => {
     const table = tableOf();
     expect(table.user('7f195c62b000\n7f195c57f503\n5f5e100', 26857, 1)).toMatchObject({
       stack: [0, 1],
@@ -165,10 +168,13 @@ describe('a stack ends where it is no code any more', () => {
   });
 
   test.each<[string, MappingTexts]>([
-    ['nothing is known', {}],
-    ['another process is known', { '26857:2': SLEEP_MAPS, '26858:1': SLEEP_MAPS }],
+    ['no mappings are known', {}],
+    [
+      'only mappings of other processes and programs are known',
+      { '26857:2': SLEEP_MAPS, '26858:1': SLEEP_MAPS },
+    ],
     ['no mapping is executable', { '26857:1': '' }],
-  ])('but not where %s of its mappings', (_, maps) => {
+  ])('but not where %s', (_, maps) => {
     const table = tableOf({}, maps);
     expect(table.user(USER, 26857, 1)).toMatchObject({ stack: [0, 1], cut: 0 });
     expect(table.frames).toEqual([
@@ -177,14 +183,14 @@ describe('a stack ends where it is no code any more', () => {
     ]);
   });
 
-  test('the same words are cut in one process, and kept in another that nothing is known of', () => {
+  test('the same words are cut in one process, and stay in another without known mappings', () => {
     const table = tableOf();
     expect(table.user(USER, 26857, 1).cut).toBe(1);
     expect(table.user(USER, 26858, 1).cut).toBe(0);
     expect(table.user(USER, 26857, 1).cut).toBe(1);
   });
 
-  test('not so in the kernel', () => {
+  test('but a kernel stack does not', () => {
     expect(tableOf().kernel('ffffffff821f94c3\n5f5e100')).toEqual([0, 1]);
   });
 });
@@ -203,7 +209,7 @@ describe('kernel frames', () => {
     ]);
   });
 
-  test('what bpftrace names one is ignored', () => {
+  test('do not have the names that bpftrace prints', () => {
     const table = tableOf();
     table.kernel('\n\tffffffff821f94c3 an_alias_of_schedule+35\n');
     expect(table.frames.map((frame) => frame.symbol)).toEqual(['schedule']);
@@ -217,7 +223,7 @@ describe('kernel frames', () => {
     ]);
   });
 
-  test('that were read with their names keep them', () => {
+  test('that were read with their names have those', () => {
     const table = tableOf({ kernel: () => undefined });
     const place = { symbol: 'futex_do_wait', offset: 70 };
     expect(
@@ -233,7 +239,7 @@ describe('kernel frames', () => {
   });
 });
 
-test('equal frames are one, and the order of a stack is kept', () => {
+test('equal frames are one, and a stack has its own order', () => {
   const table = tableOf();
   expect(table.kernel(KERNEL)).toEqual([0, 1]);
   expect(table.kernel('\nffffffff8220043e\nffffffff821f94c3\n')).toEqual([1, 0]);
@@ -262,26 +268,32 @@ test.each(['', '\n', String.raw`\\n`, '\n0\n'])('the empty stack %j has no frame
   expect(table.frames).toEqual([]);
 });
 
-describe('names for people', () => {
-  const frame = (symbol: string | null): Frame => ({ address: '0x1', symbol, module: '/a', offset: 1 });
-  const frames = ['_ZN2ns1fEi', 'main', null, '_ZN2ns1fEi'].map(frame);
+describe('readable names', () => {
+  const code = '7f0000001000-7f0000002000 r-xp 00000000 fe:00 1 /a\n';
+  const names: Record<number, string> = { 16: '_ZN2ns1fEi', 32: 'main', 64: '_ZN2ns1fEi' };
+  const user: Lookups['user'] = (_, at) => (names[at] ? { symbol: names[at], offset: 0 } : undefined);
+  const finished = (lookups: Partial<Lookups>) => {
+    const table = tableOf({ user, ...lookups }, { '1:1': code });
+    for (const at of ['010', '020', '030', '040']) table.user(`7f0000001${at}`, 1, 1);
+    return { table, frames: table.finished().frames };
+  };
 
-  test('replace those that are mangled, and nothing else of a frame', () => {
-    const names = readable(frames, () => new Map([['_ZN2ns1fEi', 'ns::f(int)']]));
-    expect(names).toEqual(['ns::f(int)', 'main', null, 'ns::f(int)'].map(frame));
-    expect(frames[0]?.symbol).toBe('_ZN2ns1fEi');
-  });
-
-  test('are asked for once each', () => {
-    let asked: readonly string[] = [];
-    readable(frames, (names) => {
-      asked = names;
-      return new Map();
+  test('replace mangled ones, and nothing else of a frame', () => {
+    const { table, frames } = finished({
+      demangle: (name) => (name === '_ZN2ns1fEi' ? 'ns::f(int)' : undefined),
     });
-    expect(asked).toEqual(['_ZN2ns1fEi', 'main']);
+    const expected = ['ns::f(int)', 'main', null, 'ns::f(int)'];
+    expect(frames).toEqual(table.frames.map((frame, i) => ({ ...frame, symbol: expected[i] })));
+    expect(table.frames[0]?.symbol).toBe('_ZN2ns1fEi');
   });
 
   test('are those of the file where there are no others', () => {
-    expect(readable(frames, () => new Map())).toEqual(frames);
+    const { table, frames } = finished({});
+    expect(frames).toEqual(table.frames);
+  });
+
+  test('may be those of members of a prototype', () => {
+    const { frames } = finished({ user: () => ({ symbol: 'constructor', offset: 0 }) });
+    expect(frames[0]?.symbol).toBe('constructor');
   });
 });

@@ -1,11 +1,12 @@
 import { describe, expect, test } from 'vitest';
-import { BtprofError, UsageError } from '../../../bt/errors.ts';
-import type { Sides } from '../../../metrics/diff.ts';
+import { PROFILERS } from '../../../bt/profilers/registry.ts';
+import { BtprofError, UsageError } from '../../../metrics/errors.ts';
 import { judgeGate, parseGate } from '../../../metrics/gates.ts';
 import { metricOf } from '../../../metrics/metric-path.ts';
 import { REASONS } from '../../../metrics/reasons.ts';
 import type { Profile } from '../../../metrics/schema.ts';
-import { recorded, runOf } from './recorded-profiles.ts';
+import type { Sides } from '../../../metrics/sides.ts';
+import { recorded, sideOf } from './recorded-profiles.ts';
 
 const BASE = recorded('0.17', 'sleepers');
 
@@ -19,7 +20,7 @@ function profile({ reads = 100, lock = 1e9 }: { reads?: number; lock?: number } 
 }
 
 function sides(before: readonly Profile[], after: readonly Profile[]): Sides {
-  return { before: before.map((p) => runOf(p, 'old.json')), after: after.map((p) => runOf(p, 'new.json')) };
+  return { before: before.map((p) => sideOf(p, 'old.json')), after: after.map((p) => sideOf(p, 'new.json')) };
 }
 
 const locks = (before: number[], after: number[]) =>
@@ -27,9 +28,10 @@ const locks = (before: number[], after: number[]) =>
     before.map((lock) => profile({ lock })),
     after.map((lock) => profile({ lock })),
   );
-const judge = (text: string, of: Sides) => judgeGate(parseGate(text), of);
+const parse = (text: string) => parseGate(text, PROFILERS);
+const judge = (text: string, of: Sides) => judgeGate(parse(text), of, PROFILERS);
 
-describe('what a gate says', () => {
+describe('a gate is read from', () => {
   test.each([
     ['lock>+20%', 'lock', true, 'relative', 0.2],
     ['lock<-50%', 'lock', false, 'relative', -0.5],
@@ -41,7 +43,7 @@ describe('what a gate says', () => {
     ['syscalls.total<10', 'syscalls.total', false, 'level', 10],
     ['syscalls.analysis.io_intensity>0.5', 'syscalls.analysis.io_intensity', true, 'level', 0.5],
   ])('%s', (text, metric, above, of, limit) => {
-    expect(parseGate(text)).toEqual({ text, metric, above, of, limit });
+    expect(parse(text)).toEqual({ text, metric, above, of, limit });
   });
 
   test.each([
@@ -55,12 +57,12 @@ describe('what a gate says', () => {
     ['lock>2', /needs a unit/],
     ['lock>2parsec', /has the unit 'parsec'/],
     ['lock>2constructor', /has the unit/],
-    ['lokc>2s', /is about "lokc", which is no reason/],
-    ['constructor>+2', /which is no reason/],
-    ['syscalls.total>2s', /syscalls\.total is none/],
+    ['lokc>2s', /is about "lokc", which is not a reason/],
+    ['constructor>+2', /which is not a reason/],
+    ['syscalls.total>2s', /syscalls\.total is not a time/],
   ])('%j is a usage error', (text, message) => {
-    expect(() => parseGate(text)).toThrow(UsageError);
-    expect(() => parseGate(text)).toThrow(message);
+    expect(() => parse(text)).toThrow(UsageError);
+    expect(() => parse(text)).toThrow(message);
   });
 });
 
@@ -89,7 +91,7 @@ describe('one run on each side', () => {
   });
 
   test.each([...REASONS.map((reason) => `${reason}>+0%`), 'syscalls.total>+0%', 'metadata.wall_time_ns<-0%'])(
-    'a profile with itself holds %s',
+    'a profile compared with itself does not cross %s',
     (text) => {
       expect(judge(text, sides([BASE], [BASE])).crossed).toBe(false);
     },
@@ -102,7 +104,7 @@ describe('several runs', () => {
     expect(judge('lock>+20%', locks([1e9, 1.1e9, 1.5e9], [1.4e9, 1.5e9, 1.6e9])).crossed).toBe(false);
   });
 
-  test('a gate that demands a change is not held by chance', () => {
+  test('a gate that demands a change is not met by chance', () => {
     expect(judge('lock>-10%', locks([1e9, 1.2e9], [1e9, 1.1e9])).crossed).toBe(true);
     expect(judge('lock>-10%', locks([1e9, 1.2e9], [0.5e9, 0.6e9])).crossed).toBe(false);
   });
@@ -135,16 +137,16 @@ describe('metrics', () => {
     ['syscalls', undefined],
     ['', undefined],
   ])('%s is %s', (metric, value) => {
-    expect(metricOf(profile(), metric)).toBe(value);
+    expect(metricOf(profile(), metric, PROFILERS)).toBe(value);
   });
 
   test('names with dots are found', () => {
     const dotted = profile();
     if (dotted.ebpf.offcpu) dotted.ebpf.offcpu.undecided = { 'wait.isra.0': { time_ns: 7, count: 1 } };
-    expect(metricOf(dotted, 'offcpu.undecided.wait.isra.0.time_ns')).toBe(7);
+    expect(metricOf(dotted, 'offcpu.undecided.wait.isra.0.time_ns', PROFILERS)).toBe(7);
   });
 
-  test('one that no result has is a usage error that names the closest', () => {
+  test('a metric that no result has is a usage error with the closest names', () => {
     const all = sides([profile()], [profile()]);
     expect(() => judge('lok.time>+20%', all)).toThrow(/"lok.time", which no result has/);
     try {
@@ -158,7 +160,7 @@ describe('metrics', () => {
     }
   });
 
-  test('one that some results have not is an error of its own', () => {
+  test('a metric that some results lack is a different error', () => {
     const without = profile();
     delete without.account;
     const half = () => judge('account.on_cpu_ns>+1ms', sides([profile()], [without]));
@@ -167,7 +169,7 @@ describe('metrics', () => {
     expect(half).not.toThrow(UsageError);
   });
 
-  test('nothing in a result that steers a terminal gets into an error', () => {
+  test('control characters of a result do not get into an error', () => {
     const hostile = profile();
     if (hostile.ebpf.offcpu) hostile.ebpf.offcpu.undecided = { '\u001b[2J': { time_ns: 7, count: 1 } };
     try {

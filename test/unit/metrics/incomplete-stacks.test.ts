@@ -1,9 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import type { Facts } from '../../../metrics/facts.ts';
-import { addressSpaces, newFrameTable } from '../../../metrics/frames.ts';
-import { decodeSpaces } from '../../../metrics/mappings.ts';
-import type { Symbols } from '../../../metrics/symbols.ts';
-import { SLEEP_SYMBOLS } from '../sleep-recording.ts';
+import { SLEEP_LOOKUPS } from '../sleep-recording.ts';
+import type { Lookups } from '../symbol-answers.ts';
+import { textTable } from './frame-tables.ts';
 
 /** Each of its pages is a function. */
 const MAPS = '7f0000001000-7f0000008000 r-xp 00001000 fe:00 1   /a.so\n';
@@ -17,7 +16,7 @@ const LOST = 'f'.repeat(16);
 interface Given {
   /** By page, from 1 on. */
   readonly names?: readonly (string | null)[];
-  readonly frameless?: Symbols['frameless'];
+  readonly frameless?: Lookups['frameless'];
   readonly unwound?: Pick<Facts, 'dwarfPids' | 'dwarfGeneration' | 'stackDepth'>;
   readonly maps?: Record<string, string>;
 }
@@ -28,19 +27,19 @@ function tableOf({
   unwound,
   maps = { '1:1': MAPS, '1:2': MAPS },
 }: Given = {}) {
-  const user: Symbols['user'] = (_, offset) => {
+  const user: Lookups['user'] = (_, offset) => {
     const page = Math.floor(offset / PAGE);
     const symbol = names ? names[page - 1] : `f${page}`;
     return symbol ? { symbol, offset: offset - page * PAGE } : undefined;
   };
-  return newFrameTable(addressSpaces(decodeSpaces(maps)), { ...SLEEP_SYMBOLS, user, frameless }, unwound);
+  return textTable({ ...SLEEP_LOOKUPS, user, frameless }, maps, unwound);
 }
 
 const isIncomplete = (words: readonly string[], given?: Given) =>
   tableOf(given).user(words.join('\n'), 1, 1).incomplete;
 
 describe('a stack lacks callers', () => {
-  test('when it is cut before one that no code calls', () => {
+  test('when it is cut before an outermost function', () => {
     expect(isIncomplete([at(1), at(2), NO_CODE])).toBe(true);
     expect(isIncomplete([at(1), NO_CODE])).toBe(true);
     expect(isIncomplete([at(1), NO_CODE], { names: [null] })).toBe(true);
@@ -66,7 +65,7 @@ describe('a stack lacks callers', () => {
     'runtime.goexit',
     'runtime.goexit.abi0',
     'runtime.mstart',
-  ])('not when it is cut behind %s', (name) => {
+  ])('not when it is cut after %s', (name) => {
     expect(isIncomplete([at(1), at(2), NO_CODE], { names: ['f', name] })).toBe(false);
     expect(isIncomplete([at(1), at(2), at(3), NO_CODE], { names: ['f', name, null] })).toBe(false);
     expect(isIncomplete([at(1), NO_CODE], { names: [name] })).toBe(false);
@@ -81,7 +80,7 @@ describe('a stack lacks callers', () => {
     'cloned',
     'start_thread_pool',
     'runtime.main',
-  ])('when it is cut behind %s', (name) => {
+  ])('when it is cut after %s', (name) => {
     expect(isIncomplete([at(1), at(2), NO_CODE], { names: ['f', name] })).toBe(true);
   });
 
@@ -93,29 +92,28 @@ describe('a stack lacks callers', () => {
     expect(isIncomplete([text], { frameless: () => true })).toBe(false);
   });
 
-  test('not when nothing is known of its process', () => {
+  test('not when the mappings of its process are unknown', () => {
     expect(isIncomplete([at(1), NO_CODE], { maps: {} })).toBe(false);
   });
 });
 
 describe('a first function without a frame pointer', () => {
-  test('hides its caller, be the stack cut or not', () => {
+  test('hides its caller, whether the stack is cut or not', () => {
     const given: Given = { names: ['f', 'main'], frameless: () => true };
     expect(isIncomplete([at(1), at(2)], given)).toBe(true);
     expect(isIncomplete([at(1), at(2), NO_CODE], given)).toBe(true);
   });
 
-  test('is asked for by its mapping and offset, and no other is', () => {
-    const asked: [string, number][] = [];
-    const frameless: Symbols['frameless'] = ({ path }, offset) => {
-      asked.push([path, offset]);
-      return false;
-    };
-    expect(isIncomplete([at(1), at(2), at(3)], { frameless })).toBe(false);
-    expect(asked).toEqual([['/a.so', PAGE + 0x10]]);
+  test('is requested by its mapping and offset, and no other is', () => {
+    const table = tableOf();
+    expect(table.user([at(1), at(2), at(3)].join('\n'), 1, 1).incomplete).toBe(false);
+    const { leaves } = table.requests;
+    expect(leaves.map(({ mapping, fileOffset }) => [mapping.path, fileOffset])).toEqual([
+      ['/a.so', PAGE + 0x10],
+    ]);
   });
 
-  test('is not asked for where there is no file', () => {
+  test('is not requested outside of mappings', () => {
     const frameless = () => true;
     expect(isIncomplete([NO_CODE, at(2)], { frameless })).toBe(false);
     expect(isIncomplete([at(1), at(2)], { frameless, maps: {} })).toBe(false);
@@ -131,7 +129,7 @@ describe('a first function without a frame pointer', () => {
 describe('a stack that was unwound by DWARF', () => {
   const DWARF = { dwarfPids: [1, 7], dwarfGeneration: 1, stackDepth: 127 };
 
-  test('has calls in it, and shows what they return to', () => {
+  test('contains calls, and shows their return addresses', () => {
     const table = tableOf({ unwound: DWARF });
     table.user(['7f0000001000', '7f0000002fff', '7f0000003000'].join('\n'), 1, 1);
     expect(table.frames.map(({ address, symbol, offset }) => [address, symbol, offset])).toEqual([
@@ -139,29 +137,21 @@ describe('a stack that was unwound by DWARF', () => {
       ['0x7f0000003000', 'f2', 0x1000],
       ['0x7f0000003001', 'f3', 1],
     ]);
-    expect(table.places.map((place) => place?.fileOffset)).toEqual([0x1000, 0x2fff, 0x3000]);
+    expect(table.requests.user.map(({ fileOffset }) => fileOffset)).toEqual([0x1000, 0x2fff, 0x3000]);
   });
 
-  test('asks a runtime for the call itself', () => {
-    const asked: bigint[] = [];
-    const jit: Symbols['jit'] = (_pid, _generation, address) => {
-      asked.push(address);
-      return { symbol: 'JS:f', offset: 16, module: '/tmp/perf-1.map' };
-    };
-    const table = newFrameTable(
-      addressSpaces(decodeSpaces({ '1:1': MAPS })),
-      { ...SLEEP_SYMBOLS, jit },
-      DWARF,
-    );
+  test('requests the call itself from a runtime', () => {
+    const jit = () => ({ symbol: 'JS:f', offset: 16, module: '/tmp/perf-1.map' });
+    const table = textTable({ ...SLEEP_LOOKUPS, jit }, { '1:1': MAPS }, DWARF);
     table.user('6000\n6100', 1, 1);
-    expect(asked).toEqual([0x6000n, 0x6100n]);
+    expect(table.requests.compiled.map(({ address }) => address)).toEqual([0x6000n, 0x6100n]);
     expect(table.frames.map(({ address, offset }) => [address, offset])).toEqual([
       ['0x6000', 16],
       ['0x6101', 17],
     ]);
   });
 
-  test('is the same as one by frame pointers, whose callers are a byte further', () => {
+  test('gives the frames of one by frame pointers, whose callers are one byte further', () => {
     const table = tableOf({ unwound: DWARF });
     expect(table.user(`${at(1)}\n7f000000200f`, 1, 1).stack).toEqual([0, 1]);
     expect(table.user(`${at(1)}\n${at(2)}`, 1, 2).stack).toEqual([0, 1]);
@@ -169,7 +159,7 @@ describe('a stack that was unwound by DWARF', () => {
   });
 
   test.each([
-    ['an asked process, and of the program that it ran', [7, 1], 1, 1, true],
+    ['a requested process, and of the program that it ran', [7, 1], 1, 1, true],
     ['another process', [7], 1, 1, false],
     ['a later program of it', [1], 1, 2, false],
     ['a command that was held at its entry', [1], 2, 2, true],
@@ -180,7 +170,7 @@ describe('a stack that was unwound by DWARF', () => {
     expect(table.frames[1]?.address).toBe(dwarf ? '0x7f0000002011' : '0x7f0000002010');
   });
 
-  test('lacks callers where the unwinder was lost, unless it came to the outermost function', () => {
+  test('lacks callers where the unwinder stopped, unless it reached the outermost function', () => {
     const table = tableOf({ unwound: DWARF, names: ['f', 'g', 'main'] });
     const of = (...words: string[]) => table.user(words.join('\n'), 1, 1);
     expect(of(at(1), at(2), LOST)).toEqual({ stack: [0, 1], cut: 1, incomplete: true });
@@ -188,11 +178,17 @@ describe('a stack that was unwound by DWARF', () => {
     expect(of(at(1), at(2))).toEqual({ stack: [0, 1], cut: 0, incomplete: false });
   });
 
-  test('does not ask whether its first function has a frame pointer', () => {
-    const frameless = () => {
-      throw new Error('it was asked');
-    };
-    expect(isIncomplete([at(1), at(2)], { unwound: DWARF, frameless })).toBe(false);
-    expect(() => isIncomplete([at(1), at(2)], { frameless })).toThrow('it was asked');
+  test('does not request whether its first function has a frame pointer', () => {
+    const table = tableOf({ unwound: DWARF });
+    table.user(`${at(1)}\n${at(2)}`, 1, 1);
+    expect(table.requests.leaves).toEqual([]);
+    table.user(`${at(1)}\n${at(2)}`, 1, 2);
+    expect(table.requests.leaves).toHaveLength(1);
+  });
+
+  test('needs no frame pointer in a function that stacks of another program need one in', () => {
+    const table = tableOf({ unwound: DWARF, frameless: () => true });
+    const of = (generation: number) => table.user(`${at(1)}\n${at(2)}`, 1, generation).incomplete;
+    expect([of(2), of(1)]).toEqual([true, false]);
   });
 });

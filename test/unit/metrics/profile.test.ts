@@ -1,17 +1,9 @@
 import { describe, expect, test } from 'vitest';
-import type { Offcpu } from '../../../metrics/ebpf-schema.ts';
-import { assembleProfile, metadataOf } from '../../../metrics/profile.ts';
-import type { Symbols } from '../../../metrics/symbols.ts';
+import type { Offcpu } from '../../../bt/profilers/offcpu/off-schema.ts';
+import { metadataOf } from '../../../metrics/profile.ts';
 import { expectValid, fitsPublishedSchema } from '../published-schema.ts';
-import {
-  profileOf,
-  recordingOf,
-  SLEEP_ENDING,
-  SLEEP_FACTS,
-  SLEEP_LINES,
-  SLEEP_SYMBOLS,
-  sleepProfile,
-} from '../sleep-recording.ts';
+import { profileOf, SLEEP_ENDING, SLEEP_FACTS, SLEEP_LINES, sleepProfile } from '../sleep-recording.ts';
+import type { Lookups } from '../symbol-answers.ts';
 
 describe('the profile of sleep', () => {
   const profile = sleepProfile();
@@ -31,7 +23,7 @@ describe('the profile of sleep', () => {
     expect(profile.metadata).toMatchObject({ processes: 1, threads: 1, incomplete: false });
   });
 
-  test('lost nothing, and says which frames have no name', () => {
+  test('lost nothing, and counts the frames without a name', () => {
     expect(profile.quality).toEqual({
       lost_events: 0,
       switches_unseen: 0,
@@ -94,12 +86,12 @@ describe('what the scheduler miscounts', () => {
     expect(quality).toMatchObject({ waits_missed: 3, switches_unseen: 0 });
   });
 
-  test('is not known when a thread had no room', () => {
+  test('is not known when a map was too full for a thread', () => {
     expect(profileOf(lines('"@full": {"@off": 1}')).account).toMatchObject({ miscounted_ns: 0 });
   });
 });
 
-describe('words of a stack that are no code', () => {
+describe('words of a stack that are not code', () => {
   const user = String.raw`\n7f195c57f503\n7f195c62b000\n7f195c62b001\n5f5e100\n`;
   const waits = `{"type": "stats", "data": {"@waits": {"26857,26857,1,1,,${user}": {"count": 7, "average": 5, "total": 35}}}}`;
   const off = `{"type": "map", "data": {"@off": {"26857": [1,26857,1,1,0,0,0,"","${user}"]}}}`;
@@ -125,16 +117,15 @@ describe('words of a stack that are no code', () => {
   });
 });
 
-test('names are readable, and their frames are told from those that share one', () => {
+test('names are demangled, and frames that share a demangled name stay distinct', () => {
   const kernel = String.raw`\nffffffff821f94c3\n`;
   const user = String.raw`\n7f195c57f503\n7f195c57f505\n`;
   const line = `{"type": "stats", "data": {"@waits": {"26857,26857,1,1,${kernel},${user}": {"count": 1, "average": 5, "total": 5}}}}`;
-  const symbols: Symbols = {
-    ...SLEEP_SYMBOLS,
+  const lookups: Partial<Lookups> = {
     user: (_, offset) => ({ symbol: offset === 849155 ? '_Z1fv' : '_Z1fi', offset: 7 }),
-    demangle: (names) => new Map(names.filter((n) => n.startsWith('_Z')).map((n) => [n, 'f()'])),
+    demangle: (name) => (name.startsWith('_Z') ? 'f()' : undefined),
   };
-  const { ebpf } = assembleProfile(recordingOf([line]), SLEEP_FACTS, SLEEP_ENDING, symbols);
+  const { ebpf } = profileOf([line], {}, {}, lookups);
   expect(ebpf.offcpu?.stacks).toMatchObject([{ user: [0, 1], kernel: [2] }]);
   expect(ebpf.offcpu?.frames.map(({ symbol, offset }) => [symbol, offset])).toEqual([
     ['f()', 7],
@@ -155,7 +146,7 @@ test('sums past 2^53 fit the published schema', () => {
   expectValid(profile);
 });
 
-test('a profiler that did not run has no part in the result', () => {
+test('the result has no part for a profiler that did not run', () => {
   const profile = sleepProfile({ profilers: ['syscalls'] });
   expect(Object.keys(profile.ebpf)).toEqual(['syscalls']);
   expectValid(profile);
@@ -238,12 +229,12 @@ describe('names', () => {
   const alive = [{ pid: 21008, tid: 21008, comm: 'worker', state: 'S' }];
   const profile = profileOf(lines, { pids: [21008] }, { alive });
 
-  test('a process has its last one: at the end, at exec, or that of its parent', () => {
+  test('a process has its latest name: of the end, of its exec, or of its parent', () => {
     const names = Object.values(profile.ebpf.syscalls?.by_process ?? {}).map((p) => p.comm);
     expect(names).toEqual(['worker', 'python3', 'readlink']);
   });
 
-  test('a thread has its own, mended', () => {
+  test('a thread has its own name, with its bytes restored', () => {
     expect(profile.ebpf.offcpu?.thread_stats['21008:21097']?.comm).toBe('café a,b');
   });
 
@@ -256,7 +247,7 @@ test('the first line of a jsonl result fits the published schema', () => {
   expectValid({ kind: 'metadata', schema: 'btprof/1', ...metadataOf(SLEEP_FACTS) });
 });
 
-test('the published schema refuses what is not a result', () => {
+test('the published schema rejects what is not a result', () => {
   expect(fitsPublishedSchema({ kind: 'profile' })).toBe(false);
   expect(fitsPublishedSchema({ ...sleepProfile(), schema: 'btprof/2' })).toBe(false);
 });

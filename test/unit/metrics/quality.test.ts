@@ -2,10 +2,10 @@ import { describe, expect, test } from 'vitest';
 import { expectValid } from '../published-schema.ts';
 import { profileOf, SLEEP_LINES, sleepProfile } from '../sleep-recording.ts';
 
-describe('what the measuring cost', () => {
+describe('the cost of measuring', () => {
   const profile = sleepProfile();
 
-  test('says what its own programs took, or why that is unknown', () => {
+  test('includes the time of our BPF programs, or why that is unknown', () => {
     const timed = sleepProfile({}, { programTime: { timeNs: 1_030_473, runs: 515 } });
     const { wall_time_ns } = timed.metadata;
     const whole = {
@@ -22,7 +22,7 @@ describe('what the measuring cost', () => {
     expect(hints.at(-1)).toMatch(/^what our own programs cost is unknown, .*: EINVAL$/);
   });
 
-  test('says what btprof and bpftrace took besides', () => {
+  test('includes what btprof and bpftrace used', () => {
     const footprint = { cpuNs: 20_000_000, btprofBytes: 80e6, bpftraceBytes: 140e6, mapBytes: 400e6 };
     const { wall_time_ns: wall } = profile.metadata;
     expect(sleepProfile({}, { footprint }).quality.footprint).toEqual({
@@ -61,13 +61,13 @@ describe('what was lost', () => {
     `{"type": "map", "data": {"@full": {${counts}}}}`,
   ];
 
-  test('a map that only grows is full when it holds all that it can', () => {
+  test('a map that only grows is full when it has as many keys as fit', () => {
     const { quality } = sleepProfile({ room });
     expect(quality.map_full).toBe(1);
     expect(quality.warnings).toEqual([sentence('@calls', 4)]);
   });
 
-  test('one that holds fewer is not, nor one of unknown room', () => {
+  test('a map with fewer keys is not full, nor one of unknown size', () => {
     expect(sleepProfile({ room: { ...room, '@calls': 5 } }).quality).toMatchObject({
       map_full: 0,
       warnings: [],
@@ -75,19 +75,19 @@ describe('what was lost', () => {
     expect(sleepProfile({ room: {} }).quality.map_full).toBe(0);
   });
 
-  test('of the other maps the program says which were full', () => {
+  test('the program reports which of the other maps were full', () => {
     const { quality } = profileOf(withFull('"@off": 1009, "@gen": 1'), { room: { ...room, '@calls': 8 } });
     expect(quality.map_full).toBe(2);
     expect(quality.warnings).toEqual([sentence('@off', 8), sentence('@gen', 8)]);
   });
 
-  test('a map that both say is full is one', () => {
+  test('a map that both report as full counts once', () => {
     const { quality } = profileOf(withFull('"@calls": 1'), { room });
     expect(quality.map_full).toBe(1);
     expect(quality.warnings).toEqual([sentence('@calls', 4)]);
   });
 
-  test('errors in the kernel are counted, and the different ones said once', () => {
+  test('errors in the kernel are counted, and each distinct one is reported once', () => {
     const fault =
       '{"type": "helper_error", "msg": "Argument list too long", "helper": "map_update_elem", "retcode": -7, "filename": "stdin", "line": 3, "col": 25}';
     const profile = profileOf([...SLEEP_LINES.slice(0, -1), fault, fault]);

@@ -1,34 +1,31 @@
 import { expect, test } from 'vitest';
+import { PROFILERS } from '../../../bt/profilers/registry.ts';
 import { storedEnding } from '../../../metrics/capture.ts';
-import { assembleProfile } from '../../../metrics/profile.ts';
-import { replay } from '../../../metrics/replay.ts';
-import { keepingSymbols, noSymbols } from '../../../metrics/symbols.ts';
-import {
-  recordingOf,
-  SLEEP_ENDING,
-  SLEEP_FACTS,
-  SLEEP_LINES,
-  SLEEP_SYMBOLS,
-  sleepProfile,
-} from '../sleep-recording.ts';
+import { type KeptRun, replay } from '../../../metrics/replay.ts';
+import { noSymbols } from '../../../metrics/symbols.ts';
+import { SLEEP_ENDING, SLEEP_FACTS, SLEEP_LINES, SLEEP_SYMBOLS, sleepProfile } from '../sleep-recording.ts';
 
-const RUN = { facts: SLEEP_FACTS, ending: storedEnding(SLEEP_ENDING), lines: SLEEP_LINES };
+const RUN: KeptRun = {
+  ...{ facts: SLEEP_FACTS, ending: storedEnding(SLEEP_ENDING), lines: SLEEP_LINES },
+  symbols: SLEEP_SYMBOLS,
+};
 
-/** The symbols that the profile asks for. */
-function symbolsAsked() {
-  const { symbols, take } = keepingSymbols(SLEEP_SYMBOLS);
-  assembleProfile(recordingOf(SLEEP_LINES), SLEEP_FACTS, SLEEP_ENDING, symbols);
-  return take();
-}
-
-test('a kept run gives the profile that the run gave', () => {
-  const symbols = symbolsAsked();
-  expect(replay({ ...RUN, symbols })).toEqual(sleepProfile());
-  expect(replay(JSON.parse(JSON.stringify({ ...RUN, symbols })))).toEqual(sleepProfile());
+test('a stored run gives the profile of the run', () => {
+  expect(replay(RUN, PROFILERS)).toEqual(sleepProfile());
+  expect(replay(JSON.parse(JSON.stringify(RUN)), PROFILERS)).toEqual(sleepProfile());
 });
 
-test('it keeps the symbols of its frames: of the kernel, and of user code', () => {
-  const symbols = symbolsAsked();
+test('a profiler that is not registered has no part', () => {
+  const profile = replay(
+    RUN,
+    PROFILERS.filter(({ name }) => name === 'syscalls'),
+  );
+  expect(Object.keys(profile.ebpf)).toEqual(['syscalls']);
+  expect(profile.account).toBeUndefined();
+});
+
+test('a profile requests the symbols of its frames, in the kernel and in user code', () => {
+  const symbols = SLEEP_SYMBOLS;
   expect(Object.keys(symbols.kernel)).toHaveLength(10);
   expect(symbols.kernel).toMatchObject({ ffffffff8220043d: { symbol: 'do_nanosleep', offset: 93 } });
   expect(symbols.user).toEqual({
@@ -36,8 +33,8 @@ test('it keeps the symbols of its frames: of the kernel, and of user code', () =
   });
 });
 
-test('without symbols the figures are the same, and neither frames nor waits have names', () => {
-  const { ebpf } = replay({ ...RUN, symbols: noSymbols() });
+test('without symbols the figures are the same, and frames and reasons have no names', () => {
+  const { ebpf } = replay({ ...RUN, symbols: noSymbols() }, PROFILERS);
   const { offcpu } = sleepProfile().ebpf;
   const nameless = offcpu?.stacks.map((row) => (row.reason === 'sleep' ? { ...row, reason: 'other' } : row));
   expect(ebpf.offcpu?.stacks).toEqual(nameless);

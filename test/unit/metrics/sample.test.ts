@@ -1,9 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { decodeSpaces } from '../../../metrics/mappings.ts';
-import { assembleSample } from '../../../metrics/sample.ts';
-import type { Symbols } from '../../../metrics/symbols.ts';
 import { expectValid } from '../published-schema.ts';
-import { recordingOf, SLEEP_FACTS, SLEEP_LINES, SLEEP_MAPS, SLEEP_SYMBOLS } from '../sleep-recording.ts';
+import { recordingOf, SLEEP_FACTS, SLEEP_LINES, SLEEP_MAPS, sampleOf } from '../sleep-recording.ts';
 
 const SPACES = decodeSpaces({ '26857:1': SLEEP_MAPS });
 
@@ -21,33 +19,27 @@ describe('samples', () => {
     '{"type": "map", "data": {"@calls": {"865,61": 3, "865,9": 8}}}',
     '{"type": "value", "data": ["tock",4106539008756]}',
   ];
-  const facts = { ...SLEEP_FACTS, pids: [865], stacks: false };
-  const early = recordingOf(first);
-  const late = recordingOf([...first, ...second]);
-  const sample = assembleSample(
-    late,
-    { maps: early.maps, at: 4106488993098 },
-    facts,
-    new Map(),
-    SLEEP_SYMBOLS,
-  );
+  const facts = { pids: [865], stacks: false };
+  const { maps } = recordingOf(first);
+  const sample = sampleOf([...first, ...second], { maps, at: 4106488993098 }, facts);
 
-  test('hold what came since the one before', () => {
+  test('have what was added since the one before', () => {
     expect(sample.ebpf.offcpu).toMatchObject({ total_events: 2, total_time_ns: 98587 + 64210551 });
     expect(sample.ebpf.syscalls).toMatchObject({ total: 2, by_syscall: { wait4: { count: 2 } } });
   });
 
-  test('hold everything since the start when they are the first', () => {
-    const start = { maps: new Map(), at: 4106441837716 };
-    expect(assembleSample(early, start, facts, new Map(), SLEEP_SYMBOLS).ebpf.syscalls?.total).toBe(9);
+  test('have everything since the start when they are the first', () => {
+    const { ebpf, interval_ns } = sampleOf(first, undefined, facts);
+    expect(ebpf.syscalls?.total).toBe(9);
+    expect(interval_ns).toBe(4106488993098 - 4106441837716);
   });
 
-  test('say when they end and how long they are', () => {
+  test('have the time of their end and their length', () => {
     expect(sample.interval_ns).toBe(4106539008756 - 4106488993098);
     expect(sample.ts_ms).toBe(SLEEP_FACTS.t0Ms + 97);
   });
 
-  test('leave out what the kernel keeps for the whole run only', () => {
+  test('leave out what the kernel has only for the whole run', () => {
     expect(Object.keys(sample.ebpf.offcpu ?? {})).not.toContain('max_time_ns');
     expect(sample.ebpf.offcpu?.thread_stats['865:865']).toEqual({
       tid: 865,
@@ -60,50 +52,45 @@ describe('samples', () => {
 
   test('fit the published schema', () => expectValid(sample));
 
-  test('name threads that ran before the collection, and know their processes', () => {
+  test('have the names and processes of threads that ran before the collection', () => {
     const lines = [
       '{"type": "stats", "data": {"@waits": {"21098,21098,1,4096,,": {"count": 1, "average": 5, "total": 5}}}}',
       '{"type": "value", "data": ["tock",4106539008756]}',
     ];
     const named = [{ pid: 21008, tid: 21098, comm: 'worker', state: 'S' }];
     const start = { maps: new Map(), at: 4106441837716 };
-    const { ebpf } = assembleSample(
-      recordingOf(lines),
-      start,
-      { ...facts, mode: 'attach', named },
-      new Map(),
-      SLEEP_SYMBOLS,
-    );
+    const { ebpf } = sampleOf(lines, start, { ...facts, mode: 'attach', named });
     expect(ebpf.offcpu?.thread_stats).toMatchObject({ '21008:21098': { comm: 'worker', count: 1 } });
   });
 
-  test('name the files of frames, their functions and those of the kernel', () => {
+  test('have the files and functions of frames, and kernel functions', () => {
     const start = { maps: new Map(), at: 0 };
-    const { ebpf } = assembleSample(recordingOf(SLEEP_LINES), start, SLEEP_FACTS, SPACES, SLEEP_SYMBOLS);
+    const { ebpf } = sampleOf(SLEEP_LINES, start, {}, { spaces: SPACES });
     expect(ebpf.offcpu?.frames.map((frame) => frame.module)).toContain('/usr/lib/x86_64-linux-gnu/libc.so.6');
     const symbols = ebpf.offcpu?.frames.map((frame) => frame.symbol);
     expect(symbols).toEqual(expect.arrayContaining(['do_nanosleep', 'clock_nanosleep']));
     expect(ebpf.offcpu?.stacks.map((row) => row.user_cut)).toEqual([1, 0]);
   });
 
-  test('have names that are readable', () => {
+  test('have demangled names', () => {
     const start = { maps: new Map(), at: 0 };
-    const maps = SPACES;
-    const symbols: Symbols = {
-      ...SLEEP_SYMBOLS,
-      user: () => ({ symbol: '_Z1fv', offset: 7 }),
-      demangle: () => new Map([['_Z1fv', 'f()']]),
-    };
-    const { ebpf } = assembleSample(recordingOf(SLEEP_LINES), start, SLEEP_FACTS, maps, symbols);
+    const { ebpf } = sampleOf(
+      SLEEP_LINES,
+      start,
+      {},
+      {
+        spaces: SPACES,
+        user: () => ({ symbol: '_Z1fv', offset: 7 }),
+        demangle: (name) => (name === '_Z1fv' ? 'f()' : undefined),
+      },
+    );
     const names = ebpf.offcpu?.frames.map((frame) => frame.symbol);
     expect(names).toContain('f()');
     expect(names).not.toContain('_Z1fv');
   });
 
-  test('of a profiler that did not run have no part', () => {
+  test('have no part for a profiler that did not run', () => {
     const only = { ...facts, profilers: ['syscalls'] };
-    expect(
-      Object.keys(assembleSample(late, { maps: new Map(), at: 0 }, only, new Map(), SLEEP_SYMBOLS).ebpf),
-    ).toEqual(['syscalls']);
+    expect(Object.keys(sampleOf([...first, ...second], undefined, only).ebpf)).toEqual(['syscalls']);
   });
 });

@@ -1,16 +1,33 @@
 import { describe, expect, test } from 'vitest';
-import type { Frame } from '../../../metrics/ebpf-schema.ts';
-import { withLines } from '../../../metrics/source-lines.ts';
-import type { FilePlace } from '../../../metrics/symbols.ts';
+import type { Frame } from '../../../metrics/fields.ts';
 import type { SourceLine } from '../../../parsers/addr2line.ts';
+import { SLEEP_LOOKUPS } from '../sleep-recording.ts';
+import { textTable } from './frame-tables.ts';
 
-const MAIN: Frame = { address: '0x5010', symbol: 'main', module: '/bin/a', offset: 16 };
+/** `main` is 16 bytes before its frame; /lib/b.so has no symbols. */
+const MAPS = '5000-6000 r-xp 00000000 fe:00 1 /bin/a\n6000-7000 r-xp 00000000 fe:00 2 /lib/b.so\n';
+const MAIN: Frame = { address: '0x5010', symbol: 'main', module: '/bin/a', offset: 16, mapping: 0 };
 const KERNEL: Frame = { address: '0xffffffff821f94c3', symbol: 'schedule', module: '[kernel]', offset: 35 };
-const NAMELESS: Frame = { address: '0x6020', symbol: null, module: '/lib/b.so', offset: 0x20 };
+const NAMELESS: Frame = { address: '0x6020', symbol: null, module: '/lib/b.so', offset: 0x20, mapping: 0 };
 const NOWHERE = { file: null, line: null, inlined: false };
 
-function placeIn(path: string, fileOffset: number): FilePlace {
-  return { mapping: { start: 0n, end: 1n, fileOffset: 0n, file: 'fe:00 1', path }, fileOffset };
+/** The table of these frames, each of them a stack, with these lines. */
+function tableOf(rows: readonly (readonly [Frame, readonly SourceLine[] | undefined])[], withLines = true) {
+  const linesAt = new Map(rows.map(([{ address }, lines]) => [Number(address) & 0xfff, lines]));
+  const table = textTable(
+    {
+      ...SLEEP_LOOKUPS,
+      user: ({ path }, offset) => (path === '/bin/a' ? { symbol: 'main', offset } : undefined),
+      lines: ({ fileOffset }) => linesAt.get(fileOffset) ?? [],
+    },
+    { '1:1': MAPS },
+    undefined,
+    withLines,
+  );
+  for (const [{ address, module }] of rows)
+    if (module === '[kernel]') table.kernel(address.slice(2));
+    else table.user(address.slice(2), 1, 1);
+  return table;
 }
 
 const line = (name: string | null, file: string | null, number: number | null): SourceLine => ({
@@ -19,22 +36,19 @@ const line = (name: string | null, file: string | null, number: number | null): 
   line: number,
 });
 
-/** Frames with places, and what is known of those. */
+/** Frames and stacks of a result. */
 function lined(rows: readonly (readonly [Frame, readonly SourceLine[] | undefined])[]) {
-  const places = rows.map(([, lines], index) => lines && placeIn('/bin/a', index));
-  return withLines({ frames: rows.map(([frame]) => frame), places }, (asked) =>
-    asked.map(({ fileOffset }) => rows[fileOffset]?.[1] ?? []),
-  );
+  return tableOf(rows).finished();
 }
 
 describe('a frame', () => {
-  test('has the line of the source, and keeps its name and offset', () => {
+  test('has a source line besides its name and offset', () => {
     expect(lined([[MAIN, [line('main.cold', '/src/a.c', 9)]]]).frames).toEqual([
       { ...MAIN, file: '/src/a.c', line: 9, inlined: false },
     ]);
   });
 
-  test('in which calls were inlined becomes as many, the innermost first', () => {
+  test('with inlined calls becomes one frame for each, innermost first', () => {
     const lines = [line('inner', '/src/a.h', 3), line(null, '/src/a.h', 5), line('main', '/src/a.c', 9)];
     expect(lined([[MAIN, lines]]).frames).toEqual([
       { ...MAIN, symbol: 'inner', offset: null, file: '/src/a.h', line: 3, inlined: true },
@@ -50,11 +64,11 @@ describe('a frame', () => {
   });
 
   test.each<[string, Frame, SourceLine[] | undefined]>([
-    ['of no file', KERNEL, undefined],
-    ['of which nothing is known', MAIN, []],
-    ['of which no place is known', MAIN, [line(null, null, null)]],
-    ['without a name, of which no name is known', NAMELESS, [line(null, null, null)]],
-  ])('%s stays as it is, without a line', (_, frame, lines) => {
+    ['of the kernel', KERNEL, undefined],
+    ['without lines', MAIN, []],
+    ['of an unknown place', MAIN, [line(null, null, null)]],
+    ['without a name and of an unknown place', NAMELESS, [line(null, null, null)]],
+  ])('%s stays as it is, with an unknown line', (_, frame, lines) => {
     expect(lined([[frame, lines]]).frames).toEqual([{ ...frame, ...NOWHERE }]);
   });
 });
@@ -83,22 +97,35 @@ describe('a stack', () => {
   });
 });
 
-test('lines are asked for in one question, of the frames that have a place', () => {
-  const questions: (readonly FilePlace[])[] = [];
-  const places = [undefined, placeIn('/bin/a', 7), undefined, placeIn('/lib/b.so', 9)];
-  withLines({ frames: [KERNEL, MAIN, KERNEL, NAMELESS], places }, (asked) => {
-    questions.push(asked);
-    return [];
-  });
-  expect(questions).toEqual([[places[1], places[3]]]);
+test('lines are requested for all places in files, if they are wanted', () => {
+  const rows = [
+    [KERNEL, undefined],
+    [MAIN, []],
+    [NAMELESS, []],
+  ] as const;
+  const { requests } = tableOf(rows);
+  expect(requests.lines).toBe(true);
+  expect(requests.user.map(({ mapping, fileOffset }) => [mapping.path, fileOffset])).toEqual([
+    ['/bin/a', 0x10],
+    ['/lib/b.so', 0x20],
+  ]);
+  expect(tableOf(rows, false).requests.lines).toBe(false);
 });
 
-test('frames are not changed, and there may be fewer places than frames', () => {
-  const frames = [MAIN, KERNEL];
-  const { frames: found } = withLines({ frames, places: [placeIn('/bin/a', 0)] }, () => [
-    [line('f', '/src/a.h', 1), line('main', '/src/a.c', 2)],
-  ]);
-  expect(found.map((frame) => frame.line)).toEqual([1, 2, null]);
-  expect(frames).toEqual([MAIN, KERNEL]);
-  expect(MAIN).not.toHaveProperty('line');
+test('without lines frames and stacks stay as they are', () => {
+  const table = tableOf([[MAIN, [line('inner', '/src/a.h', 3), line('main', '/src/a.c', 9)]]], false);
+  const { frames, stack } = table.finished();
+  expect(frames).toEqual([MAIN]);
+  expect(stack([0, 0])).toEqual([0, 0]);
+});
+
+test('functions of lines are demangled, too', () => {
+  const lookups = {
+    user: () => ({ symbol: 'main', offset: 16 }),
+    lines: () => [line('_Z5innerv', '/src/a.h', 3), line('main', '/src/a.c', 9)],
+    demangle: (name: string) => (name === '_Z5innerv' ? 'inner()' : undefined),
+  };
+  const table = textTable(lookups, { '1:1': MAPS }, undefined, true);
+  table.user('5010', 1, 1);
+  expect(table.finished().frames.map(({ symbol }) => symbol)).toEqual(['inner()', 'main']);
 });

@@ -1,145 +1,147 @@
 import { describe, expect, test } from 'vitest';
+import { newAddresses } from '../../../metrics/addresses.ts';
+import { locate } from '../../../metrics/located.ts';
+import { decodeSpaces } from '../../../metrics/mappings.ts';
 import {
   addToTable,
-  keepingSymbols,
-  keptSymbols,
   noSymbols,
-  type Symbols,
+  objectKey,
+  placeKey,
+  type ResolvedSymbols,
 } from '../../../metrics/symbols.ts';
 import type { Mapping } from '../../../parsers/proc.ts';
+import { textTable } from './frame-tables.ts';
 
-const INODES: Record<string, number> = { '/bin/a': 1, '/bin/b': 2 };
-const at = (path: string, file = `fe:00 ${INODES[path] ?? 0}`): Mapping => ({
-  ...{ start: 0n, end: 1n, fileOffset: 0n, file, path },
-});
+const MAPS = {
+  '7:1': `\
+1000-2000 r-xp 00001000 fe:00 1 /bin/a
+3000-4000 r-xp 00000000 00:00 0 [vdso]
+5000-6000 rwxp 00000000 00:00 0
+`,
+  '7:2': '1000-2000 r-xp 00001000 fe:00 9 /bin/a\n',
+};
 const MAIN = { symbol: '_ZN2ns1fEi', offset: 5 };
 const COMPILED = { symbol: 'JS:*f app.js', offset: 3, module: '/tmp/perf-7.map' };
-const LINES = [
-  { function: 'g', file: '/src/a.h', line: 3 },
-  { function: 'main', file: '/src/a.c', line: 9 },
-];
 const EXT4 = { symbol: 'ext4_read_bh', offset: 162, module: '[ext4]' };
 
-/** The symbols of a machine that has one function of the kernel and one of /bin/a. */
-const MACHINE: Symbols = {
-  kernel: (address) => (address === 'ffffffffc0401122' ? EXT4 : undefined),
-  user: ({ path }, offset) => (path === '/bin/a' && offset === 0x1005 ? MAIN : undefined),
-  frameless: ({ path }) => path === '/bin/a',
-  buildId: ({ path }) => (path === '/bin/a' ? 'abcd' : undefined),
-  jit: (pid, generation, address) =>
-    pid === 7 && generation === 2 && address === 0x5003n ? COMPILED : undefined,
-  lines: (places) => places.map(({ fileOffset }) => (fileOffset === 0x1005 ? LINES : [])),
-  problems: () => ['/bin/b is broken'],
-  demangle: (names) =>
-    new Map(names.filter((n) => n === MAIN.symbol).map((n): [string, string] => [n, 'ns::f(int)'])),
+/** The answers of a machine with one function of the kernel, one of /bin/a and a compiled one. */
+const TABLE: ResolvedSymbols = {
+  kernel: { ffffffffc0401122: EXT4 },
+  user: { 'fe:00 1+4101': MAIN },
+  frameless: { 'fe:00 1+4101': true },
+  buildIds: { 'fe:00 1': 'abcd' },
+  jit: { '7:1 20483': COMPILED },
+  demangled: { _ZN2ns1fEi: 'ns::f(int)' },
+  problems: ['/bin/b is broken'],
 };
 
-function keptOf(ask: (symbols: Symbols) => void) {
-  const { symbols, take } = keepingSymbols(MACHINE);
-  ask(symbols);
-  return take();
-}
+describe('requests', () => {
+  const requestsOf = (stacks: readonly [text: string, generation: number][], lines = false) => {
+    const addresses = newAddresses();
+    for (const [text, generation] of stacks) addresses.user(text, 7, generation);
+    addresses.kernel('ffffffffc0401122\nffffffffc0401123');
+    const facts = { dwarfPids: [], dwarfGeneration: 1, stackDepth: 127 };
+    return locate(addresses, decodeSpaces(MAPS), facts, lines).requests;
+  };
 
-describe('symbols that keep what was asked', () => {
-  test('answer as those they stand for', () => {
-    keptOf((symbols) => {
-      expect(symbols.kernel('ffffffffc0401122')).toEqual(EXT4);
-      expect(symbols.kernel('ffffffff00000000')).toBeUndefined();
-      expect(symbols.user(at('/bin/a'), 0x1005)).toEqual(MAIN);
-      expect(symbols.user(at('/bin/a'), 0x1006)).toBeUndefined();
-      expect(symbols.jit(7, 2, 0x5003n)).toEqual(COMPILED);
-      expect([at('/bin/a'), at('/bin/b')].map((mapping) => symbols.frameless(mapping, 1))).toEqual([
-        true,
-        false,
-      ]);
-      expect(symbols.jit(8, 2, 0x5003n)).toBeUndefined();
-      expect(
-        symbols.lines?.([at('/bin/a'), at('/bin/b')].map((mapping) => ({ mapping, fileOffset: 0x1005 }))),
-      ).toEqual([LINES, LINES]);
-      expect(symbols.problems()).toEqual(['/bin/b is broken']);
-      expect(symbols.demangle(['_ZN2ns1fEi', 'main'])).toEqual(new Map([['_ZN2ns1fEi', 'ns::f(int)']]));
-    });
+  test('name each place once, however many stacks and processes have it', () => {
+    const { user, leaves } = requestsOf([
+      ['1005\n1011', 1],
+      ['1010\n1006', 1],
+      ['1005', 1],
+    ]);
+    expect(user.map(placeKey)).toEqual(['fe:00 1+4101', 'fe:00 1+4112']);
+    expect(leaves.map(placeKey)).toEqual(['fe:00 1+4101', 'fe:00 1+4112']);
   });
 
-  test('keep every answer there was, and no other', () => {
-    const kept = keptOf((symbols) => {
-      for (const address of ['ffffffffc0401122', 'ffffffff00000000']) symbols.kernel(address);
-      for (const path of ['/bin/a', '/bin/b', '']) symbols.user(at(path), 0x1005);
-      symbols.demangle(['_ZN2ns1fEi', 'main']);
-      for (const pid of [7, 8]) symbols.jit(pid, 2, 0x5003n);
-      for (const path of ['/bin/a', '/bin/b']) symbols.frameless(at(path), 0x1005);
-      for (const path of ['/bin/a', '/bin/b']) symbols.buildId(at(path));
-      symbols.lines?.([{ mapping: at('/bin/a'), fileOffset: 0x1005 }]);
-      symbols.problems();
-    });
-    expect(kept).toEqual({
-      kernel: { ffffffffc0401122: EXT4 },
-      user: { 'fe:00 1+4101': MAIN },
-      frameless: { 'fe:00 1+4101': true },
-      buildIds: { 'fe:00 1': 'abcd' },
-      jit: { '7:2 20483': COMPILED },
-      demangled: { _ZN2ns1fEi: 'ns::f(int)' },
-      lines: { 'fe:00 1+4101': LINES },
-      problems: ['/bin/b is broken'],
-    });
+  test('look up return addresses of the kernel one byte before, where the call is', () => {
+    expect(requestsOf([]).kernel).toEqual(['ffffffffc0401122']);
+  });
+
+  test('tell files at the same path apart, and name the vDSO', () => {
+    const { user, compiled } = requestsOf([
+      ['1005', 1],
+      ['1005', 2],
+      ['3010', 1],
+    ]);
+    expect(user.map(placeKey)).toEqual(['fe:00 1+4101', 'fe:00 9+4101', '[vdso]+16']);
+    expect(compiled.map(({ address }) => address)).toEqual([0x3010n]);
+  });
+
+  test('for compiled code have the process, the program and the address', () => {
+    expect(requestsOf([['5003', 1]]).compiled).toEqual([{ pid: 7, generation: 1, address: 0x5003n }]);
+  });
+
+  test.each([true, false])('say whether source lines are wanted: %s', (lines) => {
+    expect(requestsOf([], lines).lines).toBe(lines);
   });
 });
 
-test('answers are taken once, and parts make the whole', () => {
-  const { symbols, take } = keepingSymbols(MACHINE);
-  symbols.user(at('/bin/a'), 0x1005);
-  const first = take();
-  symbols.user(at('/bin/a'), 0x1005);
-  symbols.buildId(at('/bin/a'));
-  const second = take();
-  expect([first.user, second.user]).toEqual([{ 'fe:00 1+4101': MAIN }, {}]);
-  const all = noSymbols();
-  for (const part of [first, second]) addToTable(all, part);
-  const joined = keptSymbols(all);
-  expect(joined.user(at('/bin/a'), 0x1005)).toEqual(MAIN);
-  expect(joined.buildId(at('/bin/a'))).toBe('abcd');
-  expect(joined.user(at('/bin/a', 'fe:00 9'), 0x1005)).toBeUndefined(); // another file at the same path
+describe('a table', () => {
+  const framesOf = (table: ResolvedSymbols) => {
+    const stacks = textTable(
+      {
+        kernel: (address) => table.kernel[address],
+        user: (mapping, fileOffset) => table.user[placeKey({ mapping, fileOffset })],
+        frameless: (mapping, fileOffset) => table.frameless[placeKey({ mapping, fileOffset })] === true,
+        jit: (pid, generation, address) => table.jit[`${pid}:${generation} ${address}`],
+        buildId: (mapping) => table.buildIds[objectKey(mapping)],
+        demangle: (name) => table.demangled[name],
+      },
+      MAPS,
+    );
+    const first = stacks.user('1005', 7, 1);
+    const others = [stacks.user('1005', 7, 2), stacks.user('5003', 7, 1)];
+    stacks.kernel('ffffffffc0401122\nffffffffc0401200');
+    return { ...stacks.finished(), incomplete: [first, ...others].map(({ incomplete }) => incomplete) };
+  };
+
+  test('gives frames their names, and knows nothing else', () => {
+    const { frames, mappings, incomplete } = framesOf(TABLE);
+    expect(frames.map(({ symbol, offset }) => [symbol, offset])).toEqual([
+      ['ns::f(int)', 5],
+      [null, 0x1005],
+      ['JS:*f app.js', 3],
+      ['ext4_read_bh', 162],
+      [null, null],
+    ]);
+    expect(mappings.map(({ build_id }) => build_id)).toEqual(['abcd', null]);
+    expect(incomplete).toEqual([true, false, false]);
+  });
+
+  test('stored as JSON gives the same frames', () => {
+    expect(framesOf(JSON.parse(JSON.stringify(TABLE))).frames).toEqual(framesOf(TABLE).frames);
+  });
+
+  test('without answers gives frames without names', () => {
+    expect(framesOf(noSymbols()).frames.map(({ symbol }) => symbol)).toEqual([null, null, null, null]);
+  });
 });
 
-describe('kept symbols', () => {
-  const kept = keptOf((symbols) => {
-    symbols.kernel('ffffffffc0401122');
-    symbols.user(at('/bin/a'), 0x1005);
-    symbols.demangle(['_ZN2ns1fEi']);
-    symbols.jit(7, 2, 0x5003n);
-    symbols.frameless(at('/bin/a'), 0x1005);
-    symbols.lines?.([{ mapping: at('/bin/a'), fileOffset: 0x1005 }]);
-    symbols.problems();
+describe('later answers', () => {
+  const LINES = [{ function: 'main', file: '/src/a.c', line: 9 }];
+
+  test('are added to a table, and problems are replaced', () => {
+    const all = noSymbols();
+    addToTable(all, { ...noSymbols(), user: TABLE.user, kernel: TABLE.kernel, problems: ['an earlier one'] });
+    addToTable(all, { ...TABLE, user: { 'fe:00 1+7': MAIN }, lines: { 'fe:00 1+7': LINES } });
+    addToTable(all, { ...noSymbols(), lines: { 'fe:00 1+9': [] }, problems: TABLE.problems });
+    expect(all).toEqual({
+      ...TABLE,
+      user: { ...TABLE.user, 'fe:00 1+7': MAIN },
+      lines: { 'fe:00 1+7': LINES, 'fe:00 1+9': [] },
+    });
   });
 
-  test.each([
-    ['as they are', kept],
-    ['as JSON', JSON.parse(JSON.stringify(kept))],
-  ])('%s give the same answers again', (_, record) => {
-    const symbols = keptSymbols(record);
-    expect(symbols.kernel('ffffffffc0401122')).toEqual(EXT4);
-    expect(symbols.user(at('/bin/a'), 0x1005)).toEqual(MAIN);
-    expect(symbols.demangle(['_ZN2ns1fEi']).get('_ZN2ns1fEi')).toBe('ns::f(int)');
-    expect(symbols.jit(7, 2, 0x5003n)).toEqual(COMPILED);
-    expect(symbols.frameless(at('/bin/a'), 0x1005)).toBe(true);
-    expect(symbols.frameless(at('/bin/a'), 0x1006)).toBe(false);
-    expect(symbols.lines?.([{ mapping: at('/bin/a'), fileOffset: 0x1005 }])).toEqual([LINES]);
-    expect(symbols.problems()).toEqual(['/bin/b is broken']);
+  test('without lines leave a table without them', () => {
+    const all = noSymbols();
+    addToTable(all, TABLE);
+    expect(all).not.toHaveProperty('lines');
   });
+});
 
-  test('know nothing that was not asked', () => {
-    const symbols = keptSymbols(kept);
-    expect(symbols.kernel('ffffffffc0401123')).toBeUndefined();
-    expect(symbols.user(at('/bin/a'), 0x1006)).toBeUndefined();
-    expect(symbols.user(at('/bin/b'), 0x1005)).toBeUndefined();
-    expect(symbols.demangle(['_ZN2ns1gEi']).get('_ZN2ns1gEi')).toBeUndefined();
-  });
-
-  test('of a run in which nothing was asked know nothing', () => {
-    const symbols = keptSymbols(noSymbols());
-    expect(symbols.kernel('ffffffffc0401122')).toBeUndefined();
-    expect(symbols.user(at('/bin/a'), 0x1005)).toBeUndefined();
-    expect(symbols.demangle(['_ZN2ns1fEi']).size).toBe(0);
-    expect(symbols.lines).toBeUndefined();
-  });
+test('the vDSO has its name as its key because it is not a file', () => {
+  const at = (path: string, file: string): Mapping => ({ start: 0n, end: 1n, fileOffset: 0n, file, path });
+  expect(objectKey(at('/bin/a', 'fe:00 1'))).toBe('fe:00 1');
+  expect(objectKey(at('[vdso]', '00:00 0'))).toBe('[vdso]');
 });

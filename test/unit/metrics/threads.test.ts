@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import type { Facts } from '../../../metrics/facts.ts';
-import { lifetimes, namedByTid, namesOf, spanOf } from '../../../metrics/threads.ts';
+import type { CpuTime, Ending, Facts } from '../../../metrics/facts.ts';
+import { cpuTimes, lifetimes, namedByTid, namesOf, ranTimes, spanOf } from '../../../metrics/threads.ts';
+import { eventLine, mapLine } from '../printed-lines.ts';
 import { recordingOf, SLEEP_ENDING, SLEEP_FACTS, SLEEP_LINES } from '../sleep-recording.ts';
 
 const START = 3945559760474;
@@ -13,7 +14,7 @@ describe('the span', () => {
     expect(spans(SLEEP_LINES)).toEqual({ start: START, end: 3945670370177, wall: 3945662807838 - START });
   });
 
-  test('of a command that goes on ends with the collection', () => {
+  test('of a command that is still running ends with the collection', () => {
     const lines = SLEEP_LINES.filter((line) => !line.includes('"exit"'));
     expect(spans(lines).wall).toBe(3945670370177 - START);
   });
@@ -37,10 +38,11 @@ describe('the span', () => {
 
   test('of a command that was held at its entry leaves out the time for which it was stopped', () => {
     const lines = [
+      '{"type": "value", "data": ["ready",10]}',
       '{"type": "value", "data": ["exec",11,26857,1,"a"]}',
       '{"type": "value", "data": ["entry",20,26857]}',
       '{"type": "map", "data": {"@off": {"26857": [26,26857,1,4,15,0,0]}}}',
-      '{"type": "value", "data": ["ready",39]}',
+      '{"type": "value", "data": ["ready",35]}',
       '{"type": "value", "data": ["start",40]}',
       '{"type": "value", "data": ["exit",90,26857,26857,5,"a"]}',
     ];
@@ -68,7 +70,7 @@ describe('names', () => {
     ]);
   });
 
-  test('of a thread do not become that of a process whose own is known', () => {
+  test('of a thread do not replace the known name of its process', () => {
     const alive = [
       { pid: 21008, tid: 21008, comm: 'main', state: 'S' },
       { pid: 21008, tid: 21009, comm: 'worker', state: 'S' },
@@ -79,7 +81,7 @@ describe('names', () => {
     expect(names.threadCount).toBe(2);
   });
 
-  test('of a thread stand for a process of which nothing else is known', () => {
+  test('of a thread name a process of which nothing else is known', () => {
     const names = namesOf(recordingOf([]), SLEEP_FACTS, [{ pid: 7, tid: 8, comm: 'worker' }]);
     expect(names.processes.get(7)).toBe('worker');
   });
@@ -94,16 +96,15 @@ describe('lifetimes', () => {
   const LIVES: Facts['named'] = [{ pid: 10, tid: 11, comm: 'x', state: 'S' }];
   const lifetimeOf = (lines: readonly string[], named: Facts['named'], alive = LIVES) => {
     const facts = { ...SLEEP_FACTS, mode: 'attach' as const, pids: [10], startNs: 1000, named };
-    const ending = { ...SLEEP_ENDING, endNs: 9000, alive };
     const span = { start: 1000, end: 9000, wall: 8000 };
-    return lifetimes(recordingOf(lines), facts, ending, span).get('10:11');
+    return lifetimes(recordingOf(lines), facts, alive, span).get('10:11');
   };
 
-  test('a thread that was there all the time has all of it', () => {
+  test('a thread that lived throughout has the whole span', () => {
     expect(lifetimeOf([], [{ pid: 10, tid: 11, comm: 'x', state: 'S' }])).toBe(8000);
   });
 
-  test('one that came and goes on is of unknown age', () => {
+  test('a thread that appeared and is still alive has no known lifetime', () => {
     expect(lifetimeOf([], [])).toBeUndefined();
   });
 
@@ -112,21 +113,21 @@ describe('lifetimes', () => {
     expect(lifetimeOf(['{"type": "value", "data": ["exit",5000,10,11,500,"x"]}'], [])).toBe(4000);
   });
 
-  test('one that has the number of another, whose end was not seen, counts from its own start', () => {
+  test('one whose number belonged to a thread with an unseen exit counts from its own start', () => {
     const events = ['["thread",2000,10,11]', '["exit",5000,10,11,4990,"x"]'];
     const lines = events.map((data) => `{"type": "value", "data": ${data}}`);
     expect(lifetimeOf(lines, [], [])).toBe(10);
   });
 
-  test('one whose end comes before the start of the collection lived no time in it', () => {
+  test('one that exited before the collection has a lifetime of 0', () => {
     expect(lifetimeOf(['{"type": "value", "data": ["exit",900,10,11,500,"x"]}'], [])).toBe(0);
   });
 
-  test('one that was there is counted from its name on', () => {
+  test('one that ran before counts from when it was named', () => {
     expect(lifetimeOf([], [{ pid: 10, tid: 11, comm: 'x', state: 'S', namedNs: 70 }])).toBe(7930);
   });
 
-  test('one that ran another program ends there, and its new number begins', () => {
+  test('one that runs another program ends there, and continues under its new number', () => {
     const lines = [
       '{"type": "value", "data": ["thread",2000,11,12]}',
       '{"type": "value", "data": ["exit",4900,11,11,500,"x"]}',
@@ -135,13 +136,97 @@ describe('lifetimes', () => {
     const facts = { ...SLEEP_FACTS, mode: 'run' as const, pids: [11] };
     const alive = [{ pid: 11, tid: 11, comm: 'x', state: 'S' }];
     const span = { start: 1000, end: 9000, wall: 8000 };
-    expect([...lifetimes(recordingOf(lines), facts, { ...SLEEP_ENDING, alive }, span)]).toEqual([
+    expect([...lifetimes(recordingOf(lines), facts, alive, span)]).toEqual([
       ['11:11', 3900 + 4000],
       ['11:12', 3000],
     ]);
   });
 
-  test('an exit without a start time, as without BTF, tells nothing', () => {
+  test('an exit without a start time, as without BTF, gives no lifetime', () => {
     expect(lifetimeOf(['{"type": "value", "data": ["exit",5000,10,11,0,"x"]}'], [])).toBeUndefined();
   });
+});
+
+describe('time on the CPU', () => {
+  const timesOf = (
+    lines: readonly (readonly unknown[])[],
+    facts: Partial<Facts> = {},
+    alive: Ending['alive'] = [],
+  ): [string, CpuTime][] => {
+    const recording = recordingOf(lines.map((data) => eventLine(...data)));
+    return [...cpuTimes(recording, { ...SLEEP_FACTS, ...facts }, alive)];
+  };
+  const exit = (tid: number, onCpu: number, delay: number) => ['exit', 9000, 7, tid, 5, 'x', onCpu, delay];
+
+  test('is what a thread has used until its exit', () => {
+    expect(timesOf([exit(8, 300, 20)])).toEqual([['7:8', { onCpuNs: 300, runDelayNs: 20 }]]);
+  });
+
+  test('of the command is what it has used since its exec', () => {
+    // It had used 100 until it came in at 1000, and 50 more since.
+    const lines = [['began', 1050, 7, 100, 100, 1000, 3], exit(7, 400, 10)];
+    expect(timesOf(lines)).toEqual([['7:7', { onCpuNs: 250, runDelayNs: 7 }]]);
+  });
+
+  test('of a command whose first switch-in was unseen is what it has used since the last one', () => {
+    const lines = [['began', 1050, 7, 0, 100, 0, 3], exit(7, 400, 10)];
+    expect(timesOf(lines)).toEqual([['7:7', { onCpuNs: 300, runDelayNs: 7 }]]);
+  });
+
+  test('of a thread that ran before is what it has used since it was named', () => {
+    const thread = { pid: 7, tid: 8, comm: 'x', state: 'S' };
+    const named = [{ ...thread, cpu: { onCpuNs: 1000, runDelayNs: 100 } }];
+    const alive = [{ ...thread, cpu: { onCpuNs: 1300, runDelayNs: 101 } }];
+    const used = [['7:8', { onCpuNs: 300, runDelayNs: 1 }]];
+    expect(timesOf([], { named }, alive)).toEqual(used);
+    expect(timesOf([exit(8, 1300, 101)], { named })).toEqual(used);
+  });
+
+  test('of a thread that exited before it could be named is unknown', () => {
+    const lines = [
+      ['start', 1000],
+      ['exit', 9000, 7, 8, 999, 'x', 300, 20],
+      ['exit', 9000, 7, 9, 1001, 'y', 40, 2],
+    ];
+    expect(timesOf(lines, { mode: 'attach' })).toEqual([['7:9', { onCpuNs: 40, runDelayNs: 2 }]]);
+  });
+
+  test('of a number that is used again is that of all threads that had it', () => {
+    const lines = [exit(8, 300, 20), exit(8, 5, 1)];
+    expect(timesOf(lines)).toEqual([['7:8', { onCpuNs: 305, runDelayNs: 21 }]]);
+  });
+
+  test('of a thread that ran another program is divided between its numbers', () => {
+    const lines = [exit(7, 100, 1), ['renamed', 5000, 7, 8, 290, 300, 20], exit(7, 1000, 30)];
+    expect(timesOf(lines)).toEqual([
+      ['7:7', { onCpuNs: 800, runDelayNs: 11 }],
+      ['7:8', { onCpuNs: 300, runDelayNs: 20 }],
+    ]);
+    const recording = recordingOf(lines.map((data) => eventLine(...data)));
+    expect([...ranTimes(recording, new Map())]).toEqual([['7:8', 290]]);
+  });
+
+  test('is unknown without BTF, and for threads whose time /proc does not have', () => {
+    const alive = [{ pid: 7, tid: 8, comm: 'x', state: 'S' }];
+    expect(timesOf([['exit', 9000, 7, 9, 5, 'x']], {}, alive)).toEqual([]);
+  });
+});
+
+test('time from switch to switch covers all threads that had a number, and what ran before a take-over', () => {
+  const lines = [
+    eventLine('ready', 1),
+    eventLine('entry', 3, 7),
+    mapLine('@off', [{ key: '7', value: [5, 7, 1, 4, 1000, 0, 0] }]),
+    eventLine('ready', 6),
+    eventLine('start', 7),
+    eventLine('exit', 9000, 7, 8, 5, 'x', 300, 20, 290),
+    eventLine('exit', 9500, 7, 8, 5, 'x', 4, 0, 3),
+    eventLine('exit', 9600, 7, 9, 5, 'x'),
+  ];
+  expect(ranTimes(recordingOf(lines), new Map([['7:7', 50]]))).toEqual(
+    new Map([
+      ['7:7', 1050],
+      ['7:8', 293],
+    ]),
+  );
 });

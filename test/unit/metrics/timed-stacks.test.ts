@@ -1,23 +1,19 @@
-import { readFileSync } from 'node:fs';
-import { gunzipSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
-import { type KeptRun, replay } from '../../../metrics/replay.ts';
-import type { Account, Profile } from '../../../metrics/schema.ts';
+import { PROFILERS } from '../../../bt/profilers/registry.ts';
+import type { Account } from '../../../metrics/account-schema.ts';
+import type { Measurement } from '../../../metrics/measurement.ts';
+import type { Profile } from '../../../metrics/schema.ts';
 import {
   frameName,
-  livingStacks,
-  runningStacks,
+  partStacks,
   type StackFrame,
   stacksOf,
   type TimedStack,
-  waitingStacks,
 } from '../../../metrics/timed-stacks.ts';
+import { recorded } from './recorded-profiles.ts';
 
-function recorded(version: string, name: string): Profile {
-  const file = `fixtures/recordings/${version}/${name}.json.gz`;
-  const kept: KeptRun = JSON.parse(gunzipSync(readFileSync(file)).toString());
-  return replay(kept);
-}
+const profiler = (name: string) => PROFILERS.find((profiler) => profiler.name === name) as Measurement;
+const [offcpu, oncpu] = [profiler('offcpu'), profiler('oncpu')];
 
 function sumOf(stacks: readonly Pick<TimedStack, 'timeNs'>[]): number {
   return stacks.reduce((sum, { timeNs }) => sum + timeNs, 0);
@@ -28,9 +24,9 @@ function sumOfKind(stacks: readonly TimedStack[], kind: TimedStack['kind']): num
 }
 
 describe.each(['0.17', '0.23', '0.27'])('of a recording with bpftrace %s', (version) => {
-  test('waits are all there, also those that had not ended', () => {
+  test('all waits are included, also those that had not ended', () => {
     const { ebpf } = recorded(version, 'deadlock');
-    const stacks = waitingStacks({ ebpf } as Profile);
+    const stacks = partStacks({ ebpf } as Profile, offcpu);
     const open = ebpf.offcpu?.still_blocked ?? [];
     expect(sumOf(stacks.filter((stack) => !stack.open))).toBe(ebpf.offcpu?.total_time_ns);
     expect(sumOf(stacks.filter((stack) => stack.open))).toBe(
@@ -39,8 +35,8 @@ describe.each(['0.17', '0.23', '0.27'])('of a recording with bpftrace %s', (vers
     expect(open).toHaveLength(3);
   });
 
-  test('frames begin at the root, those of the kernel last', () => {
-    const sleep = waitingStacks(recorded(version, 'sleepers')).find((stack) => stack.count === 23);
+  test('frames begin at the root and end with those of the kernel', () => {
+    const sleep = partStacks(recorded(version, 'sleepers'), offcpu).find((stack) => stack.count === 23);
     const kinds = sleep?.frames.map(({ kind }) => kind) ?? [];
     expect(kinds).toEqual([...kinds].sort().reverse());
     expect(sleep?.frames.map(frameName)).toEqual(
@@ -50,18 +46,18 @@ describe.each(['0.17', '0.23', '0.27'])('of a recording with bpftrace %s', (vers
     expect(sleep).toMatchObject({ kind: 'sleep', comm: 'sleepers', idle: true });
   });
 
-  test('samples stand for as much time as oncpu has', () => {
+  test('samples add up to the time of oncpu', () => {
     const profile = recorded(version, 'oncpu');
     const { total_time_ns = 0, total_samples = 0 } = profile.ebpf.oncpu ?? {};
-    const stacks = runningStacks(profile);
+    const stacks = partStacks(profile, oncpu);
     expect(sumOf(stacks)).toBe(total_time_ns);
     expect(stacks.reduce((sum, { count }) => sum + count, 0)).toBe(total_samples);
   });
 
-  test('all of the time adds up to the account', () => {
+  test('all stacks add up to the account', () => {
     const profile = recorded(version, 'oncpu');
     const account = profile.account as Account;
-    const stacks = livingStacks(profile);
+    const stacks = stacksOf(profile, PROFILERS);
     expect(sumOfKind(stacks, 'on_cpu')).toBe(account.on_cpu_ns + account.miscounted_ns);
     for (const [kind, ns] of Object.entries(account.off_cpu_ns))
       expect([kind, sumOfKind(stacks, kind as TimedStack['kind'])]).toEqual([kind, ns]);
@@ -71,10 +67,12 @@ describe.each(['0.17', '0.23', '0.27'])('of a recording with bpftrace %s', (vers
     expect(sumOfKind(stacks, 'unaccounted')).toBe(left.filter((ns) => ns > 0).reduce((a, b) => a + b, 0));
   });
 
-  test('a picture has all of the time where stacks were sampled, else the waits', () => {
+  test('there are stacks for all of the time where the CPU was sampled, otherwise only waits', () => {
     const [sampled, not] = [recorded(version, 'oncpu'), recorded(version, 'sleepers')];
-    expect(sumOf(stacksOf(sampled))).toBe(sumOf(livingStacks(sampled)));
-    expect(sumOf(stacksOf(not))).toBe(sumOf(waitingStacks(not)));
+    expect(new Set(stacksOf(sampled, PROFILERS).map(({ kind }) => kind))).toContain('on_cpu');
+    expect(stacksOf(not, PROFILERS)).toEqual(partStacks(not, offcpu));
+    const waits = PROFILERS.filter(({ name }) => name !== 'oncpu');
+    expect(stacksOf(sampled, waits)).toEqual(partStacks(sampled, offcpu));
   });
 });
 
@@ -85,10 +83,10 @@ describe('time on the CPU', () => {
   const living = (counts: number[], by_thread: Account['by_thread']) => {
     const stacks = counts.map((count) => ({ ...stack, count }));
     const ebpf = { oncpu: { ...oncpu, frequency_hz: 99, stacks } };
-    return livingStacks({ ebpf, account: { by_thread } } as unknown as Profile);
+    return stacksOf({ ebpf, account: { by_thread } } as unknown as Profile, PROFILERS);
   };
 
-  test('is shared out as the samples are, to the last ns', () => {
+  test('is shared out in proportion to the samples, to the last ns', () => {
     expect(living([1, 1, 1], { '5:5': thread }).map(({ timeNs }) => timeNs)).toEqual([333, 334, 333]);
   });
 
@@ -102,7 +100,7 @@ describe('time on the CPU', () => {
     ]);
   });
 
-  test('of a thread whose account is not known is that of its samples', () => {
+  test('of a thread without an account is that of its samples', () => {
     expect(living([3], {})).toMatchObject([{ tid: 5, timeNs: 30, count: 3 }]);
   });
 });

@@ -1,8 +1,8 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import type { ElfFile } from '../../../parsers/elf.ts';
 import { readFunctions } from '../../../parsers/elf-symbols.ts';
+import type { ElfFile } from '../../../parsers/elf-types.ts';
 import type { SymbolTable } from '../../../parsers/symbol-table.ts';
 import { cases } from '../../effort.ts';
 import { compile, elfOf, fileSource, has, library, output, temporaryFolder } from './elf-files.ts';

@@ -3,7 +3,8 @@ import { closeSync, fstatSync, mkdtempSync, openSync, readSync, rmSync, writeFil
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
-import { type ByteSource, type ElfFile, readElf } from '../../../parsers/elf.ts';
+import { readElf } from '../../../parsers/elf.ts';
+import type { ByteSource, ElfFile } from '../../../parsers/elf-types.ts';
 
 /** A source that says how much of it was read. */
 export interface MeteredSource extends ByteSource {

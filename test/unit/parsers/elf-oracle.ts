@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import type { ElfFile } from '../../../parsers/elf.ts';
+import type { ElfFile } from '../../../parsers/elf-types.ts';
 import type { SymbolTable } from '../../../parsers/symbol-table.ts';
 import { output } from './elf-files.ts';
 

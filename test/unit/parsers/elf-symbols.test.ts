@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import type { ElfFile } from '../../../parsers/elf.ts';
 import { readFunctions } from '../../../parsers/elf-symbols.ts';
+import type { ElfFile } from '../../../parsers/elf-types.ts';
 import type { SymbolTable } from '../../../parsers/symbol-table.ts';
 import {
   buildElf,

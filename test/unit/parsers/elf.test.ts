@@ -1,7 +1,8 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { type ElfFile, ET_DYN, ET_EXEC, fileOffsetToVaddr, readElf } from '../../../parsers/elf.ts';
+import { ET_DYN, ET_EXEC, fileOffsetToVaddr, readElf } from '../../../parsers/elf.ts';
+import type { ElfFile } from '../../../parsers/elf-types.ts';
 import { buildElf, type ElfClass, type ElfParts, numbers } from './elf-builder.ts';
 import {
   compile,

@@ -6,11 +6,11 @@ import { Ajv2020 } from 'ajv/dist/2020.js';
 import fc from 'fast-check';
 import { test } from 'vitest';
 import { readLines } from '../../../bt/driver/lines.ts';
+import { PROFILERS } from '../../../bt/profilers/registry.ts';
 import { decodeSpaces } from '../../../metrics/mappings.ts';
-import { assembleProfile } from '../../../metrics/profile.ts';
+import { measured, readProfile, readRecorder } from '../../../metrics/profile.ts';
+import { newRecorder, type Recorder, recordLine } from '../../../metrics/recording.ts';
 import type { KeptRun } from '../../../metrics/replay.ts';
-import { keptSymbols } from '../../../metrics/symbols.ts';
-import { newRecording, recordLine } from '../../../parsers/recording.ts';
 import { readLine } from '../../../parsers/stream.ts';
 import { attempts } from '../../effort.ts';
 
@@ -24,11 +24,11 @@ function recordingsOf(version: string) {
     const kept: KeptRun = JSON.parse(gunzipSync(readFileSync(file)).toString());
     const events = firstOfEachType(kept.lines);
     const lines = name === 'full' ? events : events.map(firstEntries);
-    return { kept, bytes: Buffer.from(`${lines.join('\n')}\n`), symbols: keptSymbols(kept.symbols) };
+    return { kept, bytes: Buffer.from(`${lines.join('\n')}\n`) };
   });
 }
 
-/** Events of a type and entries of a map that are kept: more of the same take time, and no edit does anything new to them. */
+/** Events of each type and entries of each map that are used: more take time, and edits have no new effect on them. */
 const KEPT = 2;
 
 /** Of `{"type": "value", "data": ["fork",...` and the like. */
@@ -135,33 +135,38 @@ async function checkStreams(version: string, numRuns: number): Promise<void> {
   const property = fc.asyncProperty(
     mutated(recordingsOf(version)),
     pieces,
-    async ({ kept, bytes, symbols }, sizes) => {
-      const recording = newRecording();
+    async ({ kept, bytes }, sizes) => {
+      const recorder = newRecorder();
       const lines: string[] = [];
       await readLines(Readable.from(inPieces(bytes, sizes)), (line) => {
         lines.push(line);
-        recordLine(recording, line);
+        recordLine(recorder, line);
       });
-      const { linesRead, linesIgnored, linesDropped, reasons, faultMessages } = recording.quality;
+      const collected = readRecorder(recorder, kept.facts, measured(kept.facts, PROFILERS));
+      const { linesRead, linesIgnored, linesDropped, reasons, faultMessages } = collected.recording.quality;
       assert.deepEqual(lines, linesIn(bytes));
       assert.equal(linesRead + linesIgnored + linesDropped, lines.length, 'each line is counted once');
-      for (const name of mapsByJson(lines))
-        assert(recording.maps.has(name) || recording.printing?.has(name), `${name} is lost`);
+      for (const name of mapsByJson(lines)) assert(hasMap(recorder, name), `${name} is lost`);
       assert(reasons.length <= 5 && faultMessages.size <= 5, 'a few reasons and faults are kept');
       assert(
         reasons.every((r) => r.length < 900),
         'each reason is short',
       );
       const ending = { ...kept.ending, mappings: decodeSpaces(kept.ending.mappings) };
-      const profile = assembleProfile(recording, kept.facts, ending, symbols);
-      assert(profile.quality.dropped_lines >= linesDropped, 'what is dropped is told');
+      const profile = readProfile(collected, ending).assemble(kept.symbols);
+      assert(profile.quality.dropped_lines >= linesDropped, 'dropped lines are counted');
       assert(validate(profile), JSON.stringify(validate.errors));
     },
   );
   await withoutStackTraces(() => fc.assert(property, { numRuns }));
 }
 
-/** What is no JSON, or no known event, is an error inside: its trace takes as long as all else about it. */
+/** A second BEGIN begins a session, which has maps of its own. */
+function hasMap({ sessions }: Recorder, name: string): boolean {
+  return sessions.some(({ maps, printing }) => maps.has(name) || printing?.has(name));
+}
+
+/** A line that is not JSON, or not a known event, throws inside: its stack trace would take as long as all the rest. */
 async function withoutStackTraces(run: () => Promise<void>): Promise<void> {
   const limit = Error.stackTraceLimit;
   Error.stackTraceLimit = 0;

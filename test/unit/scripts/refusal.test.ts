@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { $ } from 'zx';
-import { BtprofError } from '../../../bt/errors.ts';
+import { BtprofError } from '../../../metrics/errors.ts';
 import { Refusal, requireNothing, sentenceOf } from '../../../scripts/refusal.ts';
 
 test('a refusal is its own sentence', () => {

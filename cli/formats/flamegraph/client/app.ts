@@ -1,7 +1,8 @@
 import type { FlameProfile } from '../flame-profile.ts';
 import { findPath, pathTo } from '../paths.ts';
 import { type Search, searchFor } from '../search.ts';
-import { buildTree, type Tree, type View } from '../tree.ts';
+import { buildTree, type View } from '../tree.ts';
+import type { Tree } from '../tree-types.ts';
 
 export interface State {
   readonly view: View;

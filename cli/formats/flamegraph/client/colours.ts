@@ -1,23 +1,6 @@
-import type { FlameProfile } from '../flame-profile.ts';
+import type { FlameProfile, KindColour } from '../flame-profile.ts';
 import { changeOf, mainKind } from '../sums.ts';
-import type { Tree } from '../tree.ts';
-
-/** Hue in degrees and chroma of each kind, for oklch. */
-const KINDS: Readonly<Record<string, readonly [hue: number, chroma: number]>> = {
-  on_cpu: [50, 0.13],
-  lock: [18, 0.13],
-  disk: [305, 0.12],
-  network: [250, 0.12],
-  pipe: [205, 0.1],
-  poll: [175, 0.1],
-  sleep: [262, 0.045],
-  child: [340, 0.12],
-  page_fault: [128, 0.13],
-  preempted: [92, 0.13],
-  stopped: [70, 0.05],
-  other: [300, 0.02],
-  unaccounted: [0, 0],
-};
+import type { Tree } from '../tree-types.ts';
 
 const LIGHTNESS = { light: 0.83, dark: 0.43 };
 /** Kernel frames are paler and darker, and hatched. */
@@ -25,8 +8,7 @@ const KERNEL = { lightness: -0.06, chroma: 0.6 };
 /** Makes neighbouring frames distinguishable. */
 const SHADES = [0, 0.022, -0.022];
 
-export function kindColour(kind: string, dark: boolean, kernel = false, shade = 0): string {
-  const [hue, chroma] = KINDS[kind] ?? [0, 0];
+export function kindColour([hue, chroma]: KindColour, dark: boolean, kernel = false, shade = 0): string {
   const lightness =
     LIGHTNESS[dark ? 'dark' : 'light'] + (SHADES[shade] ?? 0) + (kernel ? KERNEL.lightness : 0);
   const strength = chroma * (kernel ? KERNEL.chroma : 1) * (dark ? 0.85 : 1);
@@ -53,7 +35,7 @@ export function frameColours(profile: FlameProfile, tree: Tree, dark: boolean) {
     if (kind === 'group' && (index < profile.groups.kind || index === profile.groups.root))
       return dark ? oklch(0.31, 0.005, 260) : oklch(0.91, 0.005, 260);
     const shade = (index * 7) % SHADES.length;
-    return kindColour(profile.kinds[mainKind(tree, node)] ?? '', dark, kind === 'kernel', shade);
+    return kindColour(profile.colours[mainKind(tree, node)] ?? [0, 0], dark, kind === 'kernel', shade);
   };
   return (node: number): string => {
     const colour = known.get(node) ?? make(node);

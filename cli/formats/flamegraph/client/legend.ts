@@ -15,7 +15,7 @@ export function useLegend(app: App): void {
       made.setAttribute('aria-pressed', String(!app.state.view.hidden.has(kind)));
       (made.lastElementChild as HTMLElement).textContent = formatShare(times[kind] ?? 0, all);
       (made.firstElementChild as HTMLElement).style.background = kindColour(
-        app.profile.kinds[kind] ?? '',
+        app.profile.colours[kind] ?? [0, 0],
         app.state.dark,
       );
     }

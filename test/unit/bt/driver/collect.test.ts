@@ -62,7 +62,7 @@ describe('a bpftrace that ends before its probes are live', () => {
     async ({ at, steps, how }) => {
       const collecting = collectRun(start(replaying(PHASES, { at, steps })), COMMAND);
       await expect(collecting).rejects.toThrow(
-        `bpftrace ended ${how} before its probes were live: it said nothing`,
+        `bpftrace ended ${how} before its probes were live: it wrote nothing`,
       );
     },
   );
@@ -89,7 +89,7 @@ describe('a bpftrace that ends after that', () => {
       const { profile, failure, exit } = await collectRun(start(run), COMMAND);
       const sentence = PRINTING.includes(at)
         ? `bpftrace ended ${how} while it printed its maps: the result lacks some of them.`
-        : `bpftrace ended ${how} in the middle, and took its counts with it.`;
+        : `bpftrace ended ${how} before it printed its maps: the counts are lost.`;
       expect(exit).toEqual({ code: 3, signal: null });
       expect(failure?.message).toBe(sentence);
       expect(profile.metadata).toMatchObject({ incomplete: true });
@@ -105,7 +105,7 @@ describe('a bpftrace that ends after that', () => {
     ];
     const run = replaying(phases, { at: 'once ready', steps });
     const { profile, failure } = await collectRun(start(run), COMMAND, { plan: { intervalMs: 300 } });
-    expect(failure?.message).toMatch(/ended by SIGKILL in the middle/);
+    expect(failure?.message).toMatch(/ended by SIGKILL before it printed its maps/);
     expect(profile.ebpf.syscalls?.by_syscall.clock_nanosleep?.count).toBeGreaterThan(23);
   });
 });

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { resolveCommand } from '../../../../bt/driver/command.ts';
-import { BtprofError } from '../../../../bt/errors.ts';
+import { BtprofError } from '../../../../metrics/errors.ts';
 
 const dir = realpathSync(mkdtempSync(join(tmpdir(), 'btprof-command-')));
 const in_ = (name: string) => join(dir, name);

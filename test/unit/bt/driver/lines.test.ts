@@ -45,9 +45,9 @@ test('a line that is longer than it may be becomes a short one that nothing can 
   await readLines(Readable.from(chunks), (line) => lines.push(line), 100);
   expect(lines).toEqual([
     'before',
-    '{"a line of 121 bytes": "is too long"}',
+    '{"a line of 120 characters": "is too long"}',
     'after',
-    '{"a line of 101 bytes": "is too long"}',
+    '{"a line of 101 characters": "is too long"}',
   ]);
   expect(lines.map((line) => readLine(line).kind)).toEqual(['ignored', 'dropped', 'ignored', 'dropped']);
 });

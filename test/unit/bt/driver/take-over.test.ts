@@ -2,7 +2,7 @@ import { realpathSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
 import { entryOf } from '../../../../bt/driver/entry.ts';
-import type { Hold } from '../../../../bt/driver/unwind.ts';
+import type { StopAtEntry } from '../../../../bt/driver/unwind.ts';
 import {
   type FakeBpftrace,
   fakeBpftrace,
@@ -19,7 +19,7 @@ const { recordedPid, attaching, ready, events, stop, maps, end } = PHASES;
 /** It waits until it has been stopped; its status tells that it ran on after that, to its own end. */
 const WAITING = 'until [ -e "$0" ]; do sleep 0.01; done; exit 3';
 const HELD: Step = ['touch', 'held'];
-const HOLD: Hold = { entry: entryOf(realpathSync('/bin/sh')), isNeeded: () => true };
+const STOP: StopAtEntry = { entry: entryOf(realpathSync('/bin/sh')), isNeeded: () => true };
 
 const began = events.findIndex((line) => line.includes('["exec"'));
 const entry = `{"type": "value", "data": ["entry",${timeOf(events[began]) + 1},${recordedPid}]}`;
@@ -46,10 +46,10 @@ afterEach(async () => {
   fake.remove();
 });
 
-function collect(runs: readonly Run[], hold: Hold = HOLD, stop?: Promise<void>) {
+function collect(runs: readonly Run[], stopAtEntry: StopAtEntry = STOP, stop?: Promise<void>) {
   fake = fakeBpftrace(runs);
   return collectRun(fake, ['/bin/sh', '-c', WAITING, join(fake.dir, 'held')], {
-    hold,
+    stopAtEntry,
     ...(stop ? { stop } : {}),
   });
 }
@@ -74,7 +74,7 @@ describe('a command that is to be unwound by DWARF', () => {
   });
 
   test('and does not need it goes on under the first one', async () => {
-    const { failure, exit } = await collect([FIRST], { ...HOLD, isNeeded: () => false });
+    const { failure, exit } = await collect([FIRST], { ...STOP, isNeeded: () => false });
     expect({ failure, exit }).toEqual({ failure: undefined, exit: { code: 3, signal: null } });
     expect(fake.starts()).toHaveLength(1);
   });
@@ -137,7 +137,7 @@ describe('it goes on, and is not left stopped', () => {
     const stop = new Promise<void>((resolve) => {
       interrupt = resolve;
     });
-    const collecting = collect([FIRST, { recordedPid, steps: [['hang', true]] }], HOLD, stop);
+    const collecting = collect([FIRST, { recordedPid, steps: [['hang', true]] }], STOP, stop);
     while (fake.starts().length < 2) await new Promise((resolve) => setTimeout(resolve, 5));
     interrupt();
     const { failure, exit } = await collecting;

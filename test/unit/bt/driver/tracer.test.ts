@@ -1,7 +1,10 @@
 import { afterEach, describe, expect, test } from 'vitest';
+import type { Scope } from '../../../../bt/driver/target.ts';
 import { explainFailure, startTracer, type Tracer } from '../../../../bt/driver/tracer.ts';
 import { type FakeBpftrace, fakeBpftrace, type Step } from '../../../fake/bpftrace.ts';
 import { expectEnded, until } from '../../../fake/processes.ts';
+
+const NO_SETTINGS = { mapEntries: 1, bufferPages: 1, cpus: 1 };
 
 let fake: FakeBpftrace;
 afterEach(async () => {
@@ -9,12 +12,17 @@ afterEach(async () => {
   fake.remove();
 });
 
-async function start(steps: readonly Step[], options: Partial<Parameters<typeof startTracer>[3]> = {}) {
+async function start(steps: readonly Step[], scope: Partial<Scope> = {}) {
   fake = fakeBpftrace([{ recordedPid: 0, steps }]);
   const lines: string[] = [];
-  const both = { dwarfPids: [], signals: false, ...options };
-  const tracer = await startTracer(fake.path, 'BEGIN { }', { GIVEN: 'yes' }, both, (line) =>
-    lines.push(line),
+  const host = { bpftrace: fake.path, dialect: { environment: () => ({ GIVEN: 'yes' }) } };
+  const follow = { kind: 'argument', children: true } as const;
+  const tracer = await startTracer(
+    host,
+    'BEGIN { }',
+    NO_SETTINGS,
+    { dwarfPids: [], follow, ...scope },
+    (line) => lines.push(line),
   );
   return { tracer, lines };
 }
@@ -48,7 +56,7 @@ describe('why bpftrace ended before its probes were live', () => {
       /--debug/,
     ],
     ['nothing that we know', 'before its probes were live: nothing that we know', /--debug/],
-    ['', 'before its probes were live: it said nothing', /--debug/],
+    ['', 'before its probes were live: it wrote nothing', /--debug/],
   ])('%j', async (text, sentence, hint) => {
     const { tracer } = await start([
       ['stderr', `Attaching 12 probes...\n${text}`],
@@ -62,7 +70,10 @@ describe('why bpftrace ended before its probes were live', () => {
 });
 
 test('it gets the program, the options that it needs and the environment', async () => {
-  const { tracer } = await start([['exit', 0]], { dwarfPids: [17, 19], signals: true });
+  const { tracer } = await start([['exit', 0]], {
+    dwarfPids: [17, 19],
+    follow: { kind: 'held', pid: 1, execs: 1, children: true, entry: { path: '/bin/true', address: 1 } },
+  });
   await tracer.ended;
   const [started] = fake.starts();
   expect(started?.program).toBe('BEGIN { }');
@@ -130,12 +141,8 @@ test.each([
   ['/etc/passwd', 'cannot start "/etc/passwd": EACCES.'],
 ])('%s cannot be started: a sentence', async (path, sentence) => {
   fake = fakeBpftrace([]);
-  const starting: Promise<Tracer> = startTracer(
-    path,
-    '',
-    {},
-    { dwarfPids: [], signals: false },
-    () => undefined,
-  );
+  const host = { bpftrace: path, dialect: { environment: () => ({}) } };
+  const scope = { dwarfPids: [], follow: { kind: 'argument', children: true } } as const;
+  const starting: Promise<Tracer> = startTracer(host, '', NO_SETTINGS, scope, () => undefined);
   await expect(starting).rejects.toThrow(sentence);
 });

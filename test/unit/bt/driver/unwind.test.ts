@@ -2,9 +2,9 @@ import { spawn } from 'node:child_process';
 import { existsSync, readlinkSync } from 'node:fs';
 import { afterAll, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { dialectFor } from '../../../../bt/dialect.ts';
-import { dwarfHold, dwarfPids, lacksFramePointers, unwindsDwarf } from '../../../../bt/driver/unwind.ts';
-import { BtprofError } from '../../../../bt/errors.ts';
+import { dwarfPids, dwarfStop, lacksFramePointers, unwindsDwarf } from '../../../../bt/driver/unwind.ts';
 import type { Unwinder } from '../../../../bt/unwinder.ts';
+import { BtprofError } from '../../../../metrics/errors.ts';
 import { manyFunctions, newWorkshop } from '../symbols/real-programs.ts';
 
 const [OLD, NEW] = [dialectFor('bpftrace v0.17.0'), dialectFor('bpftrace v0.27.1')];
@@ -55,7 +55,7 @@ describe('the processes that are unwound by DWARF', () => {
 });
 
 const isHeld = (unwinder: Unwinder, path: string, dialect = NEW, arch = 'x86_64') =>
-  dwarfHold(unwinder, path, dialect, arch) !== undefined;
+  dwarfStop(unwinder, path, dialect, arch) !== undefined;
 
 /** Waits without any library, so that there is no code but its own. */
 const SOURCE = `${manyFunctions(300)}
@@ -125,7 +125,7 @@ describe.skipIf(process.platform !== 'linux' || process.arch !== 'x64')('a proce
     'that is to be started is unwound by DWARF, with %s, if it is without them: %s, or with them: %s',
     async (unwinder, ...expected) => {
       const needs = async (path: string) =>
-        dwarfHold(unwinder, path, NEW, 'x86_64')?.isNeeded((await started(path)).pid);
+        dwarfStop(unwinder, path, NEW, 'x86_64')?.isNeeded((await started(path)).pid);
       expect([await needs(without), await needs(with_)]).toEqual(expected);
     },
   );

@@ -1,18 +1,23 @@
 import { expect, test } from 'vitest';
-import { readSample } from '../../../../bt/profilers/oncpu.ts';
+import { oncpu } from '../../../../bt/profilers/oncpu.ts';
+import { readRows } from '../read-context.ts';
 
-test('an entry with stacks', () => {
+const [samples] = oncpu.maps as [(typeof oncpu.maps)[number]];
+
+test('a sample with stacks', () => {
   const key = '1235,1234,2,\nffffffff8120\n,\n7f01\n55d2\n';
-  expect(readSample({ key, value: 17 })).toEqual({
-    ...{ pid: 1234, tid: 1235, generation: 2, count: 17 },
-    ...{ kernel: '\nffffffff8120\n', user: '\n7f01\n55d2\n' },
-  });
+  expect(readRows(samples, [{ key, value: 17 }]).rows).toEqual([
+    {
+      ...{ pid: 1234, tid: 1235, generation: 2, count: 17 },
+      ...{ kernel: ['ffffffff8120'], user: ['7f01', '55d2'] },
+    },
+  ]);
 });
 
-test('an entry without stacks', () => {
-  expect(readSample({ key: '5,5,1', value: '3' })).toEqual({
-    ...{ pid: 5, tid: 5, generation: 1, count: 3, kernel: '', user: '' },
-  });
+test('a sample without stacks', () => {
+  expect(readRows(samples, [{ key: '5,5,1', value: '3' }]).rows).toEqual([
+    { pid: 5, tid: 5, generation: 1, count: 3, kernel: [], user: [] },
+  ]);
 });
 
 test.each([
@@ -22,5 +27,5 @@ test.each([
   ['5,5,1', 'many'],
   ['5,5,1', -1],
 ])('%j: %j cannot be read', (key, value) => {
-  expect(readSample({ key, value })).toBeUndefined();
+  expect(readRows(samples, [{ key, value }])).toEqual({ rows: [], unreadable: 1 });
 });

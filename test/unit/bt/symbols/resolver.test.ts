@@ -1,10 +1,7 @@
 import { chmodSync, mkdirSync, readFileSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { readKallsyms } from '../../../../bt/symbols/kallsyms.ts';
 import { newObjectFiles } from '../../../../bt/symbols/object-files.ts';
-import { newResolver } from '../../../../bt/symbols/resolver.ts';
-import { runTool } from '../../../../bt/symbols/tools.ts';
 import { symbolsSchema } from '../../../../metrics/capture-schema.ts';
 import {
   addToTable,
@@ -22,6 +19,11 @@ vi.hoisted(() => vi.resetModules());
 afterAll(() => void vi.resetModules());
 vi.mock('../../../../bt/symbols/tools.ts', { spy: true });
 vi.mock('../../../../bt/symbols/kallsyms.ts', { spy: true });
+// Test files share their modules, and others have loaded these without the spies.
+vi.resetModules();
+const { readKallsyms } = await import('../../../../bt/symbols/kallsyms.ts');
+const { newResolver } = await import('../../../../bt/symbols/resolver.ts');
+const { runTool } = await import('../../../../bt/symbols/tools.ts');
 
 /** `shop::inner` is inlined into `shop::outer`; both have mangled names. */
 const SOURCE = `

@@ -1,4 +1,6 @@
-import type { Frame, MappingRow, Offcpu, Oncpu } from '../../../../metrics/ebpf-schema.ts';
+import type { Offcpu } from '../../../../bt/profilers/offcpu/off-schema.ts';
+import type { Oncpu } from '../../../../bt/profilers/oncpu.ts';
+import type { Frame, MappingRow } from '../../../../metrics/fields.ts';
 import type { Profile } from '../../../../metrics/schema.ts';
 import { recorded } from '../../metrics/recorded-profiles.ts';
 

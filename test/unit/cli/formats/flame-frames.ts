@@ -1,4 +1,4 @@
-import type { FlameStack } from '../../../../cli/formats/flamegraph/html.ts';
+import type { FlameStack } from '../../../../cli/formats/flamegraph/flame-stack.ts';
 import type { StackFrame } from '../../../../metrics/timed-stacks.ts';
 
 /** A stack of user frames, root first; names that end in `_k` are of the kernel. */

@@ -2,16 +2,18 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
-import { UsageError } from '../../../../../bt/errors.ts';
+import { PROFILERS } from '../../../../../bt/profilers/registry.ts';
 import { diffCommand } from '../../../../../cli/commands/diff/diff-command.ts';
-import type { DiffOptions } from '../../../../../cli/commands/diff.ts';
+import type { DiffOptions } from '../../../../../cli/commands/diff/diff-options.ts';
 import type { DiffLook } from '../../../../../cli/formats/format.ts';
 import { diffView } from '../../../../../cli/formats/summary/diff-page.ts';
 import { stderr, stdout } from '../../../../../cli/output.ts';
 import { diffOf } from '../../../../../metrics/diff.ts';
+import { UsageError } from '../../../../../metrics/errors.ts';
 import type { Profile } from '../../../../../metrics/schema.ts';
+import type { Sides } from '../../../../../metrics/sides.ts';
 import { formatNs } from '../../../../../metrics/units.ts';
-import { recorded, runOf } from '../../../metrics/recorded-profiles.ts';
+import { recorded, sideOf } from '../../../metrics/recorded-profiles.ts';
 import { expectValid } from '../../../published-schema.ts';
 
 const OLD = recorded('0.17', 'sleepers');
@@ -132,16 +134,17 @@ function timeCells(before: number, after: number): string[] {
   ];
 }
 
+function pageOf(sides: Sides, look: Partial<DiffLook> = {}): string {
+  return diffView(diffOf(sides, PROFILERS), PROFILERS, { ...LOOK, ...look });
+}
+
 describe('the page', () => {
   const page = (before: Profile, after: Profile, look: Partial<DiffLook> = {}) =>
-    diffView(diffOf({ before: [runOf(before)], after: [runOf(after)] }), { ...LOOK, ...look });
+    pageOf({ before: [sideOf(before)], after: [sideOf(after)] }, look);
 
   test.each([80, 100, 140])('of %d columns has no line that is longer', (columns) => {
-    const several = diffOf({ before: [runOf(OLD), runOf(NEW)], after: [runOf(DEMO), runOf(DEMO)] });
-    const pages = [
-      page(OLD, DEMO, { columns }),
-      ...(columns >= 100 ? [diffView(several, { ...LOOK, columns })] : []),
-    ];
+    const several = { before: [sideOf(OLD), sideOf(NEW)], after: [sideOf(DEMO), sideOf(DEMO)] };
+    const pages = [page(OLD, DEMO, { columns }), ...(columns >= 100 ? [pageOf(several, { columns })] : [])];
     for (const line of pages.join('').split('\n')) expect(line.length).toBeLessThanOrEqual(columns);
   });
 

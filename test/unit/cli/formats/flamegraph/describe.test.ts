@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { describeFrame, sentenceOf } from '../../../../../cli/formats/flamegraph/describe.ts';
-import type { FlameStack } from '../../../../../cli/formats/flamegraph/html.ts';
+import type { FlameStack } from '../../../../../cli/formats/flamegraph/flame-stack.ts';
 import { frameOf, stackOf } from '../flame-frames.ts';
 import { nodeNamed, profileOf, treeOf } from './flame-profiles.ts';
 

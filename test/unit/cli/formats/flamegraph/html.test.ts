@@ -1,11 +1,13 @@
 import { gunzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { decodeProfile } from '../../../../../cli/formats/flamegraph/flame-profile.ts';
-import { type FlameStack, flamegraphView } from '../../../../../cli/formats/flamegraph/html.ts';
+import type { FlameStack } from '../../../../../cli/formats/flamegraph/flame-stack.ts';
+import { flamegraphView } from '../../../../../cli/formats/flamegraph/html.ts';
 import { manyStacks } from '../../../../../scripts/bench/flame-stacks.ts';
 import { frameOf, stackOf } from '../flame-frames.ts';
+import { COLOURS } from './flame-profiles.ts';
 
-const OPTIONS = { title: 'sleepers', subtitle: '1.2 s', notes: ['2 events were lost.'] };
+const OPTIONS = { title: 'sleepers', subtitle: '1.2 s', notes: ['2 events were lost.'], colours: COLOURS };
 const HOSTILE = '</script><img src=x onerror=alert(1)>"\'\n\u202e\0\ud800';
 
 function profileIn(html: string) {
@@ -30,7 +32,9 @@ describe('flamegraphView', () => {
 
   it('has names only as escaped text in its markup', () => {
     const stack = { ...stackOf('main', 5), comm: HOSTILE, frames: [frameOf(HOSTILE, { module: HOSTILE })] };
-    const html = flamegraphView([stack], { title: HOSTILE, subtitle: HOSTILE, notes: [HOSTILE] });
+    const html = flamegraphView([stack], {
+      ...{ title: HOSTILE, subtitle: HOSTILE, notes: [HOSTILE], colours: COLOURS },
+    });
     expect(html).not.toContain('<img');
     expect(html).not.toMatch(/[\0\u202e]/);
     expect(html.match(/<\/script/g)).toHaveLength(2);

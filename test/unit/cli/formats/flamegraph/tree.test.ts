@@ -10,7 +10,7 @@ import {
   selfNs,
   totalNs,
 } from '../../../../../cli/formats/flamegraph/sums.ts';
-import type { Tree } from '../../../../../cli/formats/flamegraph/tree.ts';
+import type { Tree } from '../../../../../cli/formats/flamegraph/tree-types.ts';
 import { manyStacks } from '../../../../../scripts/bench/flame-stacks.ts';
 import { frameOf, stackOf } from '../flame-frames.ts';
 import { nodeNamed, profileOf, treeOf } from './flame-profiles.ts';

@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { foldedStack, foldedView } from '../../../../../cli/formats/folded/folded-stacks.ts';
 import { ROOTS } from '../../../../../cli/formats/folded/roots.ts';
-import { stacksOf } from '../../../../../metrics/timed-stacks.ts';
 import { recorded } from '../../../metrics/recorded-profiles.ts';
 import { constructedProfile, HOSTILE_NAMES } from '../constructed-profile.ts';
 import { frameOf, stackOf } from '../flame-frames.ts';
+import { allStacks } from '../result-of.ts';
 
 /**
  * What flamegraph.pl and inferno take for one sample: the last blank stands before the value, and the stack does not end
@@ -25,7 +25,7 @@ describe.each(['0.17', '0.23', '0.27'])('folded stacks of a recording with bpftr
   it.each(['demo', 'sleepers', 'sleepers-no-stacks', 'deadlock', 'forks', 'oncpu', 'compat'])(
     '%s: lines that can be read, all the time of the stacks, each stack once',
     (name) => {
-      const stacks = stacksOf(recorded(version, name));
+      const stacks = allStacks(recorded(version, name));
       for (const roots of [[], ROOTS]) {
         const folded = foldedView(stacks, roots);
         const lines = linesOf(folded);
@@ -38,7 +38,7 @@ describe.each(['0.17', '0.23', '0.27'])('folded stacks of a recording with bpftr
   );
 
   it('the sleepers sleep in the kernel, called from libc', () => {
-    const lines = linesOf(foldedView(stacksOf(recorded(version, 'sleepers')), ['reason']));
+    const lines = linesOf(foldedView(allStacks(recorded(version, 'sleepers')), ['reason']));
     expect(lines.filter((line) => /^sleep;.*;clock_nanosleep;.*;do_nanosleep_\[k\];/.test(line))).not.toEqual(
       [],
     );
@@ -111,7 +111,7 @@ describe('folded stacks', () => {
   });
 
   it('have all of the time, even with hostile names', () => {
-    const stacks = stacksOf(constructedProfile());
+    const stacks = allStacks(constructedProfile());
     const folded = foldedView(stacks, ROOTS);
     for (const line of linesOf(folded)) expect(line).toMatch(LINE);
     expect(Number(sumOf(folded))).toBe(stacks.reduce((sum, { timeNs }) => sum + timeNs, 0));

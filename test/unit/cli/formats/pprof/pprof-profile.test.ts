@@ -1,15 +1,16 @@
 import { gunzipSync } from 'node:zlib';
 import { type Label, type Location, Profile as PprofProfile, type Sample } from 'pprof-format';
 import { describe, expect, it } from 'vitest';
+import type { Offcpu } from '../../../../../bt/profilers/offcpu/off-schema.ts';
 import { pprofView } from '../../../../../cli/formats/pprof/pprof-profile.ts';
-import type { Offcpu } from '../../../../../metrics/ebpf-schema.ts';
 import type { Profile } from '../../../../../metrics/schema.ts';
 import { recorded } from '../../../metrics/recorded-profiles.ts';
 import { constructedProfile, FRAMES } from '../constructed-profile.ts';
+import { resultOf } from '../result-of.ts';
 import { expectedTotals, type Totals } from './pprof-totals.ts';
 
 function decoded(profile: Profile): PprofProfile {
-  return PprofProfile.decode(gunzipSync(pprofView(profile)));
+  return PprofProfile.decode(gunzipSync(pprofView(resultOf(profile))));
 }
 
 function totalsOf({ sampleType, sample, stringTable }: PprofProfile): Totals {
@@ -90,7 +91,7 @@ describe('a pprof file', () => {
   });
 
   it('has the values of what was measured only', () => {
-    const { offcpu, oncpu } = profile.ebpf;
+    const { offcpu, oncpu } = profile.ebpf as Required<Profile['ebpf']>;
     const of = (ebpf: Profile['ebpf']) => decoded({ ...profile, ebpf });
     expect(totalsOf(of({ offcpu }))).toEqual(expectedTotals({ ...profile, ebpf: { offcpu } }));
     expect(totalsOf(of({ oncpu }))).toEqual(expectedTotals({ ...profile, ebpf: { oncpu } }));

@@ -1,12 +1,12 @@
 import { readFileSync } from 'node:fs';
 import { Ajv } from 'ajv';
 import { describe, expect, it } from 'vitest';
+import type { Offcpu } from '../../../../../bt/profilers/offcpu/off-schema.ts';
 import { speedscopeView } from '../../../../../cli/formats/speedscope/speedscope-file.ts';
-import type { Offcpu } from '../../../../../metrics/ebpf-schema.ts';
 import type { Profile } from '../../../../../metrics/schema.ts';
-import { stacksOf } from '../../../../../metrics/timed-stacks.ts';
 import { recorded } from '../../../metrics/recorded-profiles.ts';
 import { constructedProfile } from '../constructed-profile.ts';
+import { allStacks } from '../result-of.ts';
 
 const schema = JSON.parse(
   readFileSync('node_modules/speedscope/dist/release/file-format-schema.json', 'utf8'),
@@ -29,13 +29,13 @@ interface Sampled {
 }
 
 function fileOf(profile: Profile): SpeedscopeFile {
-  const file = JSON.parse(speedscopeView(profile));
+  const file = JSON.parse(speedscopeView(profile, allStacks(profile)));
   expect(validate(file) ? [] : validate.errors).toEqual([]);
   return file;
 }
 
 function timeOf(profile: Profile): number {
-  return stacksOf(profile).reduce((sum, { timeNs }) => sum + timeNs, 0);
+  return allStacks(profile).reduce((sum, { timeNs }) => sum + timeNs, 0);
 }
 
 function sumOf(numbers: readonly number[]): number {

@@ -1,15 +1,16 @@
 import { expect, test } from 'vitest';
 import { qualityBlock } from '../../../../../cli/formats/summary/quality-block.ts';
-import type { Quality } from '../../../../../metrics/schema.ts';
+import type { Quality } from '../../../../../metrics/quality-schema.ts';
 import { sleepProfile } from '../../../sleep-recording.ts';
+import { resultOf } from '../result-of.ts';
 
 const SLEEP = sleepProfile();
 const LOOK = { columns: 100, colours: false, ascii: false };
 
-/** In one line. */
+/** The block in one line. */
 function textOf(quality: Partial<Quality>): string {
   const profile = { ...SLEEP, quality: { ...SLEEP.quality, ...quality } };
-  return qualityBlock(profile, 3, LOOK).join(' ').replace(/\s+/g, ' ');
+  return qualityBlock(resultOf(profile), 3, LOOK).join(' ').replace(/\s+/g, ' ');
 }
 
 const OVERHEAD = {
@@ -20,19 +21,19 @@ const OVERHEAD = {
   cpu_share: 0.012,
 };
 
-test('what our own programs took is said, where it is known', () => {
+test('reports the overhead of the BPF programs, where it is known', () => {
   const { wall_time_ns } = SLEEP.metadata;
   const text = textOf({ overhead: { ...OVERHEAD, timed_ns: wall_time_ns } });
-  expect(text).toContain(' callers, overhead 1.2 % of one CPU (757 ns in each of 123,456 events, 15,678/s).');
+  expect(text).toContain(' incomplete, overhead 1.2 % of one CPU (123,456 events × 757 ns, 15,678/s).');
   expect(textOf({})).not.toContain('overhead');
 });
 
-test('what is estimated of it is not said to a digit', () => {
+test('rounds an estimated overhead to two digits', () => {
   const text = textOf({ overhead: { ...OVERHEAD, timed_ns: 1 } });
-  expect(text).toContain('(757 ns in each of about 120,000 events, 16,000/s)');
+  expect(text).toContain('(≈120,000 events × 757 ns, 16,000/s)');
 });
 
-test('what btprof and bpftrace took besides is said, where it is known', () => {
+test('reports what btprof and bpftrace used, where it is known', () => {
   const footprint = {
     cpu_time_ns: 42e6,
     cpu_share: 0.042,
@@ -41,13 +42,13 @@ test('what btprof and bpftrace took besides is said, where it is known', () => {
     map_bytes: 400e6,
   };
   const text = textOf({ footprint });
-  expect(text).toContain(' callers, btprof and bpftrace 42.0 ms of CPU time and 620.0 MB.');
+  expect(text).toContain(' incomplete, btprof and bpftrace used 42.0 ms of CPU time and 620.0 MB of memory.');
   expect(textOf({})).not.toContain('btprof and bpftrace');
 });
 
-test('every kind of loss is said', () => {
+test('reports every kind of loss', () => {
   const quality = { lost_events: 46, dropped_lines: 2, map_full: 1, stacks_missing: 1009 };
   expect(textOf(quality)).toContain(
-    'Quality: 46 events lost, 2 lines unread, 1 kernel maps full, 1,009 stacks missing, 1 of 12 frames',
+    'Quality: 46 events lost, 2 unreadable lines, 1 BPF maps full, 1,009 stacks missing, 1 of 12 frames',
   );
 });

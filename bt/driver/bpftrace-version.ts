@@ -1,0 +1,61 @@
+import { type ExecFileException, execFile } from 'node:child_process';
+
+/** Where bpftrace runs: our own directory may be gone, and PATH empty. */
+export const TRACER_CWD_ENV = {
+  cwd: '/',
+  env: { PATH: process.env.PATH || '/usr/sbin:/usr/bin:/sbin:/bin' },
+} as const;
+
+const VERSION_TIMEOUT_MS = 30_000;
+
+/** The answer of `bpftrace --version`. */
+export interface VersionAnswer {
+  readonly stdout: string;
+  /** Why there is none. */
+  readonly failure?: { readonly missing: boolean; readonly interrupted: boolean; readonly how: string };
+}
+
+const answers = new Map<string, Promise<VersionAnswer>>();
+
+/**
+ * Runs `bpftrace --version`, once: the command line asks as soon as it knows which bpftrace, and later callers get the same
+ * answer.
+ */
+export function readVersion(bpftrace: string): Promise<VersionAnswer> {
+  const answer = answers.get(bpftrace) ?? ask(bpftrace);
+  answers.set(bpftrace, answer);
+  return answer;
+}
+
+/**
+ * Without execa, unlike other children: bpftrace takes 50 to 100 ms to answer, in which the code of the command is loaded, and
+ * execa with it. To load execa first would make each run that much later.
+ */
+function ask(bpftrace: string): Promise<VersionAnswer> {
+  const { cwd, env } = TRACER_CWD_ENV;
+  const environment = { ...process.env, ...env };
+  const options = { cwd, env: environment, timeout: VERSION_TIMEOUT_MS, killSignal: 'SIGKILL' } as const;
+  return new Promise<VersionAnswer>((resolve) => {
+    const child = execFile(bpftrace, ['--version'], options, (error, stdout) =>
+      resolve(error ? { stdout, failure: failureOf(error) } : { stdout: stdout.trimEnd() }),
+    );
+    child.stdin?.end();
+  }).catch((error: ExecFileException) => ({ stdout: '', failure: failureOf(error) })); // Node throws some errors
+}
+
+function failureOf(error: ExecFileException): NonNullable<VersionAnswer['failure']> {
+  return {
+    missing: error.code === 'ENOENT',
+    interrupted: error.signal === 'SIGINT',
+    how: explain(error),
+  };
+}
+
+/** A status is a number, and the name of an error a string. */
+function explain({ code, signal, killed }: ExecFileException): string {
+  if (typeof code === 'string') return code === TOO_MUCH ? 'it printed too much' : code;
+  if (typeof code === 'number') return `it ended with status ${code}`;
+  return killed ? `it did not answer within ${VERSION_TIMEOUT_MS / 1000} s` : `it ended by ${signal}`;
+}
+
+const TOO_MUCH = 'ERR_CHILD_PROCESS_STDIO_MAXBUFFER';

@@ -1,0 +1,10 @@
+import type { StreamLine } from '../../parsers/stream.ts';
+
+/** Who watches a collection. */
+export interface Observer {
+  /** Resolves when the user asks for the result now. */
+  readonly stop: Promise<void>;
+  /** Gets each line of bpftrace once it has been read. */
+  readonly onLine?: ((text: string, line: StreamLine) => void) | undefined;
+  readonly debug: (text: string) => void;
+}

@@ -1,0 +1,142 @@
+import { type CallChains, callChains } from '../../../metrics/call-chain.ts';
+import type { Reason } from '../../../metrics/reasons.ts';
+import { groupBy } from '../../../metrics/sums.ts';
+import { formatCount, formatNs, formatShare, plural } from '../../../metrics/units.ts';
+import type { Offcpu } from './off-schema.ts';
+import { KIND_TEXTS } from './reason-table.ts';
+
+type StackRow = Offcpu['stacks'][number];
+
+/** Waits for one reason that came about in the same way, whichever thread they were of. */
+interface HotWait {
+  readonly reason: Reason;
+  readonly timeNs: number;
+  /** Their stacks, by thread; at least one. */
+  readonly rows: readonly StackRow[];
+}
+
+/** Where threads waited, longest first. */
+export function hottestWaits(stacks: readonly StackRow[], { groupOf }: CallChains): HotWait[] {
+  return groupBy(stacks, groupOf)
+    .map((rows) => ({ reason: (rows[0] as StackRow).reason, timeNs: timeOf(rows), rows }))
+    .sort((a, b) => b.timeNs - a.timeNs);
+}
+
+export function timeOf(rows: readonly StackRow[]): number {
+  return rows.reduce((sum, { time_ns }) => sum + time_ns, 0);
+}
+
+/** How many waits these are, and of how many threads. */
+export function countsOf(rows: readonly StackRow[]): { waits: number; threads: number } {
+  return {
+    waits: rows.reduce((sum, { count }) => sum + count, 0),
+    threads: new Set(rows.map(({ pid, tid }) => `${pid}:${tid}`)).size,
+  };
+}
+
+/** The waits within work. */
+export function nonIdle<T extends { idle: unknown }>(rows: readonly T[]): T[] {
+  return rows.filter(({ idle }) => idle === null);
+}
+
+/** Without waits for work to come, and for children, as a shell has them: what those wait for is here, too. */
+function withinWork<T extends { idle: unknown; reason: Reason }>(rows: readonly T[], offcpu: Offcpu): T[] {
+  const keys = Object.keys(offcpu.thread_stats).map((key) => key.slice(0, key.indexOf(':')));
+  const pids = new Set([...keys, ...offcpu.still_blocked.map(({ pid }) => String(pid))]);
+  return nonIdle(rows).filter(({ reason }) => pids.size < 2 || reason !== 'child');
+}
+
+/** Of waits that had not ended. */
+function blockedTime(rows: Offcpu['still_blocked']): number {
+  return rows.reduce((sum, { blocked_ns }) => sum + blocked_ns, 0);
+}
+
+/** A place has to hold this share of the time to be worth a sentence. */
+const NOTABLE = 0.3;
+/** Waits that are less of all threads' time are no bottleneck. */
+const NEGLIGIBLE = 0.01;
+/** And waiting for work this one, to be all there is to say. */
+const NEARLY_ALL = 0.9;
+
+/** At most three sentences, each on a figure of the metrics. */
+export function bottlenecks(offcpu: Offcpu): string[] {
+  return [stuckSentence(offcpu), idleSentence(offcpu), waitSentence(offcpu), threadSentence(offcpu)]
+    .filter((s) => s !== undefined)
+    .slice(0, 3);
+}
+
+/** Of threads that waited to the end for something that did not come: a deadlock, say. */
+function stuckSentence(offcpu: Offcpu): string | undefined {
+  const { still_blocked, frames, total_time_ns } = offcpu;
+  const stuck = withinWork(still_blocked, offcpu);
+  const [longest] = stuck;
+  const blocked = blockedTime(stuck);
+  if (!longest || blocked < NOTABLE * (total_time_ns + blocked)) return undefined;
+  const who =
+    stuck.length > 1
+      ? `${formatCount(stuck.length)} threads were`
+      : `Thread ${longest.pid}:${longest.tid} was`;
+  const since = longest.since_start ? ' since before the start,' : '';
+  const longestOf = stuck.length > 1 ? ' the longest' : '';
+  const chain = callChains(frames, KIND_TEXTS).textOf(longest);
+  const where = chain ? `, ${longest.reason}: ${chain}` : '';
+  return `${who} still off the CPU at the end,${since}${longestOf} for ${formatNs(longest.blocked_ns)}${where}.`;
+}
+
+function idleSentence({ idle, total_time_ns: total }: Offcpu): string | undefined {
+  if (idle.count === 0 || idle.time_ns < NEARLY_ALL * total) return undefined;
+  const kinds = Object.entries(idle.by_kind).sort(([, a], [, b]) => b.time_ns - a.time_ns);
+  return `${formatShare(idle.time_ns, total)} of all off-CPU time was waiting for work to come (${kinds.map(([kind]) => kind).join(', ')}).`;
+}
+
+function waitSentence(offcpu: Offcpu): string | undefined {
+  const chains = callChains(offcpu.frames, KIND_TEXTS);
+  const rows = withinWork(offcpu.stacks, offcpu);
+  const total = timeOf(rows) + blockedTime(withinWork(offcpu.still_blocked, offcpu));
+  if (total < NEGLIGIBLE * threadTime(offcpu)) return undefined;
+  const [hottest] = hottestWaits(withoutMinorLeaves(rows, chains, NOTABLE * total), chains);
+  if (!hottest || hottest.timeNs < NOTABLE * total) return undefined;
+  const { timeNs, reason } = hottest;
+  const chain = chains.textOf(hottest.rows[0] as StackRow);
+  if (chain === '') return undefined;
+  const { waits, threads } = countsOf(hottest.rows);
+  const share = formatShare(timeNs, total);
+  const figures = `${formatNs(timeNs)} in ${plural(waits, 'wait')} of ${plural(threads, 'thread')}`;
+  return `${share} of the off-CPU time within work was ${reason}: ${chain} (${figures}).`;
+}
+
+/** Without the waits of functions that have less than `leastNs`: no way into such a one has more. */
+function withoutMinorLeaves(
+  rows: readonly StackRow[],
+  { leafOf }: CallChains,
+  leastNs: number,
+): readonly StackRow[] {
+  const sums = new Map<number, number>();
+  const leaves = rows.map(leafOf);
+  for (const [i, leaf] of leaves.entries())
+    sums.set(leaf, (sums.get(leaf) ?? 0) + (rows[i] as StackRow).time_ns);
+  return rows.filter((_, i) => (sums.get(leaves[i] as number) as number) >= leastNs);
+}
+
+/** How long all threads were watched together; without that, how long they were off the CPU. */
+function threadTime({ thread_stats, total_time_ns }: Offcpu): number {
+  const lifetimes = Object.values(thread_stats).map(({ lifetime_ns }) => lifetime_ns ?? 0);
+  return Math.max(
+    total_time_ns,
+    lifetimes.reduce((sum, ns) => sum + ns, 0),
+  );
+}
+
+/** The thread that waited most within work. */
+function threadSentence(offcpu: Offcpu): string | undefined {
+  const rows = withinWork(offcpu.stacks, offcpu);
+  const threads = groupBy(rows, ({ tid }) => tid).flatMap((of) => groupBy(of, ({ pid }) => pid)); // a tid may come again
+  const sums = threads.map((of) => ({ row: of[0] as StackRow, ns: timeOf(of) }));
+  const [top] = sums.sort((a, b) => b.ns - a.ns);
+  if (!top) return undefined;
+  const { ns, row } = top;
+  const key = `${row.pid}:${row.tid}`;
+  const { comm, lifetime_ns: lifetime } = offcpu.thread_stats[key] ?? {};
+  if (!lifetime || ns < NOTABLE * lifetime) return undefined;
+  return `Thread ${key}${comm ? ` (${comm})` : ''} was off the CPU for ${formatShare(ns, lifetime)} of the ${formatNs(lifetime)} it was watched.`;
+}

@@ -1,0 +1,39 @@
+import type { Window } from '../../../metrics/measurement.ts';
+import { keyOf } from '../../../metrics/threads.ts';
+import type { OpenRow } from './off-maps.ts';
+
+type AtEnd = Pick<Window, 'alive' | 'lookedAt' | 'end'>;
+type Entry = Pick<OpenRow, 'pid' | 'tid' | 'since' | 'ran' | 'running' | 'sinceStart'>;
+
+/** Whether an entry is a run: also that of a thread that was named as perhaps blocked, and has used a CPU since. */
+export function isRun(
+  { running, sinceStart, tid }: Pick<Entry, 'running' | 'sinceStart' | 'tid'>,
+  { alive }: Pick<AtEnd, 'alive'>,
+): boolean {
+  return running || (sinceStart && alive.get(tid)?.busy === true);
+}
+
+/**
+ * How long threads that are alive at the end were on a CPU, from switch to switch, ns, by `PID:TID`; and how many seem to
+ * run and do not: nobody saw them go out, so how long these ran is unknown.
+ */
+export function runsAtEnd(
+  entries: readonly Entry[],
+  end: AtEnd,
+): { ran: Map<string, number>; unseen: number } {
+  const alive = entries.filter(({ tid, since }) => end.alive.has(tid) || since >= end.lookedAt);
+  const known = alive.filter((entry) => !wentUnseen(entry, end));
+  return {
+    ran: new Map(known.map((entry) => [keyOf(entry), ranUntil(entry, end)])),
+    unseen: alive.length - known.length,
+  };
+}
+
+/** The thread was neither on a CPU nor ready for one, in the midst of what seems to be a run. */
+function wentUnseen({ running, tid, since }: Entry, { alive, lookedAt }: AtEnd): boolean {
+  return running && since < lookedAt && alive.get(tid)?.runnable !== true;
+}
+
+function ranUntil(entry: Entry, end: AtEnd): number {
+  return entry.ran + (isRun(entry, end) ? Math.max(0, end.end - entry.since) : 0);
+}

@@ -1,0 +1,95 @@
+import type { Frame } from '../../../metrics/fields.ts';
+import type { IdleMatch } from '../../../metrics/measurement.ts';
+import { IDLE_RULES, type IdleKind, WORK } from './idle-rules.ts';
+import type { Offcpu } from './off-schema.ts';
+
+/** A thread that sleeps again and again, and does little else. */
+const TIMER = { waits: 10, share: 0.9 } as const;
+
+type Row = Pick<Offcpu['stacks'][number], 'pid' | 'tid' | 'reason' | 'state' | 'user' | 'kernel'>;
+
+/** Says of each wait what it was idle for, and sums that up. `frames` have their names for people. */
+export function markIdle(offcpu: Offcpu, matches: readonly IdleMatch[]): void {
+  const kindOf = idleKinds(offcpu.frames, matches);
+  const timer = timerThreads(offcpu);
+  for (const row of [...offcpu.stacks, ...offcpu.still_blocked]) {
+    const byTimer = row.reason === 'sleep' && timer.has(`${row.pid}:${row.tid}`) ? 'timer' : null;
+    const decided = kindOf(row);
+    row.idle = decided === undefined ? byTimer : decided;
+  }
+  offcpu.idle = idleSums(offcpu.stacks);
+}
+
+function idleSums(stacks: Offcpu['stacks']): Offcpu['idle'] {
+  const sums: Offcpu['idle'] = { time_ns: 0, count: 0, by_kind: {} };
+  for (const { idle, time_ns, count } of stacks) {
+    if (idle === null) continue;
+    sums.time_ns += time_ns;
+    sums.count += count;
+    const kind = sums.by_kind[idle] ?? { time_ns: 0, count: 0 };
+    sums.by_kind[idle] = { time_ns: kind.time_ns + time_ns, count: kind.count + count };
+  }
+  return sums;
+}
+
+/** What a stack says: a kind, null for waiting within work, undefined for nothing. */
+function idleKinds(
+  frames: readonly Frame[],
+  matches: readonly IdleMatch[],
+): (row: Row) => IdleKind | null | undefined {
+  const under = (pattern: RegExp) => {
+    const matching = frames.map(({ symbol }) => symbol !== null && pattern.test(symbol));
+    return (stack: readonly number[]) => stack.some((index) => matching[index]);
+  };
+  const asked = matches.map(({ pattern, idle }) => ({ under: under(pattern), idle })).reverse();
+  const bits = frames.map(({ symbol }) => (symbol === null ? 0 : bitsOf(symbol.slice(0, LONGEST_NAME))));
+  const bitsUnder = (stack: readonly number[]) => stack.reduce((all, index) => all | (bits[index] ?? 0), 0);
+  return ({ state, user, kernel }) => {
+    const match = asked.find((match) => match.under(kernel) || match.under(user));
+    if (match) return match.idle ? 'matched' : null;
+    const [inUser, inKernel] = [bitsUnder(user), bitsUnder(kernel)];
+    if (state === 'R' || inUser & WORK_BIT) return null;
+    return RULE_BITS.find(({ user, kernel }) => (inUser & user) === user && (inKernel & kernel) === kernel)
+      ?.kind;
+  };
+}
+
+/** Characters of a name that patterns look at: C++ has names of many thousands. */
+const LONGEST_NAME = 512;
+
+const WORK_BIT = 1;
+/** A bit for each pattern of the rules. */
+const RULE_BITS = IDLE_RULES.map(({ kind, kernel, user }, i) => ({
+  kind,
+  kernel: kernel ? 2 << (2 * i) : 0,
+  user: user ? 4 << (2 * i) : 0,
+}));
+
+/** The patterns that a function matches: whole stacks of them are put together by or. */
+function bitsOf(symbol: string): number {
+  let bits = WORK.test(symbol) ? WORK_BIT : 0;
+  for (const [i, { kernel, user }] of IDLE_RULES.entries()) {
+    if (kernel?.test(symbol)) bits |= 2 << (2 * i);
+    if (user?.test(symbol)) bits |= 4 << (2 * i);
+  }
+  return bits;
+}
+
+/** Threads, as `PID:TID`, that only ever sleep, next to others of their process: those do its work. */
+function timerThreads({ stacks, thread_stats }: Offcpu): Set<string> {
+  const threadsOf = new Map<string, number>();
+  const processOf = (key: string) => key.slice(0, key.indexOf(':'));
+  for (const key of Object.keys(thread_stats))
+    threadsOf.set(processOf(key), (threadsOf.get(processOf(key)) ?? 0) + 1);
+  const slept = new Map<string, { time: number; waits: number }>();
+  for (const { pid, tid, reason, time_ns, count } of stacks) {
+    if (reason !== 'sleep') continue;
+    const sum = slept.get(`${pid}:${tid}`) ?? { time: 0, waits: 0 };
+    slept.set(`${pid}:${tid}`, { time: sum.time + time_ns, waits: sum.waits + count });
+  }
+  const only = [...slept].filter(([key, { time, waits }]) => {
+    const total = thread_stats[key]?.total_time_ns ?? Infinity;
+    return waits >= TIMER.waits && time >= TIMER.share * total && (threadsOf.get(processOf(key)) ?? 0) > 1;
+  });
+  return new Set(only.map(([key]) => key));
+}

@@ -1,0 +1,97 @@
+import type { Account } from '../../../metrics/account-schema.ts';
+import { threadNumber } from '../../../metrics/folded.ts';
+import type { Window } from '../../../metrics/measurement.ts';
+import type { Reason } from '../../../metrics/reasons.ts';
+import { sum } from '../../../metrics/sums.ts';
+import { keyOf, ranTimes } from '../../../metrics/threads.ts';
+import { missed, off } from './off-maps.ts';
+import type { Offcpu } from './off-schema.ts';
+
+interface Wait {
+  readonly pid: number;
+  readonly tid: number;
+  readonly reason: Reason;
+  readonly idle: unknown;
+  readonly time_ns: number;
+}
+
+/**
+ * Where the lifetimes of all threads went: on the CPU, by the scheduler's own count, what that count is wrong by, off it
+ * for each reason, by our waits, and what nothing explains. Threads of which a figure is missing are left out, and
+ * counted. Undefined without BTF, and for a collection that was cut short: it has no moment at which all is known.
+ *
+ * @param ranAtEnd how long the threads that are alive at the end were on a CPU, from switch to switch
+ */
+export function accountOf(
+  part: Pick<Offcpu, 'stacks' | 'still_blocked'>,
+  window: Window,
+  ranAtEnd: ReadonlyMap<string, number>,
+): Account | undefined {
+  if (!window.isOneMoment || !window.facts.btf) return undefined;
+  const { lifetimes, cpu } = window.threads;
+  const { folded } = window.recording;
+  const known = [...lifetimes.keys()].filter((key) => cpu.has(key));
+  const isKnown = new Set(known);
+  const ofKnown = ({ pid, tid }: Wait) =>
+    isKnown.has(keyOf({ pid, tid })) || folded.numbers.has(threadNumber(pid, tid));
+  const waits = [...part.stacks, ...part.still_blocked.map(open)].filter(ofKnown);
+  const rows = byThread(known, waits, knownRuns(window, ranAtEnd), window);
+  const lived = sum(known.map((key) => lifetimes.get(key) ?? 0)) + folded.timeNs;
+  const onCpu = sum(known.map((key) => cpu.get(key)?.onCpuNs ?? 0)) + folded.onCpuNs;
+  const foldedMiscount = window.isFull(off) ? 0 : folded.ranNs - folded.onCpuNs;
+  const miscounted = sum(Object.values(rows).map(({ miscounted_ns }) => miscounted_ns)) + foldedMiscount;
+  const threads = known.length + folded.known;
+  return {
+    threads,
+    threads_unknown: Math.max(0, window.names.threadCount - threads),
+    thread_time_ns: lived,
+    on_cpu_ns: onCpu,
+    off_cpu_ns: byReason(waits),
+    idle_ns: byReason(waits.filter(({ idle }) => idle !== null)),
+    miscounted_ns: miscounted,
+    unaccounted_ns: lived - onCpu - sum(waits.map(({ time_ns }) => time_ns)) - miscounted,
+    run_delay_ns: sum(known.map((key) => cpu.get(key)?.runDelayNs ?? 0)) + folded.runDelayNs,
+    by_thread: rows,
+  };
+}
+
+function byThread(
+  keys: readonly string[],
+  waits: readonly Wait[],
+  ran: ReadonlyMap<string, number>,
+  { threads: { lifetimes, cpu }, names }: Window,
+): Account['by_thread'] {
+  const off = new Map<string, number>();
+  for (const { pid, tid, time_ns } of waits)
+    off.set(keyOf({ pid, tid }), (off.get(keyOf({ pid, tid })) ?? 0) + time_ns);
+  const row = (key: string) => {
+    const counted = cpu.get(key)?.onCpuNs ?? 0;
+    return {
+      comm: names.threads.get(Number(key.split(':')[1])) ?? null,
+      time_ns: lifetimes.get(key) ?? 0,
+      on_cpu_ns: counted,
+      miscounted_ns: (ran.get(key) ?? counted) - counted,
+      off_cpu_ns: off.get(key) ?? 0,
+    };
+  };
+  return Object.fromEntries(keys.map((key) => [key, row(key)]));
+}
+
+/** A wait that goes on has lasted until the end. */
+function open(wait: Offcpu['still_blocked'][number]): Wait {
+  return { pid: wait.pid, tid: wait.tid, reason: wait.reason, idle: wait.idle, time_ns: wait.blocked_ns };
+}
+
+function byReason(waits: readonly Wait[]): Account['off_cpu_ns'] {
+  const sums = new Map<Reason, number>();
+  for (const { reason, time_ns } of waits) sums.set(reason, (sums.get(reason) ?? 0) + time_ns);
+  return Object.fromEntries([...sums].sort(([, a], [, b]) => b - a));
+}
+
+/** How long threads ran: unknown when `@off` was full, and for those that went out unseen. */
+function knownRuns(window: Window, ranAtEnd: ReadonlyMap<string, number>): Map<string, number> {
+  if (window.isFull(off)) return new Map();
+  const unknown = new Set(window.rows(missed).map(({ tid }) => tid));
+  const ran = ranTimes(window.recording, ranAtEnd);
+  return new Map([...ran].filter(([key]) => !unknown.has(Number(key.split(':')[1]))));
+}

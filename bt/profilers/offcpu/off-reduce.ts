@@ -1,0 +1,277 @@
+import type { LiveThread } from '../../../metrics/facts.ts';
+import type { Frame } from '../../../metrics/fields.ts';
+import type { FrameTable } from '../../../metrics/frames.ts';
+import { distinct, hashOf, sameNumbers } from '../../../metrics/hash.ts';
+import type { Losses, Reduced, Window } from '../../../metrics/measurement.ts';
+import type { Reason } from '../../../metrics/reasons.ts';
+import { sum } from '../../../metrics/sums.ts';
+import { type CallId, callName } from '../../../metrics/syscall-name.ts';
+import { bottlenecks } from './bottlenecks.ts';
+import { isRun, runsAtEnd } from './end-runs.ts';
+import { markIdle } from './idle.ts';
+import { accountOf } from './off-account.ts';
+import { accountHints, hintsFor } from './off-hints.ts';
+import {
+  extremes,
+  missed,
+  type OpenRow,
+  off,
+  ownStacks,
+  TASK_STATES,
+  type TaskState,
+  unseen,
+  type WaitRow,
+  type WaitState,
+  waitState,
+  waits,
+} from './off-maps.ts';
+import type { Offcpu, OffcpuInterval } from './off-schema.ts';
+import { whyWaited } from './reason-table.ts';
+import { threadStats, topThreads } from './thread-stats.ts';
+
+/** Off-CPU metrics of the whole collection or of an interval. */
+export function reduceOffcpu(window: Window): Reduced<Offcpu | OffcpuInterval> {
+  const waitRows = window.rows(waits).map(withState);
+  const openRows = window.rows(off).map(withState);
+  const frames = window.newFrames();
+  const { rows: stacks, missing } = stackRows(waitRows, window, frames);
+  const part = partOf(waitRows, stacks, stillBlocked(openRows, window, frames), window, frames);
+  markIdle(part, window.idle);
+  const losses = { ...lossesOf(part), stacks_missing: window.facts.stacks ? missing : 0 };
+  if (!window.isWhole) return { part: intervalPart(part), losses };
+  part.bottlenecks = bottlenecks(part);
+  return { part, ...wholeOf(part, openRows, window, losses) };
+}
+
+/** What only the whole collection has. */
+function wholeOf(part: Offcpu, openRows: readonly OpenRow[], window: Window, losses: Losses) {
+  const [unseenRows, missedRows] = [window.rows(unseen), window.rows(missed)];
+  const runs = runsAtEnd(openRows, window);
+  const account = accountOf(part, window, runs.ran);
+  const isComplete = window.isLossless && missedRows.length === 0;
+  return {
+    account,
+    losses: {
+      ...losses,
+      switches_unseen: sum(unseenRows.map(({ count }) => count)),
+      waits_missed: sum(missedRows.map(({ count }) => count)) + runs.unseen,
+    },
+    hints: [
+      ...(window.facts.stacks ? hintsFor(part, window) : []),
+      ...accountHints(account, part, isComplete),
+    ],
+  };
+}
+
+function withState<
+  Row extends { readonly state: number; kernel: readonly number[]; user: readonly number[] },
+>(row: Row): Row & WaitState {
+  const state = waitState(row.state);
+  return { ...row, ...state, ...ownStacks(state, row) } as Row & WaitState;
+}
+
+function partOf(
+  waitRows: readonly WaitRow[],
+  stacks: Offcpu['stacks'],
+  still_blocked: Offcpu['still_blocked'],
+  window: Window,
+  table: FrameTable,
+): Offcpu {
+  const threads = threadStats(waitRows, window.rows(extremes), window);
+  const stats = Object.values(threads);
+  const total = sum(stats.map((t) => t.total_time_ns));
+  const events = sum(stats.map((t) => t.count));
+  const { frames, mappings, stack } = table.finished();
+  const finished = <R extends { user: number[]; kernel: number[] }>(row: R): R => ({
+    ...row,
+    user: stack(row.user),
+    kernel: stack(row.kernel),
+  });
+  return {
+    total_time_ns: total,
+    total_events: events,
+    avg_time_ns: events ? Math.round(total / events) : 0,
+    max_time_ns: stats.reduce((max, t) => Math.max(max, t.max_time_ns), 0),
+    min_time_ns: stats.length ? stats.reduce((min, t) => Math.min(min, t.min_time_ns), Infinity) : 0,
+    thread_stats: threads,
+    top_blocking_threads: topThreads(threads, total),
+    bottlenecks: [],
+    by_reason: byReason(stacks),
+    undecided: undecided(stacks, table.frames),
+    idle: { time_ns: 0, count: 0, by_kind: {} },
+    still_blocked: still_blocked.map(finished),
+    stacks: stacks.map(finished),
+    frames,
+    mappings,
+  };
+}
+
+function lossesOf({ stacks, still_blocked }: Offcpu): Losses {
+  return {
+    frames_cut: sum([...stacks, ...still_blocked].map((row) => row.user_cut)),
+    stacks_incomplete: sum(stacks.map((row) => (row.user_incomplete && !row.since_start ? row.count : 0))),
+  };
+}
+
+function intervalPart(part: Offcpu): OffcpuInterval {
+  const { max_time_ns, min_time_ns, still_blocked, bottlenecks, ...rest } = part;
+  const threads = Object.entries(rest.thread_stats).map(([key, thread]) => {
+    const { max_time_ns, min_time_ns, lifetime_ns, ...kept } = thread;
+    return [key, kept] as const;
+  });
+  return { ...rest, thread_stats: Object.fromEntries(threads) };
+}
+
+/** Waits added up by their reasons, most of the time first. */
+function byReason(stacks: Offcpu['stacks']): Offcpu['by_reason'] {
+  const sums = new Map<Reason, { time_ns: number; count: number }>();
+  for (const { reason, time_ns, count } of stacks) addTo(sums, reason, time_ns, count);
+  return Object.fromEntries(byTime(sums));
+}
+
+/** The functions of the waits for which no reason is known, most of the time first. */
+function undecided(stacks: Offcpu['stacks'], frames: readonly Frame[]): Offcpu['undecided'] {
+  const sums = new Map<string, { time_ns: number; count: number }>();
+  for (const { reason, state, kernel, time_ns, count } of stacks) {
+    if (reason !== 'other') continue;
+    addTo(sums, whyWaited(state, symbolsOf(kernel, frames)).undecided ?? 'unknown', time_ns, count);
+  }
+  return Object.fromEntries(byTime(sums));
+}
+
+function addTo<K>(sums: Map<K, { time_ns: number; count: number }>, key: K, ns: number, count: number): void {
+  const sum = sums.get(key) ?? { time_ns: 0, count: 0 };
+  sums.set(key, { time_ns: sum.time_ns + ns, count: sum.count + count });
+}
+
+function byTime<K>(sums: Map<K, { time_ns: number; count: number }>) {
+  return [...sums].sort(([, a], [, b]) => b.time_ns - a.time_ns);
+}
+
+/**
+ * By time, longest first, and how many waits lack the stack that they should have. Rows of the kernel that differ only in
+ * words that were never code, or whose stack was lost, are one.
+ */
+function stackRows(
+  waitRows: readonly WaitRow[],
+  window: Window,
+  frames: FrameTable,
+): { rows: Offcpu['stacks']; missing: number } {
+  const lacks = lacksStack(frames);
+  let missing = 0;
+  const rows = distinct(hashOfRow, areAlike);
+  for (const wait of waitRows) {
+    const { pid, tid, total: time_ns, count, sinceStart: since_start } = wait;
+    const where = whereWaited(wait, window, frames);
+    const row: StackRow = { pid, tid, time_ns, count, since_start, idle: null, ...where };
+    if (window.facts.syscallTimes) row.syscall = nameOf(wait.call, window);
+    if (!wait.isNew && !since_start && lacks(row)) missing += count;
+    const known = rows.items[rows.indexOf(row)];
+    if (known === undefined || known === row) continue;
+    known.time_ns += time_ns;
+    known.count += count;
+  }
+  return { rows: rows.items.toSorted((a, b) => b.time_ns - a.time_ns), missing };
+}
+
+function nameOf(call: CallId | undefined, { facts }: Window): string | null {
+  return call ? callName(facts.host.arch, call) : null;
+}
+
+type StackRow = Offcpu['stacks'][number];
+
+function hashOfRow({ pid, tid, kernel, user }: StackRow): number {
+  return hashOf(user, hashOf(kernel, hashOf([pid, tid])));
+}
+
+/** Whether they differ in their sums only. */
+function areAlike(a: StackRow, b: StackRow): boolean {
+  return (
+    IDENTITY.every((field) => a[field] === b[field]) &&
+    sameNumbers(a.kernel, b.kernel) &&
+    sameNumbers(a.user, b.user)
+  );
+}
+
+const IDENTITY = [
+  'pid',
+  'tid',
+  'state',
+  'reason',
+  'syscall',
+  'since_start',
+  'user_cut',
+  'user_incomplete',
+] as const satisfies (keyof StackRow)[];
+
+/** State, reason and stacks of a wait, which identify it. */
+type Where = Pick<
+  Offcpu['stacks'][number],
+  'state' | 'reason' | 'user' | 'user_cut' | 'user_incomplete' | 'kernel'
+>;
+
+/** A wait that was on when its thread was named has the stack that /proc had then: of user code only the leaf. */
+function whereWaited(
+  wait: Pick<WaitRow, 'pid' | 'tid' | 'generation' | 'state' | 'sinceStart' | 'user' | 'kernel'>,
+  { named, startStacks, facts }: Window,
+  frames: FrameTable,
+): Where {
+  const thread = wait.sinceStart ? named.get(wait.tid) : undefined;
+  const state = thread ? stateOf(thread) : wait.state;
+  const shown = facts.stacks ? thread?.blocked : undefined;
+  const ids = shown ? (startStacks.get(wait.tid) ?? []) : wait.user;
+  const user = frames.user(ids, wait.pid, wait.generation);
+  const kernel = shown ? frames.named(shown.kernel) : frames.kernel(wait.kernel);
+  const symbols = thread?.blocked?.kernel.map(({ symbol }) => symbol) ?? symbolsOf(kernel, frames.frames);
+  return {
+    state,
+    reason: whyWaited(state, symbols).reason,
+    user: user.stack,
+    user_cut: user.cut,
+    user_incomplete: user.incomplete || shown !== undefined,
+    kernel,
+  };
+}
+
+/** Functions of a stack, leaf first. */
+function symbolsOf(stack: readonly number[], frames: readonly Frame[]): (string | null)[] {
+  return stack.map((index) => frames[index]?.symbol ?? null);
+}
+
+function stateOf({ state }: LiveThread): TaskState {
+  return TASK_STATES.find((letter) => letter === state) ?? '?';
+}
+
+/**
+ * Waits that had not ended. A thread that was named to the program as perhaps blocked, and was on a CPU all the time, does
+ * not wait.
+ */
+function stillBlocked(
+  openRows: readonly OpenRow[],
+  window: Window,
+  frames: FrameTable,
+): Offcpu['still_blocked'] {
+  return openRows
+    .filter((wait) => wait.since <= window.end && !isRun(wait, window))
+    .map((wait) => ({
+      pid: wait.pid,
+      tid: wait.tid,
+      comm: window.names.threads.get(wait.tid) ?? null,
+      blocked_ns: window.end - wait.since,
+      since_start: wait.sinceStart,
+      idle: null,
+      ...(window.facts.syscallTimes ? { syscall: nameOf(wait.call, window) } : {}),
+      ...whereWaited(wait, window, frames),
+    }))
+    .sort((a, b) => b.blocked_ns - a.blocked_ns);
+}
+
+/** Kernel functions of a process's threads that have no user code: exiting ones, and io_uring's. */
+const WITHOUT_USER_CODE = new Set(['do_exit', 'io_sq_thread', 'io_wq_worker']);
+
+/** Every wait that a thread began itself has a kernel stack; a user stack too, if the thread has user code. */
+function lacksStack({ frames }: FrameTable): (row: Pick<Where, 'kernel' | 'user'>) => boolean {
+  const lacksUserCode = (kernel: readonly number[]) =>
+    kernel.some((index) => WITHOUT_USER_CODE.has(frames[index]?.symbol ?? ''));
+  return ({ kernel, user }) => kernel.length === 0 || (user.length === 0 && !lacksUserCode(kernel));
+}

@@ -1,0 +1,39 @@
+import { type CallId, callOf } from '../../../metrics/syscall-name.ts';
+import { type Codec, counts, extremes, id, record, sums, word } from '../../maps.ts';
+
+/** A call's number; that of a 32-bit call has COMPAT_BIT added. */
+const call: Codec<CallId> = { pattern: '-?\\d{1,10}', read: (digits) => callOf(Number(digits)) };
+
+/** Added to the number of a call in progress, so that 0 is none. */
+export const IN_PROGRESS_OFFSET = 1;
+const callInProgress: Codec<CallId> = {
+  pattern: '\\d{1,10}',
+  read: (digits) => callOf(Number(digits) - IN_PROGRESS_OFFSET),
+};
+
+/** The largest errno: a call that returns −4095 to −1 failed (linux/err.h). */
+export const MAX_ERRNO = 4095;
+const small: Codec<number> = { pattern: '\\d{1,5}', read: Number };
+const errno: Codec<number> = {
+  pattern: '\\d{1,4}',
+  read: (digits) => (Number(digits) <= MAX_ERRNO ? Number(digits) : undefined),
+};
+
+/** How often each process entered each call. */
+export const calls = counts('@calls', { pid: id, call });
+
+/**
+ * How long calls took, ns. The CPU is part of the key: no other CPU makes such a key, so no first value is lost.
+ */
+export const times = sums('@times', { call: callInProgress, cpu: small });
+/** The longest call, ns. */
+export const slowest = extremes('@slowest', { call: callInProgress, cpu: small });
+/** How often calls failed, by errno. */
+export const errors = counts('@errors', { call: callInProgress, errno });
+/** The call that each thread is in, and since when, ns. */
+export const inProgress = record(
+  '@call',
+  { tid: id },
+  { since: word, call: callInProgress },
+  { role: 'leftover', reportsFull: true },
+);

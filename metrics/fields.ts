@@ -1,0 +1,45 @@
+/** zod schemas that several parts of a result share. */
+import { z } from 'zod';
+
+/** Sums may pass 2^53, where doubles are no longer exact: z.int() would refuse them. */
+const whole = z.number().multipleOf(1).nonnegative().meta({ type: 'integer' });
+export const count = whole;
+export const ns = whole;
+export const signed = z.number().multipleOf(1).meta({ type: 'integer' });
+export const pid = z.int().nonnegative();
+export const share = z.number().min(0).max(1);
+export const index = z.int().nonnegative();
+/** `PID:TID` */
+export const threadKey = z.string().regex(/^\d+:\d+$/);
+
+export const frame = z.object({
+  address: z.string().regex(/^0x[0-9a-f]+$/),
+  symbol: z.string().nullable(),
+  module: z.string().nullable().describe('file mapped there, or [kernel] and kernel modules in brackets'),
+  offset: ns
+    .nullable()
+    .describe('bytes from the start of the symbol, or of the file when there is no symbol'),
+  mapping: index.optional().describe('index into mappings; none for kernel code and compiled code'),
+  file: z.string().nullable().optional().describe('of the source; with --lines'),
+  line: z.int().positive().nullable().optional().describe('in that file; with --lines'),
+  inlined: z
+    .boolean()
+    .optional()
+    .describe('whether the function is part of that of the next frame, which called it; with --lines'),
+});
+
+export const mapping = z
+  .object({
+    start: z.string().regex(/^0x[0-9a-f]+$/),
+    end: z.string().regex(/^0x[0-9a-f]+$/),
+    file_offset: ns.describe('of start, bytes'),
+    path: z.string(),
+    build_id: z
+      .string()
+      .nullable()
+      .describe('GNU build ID of the file, hexadecimal; null when it has none or was gone'),
+  })
+  .describe('where a file was mapped: enough to find names for its addresses on another machine');
+
+export type Frame = z.infer<typeof frame>;
+export type MappingRow = z.infer<typeof mapping>;

@@ -1,0 +1,97 @@
+import type { Facts } from './facts.ts';
+import { type Folded, threadNumber } from './folded.ts';
+import { currentSession, type Recorder, type Session, type ThreadEvents } from './recording.ts';
+import { cpuTimes, keyOf, lifetimes, ranTimes, startOf } from './threads.ts';
+
+/** Finished threads that keep rows of their own. */
+export const FINISHED_KEPT = 16_384;
+/** Names and numbers of folded threads that are kept: the kernel's maps have no more rows by default. */
+const FOLDED_KEPT = 131_072;
+
+/**
+ * Adds the threads that ended first to the sums, once there are too many. Only a collection that began can be folded.
+ *
+ * @param kept finished threads that keep rows of their own
+ */
+export function foldFinished(recorder: Recorder, facts: Facts, kept = FINISHED_KEPT): void {
+  const session = currentSession(recorder);
+  if (session.exits.length < 2 * kept) return;
+  const finished = takeFinished(session, session.exits.length - kept, facts);
+  const { folded } = recorder;
+  const events = { ...session, ...finished, pause: undefined, earlierRuns: [] };
+  const span = { start: startOf(events, facts), end: finished.exits.at(-1)?.at ?? 0 };
+  const lived = lifetimes(events, facts, [], span);
+  const cpu = cpuTimes(events, facts, []);
+  const ran = ranTimes(events, new Map());
+  foldNames(folded, finished, facts);
+  for (const [key, { pid, tid }] of endedThreads(finished)) {
+    const [timeNs, used] = [lived.get(key), cpu.get(key)];
+    if (timeNs === undefined || !used) continue;
+    folded.known++;
+    folded.timeNs += timeNs;
+    folded.onCpuNs += used.onCpuNs;
+    folded.runDelayNs += used.runDelayNs;
+    folded.ranNs += ran.get(key) ?? used.onCpuNs;
+    addNumber(folded.numbers, threadNumber(pid, tid));
+  }
+}
+
+function foldNames(folded: Folded, { exits, forks }: ThreadEvents, facts: Facts): void {
+  folded.threads += exits.length;
+  folded.forks += forks.length;
+  const named = new Set(facts.named.map(keyOf));
+  for (const { pid, tid, comm } of exits) {
+    keep(folded.threadNames, tid, comm);
+    if (pid === tid) keep(folded.processNames, pid, comm);
+    if (named.has(keyOf({ pid, tid }))) folded.named.add(keyOf({ pid, tid }));
+  }
+}
+
+/** By `PID:TID`: also numbers that threads gave up because they ran another program. */
+function endedThreads({ exits, renamed }: ThreadEvents): Map<string, { pid: number; tid: number }> {
+  const old = renamed.map(({ pid, oldTid }) => ({ pid, tid: oldTid }));
+  return new Map([...exits, ...old].map(({ pid, tid }) => [keyOf({ pid, tid }), { pid, tid }]));
+}
+
+/**
+ * Removes the first exits from a session, with all other events of their threads and processes. The main thread of the
+ * command stays: the collection is timed from its exec.
+ */
+function takeFinished(session: Session, count: number, { mode, pids }: Facts): ThreadEvents {
+  const isCommand = ({ pid, tid }: { readonly pid: number; readonly tid: number }) =>
+    mode === 'run' && pid === pids[0] && tid === pid;
+  const first = session.exits.splice(0, count);
+  session.exits.unshift(...first.filter(isCommand));
+  const exits = first.filter((exit) => !isCommand(exit));
+  const last = new Map(exits.map(({ pid, tid, at }) => [keyOf({ pid, tid }), at]));
+  // A number that is used again later belongs to another thread.
+  const isOver = (key: string, at: number) => at <= (last.get(key) ?? -1);
+  const take = <E extends { readonly at: number }>(events: E[], keyIn: (event: E) => string): E[] => {
+    const taken = events.filter((event) => isOver(keyIn(event), event.at));
+    const left = events.filter((event) => !isOver(keyIn(event), event.at));
+    events.splice(0, events.length, ...left);
+    return taken;
+  };
+  const ofProcess = ({ pid }: { readonly pid: number }) => keyOf({ pid, tid: pid });
+  const renamed = take(session.renamed, ofProcess);
+  for (const { pid, oldTid, at } of renamed) last.set(keyOf({ pid, tid: oldTid }), at);
+  return {
+    exits,
+    renamed,
+    execs: take(session.execs, ofProcess),
+    forks: take(session.forks, ofProcess),
+    threads: take(session.threads, keyOf),
+  };
+}
+
+/** The latest entries are kept. */
+function keep(names: Map<number, string>, number: number, name: string): void {
+  names.delete(number);
+  names.set(number, name);
+  if (names.size > FOLDED_KEPT) names.delete(names.keys().next().value as number);
+}
+
+function addNumber(numbers: Set<number>, number: number): void {
+  numbers.add(number);
+  if (numbers.size > FOLDED_KEPT) numbers.delete(numbers.keys().next().value as number);
+}

@@ -1,0 +1,25 @@
+import type { MapEntries } from '../parsers/entries.ts';
+
+/** Stacks as bpftrace printed them, by their numbers as they stand in a key. */
+export type NumberedStacks = ReadonlyMap<string, string>;
+
+/** Maps that hold each stack once, where other maps hold its number: the key is the number, the value the stack. */
+export const STACK_MAPS: readonly string[] = ['@kernel_stacks', '@user_stacks'];
+
+/** Reads the maps that hold stacks by their numbers. */
+export function readStacks(maps: MapEntries): NumberedStacks {
+  const entries = STACK_MAPS.flatMap((name) => maps.get(name) ?? []);
+  return new Map(
+    entries.flatMap(({ key, value }) => (typeof value === 'string' ? [[key, value] as const] : [])),
+  );
+}
+
+/**
+ * Kernel and user stack out of the end of a key: both numbers, or `\nffff..\n,\n7f..\n`. A kernel stack has no comma in
+ * it, so the first one divides.
+ */
+export function splitStacks(text: string, numbered: NumberedStacks): readonly [kernel: string, user: string] {
+  const comma = text.indexOf(',');
+  const [kernel, user] = comma < 0 ? [text, ''] : [text.slice(0, comma), text.slice(comma + 1)];
+  return /^\d+,\d+$/.test(text) ? [numbered.get(kernel) ?? '', numbered.get(user) ?? ''] : [kernel, user];
+}

@@ -1,0 +1,46 @@
+import { describe, expect, test } from 'vitest';
+import { newNewest } from '../../../../bt/driver/newest.ts';
+
+/** Takes values, and lets others work between them. */
+async function taken(values: AsyncIterable<number>, between: (value: number) => void = () => undefined) {
+  const all: number[] = [];
+  for await (const value of values) {
+    all.push(value);
+    between(value);
+  }
+  return all;
+}
+
+describe('a place for the newest value', () => {
+  test('gives each value to a consumer that waits for it', async () => {
+    const { put, end, values } = newNewest<number>();
+    const all = taken(values, (value) => (value < 3 ? put(value + 1) : end()));
+    put(1);
+    expect(await all).toEqual([1, 2, 3]);
+  });
+
+  test('replaces a value that was not taken', async () => {
+    const { put, end, values } = newNewest<number>();
+    const all = taken(values, (value) => {
+      if (value !== 1) return;
+      for (const newer of [2, 3, 4]) put(newer);
+      end();
+    });
+    put(1);
+    expect(await all).toEqual([1, 4]);
+  });
+
+  test('gives the last value after the end, and then ends', async () => {
+    const { put, end, values } = newNewest<number>();
+    put(1);
+    end();
+    expect(await taken(values)).toEqual([1]);
+  });
+
+  test('ends for a consumer that waits', async () => {
+    const { end, values } = newNewest<number>();
+    const all = taken(values);
+    end();
+    expect(await all).toEqual([]);
+  });
+});

@@ -1,0 +1,162 @@
+import { describe, expect, test } from 'vitest';
+import { bottlenecks, countsOf, hottestWaits } from '../../../../../bt/profilers/offcpu/bottlenecks.ts';
+import type { Offcpu } from '../../../../../bt/profilers/offcpu/off-schema.ts';
+import { KIND_TEXTS } from '../../../../../bt/profilers/offcpu/reason-table.ts';
+import { callChains } from '../../../../../metrics/call-chain.ts';
+import { sleepProfile } from '../../../sleep-recording.ts';
+
+const SLEEP = sleepProfile().ebpf.offcpu as Offcpu;
+const STUCK: Offcpu['still_blocked'][number] = {
+  pid: 7,
+  tid: 8,
+  comm: null,
+  blocked_ns: 2_500_000_000,
+  state: 'S',
+  reason: 'sleep',
+  idle: null,
+  since_start: false,
+  user: [],
+  user_cut: 0,
+  user_incomplete: false,
+  kernel: [],
+};
+
+function offcpu(changes: Partial<Offcpu>): Offcpu {
+  return { ...SLEEP, ...changes };
+}
+
+/** Index of the kernel frame of that symbol. */
+const frame = (symbol: string) => SLEEP.frames.findIndex((f) => f.symbol === symbol);
+
+const NANOSLEEP = '[clock_nanosleep, do_nanosleep]';
+
+describe('where time went', () => {
+  const hottest = (stacks: Offcpu['stacks']) =>
+    hottestWaits(stacks, callChains(SLEEP.frames, KIND_TEXTS)).map(({ reason, timeNs, rows }) => [
+      reason,
+      timeNs,
+      rows.length,
+    ]);
+
+  test('waits with the same reason and call chain are one, longest first', () => {
+    const [first] = SLEEP.stacks as [Offcpu['stacks'][number]];
+    expect(hottest([...SLEEP.stacks, { ...first, tid: 9 }])).toEqual([
+      ['sleep', 200187218, 2],
+      ['preempted', 54311, 1],
+    ]);
+  });
+
+  test('waits and threads are counted', () => {
+    const [first] = SLEEP.stacks as [Offcpu['stacks'][number]];
+    expect(countsOf([first, { ...first, tid: 9, count: 4 }, { ...first, count: 2 }])).toEqual({
+      waits: 7,
+      threads: 2,
+    });
+  });
+});
+
+describe('sentences', () => {
+  test('of sleep', () => {
+    expect(bottlenecks(SLEEP)).toEqual([
+      `99.9 % of the off-CPU time within work was sleep: ${NANOSLEEP} (100.1 ms in 1 wait of 1 thread).`,
+      'Thread 26857:26857 (sleep) was off the CPU for 97.2 % of the 103.0 ms it was watched.',
+    ]);
+  });
+
+  test('of a thread without a CPU do not name its functions, because it may have been anywhere', () => {
+    const stacks = SLEEP.stacks.map((row) => ({ ...row, reason: 'preempted' as const }));
+    expect(bottlenecks(offcpu({ stacks }))[0]).toMatch(/ was preempted: ready, waiting for a CPU \(/);
+  });
+
+  test('there are none without waits', () => {
+    expect(bottlenecks(offcpu({ stacks: [], thread_stats: {}, total_time_ns: 0, total_events: 0 }))).toEqual(
+      [],
+    );
+  });
+
+  test('a wait below 30 % gets none', () => {
+    const [row] = SLEEP.stacks as [Offcpu['stacks'][number]];
+    const four = (['lock', 'disk', 'pipe', 'sleep'] as const).map((reason) => ({ ...row, reason }));
+    const [first] = bottlenecks(offcpu({ stacks: four }));
+    expect(first).toMatch(/^Thread /);
+  });
+
+  test('one stuck thread is named, with its wait site', () => {
+    const still_blocked = [{ ...STUCK, kernel: [frame('schedule'), frame('do_nanosleep')] }];
+    expect(bottlenecks(offcpu({ still_blocked }))[0]).toBe(
+      'Thread 7:8 was still off the CPU at the end, for 2.50 s, sleep: [do_nanosleep].',
+    );
+  });
+
+  test('a thread stuck since before the start is reported as such', () => {
+    const still_blocked = [{ ...STUCK, since_start: true }];
+    expect(bottlenecks(offcpu({ still_blocked }))[0]).toBe(
+      'Thread 7:8 was still off the CPU at the end, since before the start, for 2.50 s.',
+    );
+  });
+
+  test('several stuck threads are counted, and the longest wait is given', () => {
+    const still_blocked = [STUCK, { ...STUCK, tid: 9, blocked_ns: 5 }];
+    expect(bottlenecks(offcpu({ still_blocked }))[0]).toBe(
+      '2 threads were still off the CPU at the end, the longest for 2.50 s.',
+    );
+  });
+
+  test('a parent that waits for its children does not hide their waits', () => {
+    const [row] = SLEEP.stacks as [Offcpu['stacks'][number]];
+    const parent = { ...row, pid: 1, tid: 1, reason: 'child' as const, time_ns: 1e12 };
+    const [thread] = Object.values(SLEEP.thread_stats) as [Offcpu['thread_stats'][string]];
+    const thread_stats = { ...SLEEP.thread_stats, '1:1': { ...thread, tid: 1 } };
+    const both = offcpu({ stacks: [parent, ...SLEEP.stacks], thread_stats });
+    expect(bottlenecks(both)).toEqual(bottlenecks(SLEEP));
+    const waiting = { ...STUCK, pid: 1, tid: 1, reason: 'child' as const, blocked_ns: 1e12 };
+    expect(bottlenecks(offcpu({ still_blocked: [waiting] }))).toEqual(bottlenecks(SLEEP));
+    const alone = { ...parent, pid: 26857, tid: 26857 };
+    expect(bottlenecks(offcpu({ stacks: [alone] }))[0]).toMatch(/^100\.0 % .+ was child: /);
+  });
+
+  test('a short wait at the end gets none', () => {
+    const [first] = bottlenecks(offcpu({ still_blocked: [{ ...STUCK, blocked_ns: 40_000_000 }] }));
+    expect(first).toMatch(/^71\.4 % of the off-CPU time within work was sleep/);
+  });
+
+  test('short waits get none beside long ones that have not ended', () => {
+    const still_blocked = [{ ...STUCK, blocked_ns: 1e12 }];
+    expect(bottlenecks(offcpu({ still_blocked }))).toEqual([
+      expect.stringMatching(/^Thread 7:8 was still off the CPU at the end/),
+      expect.stringMatching(/^Thread 26857:26857 /),
+    ]);
+  });
+
+  test('idle threads are not stuck', () => {
+    const still_blocked = [{ ...STUCK, idle: 'events' as const }];
+    expect(bottlenecks(offcpu({ still_blocked }))).toEqual(bottlenecks(SLEEP));
+  });
+
+  test('when nearly all time is idle, only that is reported', () => {
+    const stacks = SLEEP.stacks.map((row) => ({ ...row, idle: 'events' as const }));
+    const idle = { time_ns: SLEEP.total_time_ns, count: 2, by_kind: { events: { time_ns: 1, count: 2 } } };
+    expect(bottlenecks(offcpu({ stacks, idle }))).toEqual([
+      '100.0 % of all off-CPU time was waiting for work to come (events).',
+    ]);
+  });
+
+  test('waits that are less than a hundredth of the time of all threads are no bottleneck', () => {
+    const [key, thread] = Object.entries(SLEEP.thread_stats)[0] as [string, Offcpu['thread_stats'][string]];
+    const living = (lifetime_ns: number) =>
+      bottlenecks(offcpu({ thread_stats: { [key]: { ...thread, lifetime_ns } } }));
+    expect(living(99 * SLEEP.total_time_ns)).toEqual([expect.stringMatching(/was sleep: /)]);
+    expect(living(101 * SLEEP.total_time_ns)).toEqual([]);
+  });
+
+  test('without stacks only the thread is named', () => {
+    const stacks = SLEEP.stacks.map((row) => ({ ...row, reason: 'other' as const, kernel: [], user: [] }));
+    expect(bottlenecks(offcpu({ stacks }))).toEqual([expect.stringMatching(/^Thread 26857:26857 /)]);
+  });
+
+  test('a thread of unknown lifetime gets none', () => {
+    const [key, thread] = Object.entries(SLEEP.thread_stats)[0] as [string, Offcpu['thread_stats'][string]];
+    const thread_stats = { [key]: { ...thread, lifetime_ns: null } };
+    expect(bottlenecks(offcpu({ thread_stats }))).toHaveLength(1);
+  });
+});

@@ -1,0 +1,18 @@
+import type { ProgramContext } from '../../../../bt/profilers/profiler.ts';
+
+/** Of bpftrace 0.23, for a kernel with BTF, and without a profiler that could stop the program. */
+export const CONTEXT: ProgramContext = {
+  stackMode: 'raw',
+  losesFirstCounts: false,
+  children: true,
+  held: undefined,
+  allThreadsHaveEntry: true,
+  dwarfPids: [],
+  dwarfGeneration: 1,
+  stacks: true,
+  numberStacks: false,
+  stackDepth: 127,
+  btf: true,
+  arch: 'x86_64',
+  stops: false,
+};

@@ -1,0 +1,33 @@
+import { describe, expect, test } from 'vitest';
+import { PROFILERS } from '../../../bt/profilers/registry.ts';
+import { CATALOG } from '../../../cli/catalog.ts';
+
+describe('the catalog', () => {
+  test('describes every profiler of the registry, in its order', () => {
+    const described = CATALOG.map(({ options, ...rest }) => ({
+      ...rest,
+      options: options.map((o) => o.name),
+    }));
+    expect(described).toEqual(
+      PROFILERS.map(({ name, summary, isDefault = false, options = {} }) => {
+        return { name, summary, isDefault, options: Object.keys(options) };
+      }),
+    );
+  });
+
+  test.each(PROFILERS)('describes the options of $name', ({ name, options = {} }) => {
+    const described = CATALOG.find((one) => one.name === name)?.options;
+    expect(described).toEqual(
+      Object.entries(options).map(([option, { help, value, alias }]) => ({
+        name: option,
+        help,
+        value,
+        alias,
+      })),
+    );
+  });
+
+  test('is plain data: the build writes it as JSON', () => {
+    expect(JSON.parse(JSON.stringify(CATALOG))).toEqual(CATALOG);
+  });
+});
