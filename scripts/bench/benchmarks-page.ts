@@ -10,8 +10,13 @@ export function longSection(page: string): string {
   return at < 0 ? '' : page.slice(at);
 }
 
-/** Replaces that section. */
-export function withLongRows(page: string, rows: readonly Result[], machine: string): string {
+/** Replaces that section; `notes` are list items below the table. */
+export function withLongRows(
+  page: string,
+  rows: readonly Result[],
+  notes: readonly string[],
+  machine: string,
+): string {
   const rest = page.slice(0, page.length - longSection(page).length);
   return `${rest}${LONG_HEAD}
 \`npm run bench -- bounded\` wrote this section, as root. Three \`btprof system\` run at once, on a machine that starts 50 short
@@ -21,5 +26,7 @@ twentieth of the run that ends at that time. The aim is growth below 5 % or 10 M
 Machine: ${machine}.
 
 ${tableOf(rows)}
+
+${notes.join('\n')}
 `;
 }
