@@ -62,7 +62,9 @@ export async function startSession(
   debug(`limits: ${JSON.stringify(limits)}`);
   const milestones = newMilestones();
   const started = performance.now();
+  let lines = 0;
   const tracer = await startTracer(host, program, limits, scope, (text) => {
+    lines++;
     const line = events.read(text);
     if (line.kind === 'event') milestones.reach(line.event.type);
   });
@@ -74,7 +76,7 @@ export async function startSession(
       ...{ tracer, limits, mapEntries, room: roomFor(mapEntries) },
       entered: milestones.reached('entry'),
       programRuns: tracer.programRuns,
-      printMaps: () => printMaps(tracer, milestones, debug),
+      printMaps: () => printMaps(tracer, milestones, () => lines, debug),
     };
   };
   return { tracer, live };
@@ -126,26 +128,26 @@ async function untilReady(tracer: Tracer, milestones: Milestones, giveUp: Promis
   throw interrupted();
 }
 
-/** How long the first line of the print may take. The maps themselves take as long as they need. */
-const STOP_MS = 3000;
+/** How long bpftrace may print other lines before it prints the maps. */
+const BUSY_MS = 30_000;
+/** And how long it may print nothing: 3 s, in which we look whether lines have come. */
+const SILENT_POLLS = 30;
+const POLL_MS = 100;
 
 /**
  * The program prints its maps when we start a process under the name that it knows. If that event gets lost, bpftrace prints
- * them when it ends.
+ * them when it ends. On a busy machine it may have to print a lot before.
  */
 async function printMaps(
   tracer: Tracer,
   milestones: Milestones,
+  lines: () => number,
   debug: (text: string) => void,
 ): Promise<number> {
   askForMaps();
-  const hasStopped = await Promise.race([
-    milestones.reached('stop').then(() => true),
-    tracer.ended.then(() => true),
-    sleep(STOP_MS, false),
-  ]);
+  const hasBegun = await printBegins(tracer, milestones, lines);
   const stopped = performance.now();
-  if (hasStopped) {
+  if (hasBegun) {
     await Promise.race([milestones.reached('end'), tracer.ended]);
     return stopped;
   }
@@ -153,6 +155,18 @@ async function printMaps(
   tracer.interrupt();
   await tracer.ended;
   return stopped;
+}
+
+/** Whether the program begins to print, or bpftrace ends. */
+async function printBegins(tracer: Tracer, milestones: Milestones, lines: () => number): Promise<boolean> {
+  const begins = Promise.race([milestones.reached('stop'), tracer.ended]).then(() => true);
+  const deadline = performance.now() + BUSY_MS;
+  for (let silent = 0; silent < SILENT_POLLS && performance.now() < deadline; ) {
+    const before = lines();
+    if (await Promise.race([begins, sleep(POLL_MS, false)])) return true;
+    silent = lines() === before ? silent + 1 : 0;
+  }
+  return false;
 }
 
 /** Starts a process under that name: the kernel gives a new process the name of its parent. */
