@@ -61,13 +61,15 @@ describe.concurrent('a capture', () => {
     const capture = temporaryFile('killed.btprof');
     const sleeps = ['timeout', '110', 'sh', '-c', 'while :; do sleep 0.1; done'];
     const args = ['run', '-i', '100ms', '--capture', capture, '-o', '/dev/null', '--', ...sleeps];
-    const child = execa(BTPROF, args, { reject: false });
+    // The command outlives btprof, and would keep a pipe open.
+    const child = execa(BTPROF, args, { reject: false, stdio: 'ignore' });
     const hasSleep = async () => (await btprof(['report', '-v', capture])).stdout.includes('clock_nanosleep');
     while (!(await hasSleep())) await sleep(100);
     child.kill('SIGKILL');
     await child;
     const { status, stdout } = await btprof(['report', '--json', capture]);
     const { metadata, quality, ebpf } = validProfile(stdout);
+    process.kill(metadata.pid as number);
     expect(status).toBe(0);
     expect(metadata).toMatchObject({ incomplete: true, exit: null });
     expect(quality.warnings).toContain('the capture breaks off: the figures are those of its last print');

@@ -232,15 +232,16 @@ test('two at once do not disturb each other', async () => {
   expect(system.ebpf.syscalls?.total).toBeGreaterThan(0);
 });
 
-test.concurrent('jsonl: metadata, a sample an interval, and the profile, which is the sum of the samples', async () => {
+test.concurrent('jsonl: metadata, samples of intervals, and the profile, which is their sum', async () => {
   const file = temporaryFile('p.jsonl');
-  const script = 'for i in 1 2 3 4 5 6 7; do sleep 0.1; done';
+  const script = 'for i in $(seq 23); do sleep 0.1; done';
   await btprof(['run', '-f', 'jsonl', '-i', '200ms', '-o', file, 'sh', '-c', script]);
   const lines = readFileSync(file, 'utf8').trimEnd().split('\n');
   const [metadata, ...rest] = lines.map((line) => valid<MetadataLine | Sample | Profile>(line));
   const samples = rest.filter((line): line is Sample => line.kind === 'sample');
   const result = validProfile(lines.at(-1) ?? '');
   expect(metadata).toMatchObject({ kind: 'metadata', cmd: ['sh', '-c', script], pid: result.metadata.pid });
+  // On a busy machine a sample may cover several intervals.
   expect(samples.length).toBeGreaterThanOrEqual(3);
   expect(rest.length).toBe(samples.length + 1);
   const sampled = sum(samples.map((s) => s.ebpf.syscalls?.total ?? 0));
