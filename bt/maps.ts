@@ -13,7 +13,10 @@ export interface Codec<T> {
 }
 
 /** A pid, tid or exec generation. */
-export const id: Codec<number> = { pattern: '\\d{1,10}', read: Number };
+export const id: Codec<number> = {
+  pattern: '\\d{1,10}',
+  read: (digits) => (Number(digits) <= 0xffff_ffff ? Number(digits) : undefined),
+};
 /** Any other number below 2^53. */
 export const word: Codec<number> = { pattern: '\\d{1,16}', read: Number };
 
@@ -424,8 +427,9 @@ function recordReader<K extends Words, V extends Words>(
     const row: Record<string, unknown> = {};
     for (const [i, field] of fields.entries()) {
       const number = readInteger(values[i]);
-      if (number === undefined) return undefined;
-      row[field] = (value[field] as Codec<unknown>).read(String(number));
+      const read = number === undefined ? undefined : (value[field] as Codec<unknown>).read(String(number));
+      if (read === undefined) return undefined;
+      row[field] = read;
     }
     return { row, rest: values.slice(fields.length) };
   };
