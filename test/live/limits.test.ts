@@ -86,7 +86,7 @@ test('more room than there is memory is refused at once', async () => {
   const { status, stderr } = await btprof(['run', '--map-entries', '67108864', 'true']);
   expect(status).toBe(125);
   expect(stderr).toMatch(
-    /67108864 entries take \d+\.\d GB of memory, and there are .*\nWithout --map-entries they have/,
+    /67108864 entries need \d+\.\d GB of memory, and this host has .*\nWithout --map-entries, they have/,
   );
 });
 
