@@ -1,6 +1,7 @@
 import { type CallId, callOf } from '../../../metrics/syscall-name.ts';
 import type { StackIds } from '../../../metrics/window.ts';
-import { counts, id, record, sums, word } from '../../maps.ts';
+import { id, word } from '../../map-reader.ts';
+import { counts, record, sums } from '../../maps.ts';
 
 /** In place of a prev_state: the thread was blocked already when it was named to the program. No kernel state has it. */
 export const SEEDED = 0x1000;

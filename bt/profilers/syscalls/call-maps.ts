@@ -1,5 +1,6 @@
 import { type CallId, callOf } from '../../../metrics/syscall-name.ts';
-import { type Codec, counts, extremes, id, record, sums, word } from '../../maps.ts';
+import { type Codec, id, word } from '../../map-reader.ts';
+import { counts, extremes, record, sums } from '../../maps.ts';
 
 /** A call's number; that of a 32-bit call has COMPAT_BIT added. */
 const call: Codec<CallId> = { pattern: '-?\\d{1,10}', read: (digits) => callOf(Number(digits)) };

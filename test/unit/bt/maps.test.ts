@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { counts, extremes, histogram, id, record, sums, word } from '../../../bt/maps.ts';
+import { id, word } from '../../../bt/map-reader.ts';
+import { counts, extremes, histogram, record, sums } from '../../../bt/maps.ts';
 import { newAddresses } from '../../../metrics/addresses.ts';
 import type { ReadableMap, ReadContext } from '../../../metrics/window.ts';
 import type { Entry } from '../../../parsers/entries.ts';

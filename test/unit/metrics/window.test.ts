@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
-import { counts, extremes, id, record, sums, word } from '../../../bt/maps.ts';
+import { id, word } from '../../../bt/map-reader.ts';
+import { counts, extremes, record, sums } from '../../../bt/maps.ts';
 import { newReading } from '../../../metrics/window.ts';
 import type { Entry } from '../../../parsers/entries.ts';
 import { sumEntry } from '../printed-lines.ts';
