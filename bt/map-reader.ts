@@ -68,28 +68,30 @@ function* valuesOf<Value>(
   for (const { key, value } of entries) yield [key, read(value)];
 }
 
-/** Keys that print alike, as those of stacks that could not be read, are added up before they are subtracted. */
-function valuesBetween<Value>(
+/**
+ * Values of `now` less those of `before`. Entries whose keys print alike, because their stacks could not be read, are
+ * added first.
+ */
+function* valuesBetween<Value>(
   now: readonly Entry[],
   before: readonly Entry[],
   codec: ValueCodec<Value>,
 ): Iterable<KeyedValue<Value>> {
-  const [later, earlier] = [valuesByKey(now, codec), valuesByKey(before, codec)];
-  for (const [key, value] of later) {
+  const earlier = valuesByKey(before, codec);
+  for (const { key, value } of now) if (codec.read(value) === undefined) yield [key, undefined];
+  for (const [key, value] of valuesByKey(now, codec)) {
     const then = earlier.get(key);
-    if (value !== undefined && then !== undefined) later.set(key, codec.subtract(value, then));
+    yield [key, then === undefined ? value : codec.subtract(value, then)];
   }
-  return later;
 }
 
-function valuesByKey<Value>(
-  entries: readonly Entry[],
-  codec: ValueCodec<Value>,
-): Map<string, Value | undefined> {
-  const values = new Map<string, Value | undefined>();
+/** The sum of the readable values of each key. */
+function valuesByKey<Value>(entries: readonly Entry[], codec: ValueCodec<Value>): Map<string, Value> {
+  const values = new Map<string, Value>();
   for (const [key, value] of valuesOf(entries, codec)) {
+    if (value === undefined) continue;
     const other = values.get(key);
-    values.set(key, other === undefined || value === undefined ? (value ?? other) : codec.add(other, value));
+    values.set(key, other === undefined ? value : codec.add(other, value));
   }
   return values;
 }

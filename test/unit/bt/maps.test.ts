@@ -72,11 +72,11 @@ describe('counts', () => {
     expect(read(map, [entry(key, value), ...others], [])).toEqual({ rows, unreadable: 1 });
   });
 
-  test('of an interval ignore an unreadable entry of a key that has another', () => {
+  test('of an interval count an unreadable entry of a key that has another', () => {
     const now = [entry('7,8', null), entry('7,8', 9)];
     expect(read(map, now, [entry('7,8', 4)])).toEqual({
       rows: [{ tid: 7, pid: 8, count: 5 }],
-      unreadable: 0,
+      unreadable: 1,
     });
   });
 });
