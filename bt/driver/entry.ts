@@ -1,8 +1,8 @@
-import { closeSync, realpathSync } from 'node:fs';
+import { realpathSync } from 'node:fs';
 import { execa } from 'execa';
 import { BtprofError } from '../../metrics/errors.ts';
 import { readElf } from '../../parsers/elf.ts';
-import { openRegular, sourceOf } from '../symbols/object-files.ts';
+import { readRegular } from '../symbols/plain-files.ts';
 import type { Entry } from '../tracking.ts';
 import { tryRead } from './procfs.ts';
 
@@ -40,19 +40,16 @@ function programOf(executable: string): string {
 }
 
 function readProgram(path: string): { address: number } | { interpreter: string } {
-  const descriptor = openRegular(path);
-  const source = sourceOf(descriptor);
-  if (descriptor === undefined || !source) throw cannot(path, 'it cannot be read');
-  try {
+  const read = readRegular(path, (source) => {
     const line = tryRead(() => source.read(0, LONGEST_LINE))?.toString('latin1') ?? '';
     const interpreter = /^#![ \t]*([^ \t\n]+)/.exec(line)?.[1];
     if (interpreter) return { interpreter: tryRead(() => realpathSync.native(interpreter)) ?? interpreter };
     const elf = readElf(source);
     if ('problem' in elf) throw cannot(path, elf.problem);
     return { address: elf.entry };
-  } finally {
-    closeSync(descriptor);
-  }
+  });
+  if (!read) throw cannot(path, 'it cannot be read');
+  return read;
 }
 
 /** Seen from our root, wherever that of bpftrace is. */

@@ -1,11 +1,10 @@
-import { closeSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import { readElf } from '../../parsers/elf.ts';
 import { readFunctions } from '../../parsers/elf-symbols.ts';
 import type { ByteSource, ElfFile } from '../../parsers/elf-types.ts';
 import { inOrder, type SymbolTable } from '../../parsers/symbol-table.ts';
 import { tryRead } from '../driver/procfs.ts';
-import { openRegular, sourceOf } from './object-files.ts';
+import { readRegular } from './plain-files.ts';
 import { runTool } from './tools.ts';
 
 /**
@@ -36,15 +35,10 @@ function unread(problem: string): SymbolTable {
 }
 
 function readFileOf<T>(path: string, read: (source: ByteSource, elf: ElfFile) => T): T | undefined {
-  const descriptor = openRegular(path);
-  if (descriptor === undefined) return undefined;
-  try {
-    const source = sourceOf(descriptor) as ByteSource;
+  return readRegular(path, (source) => {
     const elf = readElf(source);
     return 'problem' in elf ? undefined : read(source, elf);
-  } finally {
-    closeSync(descriptor);
-  }
+  });
 }
 
 /** A larger section is not a .gnu_debugdata. */

@@ -1,9 +1,10 @@
-import { closeSync, constants, fstatSync, openSync, readFileSync, readSync, statSync } from 'node:fs';
+import { closeSync, readFileSync, type Stats, statSync } from 'node:fs';
 import type { ByteSource } from '../../parsers/elf-types.ts';
 import { type Mount, parseMountinfo } from '../../parsers/mountinfo.ts';
 import type { Mapping } from '../../parsers/proc.ts';
 import { tryRead } from '../driver/procfs.ts';
 import { LEVELS } from '../mapping-events.ts';
+import { inspect, openRegular, readAndClose, sourceOf } from './plain-files.ts';
 
 /** Files that stay open, so that they can be read when their processes and their names are gone. */
 const MOST_OPEN = 512;
@@ -153,18 +154,11 @@ function pathsOf(inside: string, file: string, mounts: readonly Mount[]): string
 
 /** Opens only this very file: another one may have its name by now. */
 function openFile(path: string, file: string): number | undefined {
-  const descriptor = openRegular(path);
-  if (descriptor === undefined || fstatSync(descriptor).ino === Number(file.split(' ')[1])) return descriptor;
-  closeSync(descriptor);
-  return undefined;
+  return inspect(path, 0, (stat, open) => (isThis(stat, file) ? open() : undefined));
 }
 
-/** Opens a regular file. Without `O_NONBLOCK`, a FIFO would block us. */
-export function openRegular(path: string): number | undefined {
-  const descriptor = tryRead(() => openSync(path, constants.O_RDONLY | constants.O_NONBLOCK));
-  if (descriptor === undefined || fstatSync(descriptor).isFile()) return descriptor;
-  closeSync(descriptor);
-  return undefined;
+function isThis(stat: Stats, file: string): boolean {
+  return stat.isFile() && stat.ino === Number(file.split(' ')[1]);
 }
 
 /** Device, inode, size and time; undefined unless only root and our own user can have written the file. */
@@ -176,37 +170,16 @@ export function identityOf(path: string): string | undefined {
 }
 
 function isFile(path: string, file: string): boolean {
-  const descriptor = openFile(path, file);
-  if (descriptor !== undefined) closeSync(descriptor);
-  return descriptor !== undefined;
+  const stat = tryRead(() => statSync(path));
+  return stat !== undefined && isThis(stat, file);
 }
 
 /** Opens the file for each read. */
 function reopeningSource(path: string, file: string): ByteSource | undefined {
-  const opened = <T>(use: (source: ByteSource) => T): T | undefined => {
-    const descriptor = openFile(path, file);
-    const source = sourceOf(descriptor);
-    try {
-      return source && use(source);
-    } finally {
-      if (descriptor !== undefined) closeSync(descriptor);
-    }
-  };
+  const opened = <T>(use: (source: ByteSource) => T) => readAndClose(openFile(path, file), use);
   const size = opened((source) => source.size);
   const read = (offset: number, length: number) => opened((source) => source.read(offset, length));
   return size === undefined
     ? undefined
     : { size, read: (offset, length) => read(offset, length) ?? Buffer.alloc(0) };
-}
-
-/** Reads an open file at any offset. */
-export function sourceOf(descriptor: number | undefined): ByteSource | undefined {
-  if (descriptor === undefined) return undefined;
-  return {
-    size: fstatSync(descriptor).size,
-    read: (offset, length) => {
-      const bytes = Buffer.alloc(length);
-      return bytes.subarray(0, readSync(descriptor, bytes, 0, length, offset));
-    },
-  };
 }

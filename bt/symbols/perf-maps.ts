@@ -1,10 +1,10 @@
-import { closeSync, constants, fstatSync, openSync, readFileSync, type Stats, statSync } from 'node:fs';
+import { closeSync, constants, readFileSync, type Stats, statSync } from 'node:fs';
 import { sum } from '../../metrics/sums.ts';
 import type { JitPlace } from '../../metrics/symbols.ts';
 import { type PerfMap, parsePerfMap } from '../../parsers/perf-map.ts';
 import { parseBootTime, parseStat, parseStatus } from '../../parsers/proc.ts';
 import { tryRead } from '../driver/procfs.ts';
-import { sourceOf } from './object-files.ts';
+import { inspect, sourceOf } from './plain-files.ts';
 
 /** Bytes that are read from all files together. */
 const MOST_BYTES = 64 * 2 ** 20;
@@ -173,22 +173,13 @@ function invoker(): number {
  *   process or program
  */
 function openMap({ path, owners, since }: Candidate, left: Stats | undefined): number | string | undefined {
-  const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK } = constants;
-  let descriptor: number;
-  try {
-    descriptor = openSync(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'ELOOP'
-      ? 'was not read: it is a symbolic link'
-      : undefined;
-  }
-  const stat = fstatSync(descriptor);
-  const old = stat.mtimeMs < since - CLOCKS_APART_MS || isUnchanged(stat, left);
-  if (stat.isFile() && owners.includes(stat.uid) && !old) return descriptor;
-  closeSync(descriptor);
-  if (!stat.isFile()) return 'was not read: it is not a regular file';
-  if (!owners.includes(stat.uid)) return `was not read: it belongs to user ${stat.uid}`;
-  return undefined;
+  return inspect(path, constants.O_NOFOLLOW, (stat, open) => {
+    if (stat.isSymbolicLink()) return 'was not read: it is a symbolic link';
+    if (!stat.isFile()) return 'was not read: it is not a regular file';
+    if (!owners.includes(stat.uid)) return `was not read: it belongs to user ${stat.uid}`;
+    const old = stat.mtimeMs < since - CLOCKS_APART_MS || isUnchanged(stat, left);
+    return old ? undefined : open();
+  });
 }
 
 function isUnchanged(stat: Stats, before: Stats | undefined): boolean {
@@ -199,7 +190,7 @@ function isUnchanged(stat: Stats, before: Stats | undefined): boolean {
 function readMap(opened: OpenMap, most: number): string | undefined {
   opened.readAt = performance.now();
   const source = sourceOf(opened.descriptor);
-  if (!source || (opened.map && source.size === opened.size)) return undefined;
+  if (opened.map && source.size === opened.size) return undefined;
   const length = Math.min(source.size, most);
   const map = parsePerfMap(tryRead(() => source.read(0, length)) ?? Buffer.alloc(0));
   Object.assign(opened, { map, size: source.size, bytesRead: length });

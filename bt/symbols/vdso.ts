@@ -3,7 +3,7 @@ import { VDSO } from '../../metrics/symbols.ts';
 import type { ByteSource } from '../../parsers/elf-types.ts';
 import { parseMaps } from '../../parsers/proc.ts';
 import { tryRead } from '../driver/procfs.ts';
-import { sourceOf } from './object-files.ts';
+import { sourceOf } from './plain-files.ts';
 
 interface Range {
   readonly start: number;
@@ -30,7 +30,7 @@ export function vdsoLength(): number {
 /** The ELF file of the vDSO, from our own memory: all 64-bit processes have the same one. */
 export function vdsoSource(): ByteSource | undefined {
   const own = ownVdso();
-  memory ??= own && sourceOf(tryRead(() => openSync('/proc/self/mem', 'r')));
+  memory ??= own && tryRead(() => sourceOf(openSync('/proc/self/mem', 'r')));
   const { read } = memory ?? {};
   return own && read && { size: own.end - own.start, read: (at, length) => read(own.start + at, length) };
 }

@@ -14,7 +14,7 @@ import {
 } from 'node:fs';
 import { afterAll, afterEach, describe, expect, test, vi } from 'vitest';
 import { LEVELS } from '../../../../bt/mapping-events.ts';
-import { fileKey, newObjectFiles, type ObjectFiles, sourceOf } from '../../../../bt/symbols/object-files.ts';
+import { fileKey, newObjectFiles, type ObjectFiles } from '../../../../bt/symbols/object-files.ts';
 import { parseMaps } from '../../../../parsers/proc.ts';
 import { codeMappings, newWorkshop, realFile } from './real-programs.ts';
 
@@ -283,22 +283,5 @@ describe.skipIf(process.platform !== 'linux')('files of this machine', () => {
       expect(files.path(file)).toBe(`${path} (deleted)`);
       expect(files.source(file)?.read(1, 3).toString()).toBe('ELF');
     });
-  });
-});
-
-describe('an open file', () => {
-  test('is read where it is asked, and no further than it is long', () => {
-    const descriptor = openSync('package.json', 'r');
-    const source = sourceOf(descriptor);
-    const text = readFileSync('package.json');
-    expect(source?.size).toBe(text.length);
-    expect(source?.read(7, 13)).toEqual(text.subarray(7, 20));
-    expect(source?.read(text.length - 5, 13)).toEqual(text.subarray(-5));
-    expect(source?.read(text.length + 5, 13)).toHaveLength(0);
-    closeSync(descriptor);
-  });
-
-  test('that is none is no source', () => {
-    expect(sourceOf(undefined)).toBeUndefined();
   });
 });
