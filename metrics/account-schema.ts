@@ -33,7 +33,9 @@ export const accountSchema = z
           off_cpu_ns: ns,
         }),
       )
-      .describe('each of the threads: what is left of time_ns is unaccounted'),
+      .describe(
+        'each of the threads, except those that ended long ago: what is left of time_ns is unaccounted',
+      ),
   })
   .describe(
     'where the time of all threads went: thread_time = on_cpu + miscounted + all of off_cpu + unaccounted',

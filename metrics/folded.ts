@@ -12,9 +12,12 @@ export interface Folded {
   timeNs: number;
   onCpuNs: number;
   runDelayNs: number;
-  ranNs: number;
-  /** Numbers of the known threads (`threadNumber`), whose waits belong to them. */
-  readonly numbers: Set<number>;
+  miscountNs: number;
+  /**
+   * Of each known thread, by `threadNumber`: how long it was on a CPU beyond the scheduler's count. Whether that can be
+   * trusted is known at the end only. Waits of the threads in it belong to the known ones.
+   */
+  readonly miscounts: Map<number, number>;
   /** Those that ran when the collection began, as `PID:TID`. */
   readonly named: Set<string>;
   /** Names of threads by tid, and of processes by pid. */
@@ -24,12 +27,20 @@ export interface Folded {
 
 export function noneFolded(): Folded {
   return {
-    ...{ threads: 0, known: 0, forks: 0, timeNs: 0, onCpuNs: 0, runDelayNs: 0, ranNs: 0 },
-    ...{ numbers: new Set(), named: new Set(), threadNames: new Map(), processNames: new Map() },
+    ...{ threads: 0, known: 0, forks: 0, timeNs: 0, onCpuNs: 0, runDelayNs: 0, miscountNs: 0 },
+    ...{ miscounts: new Map(), named: new Set(), threadNames: new Map(), processNames: new Map() },
   };
 }
 
-/** One number for a thread: the kernel's own have 22 bits (PID_MAX_LIMIT). */
+/** One more than the largest pid or tid of the kernel (PID_MAX_LIMIT). */
+const PID_LIMIT = 2 ** 22;
+
+/** One number for a thread: the kernel's own have 22 bits. */
 export function threadNumber(pid: number, tid: number): number {
-  return pid * 2 ** 22 + tid;
+  return pid * PID_LIMIT + tid;
+}
+
+/** The tid in such a number. */
+export function tidOf(threadNumber: number): number {
+  return threadNumber % PID_LIMIT;
 }

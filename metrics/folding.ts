@@ -1,11 +1,11 @@
 import type { Facts } from './facts.ts';
 import { type Folded, threadNumber } from './folded.ts';
 import { currentSession, type Recorder, type Session, type ThreadEvents } from './recording.ts';
-import { cpuTimes, keyOf, lifetimes, ranTimes, startOf } from './threads.ts';
+import { cpuTimes, keyOf, lifetimes, ranTimes, startOf, threadCounts } from './threads.ts';
 
 /** Finished threads that keep rows of their own. */
 export const FINISHED_KEPT = 16_384;
-/** Names and numbers of folded threads that are kept: the kernel's maps have no more rows by default. */
+/** Names and miscounts of folded threads that are kept: the kernel's maps have no more rows by default. */
 const FOLDED_KEPT = 131_072;
 
 /**
@@ -23,16 +23,19 @@ export function foldFinished(recorder: Recorder, facts: Facts, kept = FINISHED_K
   const lived = lifetimes(events, facts, [], span);
   const cpu = cpuTimes(events, facts, []);
   const ran = ranTimes(events, new Map());
+  const counts = threadCounts(events, []);
   foldNames(folded, finished, facts);
   for (const [key, { pid, tid }] of endedThreads(finished)) {
     const [timeNs, used] = [lived.get(key), cpu.get(key)];
     if (timeNs === undefined || !used) continue;
-    folded.known++;
+    const miscountNs = (ran.get(key) ?? used.onCpuNs) - used.onCpuNs;
+    const number = threadNumber(pid, tid);
+    folded.known += counts.get(key) ?? 0;
     folded.timeNs += timeNs;
     folded.onCpuNs += used.onCpuNs;
     folded.runDelayNs += used.runDelayNs;
-    folded.ranNs += ran.get(key) ?? used.onCpuNs;
-    addNumber(folded.numbers, threadNumber(pid, tid));
+    folded.miscountNs += miscountNs;
+    keep(folded.miscounts, number, (folded.miscounts.get(number) ?? 0) + miscountNs);
   }
 }
 
@@ -85,13 +88,8 @@ function takeFinished(session: Session, count: number, { mode, pids }: Facts): T
 }
 
 /** The latest entries are kept. */
-function keep(names: Map<number, string>, number: number, name: string): void {
-  names.delete(number);
-  names.set(number, name);
-  if (names.size > FOLDED_KEPT) names.delete(names.keys().next().value as number);
-}
-
-function addNumber(numbers: Set<number>, number: number): void {
-  numbers.add(number);
-  if (numbers.size > FOLDED_KEPT) numbers.delete(numbers.keys().next().value as number);
+function keep<V>(entries: Map<number, V>, number: number, value: V): void {
+  entries.delete(number);
+  entries.set(number, value);
+  if (entries.size > FOLDED_KEPT) entries.delete(entries.keys().next().value as number);
 }

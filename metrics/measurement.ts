@@ -65,6 +65,8 @@ export interface Window {
 
 /** Times by `PID:TID`, ns. */
 export interface ThreadTimes {
+  /** How many threads had that number and ended, or are alive. */
+  readonly counts: ReadonlyMap<string, number>;
   /** How long each thread lived within the collection. */
   readonly lifetimes: ReadonlyMap<string, number>;
   /** What each used of the CPU, by the scheduler's count. */

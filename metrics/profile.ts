@@ -17,6 +17,7 @@ import {
   type Span,
   spanOf,
   startOf,
+  threadCounts,
 } from './threads.ts';
 import { newReading, type Reading } from './window.ts';
 
@@ -211,10 +212,11 @@ function partsByName(parts: readonly ReducedPart[]): Record<string, unknown> {
   return Object.fromEntries(parts.map(({ measurement, reduced }) => [measurement.name, reduced.part]));
 }
 
-const NO_TIMES: ThreadTimes = { lifetimes: new Map(), cpu: new Map() };
+const NO_TIMES: ThreadTimes = { counts: new Map(), lifetimes: new Map(), cpu: new Map() };
 
 function timesOf(recording: Recording, facts: Facts, { alive }: Ending, span: Span): ThreadTimes {
   return {
+    counts: threadCounts(recording, alive),
     lifetimes: lifetimes(recording, facts, alive, span),
     cpu: cpuTimes(recording, facts, alive),
   };

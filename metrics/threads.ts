@@ -1,5 +1,6 @@
 import type { CpuTime, Ending, Facts, LiveThread } from './facts.ts';
 import type { Recording, ThreadEvents } from './recording.ts';
+import { sumBy } from './sums.ts';
 
 type NamedThread = Pick<LiveThread, 'pid' | 'tid' | 'comm'>;
 
@@ -118,6 +119,17 @@ type ThreadId = Pick<LiveThread, 'pid' | 'tid'>;
 /** `PID:TID` */
 export function keyOf({ pid, tid }: ThreadId): string {
   return `${pid}:${tid}`;
+}
+
+/**
+ * How many threads had each number, by `PID:TID`: several where it was used again. A number that its thread gave up is not
+ * among them.
+ */
+export function threadCounts(
+  { exits }: Pick<ThreadEvents, 'exits'>,
+  alive: readonly ThreadId[],
+): Map<string, number> {
+  return sumBy<ThreadId, string>([...exits, ...alive], keyOf, () => 1);
 }
 
 /** When threads began to be followed, by `PID:TID`. */

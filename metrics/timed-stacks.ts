@@ -33,9 +33,9 @@ export interface TimedStack {
 /**
  * All that a picture of a profile shows. Where the CPU was sampled, that is all of the time that threads lived: their waits,
  * and their time on the CPU as the account has it, miscounted or not, which samples only share out; threads that the
- * account does not know have the time of their samples. What no stack has is a stack without frames: time on the CPU
- * between samples, and the unaccounted. The sum for each kind is then that of the account, but for unaccounted time below
- * 0, which is no time.
+ * account has no row of have the time of their samples. What no stack has is a stack without frames: time on the CPU
+ * between samples, and the unaccounted. The sum for each kind is then that of the rows of the account, but for unaccounted
+ * time below 0, which is no time.
  */
 export function stacksOf(profile: Profile, measurements: readonly Measurement[]): TimedStack[] {
   const parts = stackParts(profile, measurements);

@@ -1,5 +1,5 @@
 import type { Account } from '../../../metrics/account-schema.ts';
-import { threadNumber } from '../../../metrics/folded.ts';
+import { type Folded, threadNumber, tidOf } from '../../../metrics/folded.ts';
 import type { Window } from '../../../metrics/measurement.ts';
 import type { Reason } from '../../../metrics/reasons.ts';
 import { sum } from '../../../metrics/sums.ts';
@@ -28,19 +28,20 @@ export function accountOf(
   ranAtEnd: ReadonlyMap<string, number>,
 ): Account | undefined {
   if (!window.isOneMoment || !window.facts.btf) return undefined;
-  const { lifetimes, cpu } = window.threads;
+  const { lifetimes, cpu, counts } = window.threads;
   const { folded } = window.recording;
   const known = [...lifetimes.keys()].filter((key) => cpu.has(key));
   const isKnown = new Set(known);
   const ofKnown = ({ pid, tid }: Wait) =>
-    isKnown.has(keyOf({ pid, tid })) || folded.numbers.has(threadNumber(pid, tid));
+    isKnown.has(keyOf({ pid, tid })) || folded.miscounts.has(threadNumber(pid, tid));
   const waits = [...part.stacks, ...part.still_blocked.map(open)].filter(ofKnown);
-  const rows = byThread(known, waits, knownRuns(window, ranAtEnd), window);
+  const missedTids = new Set(window.rows(missed).map(({ tid }) => tid));
+  const rows = byThread(known, waits, knownRuns(window, missedTids, ranAtEnd), window);
   const lived = sum(known.map((key) => lifetimes.get(key) ?? 0)) + folded.timeNs;
   const onCpu = sum(known.map((key) => cpu.get(key)?.onCpuNs ?? 0)) + folded.onCpuNs;
-  const foldedMiscount = window.isFull(off) ? 0 : folded.ranNs - folded.onCpuNs;
+  const foldedMiscount = window.isFull(off) ? 0 : miscountOf(folded, missedTids);
   const miscounted = sum(Object.values(rows).map(({ miscounted_ns }) => miscounted_ns)) + foldedMiscount;
-  const threads = known.length + folded.known;
+  const threads = sum(known.map((key) => counts.get(key) ?? 0)) + folded.known;
   return {
     threads,
     threads_unknown: Math.max(0, window.names.threadCount - threads),
@@ -89,9 +90,19 @@ function byReason(waits: readonly Wait[]): Account['off_cpu_ns'] {
 }
 
 /** How long threads ran: unknown when `@off` was full, and for those that went out unseen. */
-function knownRuns(window: Window, ranAtEnd: ReadonlyMap<string, number>): Map<string, number> {
+function knownRuns(
+  window: Window,
+  missedTids: ReadonlySet<number>,
+  ranAtEnd: ReadonlyMap<string, number>,
+): Map<string, number> {
   if (window.isFull(off)) return new Map();
-  const unknown = new Set(window.rows(missed).map(({ tid }) => tid));
   const ran = ranTimes(window.recording, ranAtEnd);
-  return new Map([...ran].filter(([key]) => !unknown.has(Number(key.split(':')[1]))));
+  return new Map([...ran].filter(([key]) => !missedTids.has(Number(key.split(':')[1]))));
+}
+
+/** What the scheduler's count is wrong by for folded threads, without those that went out unseen. */
+function miscountOf({ miscountNs, miscounts }: Folded, missedTids: ReadonlySet<number>): number {
+  if (missedTids.size === 0) return miscountNs;
+  const unknown = [...miscounts].filter(([number]) => missedTids.has(tidOf(number)));
+  return miscountNs - sum(unknown.map(([, ns]) => ns));
 }

@@ -138,9 +138,10 @@ describe('a number that is used again', () => {
   const lines = [...BEGUN, ...FIRST_ENDS, ...WORKERS.map(exitLine), bornLine(again), exitLine(again), ...END];
 
   test.each([1, 2, 7])('has the times of all threads, with %i rows', (kept) => {
-    const [folded, unfolded] = [totalsOf(lines, kept), totalsOf(lines, 1000)];
-    const { threads, threads_unknown, ...times } = unfolded.sums as Record<string, unknown>;
-    expect(folded).toMatchObject({ threads: 28, sums: times, names: unfolded.names });
+    const unfolded = totalsOf(lines, 1000);
+    expect(unfolded).toMatchObject({ threads: 28, sums: { threads: 27, threads_unknown: 1 } });
+    const { threads, sums, names } = unfolded;
+    expect(totalsOf(lines, kept)).toMatchObject({ threads, sums, names });
   });
 
   test('does not lose the birth of the later thread', () => {
@@ -160,8 +161,9 @@ test('a thread that ran another program has its times under both numbers', () =>
     eventLine('exit', 1900, 400, 400, 1650, 'y', 100, 4, 70),
     ...LINES.slice(START.length),
   ];
-  const { threads, threads_unknown, ...times } = totalsOf(lines, 1000).sums as Record<string, unknown>;
-  for (const kept of [1, 2, 7, 11]) expect(totalsOf(lines, kept).sums).toMatchObject(times);
+  const { sums } = totalsOf(lines, 1000);
+  expect(sums).toMatchObject({ threads: 26 + 2, threads_unknown: 1 });
+  for (const kept of [1, 2, 7, 11]) expect(totalsOf(lines, kept).sums).toEqual(sums);
   expect(currentSession(foldedRecorder(lines, 1))).toMatchObject({ renamed: [], execs: [], forks: [] });
 });
 
@@ -187,4 +189,19 @@ test('a full map of threads leaves their miscounted time unknown', () => {
   const lines = [...LINES.slice(0, -1), full, ...LINES.slice(-1)];
   expect(totalsOf(LINES, 2).sums).not.toMatchObject({ miscounted_ns: 0 });
   expect(totalsOf(lines, 2).sums).toMatchObject({ miscounted_ns: 0 });
+});
+
+test('threads that went out unseen leave their miscounted time unknown, before and after they are folded', () => {
+  const again: Life = { tid: 100, born: 7000, died: 7500, comm: 'again', used: 70 };
+  const missed = mapLine('@missed', [
+    { key: '100', value: 1 },
+    { key: '103', value: 2 },
+  ]);
+  const lines = [...LINES.slice(0, -END.length), bornLine(again), exitLine(again), ...END.slice(0, -1)];
+  const unfolded = totalsOf([...lines, missed, ...END.slice(-1)], 1000).sums;
+  // Each life adds 2 ns: two of tid 100, one of tid 103.
+  const { miscounted_ns } = totalsOf(lines, 1000).sums as { miscounted_ns: number };
+  expect(unfolded).toMatchObject({ miscounted_ns: miscounted_ns - 3 * 2 });
+  for (const kept of [1, 2, 7, 12])
+    expect(totalsOf([...lines, missed, ...END.slice(-1)], kept).sums).toEqual(unfolded);
 });

@@ -44,8 +44,9 @@ describe('the account', () => {
     ['7:7', 655],
     ['7:9', 1],
   ]);
+  const counts = new Map([...lifetimes.keys()].map((key) => [key, 1]));
   const part = { stacks, still_blocked };
-  const account = accountOf(part, windowOf({ lifetimes, cpu }, 4), ran) as Account;
+  const account = accountOf(part, windowOf({ counts, lifetimes, cpu }, 4), ran) as Account;
 
   test('covers the threads whose figures are all known, and adds up', () => {
     expect(account).toEqual({
@@ -70,7 +71,7 @@ describe('the account', () => {
   });
 
   test('is 0 without threads', () => {
-    const none = windowOf({ lifetimes: new Map(), cpu: new Map() }, 0);
+    const none = windowOf({ counts: new Map(), lifetimes: new Map(), cpu: new Map() }, 0);
     expect(accountOf(part, none, new Map())).toMatchObject({
       ...{ threads: 0, thread_time_ns: 0, off_cpu_ns: {}, miscounted_ns: 0, unaccounted_ns: 0 },
     });
