@@ -1,3 +1,4 @@
+import { sum } from '../metrics/sums.ts';
 import type { Dialect, Settings } from './dialect.ts';
 import type { KernelMap } from './program.ts';
 
@@ -92,7 +93,7 @@ export function kernelBytes(
   const stacks = there.some((map) => map.stacksInKey || map.stacksInValue);
   const shared =
     stacks && stackStore === 'shared' ? SHARED_STACKS * (stackDepth * WORD + SHARED_STACK_EXTRA) : 0;
-  return hashed.reduce((a, b) => a + b, 0) + shared + bufferPages * PAGE_BYTES;
+  return sum(hashed) + shared + bufferPages * PAGE_BYTES;
 }
 
 const WORD = 8;

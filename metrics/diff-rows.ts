@@ -7,6 +7,7 @@ import type { Profile } from './schema.ts';
 import {
   frameMark,
   frameName,
+  rowsOf,
   type StackFrame,
   stackParts,
   stacksOf,
@@ -63,7 +64,7 @@ function stackLabel({ comm, kind, idle, frames }: StackLabel): StackLabel {
 }
 
 /** Waits, or samples; one that had not ended counts too. */
-function eventsOf({ count, open }: Pick<TimedStack, 'count' | 'open'>): number {
+export function eventsOf({ count, open }: Pick<TimedStack, 'count' | 'open'>): number {
   return count + (open ? 1 : 0);
 }
 
@@ -97,10 +98,8 @@ export function chainRows(
 
 /** The time of all waits, and how far it may be off by chance. */
 export function waitTime(profile: Profile, measurements: readonly Measurement[]): Measured {
-  const rows = stackParts(profile, measurements).flatMap(
-    ({ name, stacks }) => stacks?.rows(profile.ebpf[name]) ?? [],
-  );
-  return sumOf(rows.filter(({ kind }) => kind !== ON_CPU).map((row) => timeOf(row.timeNs, eventsOf(row))));
+  const waits = rowsOf(profile, measurements).filter(({ kind }) => kind !== ON_CPU);
+  return sumOf(waits.map((row) => timeOf(row.timeNs, eventsOf(row))));
 }
 
 export function keyOf(label: object): string {

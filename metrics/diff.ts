@@ -14,6 +14,7 @@ import type { Measurement } from './measurement.ts';
 import { type Change, type Measured, single } from './noise.ts';
 import type { Diff, Profile } from './schema.ts';
 import type { Side, Sides } from './sides.ts';
+import { sum } from './sums.ts';
 import type { TimedStack } from './timed-stacks.ts';
 
 /** A stack of both sides; where it is missing its time is 0. */
@@ -121,5 +122,5 @@ function accountFigure(
   const { off_cpu_ns, ...others } = profile.account as Account;
   if (name !== 'off_cpu_ns') return single(others[name]);
   const { variance } = waitTime(profile, measurements);
-  return { value: Object.values(off_cpu_ns).reduce((sum, part) => sum + part, 0), variance };
+  return { value: sum(Object.values(off_cpu_ns)), variance };
 }

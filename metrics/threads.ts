@@ -52,10 +52,11 @@ export function namesOf(recording: Recording, { named }: Facts, alive: readonly 
   const processes = new Map(folded.processNames);
   const threads = new Map(folded.threadNames);
   const seen = new Set<string>();
-  const see = ({ pid, tid, comm }: NamedThread) => {
+  const see = (thread: NamedThread) => {
+    const { pid, tid, comm } = thread;
     if (tid === pid || !processes.has(pid)) processes.set(pid, comm);
     threads.set(tid, comm);
-    seen.add(`${pid}:${tid}`);
+    seen.add(keyOf(thread));
   };
   named.filter((thread) => !folded.named.has(keyOf(thread))).forEach(see);
   for (const event of [...recording.execs, ...forks].sort((a, b) => a.at - b.at)) {
@@ -157,7 +158,7 @@ export function cpuTimes(recording: Lives, facts: Facts, alive: readonly LiveThr
   const times = new Map<string, CpuTime>();
   const add = ({ pid, tid, cpu }: { pid: number; tid: number; cpu?: CpuTime | undefined }) => {
     if (!cpu) return;
-    const key = `${pid}:${tid}`;
+    const key = keyOf({ pid, tid });
     const [earlier, start] = [times.get(key), times.has(key) ? undefined : before(pid, tid)];
     times.set(key, {
       onCpuNs: (earlier?.onCpuNs ?? 0) + cpu.onCpuNs - (start?.onCpuNs ?? 0),
@@ -172,7 +173,7 @@ export function cpuTimes(recording: Lives, facts: Facts, alive: readonly LiveThr
   alive.forEach(add);
   for (const { pid, oldTid, cpu } of recording.renamed) {
     add({ pid, tid: oldTid, cpu });
-    take(times, `${pid}:${pid}`, cpu);
+    take(times, keyOf({ pid, tid: pid }), cpu);
   }
   return times;
 }

@@ -3,6 +3,7 @@ import { ON_CPU, UNACCOUNTED } from './kinds.ts';
 import type { Measurement, StackRow } from './measurement.ts';
 import type { Profile } from './schema.ts';
 import { groupBy, sum } from './sums.ts';
+import { keyOf } from './threads.ts';
 
 /** A frame with what it stands in; those of one row of a table of frames are one object. */
 export interface StackFrame {
@@ -12,20 +13,10 @@ export interface StackFrame {
   readonly mapping: MappingRow | undefined;
 }
 
-/** Time that one thread spent in one stack: what flame graphs and their like are made of. */
-export interface TimedStack {
-  readonly pid: number;
-  readonly tid: number;
-  readonly comm: string | null;
-  /** A reason, ON_CPU, UNACCOUNTED, or a kind of a profiler's own. */
-  readonly kind: string;
-  /** It was waiting for work to come. */
-  readonly idle: boolean;
-  /** It had not ended at the end of the collection. */
-  readonly open: boolean;
-  readonly timeNs: number;
-  /** Events that ended. */
-  readonly count: number;
+/**
+ * Time that one thread spent in one stack: what flame graphs and their like are made of. Its kind may also be UNACCOUNTED.
+ */
+export interface TimedStack extends Omit<StackRow, 'syscall' | 'user' | 'kernel'> {
   /** Root first: user frames, then those of the kernel. */
   readonly frames: readonly StackFrame[];
 }
@@ -65,7 +56,7 @@ export function partStacks(profile: Profile, { name, stacks: view }: Measurement
 }
 
 /** The rows of all parts, without frames, which take longest to look up. */
-export function rowsOfParts(profile: Profile, measurements: readonly Measurement[]): StackRow[] {
+export function rowsOf(profile: Profile, measurements: readonly Measurement[]): StackRow[] {
   return stackParts(profile, measurements).flatMap(
     ({ name, stacks }) => stacks?.rows(profile.ebpf[name]) ?? [],
   );
@@ -91,8 +82,7 @@ function runningStacks(samples: readonly TimedStack[], account: Profile['account
 
 /** Stacks of each thread, by `PID:TID`. */
 export function byThread(stacks: readonly TimedStack[]): Map<string, TimedStack[]> {
-  const keyOfThread = ({ pid, tid }: TimedStack) => `${pid}:${tid}`;
-  return new Map(groupBy(stacks, keyOfThread).map((of) => [keyOfThread(of[0] as TimedStack), of]));
+  return new Map(groupBy(stacks, keyOf).map((of) => [keyOf(of[0] as TimedStack), of]));
 }
 
 /** The time, shared out in whole ns in proportion to the stacks' own. */

@@ -5,6 +5,7 @@ import { distinct, hashOf, sameNumbers } from '../../metrics/hash.ts';
 import { ON_CPU } from '../../metrics/kinds.ts';
 import type { Reduced, StackView, Window } from '../../metrics/measurement.ts';
 import { sum } from '../../metrics/sums.ts';
+import { keyOf } from '../../metrics/threads.ts';
 import { plural } from '../../metrics/units.ts';
 import { id } from '../map-reader.ts';
 import { counts } from '../maps.ts';
@@ -68,7 +69,7 @@ const stacks: StackView<Oncpu> = {
   rows: ({ stacks, thread_stats, total_samples, total_time_ns }) => {
     const each = total_samples > 0 ? total_time_ns / total_samples : 0;
     return stacks.map(({ pid, tid, count, user, kernel }) => ({
-      ...{ pid, tid, comm: thread_stats[`${pid}:${tid}`]?.comm ?? null, kind: ON_CPU, idle: false },
+      ...{ pid, tid, comm: thread_stats[keyOf({ pid, tid })]?.comm ?? null, kind: ON_CPU, idle: false },
       ...{ open: false, timeNs: count * each, count, user, kernel },
     }));
   },
@@ -172,7 +173,7 @@ function isEmpty({ user, kernel }: StackRow): boolean {
 function threadStats(rows: readonly StackRow[], comms: ReadonlyMap<number, string>): Oncpu['thread_stats'] {
   const threads = new Map<string, Oncpu['thread_stats'][string]>();
   for (const { pid, tid, count } of rows) {
-    const key = `${pid}:${tid}`;
+    const key = keyOf({ pid, tid });
     const thread = threads.get(key) ?? { tid, comm: comms.get(tid) ?? null, samples: 0 };
     threads.set(key, { ...thread, samples: thread.samples + count });
   }

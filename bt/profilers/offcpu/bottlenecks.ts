@@ -1,6 +1,7 @@
 import { type CallChains, callChains } from '../../../metrics/call-chain.ts';
 import type { Reason } from '../../../metrics/reasons.ts';
-import { groupBy } from '../../../metrics/sums.ts';
+import { groupBy, sum, sumBy } from '../../../metrics/sums.ts';
+import { keyOf } from '../../../metrics/threads.ts';
 import { formatCount, formatNs, formatShare, plural } from '../../../metrics/units.ts';
 import type { Offcpu } from './off-schema.ts';
 import { KIND_TEXTS } from './reason-table.ts';
@@ -23,14 +24,14 @@ export function hottestWaits(stacks: readonly StackRow[], { groupOf }: CallChain
 }
 
 export function timeOf(rows: readonly StackRow[]): number {
-  return rows.reduce((sum, { time_ns }) => sum + time_ns, 0);
+  return sum(rows.map(({ time_ns }) => time_ns));
 }
 
 /** How many waits these are, and of how many threads. */
 export function countsOf(rows: readonly StackRow[]): { waits: number; threads: number } {
   return {
-    waits: rows.reduce((sum, { count }) => sum + count, 0),
-    threads: new Set(rows.map(({ pid, tid }) => `${pid}:${tid}`)).size,
+    waits: sum(rows.map(({ count }) => count)),
+    threads: new Set(rows.map(keyOf)).size,
   };
 }
 
@@ -48,7 +49,7 @@ function withinWork<T extends { idle: unknown; reason: Reason }>(rows: readonly 
 
 /** Of waits that had not ended. */
 function blockedTime(rows: Offcpu['still_blocked']): number {
-  return rows.reduce((sum, { blocked_ns }) => sum + blocked_ns, 0);
+  return sum(rows.map(({ blocked_ns }) => blocked_ns));
 }
 
 /** A place has to hold this share of the time to be worth a sentence. */
@@ -111,20 +112,14 @@ function withoutMinorLeaves(
   { leafOf }: CallChains,
   leastNs: number,
 ): readonly StackRow[] {
-  const sums = new Map<number, number>();
-  const leaves = rows.map(leafOf);
-  for (const [i, leaf] of leaves.entries())
-    sums.set(leaf, (sums.get(leaf) ?? 0) + (rows[i] as StackRow).time_ns);
-  return rows.filter((_, i) => (sums.get(leaves[i] as number) as number) >= leastNs);
+  const sums = sumBy(rows, leafOf, ({ time_ns }) => time_ns);
+  return rows.filter((row) => (sums.get(leafOf(row)) as number) >= leastNs);
 }
 
 /** How long all threads were watched together; without that, how long they were off the CPU. */
 function threadTime({ thread_stats, total_time_ns }: Offcpu): number {
   const lifetimes = Object.values(thread_stats).map(({ lifetime_ns }) => lifetime_ns ?? 0);
-  return Math.max(
-    total_time_ns,
-    lifetimes.reduce((sum, ns) => sum + ns, 0),
-  );
+  return Math.max(total_time_ns, sum(lifetimes));
 }
 
 /** The thread that waited most within work. */

@@ -2,7 +2,7 @@ import type { Account } from '../../../metrics/account-schema.ts';
 import { type Folded, threadNumber, tidOf } from '../../../metrics/folded.ts';
 import type { Window } from '../../../metrics/measurement.ts';
 import type { Reason } from '../../../metrics/reasons.ts';
-import { sum } from '../../../metrics/sums.ts';
+import { sum, sumBy } from '../../../metrics/sums.ts';
 import { keyOf, ranTimes } from '../../../metrics/threads.ts';
 import { missed, off } from './off-maps.ts';
 import type { Offcpu } from './off-schema.ts';
@@ -32,8 +32,8 @@ export function accountOf(
   const { folded } = window.recording;
   const known = [...lifetimes.keys()].filter((key) => cpu.has(key));
   const isKnown = new Set(known);
-  const ofKnown = ({ pid, tid }: Wait) =>
-    isKnown.has(keyOf({ pid, tid })) || folded.miscounts.has(threadNumber(pid, tid));
+  const ofKnown = (wait: Wait) =>
+    isKnown.has(keyOf(wait)) || folded.miscounts.has(threadNumber(wait.pid, wait.tid));
   const waits = [...part.stacks, ...part.still_blocked.map(open)].filter(ofKnown);
   const missedTids = new Set(window.rows(missed).map(({ tid }) => tid));
   const rows = byThread(known, waits, knownRuns(window, missedTids, ranAtEnd), window);
@@ -62,9 +62,7 @@ function byThread(
   ran: ReadonlyMap<string, number>,
   { threads: { lifetimes, cpu }, names }: Window,
 ): Account['by_thread'] {
-  const off = new Map<string, number>();
-  for (const { pid, tid, time_ns } of waits)
-    off.set(keyOf({ pid, tid }), (off.get(keyOf({ pid, tid })) ?? 0) + time_ns);
+  const off = sumBy(waits, keyOf, ({ time_ns }) => time_ns);
   const row = (key: string) => {
     const counted = cpu.get(key)?.onCpuNs ?? 0;
     return {
@@ -84,8 +82,11 @@ function open(wait: Offcpu['still_blocked'][number]): Wait {
 }
 
 function byReason(waits: readonly Wait[]): Account['off_cpu_ns'] {
-  const sums = new Map<Reason, number>();
-  for (const { reason, time_ns } of waits) sums.set(reason, (sums.get(reason) ?? 0) + time_ns);
+  const sums = sumBy(
+    waits,
+    ({ reason }) => reason,
+    ({ time_ns }) => time_ns,
+  );
   return Object.fromEntries([...sums].sort(([, a], [, b]) => b - a));
 }
 

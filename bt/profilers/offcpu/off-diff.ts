@@ -8,7 +8,7 @@ import {
   type DiffSection,
   type DiffTable,
 } from '../../../metrics/diff-part.ts';
-import { addedUp, keyOf, type Waits } from '../../../metrics/diff-rows.ts';
+import { addedUp, eventsOf, keyOf, type Waits } from '../../../metrics/diff-rows.ts';
 import type { StackRow } from '../../../metrics/measurement.ts';
 import { type Change, single } from '../../../metrics/noise.ts';
 import type { Offcpu } from './off-schema.ts';
@@ -77,7 +77,6 @@ function threadRows(part: Offcpu): DiffTable<{ comm: string | null }, Waits | 't
   );
 }
 
-/** A wait that had not ended counts as one. */
 function waitsOf(part: Offcpu): (StackRow & { readonly events: number })[] {
-  return offcpuStacks.rows(part).map((row) => ({ ...row, events: row.count + (row.open ? 1 : 0) }));
+  return offcpuStacks.rows(part).map((row) => ({ ...row, events: eventsOf(row) }));
 }

@@ -2,6 +2,7 @@ import type { Account } from '../../../metrics/account-schema.ts';
 import type { Facts } from '../../../metrics/facts.ts';
 import type { Window } from '../../../metrics/measurement.ts';
 import { silentRuntimes } from '../../../metrics/runtimes.ts';
+import { sum, sumBy } from '../../../metrics/sums.ts';
 import { formatNs, formatShare, plural } from '../../../metrics/units.ts';
 import type { Offcpu } from './off-schema.ts';
 
@@ -68,10 +69,8 @@ function runtimeHints(offcpu: Offcpu, { spaces, perfMaps }: Pick<Window, 'spaces
 
 /** Code without frame pointers. */
 function frameHints({ stacks, total_time_ns: total }: Offcpu, facts: DwarfFacts): string[] {
-  const incomplete = stacks.reduce(
-    (sum, row) => sum + (row.user_incomplete && !row.since_start ? row.time_ns : 0),
-    0,
-  );
+  const lacking = stacks.filter((row) => row.user_incomplete && !row.since_start);
+  const incomplete = sum(lacking.map(({ time_ns }) => time_ns));
   if (incomplete <= WORTH * total) return [];
   const share = `${formatShare(incomplete, total)} of the off-CPU time is in stacks that lack callers`;
   return [`${share} because code without frame pointers hides them: ${callerAdvice(facts)}`];
@@ -86,9 +85,14 @@ function callerAdvice({ mode, dwarfPids, unwindsDwarf }: DwarfFacts): string {
 
 /** The file with the most frames that have no name. */
 function symbolHints({ frames }: Offcpu): string[] {
-  const unnamed = new Map<string, number>();
-  for (const { symbol, module } of frames)
-    if (symbol === null && module?.startsWith('/')) unnamed.set(module, (unnamed.get(module) ?? 0) + 1);
+  const files = frames.flatMap(({ symbol, module }) =>
+    symbol === null && module?.startsWith('/') ? [module] : [],
+  );
+  const unnamed = sumBy(
+    files,
+    (file) => file,
+    () => 1,
+  );
   const [most] = [...unnamed].sort(([, a], [, b]) => b - a);
   if (!most || most[1] <= WORTH * frames.length) return [];
   return [`no name for ${plural(most[1], 'frame')} of ${most[0]}: its debug symbols would have them`];

@@ -1,5 +1,5 @@
 import type { Reduced, Window } from '../../../metrics/measurement.ts';
-import { groupBy, sum } from '../../../metrics/sums.ts';
+import { groupBy, sum, sumBy } from '../../../metrics/sums.ts';
 import { categoryOf, type SyscallCategory } from '../../../metrics/syscall-category.ts';
 import { type CallId, compatSyscallName, syscallName } from '../../../metrics/syscall-name.ts';
 import { calls } from './call-maps.ts';
@@ -100,7 +100,6 @@ function countsBy<R extends { readonly count: number }, K extends string>(
   rows: readonly R[],
   keyOf: (row: R) => K,
 ): Map<K, number> {
-  const sums = new Map<K, number>();
-  for (const row of rows) sums.set(keyOf(row), (sums.get(keyOf(row)) ?? 0) + row.count);
+  const sums = sumBy(rows, keyOf, ({ count }) => count);
   return new Map([...sums].sort((a, b) => b[1] - a[1] || (a[0] < b[0] ? -1 : 1)));
 }
