@@ -12,6 +12,10 @@ export const index = z.int().nonnegative();
 /** `PID:TID` */
 export const threadKey = z.string().regex(/^\d+:\d+$/);
 
+/** Waits that are added up. */
+export const waitSum = z.object({ time_ns: ns, count });
+export type WaitSum = z.infer<typeof waitSum>;
+
 export const frame = z.object({
   address: z.string().regex(/^0x[0-9a-f]+$/),
   symbol: z.string().nullable(),

@@ -1,3 +1,5 @@
+import type { WaitSum } from './fields.ts';
+
 /** Adds numbers up; 0 for none. */
 export function sum(numbers: Iterable<number>): number {
   let total = 0;
@@ -29,4 +31,17 @@ export function groupBy<T, K>(rows: Iterable<T>, keyOf: (row: T) => K): T[][] {
     else groups.set(key, [row]);
   }
   return [...groups.values()];
+}
+
+/** Adds up the time and the number of waits. */
+export function waitSumOf(rows: readonly Readonly<WaitSum>[]): WaitSum {
+  return { time_ns: sum(rows.map(({ time_ns }) => time_ns)), count: sum(rows.map(({ count }) => count)) };
+}
+
+/** The same by key. */
+export function waitSumsBy<T extends Readonly<WaitSum>, K>(
+  rows: Iterable<T>,
+  keyOf: (row: T) => K,
+): Map<K, WaitSum> {
+  return new Map(groupBy(rows, keyOf).map((of) => [keyOf(of[0] as T), waitSumOf(of)]));
 }

@@ -1,5 +1,7 @@
 import type { Frame } from '../../../metrics/fields.ts';
 import type { IdleMatch } from '../../../metrics/measurement.ts';
+import { sumBy, waitSumOf, waitSumsBy } from '../../../metrics/sums.ts';
+import { keyOf } from '../../../metrics/threads.ts';
 import { IDLE_RULES, type IdleKind, WORK } from './idle-rules.ts';
 import type { Offcpu } from './off-schema.ts';
 
@@ -13,7 +15,7 @@ export function markIdle(offcpu: Offcpu, matches: readonly IdleMatch[]): void {
   const kindOf = idleKinds(offcpu.frames, matches);
   const timer = timerThreads(offcpu);
   for (const row of [...offcpu.stacks, ...offcpu.still_blocked]) {
-    const byTimer = row.reason === 'sleep' && timer.has(`${row.pid}:${row.tid}`) ? 'timer' : null;
+    const byTimer = row.reason === 'sleep' && timer.has(keyOf(row)) ? 'timer' : null;
     const decided = kindOf(row);
     row.idle = decided === undefined ? byTimer : decided;
   }
@@ -21,15 +23,9 @@ export function markIdle(offcpu: Offcpu, matches: readonly IdleMatch[]): void {
 }
 
 function idleSums(stacks: Offcpu['stacks']): Offcpu['idle'] {
-  const sums: Offcpu['idle'] = { time_ns: 0, count: 0, by_kind: {} };
-  for (const { idle, time_ns, count } of stacks) {
-    if (idle === null) continue;
-    sums.time_ns += time_ns;
-    sums.count += count;
-    const kind = sums.by_kind[idle] ?? { time_ns: 0, count: 0 };
-    sums.by_kind[idle] = { time_ns: kind.time_ns + time_ns, count: kind.count + count };
-  }
-  return sums;
+  const rows = stacks.filter(({ idle }) => idle !== null);
+  const kinds = waitSumsBy(rows, ({ idle }) => idle as IdleKind);
+  return { ...waitSumOf(rows), by_kind: Object.fromEntries(kinds) };
 }
 
 /** What a stack says: a kind, null for waiting within work, undefined for nothing. */
@@ -77,19 +73,13 @@ function bitsOf(symbol: string): number {
 
 /** Threads, as `PID:TID`, that only ever sleep, next to others of their process: those do its work. */
 function timerThreads({ stacks, thread_stats }: Offcpu): Set<string> {
-  const threadsOf = new Map<string, number>();
   const processOf = (key: string) => key.slice(0, key.indexOf(':'));
-  for (const key of Object.keys(thread_stats))
-    threadsOf.set(processOf(key), (threadsOf.get(processOf(key)) ?? 0) + 1);
-  const slept = new Map<string, { time: number; waits: number }>();
-  for (const { pid, tid, reason, time_ns, count } of stacks) {
-    if (reason !== 'sleep') continue;
-    const sum = slept.get(`${pid}:${tid}`) ?? { time: 0, waits: 0 };
-    slept.set(`${pid}:${tid}`, { time: sum.time + time_ns, waits: sum.waits + count });
-  }
-  const only = [...slept].filter(([key, { time, waits }]) => {
+  const threadsOf = sumBy(Object.keys(thread_stats), processOf, () => 1);
+  const sleeps = stacks.filter(({ reason }) => reason === 'sleep');
+  const only = [...waitSumsBy(sleeps, keyOf)].filter(([key, { time_ns, count }]) => {
     const total = thread_stats[key]?.total_time_ns ?? Infinity;
-    return waits >= TIMER.waits && time >= TIMER.share * total && (threadsOf.get(processOf(key)) ?? 0) > 1;
+    const hasOthers = (threadsOf.get(processOf(key)) ?? 0) > 1;
+    return count >= TIMER.waits && time_ns >= TIMER.share * total && hasOthers;
   });
   return new Set(only.map(([key]) => key));
 }

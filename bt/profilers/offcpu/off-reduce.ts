@@ -1,10 +1,9 @@
 import type { LiveThread } from '../../../metrics/facts.ts';
-import type { Frame } from '../../../metrics/fields.ts';
+import type { Frame, WaitSum } from '../../../metrics/fields.ts';
 import type { FrameTable } from '../../../metrics/frames.ts';
 import { distinct, hashOf, sameNumbers } from '../../../metrics/hash.ts';
 import type { Losses, Reduced, Window } from '../../../metrics/measurement.ts';
-import type { Reason } from '../../../metrics/reasons.ts';
-import { sum } from '../../../metrics/sums.ts';
+import { sum, waitSumsBy } from '../../../metrics/sums.ts';
 import { type CallId, callName } from '../../../metrics/syscall-name.ts';
 import { bottlenecks } from './bottlenecks.ts';
 import { isRun, runsAtEnd } from './end-runs.ts';
@@ -124,27 +123,21 @@ function intervalPart(part: Offcpu): OffcpuInterval {
 
 /** Waits added up by their reasons, most of the time first. */
 function byReason(stacks: Offcpu['stacks']): Offcpu['by_reason'] {
-  const sums = new Map<Reason, { time_ns: number; count: number }>();
-  for (const { reason, time_ns, count } of stacks) addTo(sums, reason, time_ns, count);
-  return Object.fromEntries(byTime(sums));
+  return Object.fromEntries(byTime(waitSumsBy(stacks, ({ reason }) => reason)));
 }
 
 /** The functions of the waits for which no reason is known, most of the time first. */
 function undecided(stacks: Offcpu['stacks'], frames: readonly Frame[]): Offcpu['undecided'] {
-  const sums = new Map<string, { time_ns: number; count: number }>();
-  for (const { reason, state, kernel, time_ns, count } of stacks) {
-    if (reason !== 'other') continue;
-    addTo(sums, whyWaited(state, symbolsOf(kernel, frames)).undecided ?? 'unknown', time_ns, count);
-  }
-  return Object.fromEntries(byTime(sums));
+  const others = stacks
+    .filter(({ reason }) => reason === 'other')
+    .map(({ state, kernel, time_ns, count }) => ({
+      ...{ time_ns, count },
+      name: whyWaited(state, symbolsOf(kernel, frames)).undecided ?? 'unknown',
+    }));
+  return Object.fromEntries(byTime(waitSumsBy(others, ({ name }) => name)));
 }
 
-function addTo<K>(sums: Map<K, { time_ns: number; count: number }>, key: K, ns: number, count: number): void {
-  const sum = sums.get(key) ?? { time_ns: 0, count: 0 };
-  sums.set(key, { time_ns: sum.time_ns + ns, count: sum.count + count });
-}
-
-function byTime<K>(sums: Map<K, { time_ns: number; count: number }>) {
+function byTime<K>(sums: ReadonlyMap<K, WaitSum>): [K, WaitSum][] {
   return [...sums].sort(([, a], [, b]) => b.time_ns - a.time_ns);
 }
 

@@ -1,6 +1,6 @@
 /** The part `ebpf.offcpu` of a result: denet's, and more. */
 import { z } from 'zod';
-import { count, frame, index, mapping, ns, pid, threadKey } from '../../../metrics/fields.ts';
+import { count, frame, index, mapping, ns, pid, threadKey, waitSum } from '../../../metrics/fields.ts';
 import { reason } from '../../../metrics/reasons.ts';
 import { IDLE_KINDS } from './idle-rules.ts';
 import { TASK_STATES } from './off-maps.ts';
@@ -11,7 +11,6 @@ const state = z
     'state at switch-out, as in ps: R could run on, S sleeping, D in uninterruptible sleep; ? unknown',
   );
 
-const waitSum = z.object({ time_ns: ns, count });
 const idleKind = z.enum(IDLE_KINDS);
 const idle = idleKind
   .nullable()

@@ -1,12 +1,10 @@
 /** The part `ebpf.syscalls` of a result: denet's, and more. */
 import { z } from 'zod';
-import { count, ns, share } from '../../../metrics/fields.ts';
+import { count, ns, share, waitSum } from '../../../metrics/fields.ts';
 import { reason } from '../../../metrics/reasons.ts';
 import { CATEGORIES } from '../../../metrics/syscall-category.ts';
 
 const behavior = z.enum(['io_bound', 'network_bound', 'memory_bound', 'process_heavy', 'mixed', 'idle']);
-
-const waitSum = z.object({ time_ns: ns, count });
 
 /** What the option `times` adds to a call. */
 const callTimes = z.object({

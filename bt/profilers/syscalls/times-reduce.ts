@@ -1,6 +1,8 @@
 import { errnoName } from '../../../metrics/errno.ts';
+import type { WaitSum } from '../../../metrics/fields.ts';
 import type { StackRow, Window } from '../../../metrics/measurement.ts';
 import type { Reason } from '../../../metrics/reasons.ts';
+import { groupBy, waitSumOf, waitSumsBy } from '../../../metrics/sums.ts';
 import { type CallId, COMPAT_PREFIX, callName } from '../../../metrics/syscall-name.ts';
 import { errors, inProgress, slowest, times } from './call-maps.ts';
 import type { CallTimes, Syscalls } from './sys-schema.ts';
@@ -27,14 +29,16 @@ export function addCallTimes(part: Syscalls, window: Window): void {
 
 /** Adds the waits that ended within each call, as far as rows name their call. */
 export function addCallWaits(part: Syscalls, rows: readonly StackRow[]): void {
-  const sums = new Map<string, NonNullable<CallTimes['off_cpu']>>();
-  const of = (name: string) => {
-    const waits = sums.get(name) ?? { time_ns: 0, count: 0, by_reason: {} };
-    sums.set(name, waits);
-    return waits;
-  };
-  for (const row of rows) if (row.syscall && !row.open) addWaits(of(row.syscall), row);
-  mergeInto(part, (name) => ({ off_cpu: of(name) }));
+  const waits = rows.flatMap(({ syscall, open, kind, timeNs: time_ns, count }) =>
+    syscall && !open ? [{ call: syscall, reason: kind as Reason, time_ns, count }] : [],
+  );
+  const byCall = new Map(groupBy(waits, ({ call }) => call).map((of) => [of[0]?.call, of]));
+  mergeInto(part, (name) => ({ off_cpu: offCpuOf(byCall.get(name) ?? []) }));
+}
+
+function offCpuOf(waits: readonly (WaitSum & { readonly reason: Reason })[]): CallTimes['off_cpu'] {
+  const byReason = waitSumsBy(waits, ({ reason }) => reason);
+  return { ...waitSumOf(waits), by_reason: Object.fromEntries(byReason) };
 }
 
 /** Adds fields to the rows of all calls, also to those of the 32-bit entry. */
@@ -67,15 +71,4 @@ function addErrors(call: CallTimes, { errno, count }: { errno: number; count: nu
   const name = errnoName(errno);
   call.errors += count;
   call.by_errno[name] = (call.by_errno[name] ?? 0) + count;
-}
-
-function addWaits(
-  waits: NonNullable<CallTimes['off_cpu']>,
-  { kind, timeNs, count }: Pick<StackRow, 'kind' | 'timeNs' | 'count'>,
-): void {
-  waits.time_ns += timeNs;
-  waits.count += count;
-  const reason = kind as Reason;
-  const sum = waits.by_reason[reason] ?? { time_ns: 0, count: 0 };
-  waits.by_reason[reason] = { time_ns: sum.time_ns + timeNs, count: sum.count + count };
 }

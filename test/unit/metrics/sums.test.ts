@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { groupBy, sum, sumBy } from '../../../metrics/sums.ts';
+import { groupBy, sum, sumBy, waitSumOf, waitSumsBy } from '../../../metrics/sums.ts';
 
 const calls = [
   { name: 'read', count: 23 },
@@ -37,5 +37,19 @@ test('groupBy puts rows with the same key together, in the order in which keys f
   expect(groupBy(calls, ({ name }) => name).map((group) => group.map(({ count }) => count))).toEqual([
     [23, 11],
     [7],
+  ]);
+});
+
+test('waits are added up by key, and none are 0', () => {
+  const rows = [
+    { name: 'a', time_ns: 5, count: 1 },
+    { name: 'b', time_ns: 7, count: 2 },
+    { name: 'a', time_ns: 11, count: 3 },
+  ];
+  expect(waitSumOf([])).toEqual({ time_ns: 0, count: 0 });
+  expect(waitSumOf(rows)).toEqual({ time_ns: 23, count: 6 });
+  expect([...waitSumsBy(rows, ({ name }) => name)]).toEqual([
+    ['a', { time_ns: 16, count: 4 }],
+    ['b', { time_ns: 7, count: 2 }],
   ]);
 });
