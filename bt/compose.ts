@@ -47,8 +47,14 @@ export interface ProgramTarget {
 }
 
 /** Whether a profiler of the plan knows the system call that a thread is in. */
-export function knowsCalls({ profilers }: Plan): boolean {
-  return profilers.some(({ profiler, options }) => profiler.provides?.(options).currentCall !== undefined);
+export function knowsCalls(plan: Plan): boolean {
+  return currentCallOf(plan) !== undefined;
+}
+
+function currentCallOf({ profilers }: Plan): ProgramContext['currentCall'] {
+  return profilers
+    .map(({ profiler, options }) => profiler.provides?.(options).currentCall)
+    .find((currentCall) => currentCall !== undefined);
 }
 
 /** Whether the plan collects stacks. */
@@ -92,7 +98,7 @@ function fragmentsOf(plan: Plan, target: ProgramTarget): Fragment[] {
 }
 
 function contextOf(plan: Plan, target: ProgramTarget): ProgramContext {
-  const { stacks, stackDepth, children, profilers } = plan;
+  const { stacks, stackDepth, children } = plan;
   const { dialect, arch, btf, follow, self, dwarfPids = [] } = target;
   const alone = follow.kind === 'argument';
   const held = follow.kind === 'held' ? follow.pid : undefined;
@@ -106,9 +112,7 @@ function contextOf(plan: Plan, target: ProgramTarget): ProgramContext {
     ...{ stackDepth, arch, btf, children, held, dwarfPids, dwarfGeneration: namedGeneration(follow) },
     allThreadsHaveEntry: held !== undefined || (follow.kind === 'named' && !follow.stopped),
     stops: self !== undefined,
-    currentCall: profilers
-      .map(({ profiler, options }) => profiler.provides?.(options).currentCall)
-      .find((currentCall) => currentCall !== undefined),
+    currentCall: currentCallOf(plan),
   };
 }
 

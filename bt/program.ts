@@ -1,3 +1,5 @@
+import { FULL_MAP } from '../metrics/core-maps.ts';
+
 /** Statements that run at one probe. Those of several fragments at the same probe become one clause. */
 export interface Clause {
   /** The probe, as bpftrace spells it. */
@@ -106,7 +108,7 @@ export function mapsOf(fragments: readonly Fragment[], stops: boolean): KernelMa
   const maps = fragments.flatMap((fragment) => fragment.maps);
   return [
     ...maps,
-    ...(maps.some((map) => map.reportsFull) ? [FULL_MAP] : []),
+    ...(maps.some((map) => map.reportsFull) ? [FULL] : []),
     ...(stops ? [{ name: STOPPED, role: 'helper', key: 0, value: 1 } as const] : []),
   ];
 }
@@ -115,8 +117,8 @@ function named(maps: readonly KernelMap[], role: KernelMap['role']): string[] {
   return maps.filter((map) => map.role === role).map((map) => map.name);
 }
 
-/** The maps that were full when an entry was made. */
-const FULL_MAP: KernelMap = { name: '@full', role: 'result', key: 8, value: 1 };
+/** The maps that were full when an entry was made, by name. */
+const FULL: KernelMap = { name: FULL_MAP, role: 'result', key: 8, value: 1 };
 
 /**
  * The statement that reports a map as full when an insert had no effect. bpftrace up to 0.22 is silent about it, and
@@ -125,7 +127,12 @@ const FULL_MAP: KernelMap = { name: '@full', role: 'result', key: 8, value: 1 };
  * @param missing the condition that holds when the entry is missing
  */
 export function reportFull(map: string, missing: string): string {
-  return `if (${missing}) { @full["${map}"] = 1; }`;
+  return `if (${missing}) { ${fullFlag(map)} = 1; }`;
+}
+
+/** The expression that is 1 once a map was full. */
+export function fullFlag(map: string): string {
+  return `${FULL_MAP}["${map}"]`;
 }
 
 /** Maps are cumulative and never cleared: what lands between a print and a clear would be lost. */

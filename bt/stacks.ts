@@ -1,5 +1,6 @@
+import { STACK_MAPS } from '../metrics/core-maps.ts';
 import type { ProgramContext } from './profilers/profiler.ts';
-import { type Fragment, indent, reportFull } from './program.ts';
+import { type Fragment, fullFlag, indent, reportFull } from './program.ts';
 
 /**
  * The statements that save both stacks of the running thread.
@@ -90,12 +91,12 @@ interface Lookup {
  */
 function numberIn(kind: Kind, lookup: Lookup, whole: string, { dwarfGeneration }: ProgramContext): string[] {
   const { numbers, stack, fresh = stack } = lookup;
-  const [variable, stacks] = [`$${kind}`, `@${kind}_stacks`];
+  const [variable, stacks] = [`$${kind}`, STACK_MAPS[kind]];
   const counted = '@serial[(uint64)cpu]';
   const program = dwarfGeneration * 2 ** (COUNTED_BITS + CPU_BITS);
   return [
     `${variable} = ${numbers}[${stack}];`,
-    `if (${variable} == 0 && @full["${stacks}"] == 0) {`,
+    `if (${variable} == 0 && ${fullFlag(stacks)} == 0) {`,
     `  ${counted} = ${counted} + 1;`,
     ...(fresh === stack ? [] : [`  ${fresh} = ${stack};`]),
     `  if (${counted}) { ${numbers}[${fresh}] = (uint64)${program} + ((uint64)cpu << ${COUNTED_BITS}) + ${counted}; }`,
@@ -106,7 +107,7 @@ function numberIn(kind: Kind, lookup: Lookup, whole: string, { dwarfGeneration }
   ];
 }
 
-/** What the numbers need. Stacks are printed after the sums that have their numbers; `@off`, when no more are added. */
+/** What the numbers need. Stacks are printed after the sums that have their numbers; leftovers, when no more are added. */
 export function numberedStacks(stackDepth: number): Fragment {
   const short = {
     role: 'helper',
@@ -120,8 +121,8 @@ export function numberedStacks(stackDepth: number): Fragment {
   return {
     clauses: [],
     maps: [
-      { name: '@kernel_stacks', ...stacks },
-      { name: '@user_stacks', ...stacks },
+      { name: STACK_MAPS.kernel, ...stacks },
+      { name: STACK_MAPS.user, ...stacks },
       { name: '@kernel_numbers', ...numbers },
       { name: '@user_numbers', ...numbers },
       ...(stackDepth >= SHORT_PAYS

@@ -1,10 +1,10 @@
 import { readInteger } from '../parsers/integer.ts';
+import { FULL_MAP, STACK_MAPS } from './core-maps.ts';
 import type { Ending, Facts } from './facts.ts';
 import type { Frame } from './fields.ts';
 import type { Losses } from './measurement.ts';
 import type { Quality } from './quality-schema.ts';
 import type { Recording } from './recording.ts';
-import { STACK_MAPS } from './stack-texts.ts';
 import { sum } from './sums.ts';
 import { MOST_ENTRIES } from './units.ts';
 
@@ -115,12 +115,9 @@ export function fullMaps(
   return [...new Set([...reported.map((entry) => entry.key), ...grown.map(([name]) => name)])];
 }
 
-/** The map in which the program reports full maps. */
-const FULL_MAP = '@full';
-
 function fullSentence(map: string, room: Facts['room']): string {
   const more = Math.min(4 * Math.max(...Object.values(room)), MOST_ENTRIES);
-  const lost = STACK_MAPS.includes(map)
+  const lost = Object.values<string>(STACK_MAPS).includes(map)
     ? 'and what has other stacks is counted without them'
     : 'and what came after was not counted';
   return `the kernel map ${map} was full at ${room[map]} keys, ${lost}; --map-entries ${more} makes more room`;

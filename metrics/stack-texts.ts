@@ -1,14 +1,12 @@
 import type { MapEntries } from '../parsers/entries.ts';
+import { STACK_MAPS } from './core-maps.ts';
 
 /** Stacks as bpftrace printed them, by their numbers as they stand in a key. */
 export type NumberedStacks = ReadonlyMap<string, string>;
 
-/** Maps that hold each stack once, where other maps hold its number: the key is the number, the value the stack. */
-export const STACK_MAPS: readonly string[] = ['@kernel_stacks', '@user_stacks'];
-
 /** Reads the maps that hold stacks by their numbers. */
 export function readStacks(maps: MapEntries): NumberedStacks {
-  const entries = STACK_MAPS.flatMap((name) => maps.get(name) ?? []);
+  const entries = Object.values(STACK_MAPS).flatMap((name) => maps.get(name) ?? []);
   return new Map(
     entries.flatMap(({ key, value }) => (typeof value === 'string' ? [[key, value] as const] : [])),
   );

@@ -19,6 +19,14 @@ export function callOf(number: number): CallId {
   return { nr: compat ? number - COMPAT_BIT : number, compat };
 }
 
+/** Added to the number of a call in progress, so that 0 is none. */
+export const IN_PROGRESS_OFFSET = 1;
+
+/** The call in progress that such a number stands for; undefined for none. */
+export function callInProgress(number: number): CallId | undefined {
+  return number === 0 ? undefined : callOf(number - IN_PROGRESS_OFFSET);
+}
+
 /** The architectures btprof has system call tables for, as `uname -m` spells them. */
 export type Arch = 'x86_64' | 'aarch64';
 

@@ -7,10 +7,11 @@ export function flag(help: string, alias?: string): ProfilerOption<true> {
   return { schema: z.literal(true, { error: 'takes no value' }), help, ...(alias ? { alias } : {}) };
 }
 
-const time = z.string({ error: 'needs a time such as 10s, 500ms or 2m' }).transform((text, context) => {
+const NEEDS_TIME = 'needs a time such as 10s, 500ms or 2m';
+const time = z.string({ error: NEEDS_TIME }).transform((text, context) => {
   const ns = parseTimeNs(text);
   if (ns !== undefined) return ns;
-  context.addIssue({ code: 'custom', message: 'needs a time such as 10s, 500ms or 2m' });
+  context.addIssue({ code: 'custom', message: NEEDS_TIME });
   return z.NEVER;
 });
 

@@ -1,4 +1,4 @@
-import { type CallId, callOf } from '../../../metrics/syscall-name.ts';
+import { type CallId, callInProgress } from '../../../metrics/syscall-name.ts';
 import type { StackIds } from '../../../metrics/window.ts';
 import { id, word } from '../../map-reader.ts';
 import { counts, record, sums } from '../../maps.ts';
@@ -83,15 +83,12 @@ export function waitState(stateWord: number): WaitState {
   const [sinceStart, isNew] = [state === SEEDED, state === NEW];
   return {
     state: isNew ? 'R' : sinceStart ? '?' : stateLetter(state),
-    call: call === 0 ? undefined : callOf(call - IN_PROGRESS_OFFSET),
+    call: callInProgress(call),
     sinceStart,
     isNew,
     running: state === RUNNING,
   };
 }
-
-/** A call in progress is its number plus 1: 0 is none. */
-const IN_PROGRESS_OFFSET = 1;
 
 /**
  * Stacks of a row. A wait that another thread began, by naming this one or by creating it, carries the stacks of that

@@ -1,15 +1,14 @@
-import { type CallId, callOf } from '../../../metrics/syscall-name.ts';
+import { type CallId, callInProgress, callOf } from '../../../metrics/syscall-name.ts';
 import { type Codec, id, word } from '../../map-reader.ts';
 import { counts, extremes, record, sums } from '../../maps.ts';
 
 /** A call's number; that of a 32-bit call has COMPAT_BIT added. */
 const call: Codec<CallId> = { pattern: '-?\\d{1,10}', read: (digits) => callOf(Number(digits)) };
 
-/** Added to the number of a call in progress, so that 0 is none. */
-export const IN_PROGRESS_OFFSET = 1;
-const callInProgress: Codec<CallId> = {
+/** The number of a call in progress, as the map has it. */
+const numberInProgress: Codec<CallId> = {
   pattern: '\\d{1,10}',
-  read: (digits) => callOf(Number(digits) - IN_PROGRESS_OFFSET),
+  read: (digits) => callInProgress(Number(digits)),
 };
 
 /** The largest errno: a call that returns −4095 to −1 failed (linux/err.h). */
@@ -26,15 +25,15 @@ export const calls = counts('@calls', { pid: id, call });
 /**
  * How long calls took, ns. The CPU is part of the key: no other CPU makes such a key, so no first value is lost.
  */
-export const times = sums('@times', { call: callInProgress, cpu: small });
+export const times = sums('@times', { call: numberInProgress, cpu: small });
 /** The longest call, ns. */
-export const slowest = extremes('@slowest', { call: callInProgress, cpu: small });
+export const slowest = extremes('@slowest', { call: numberInProgress, cpu: small });
 /** How often calls failed, by errno. */
-export const errors = counts('@errors', { call: callInProgress, errno });
+export const errors = counts('@errors', { call: numberInProgress, errno });
 /** The call that each thread is in, and since when, ns. */
 export const inProgress = record(
   '@call',
   { tid: id },
-  { since: word, call: callInProgress },
+  { since: word, call: numberInProgress },
   { role: 'leftover', reportsFull: true },
 );

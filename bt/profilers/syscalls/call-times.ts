@@ -1,6 +1,7 @@
+import { IN_PROGRESS_OFFSET } from '../../../metrics/syscall-name.ts';
 import { type Clause, indent, unlessStopped } from '../../program.ts';
 import type { ProgramContext } from '../profiler.ts';
-import { errors, IN_PROGRESS_OFFSET, inProgress, MAX_ERRNO, slowest, times } from './call-maps.ts';
+import { errors, inProgress, MAX_ERRNO, slowest, times } from './call-maps.ts';
 
 const KEY = { tid: '(uint64)tid' };
 
