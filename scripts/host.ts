@@ -24,13 +24,17 @@ const MANAGERS = {
 
 export const TO_PROFILE: readonly Need[] = [{ command: 'bpftrace', package: { default: 'bpftrace' } }];
 
-/** The kernel tests compare with strace, and build and run small programs; go has pprof, and chromium shows flame graphs. */
+/**
+ * The tests compare with strace and binutils, and build and run small programs; go has pprof, and chromium shows flame graphs.
+ */
 export const TO_TEST: readonly Need[] = [
   ...TO_PROFILE,
   { command: 'strace', package: { default: 'strace' } },
   { command: 'python3', package: { default: 'python3', pacman: 'python' } },
   { command: 'gcc', package: { default: 'gcc' } },
   { command: 'g++', package: { default: 'gcc-c++', 'apt-get': 'g++', apk: 'g++', pacman: 'gcc' } },
+  { command: 'addr2line', package: { default: 'binutils' } },
+  { command: 'llvm-symbolizer', package: { default: 'llvm' } },
   { command: 'go', package: { default: 'go', 'apt-get': 'golang-go', dnf: 'golang' } },
   { command: 'chromium', package: { default: 'chromium' } },
   { command: 'xz', package: { default: 'xz', 'apt-get': 'xz-utils' } },
@@ -43,6 +47,15 @@ export const TO_TEST: readonly Need[] = [
 export const TO_TEST_VERSIONS: readonly Need[] = [
   ...TO_TEST,
   { command: 'debootstrap', package: { default: 'debootstrap' } },
+];
+
+/** `npm run test:all` also reads programs that Debian's cross compilers build. */
+export const TO_TEST_ALL: readonly Need[] = [
+  ...TO_TEST_VERSIONS,
+  ...['aarch64-linux-gnu', 'arm-linux-gnueabihf', 'i686-linux-gnu'].map((target) => ({
+    command: `${target}-gcc`,
+    package: { default: `gcc-${target}` },
+  })),
 ];
 
 /** Headers that gcc needs but has no command for. */

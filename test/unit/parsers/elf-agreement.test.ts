@@ -5,7 +5,8 @@ import { readFunctions } from '../../../parsers/elf-symbols.ts';
 import type { ElfFile } from '../../../parsers/elf-types.ts';
 import type { SymbolTable } from '../../../parsers/symbol-table.ts';
 import { cases } from '../../effort.ts';
-import { compile, elfOf, fileSource, has, library, output, temporaryFolder } from './elf-files.ts';
+import { lacks } from '../../optional-tools.ts';
+import { compile, elfOf, fileSource, library, output, temporaryFolder } from './elf-files.ts';
 import {
   type Comparison,
   compareAddr2line,
@@ -17,7 +18,6 @@ import {
 
 /** Reads and compares tens of MB with slow programs. */
 const TIMEOUT = 120_000;
-const TOOLS = ['gcc', 'readelf', 'addr2line', 'objdump', 'objcopy', 'strip', 'ldd'];
 const C = `
 #include <stdio.h>
 #include <stdlib.h>
@@ -56,7 +56,7 @@ const VARIANTS: [string, string[]][] = cases<[string, string[]]>(
 );
 if (process.arch === 'x64') VARIANTS.push(['with CET', ['-fcf-protection=full', '-Wl,-z,ibtplt']]);
 
-describe.skipIf(!has(...TOOLS))('functions of C programs', () => {
+describe('functions of C programs', () => {
   test.each(VARIANTS)(
     'built %s, have the names that readelf, addr2line and objdump print',
     { timeout: TIMEOUT },
@@ -98,7 +98,7 @@ describe.skipIf(!has(...TOOLS))('functions of C programs', () => {
     expectAgreement(path, 200);
   });
 
-  test.skipIf(!has('g++'))('of C++, overloaded and templates', { timeout: TIMEOUT }, () => {
+  test('of C++, overloaded and templates', { timeout: TIMEOUT }, () => {
     const program = compile(CPP, [], { compiler: 'g++', suffix: 'cc' });
     expectAgreement(program, 1000);
     const { table, elf } = read(program);
@@ -113,7 +113,7 @@ describe.skipIf(!has(...TOOLS))('functions of C programs', () => {
   });
 });
 
-describe.skipIf(!has(...TOOLS))('functions of large files', () => {
+describe('functions of large files', () => {
   test.each(cases(['libc'], ['node']))('%s', { timeout: TIMEOUT }, (which) => {
     const path = which === 'node' ? process.execPath : library(compile(C), 'libc');
     const source = fileSource(path);
@@ -134,11 +134,11 @@ describe.skipIf(!has(...TOOLS))('functions of large files', () => {
   });
 });
 
-describe.each(['aarch64-linux-gnu', 'arm-linux-gnueabihf', 'i686-linux-gnu'])('%s', (target) => {
+describe.each(cases([], ['aarch64-linux-gnu', 'arm-linux-gnueabihf', 'i686-linux-gnu']))('%s', (target) => {
   const prefix = `${target}-`;
   const tools = ['gcc', 'readelf', 'addr2line', 'objdump', 'objcopy', 'strip'].map((tool) => prefix + tool);
 
-  test.skipIf(!has(...tools))('a program and its C library', { timeout: TIMEOUT }, () => {
+  test.skipIf(lacks(...tools))('a program and its C library', { timeout: TIMEOUT }, () => {
     const program = compile(C.replace(/^asm.*$/m, ''), [], { compiler: `${prefix}gcc` });
     const libc = output(`${prefix}gcc`, ['-print-file-name=libc.so.6']).trim();
     for (const path of [program, libc]) {

@@ -53,17 +53,6 @@ export function output(command: string, args: readonly string[], input = ''): st
   });
 }
 
-/** Whether all of the commands are installed. */
-export function has(...commands: string[]): boolean {
-  return commands.every((command) => {
-    try {
-      return output(command, [command === 'go' ? 'version' : '--version']) !== '';
-    } catch {
-      return false;
-    }
-  });
-}
-
 /** A folder that is removed when the test ends. */
 export function temporaryFolder(): string {
   const folder = mkdtempSync(join(tmpdir(), 'btprof-elf-'));

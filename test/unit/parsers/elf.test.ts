@@ -4,16 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { ET_DYN, ET_EXEC, fileOffsetToVaddr, readElf } from '../../../parsers/elf.ts';
 import type { ElfFile } from '../../../parsers/elf-types.ts';
 import { buildElf, type ElfClass, type ElfParts, numbers } from './elf-builder.ts';
-import {
-  compile,
-  elfOf,
-  fileSource,
-  has,
-  library,
-  memorySource,
-  output,
-  temporaryFolder,
-} from './elf-files.ts';
+import { compile, elfOf, fileSource, library, memorySource, output, temporaryFolder } from './elf-files.ts';
 
 const FORMATS = [
   { name: '64 bits', wide: true },
@@ -222,7 +213,7 @@ describe('huge numbers', () => {
   });
 });
 
-describe.skipIf(!has('gcc', 'readelf', 'objcopy', 'ldd'))('files of this system', () => {
+describe('files of this system', () => {
   test.each(['the program', 'its C library', 'node', 'an object file'])(
     '%s has the headers that readelf prints',
     (which) => {

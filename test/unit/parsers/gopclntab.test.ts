@@ -1,12 +1,13 @@
-import { existsSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { readFunctions } from '../../../parsers/elf-symbols.ts';
 import { readGoFunctions } from '../../../parsers/gopclntab.ts';
 import type { SymbolTable } from '../../../parsers/symbol-table.ts';
 import { cases } from '../../effort.ts';
+import { lacks } from '../../optional-tools.ts';
 import { buildElf, type ElfClass, numbers, type SectionParts, stringTable } from './elf-builder.ts';
-import { elfOf, fileSource, has, memorySource, output, temporaryFolder } from './elf-files.ts';
+import { elfOf, fileSource, memorySource, output, temporaryFolder } from './elf-files.ts';
 import { readelfFunctions } from './elf-oracle.ts';
 
 const TEXT = 0x401000;
@@ -173,7 +174,7 @@ test('a program in another language has no functions', () => {
 /** It is written in Go, and has no symbols. */
 const ESBUILD = `node_modules/@esbuild/linux-${process.arch}/bin/esbuild`;
 
-test.skipIf(!existsSync(ESBUILD))('esbuild', () => {
+test.skipIf(process.platform !== 'linux')('esbuild', () => {
   const source = fileSource(ESBUILD);
   const elf = elfOf(source);
   expect(readFunctions(source, elf).size).toBe(0);
@@ -214,7 +215,7 @@ func generic[E any](e E) string { return fmt.Sprint(e) }
 func main() { t := &T{3}; fmt.Println(t.Method(4), generic("x"), func() int { return t.n }()) }
 `;
 
-describe.skipIf(!has('go', 'readelf'))('a program of this Go', () => {
+describe.skipIf(lacks('go'))('a program of this Go', () => {
   // The others compile all of Go's own packages first.
   const builds: [string, string[], Record<string, string>][] = cases(
     [['built by default', [], {}]],

@@ -5,7 +5,7 @@ import { packSymbols, unpackSymbols } from '../../../parsers/packed-symbols.ts';
 import { addRow, newRows } from '../../../parsers/symbol-ranges.ts';
 import { inOrder, newSymbolTable, type SymbolTable } from '../../../parsers/symbol-table.ts';
 import { attempts } from '../../effort.ts';
-import { compile, elfOf, fileSource, has, library } from './elf-files.ts';
+import { compile, elfOf, fileSource, library } from './elf-files.ts';
 
 /** Where the first part begins, and its columns. */
 const [PART, COLUMNS] = [32, 48];
@@ -54,7 +54,7 @@ function expectHarmless(bytes: Buffer): void {
   for (const table of unpackSymbols(bytes) ?? []) for (const at of [0, 0x1008, 2 ** 60]) table.find(at);
 }
 
-describe.skipIf(!has('gcc', 'ldd'))('the functions of a real file', () => {
+describe('the functions of a real file', () => {
   const C = 'static int copy(int n) { return n; } int main(void) { return copy(0); }';
   const files: [string, () => string][] = [
     ['a program', () => compile(C)],

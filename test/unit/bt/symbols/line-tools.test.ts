@@ -13,7 +13,7 @@ import { join } from 'node:path';
 import { afterAll, afterEach, describe, expect, test, vi } from 'vitest';
 import { readSourceLines } from '../../../../bt/symbols/line-tools.ts';
 import type { SourceLine } from '../../../../parsers/addr2line.ts';
-import { has } from '../../parsers/elf-files.ts';
+import { lacks } from '../../../optional-tools.ts';
 import { functionsOf, newWorkshop } from './real-programs.ts';
 
 /** `inner` is in `middle` is in `outer`, and there is no call of them. */
@@ -32,7 +32,7 @@ __attribute__((noinline)) int outer(int n) { return middle(n) + inner(n); }
 int main(int argc, char **argv) { return outer(argc); }
 `;
 
-describe.skipIf(process.platform !== 'linux' || !has('gcc', 'addr2line'))('lines of the source', () => {
+describe.skipIf(process.platform !== 'linux')('lines of the source', () => {
   const { in_, build, run, close } = newWorkshop('lines');
   chmodSync(in_(''), 0o755); // the tools run as nobody
   afterAll(close);
@@ -61,12 +61,12 @@ describe.skipIf(process.platform !== 'linux' || !has('gcc', 'addr2line'))('lines
   });
 
   describe.each(['addr2line', 'llvm-symbolizer'])('by %s alone', (tool) => {
-    test.skipIf(!has(tool))('are those that addr2line says', async () => {
+    test.skipIf(lacks(tool))('are those that addr2line says', async () => {
       onlyTools(tool);
       expect(await readSourceLines({ path }, addresses)).toEqual(expected);
     });
 
-    test.skipIf(!has(tool))('are those of a file that is open, though its name is gone', async () => {
+    test.skipIf(lacks(tool))('are those of a file that is open, though its name is gone', async () => {
       copyFileSync(path, in_(`gone ${tool}`));
       const descriptor = openSync(in_(`gone ${tool}`), 'r');
       unlinkSync(in_(`gone ${tool}`));
@@ -74,20 +74,20 @@ describe.skipIf(process.platform !== 'linux' || !has('gcc', 'addr2line'))('lines
       expect(await readSourceLines({ descriptor }, addresses)).toEqual(expected);
     });
 
-    test.skipIf(!has(tool))('are in the order of the addresses, which may be the same', async () => {
+    test.skipIf(lacks(tool))('are in the order of the addresses, which may be the same', async () => {
       onlyTools(tool);
       const backwards = [...addresses.toReversed(), ...addresses];
       expect(await readSourceLines({ path }, backwards)).toEqual([...expected.toReversed(), ...expected]);
     });
 
-    test.skipIf(!has(tool))('are none outside of code', async () => {
+    test.skipIf(lacks(tool))('are none outside of code', async () => {
       onlyTools(tool);
       const [outside, ...inside] = (await readSourceLines({ path }, [0, ...addresses])) ?? [];
       expect(outside).toEqual([]);
       expect(inside).toEqual(expected);
     });
 
-    test.skipIf(!has(tool)).each([
+    test.skipIf(lacks(tool)).each([
       ['text', () => writeFileSync(in_('broken'), 'text')],
       ['empty', () => writeFileSync(in_('broken'), '')],
       ['cut', () => truncateSync(copied('broken'), 3000)],
@@ -98,7 +98,7 @@ describe.skipIf(process.platform !== 'linux' || !has('gcc', 'addr2line'))('lines
       expect((await readSourceLines({ path: in_('broken') }, addresses))?.flat() ?? []).toEqual([]);
     });
 
-    test.skipIf(!has(tool))('are none of a file that is not there', async () => {
+    test.skipIf(lacks(tool))('are none of a file that is not there', async () => {
       onlyTools(tool);
       expect((await readSourceLines({ path: in_('nowhere') }, addresses))?.flat() ?? []).toEqual([]);
     });

@@ -3,7 +3,6 @@ import { afterAll, afterEach, describe, expect, test, vi } from 'vitest';
 import { readSourceLines } from '../../../../bt/symbols/line-tools.ts';
 import { newObjectFiles } from '../../../../bt/symbols/object-files.ts';
 import type { FilePlace } from '../../../../metrics/symbols.ts';
-import { has } from '../../parsers/elf-files.ts';
 import { newAsker } from './asker.ts';
 import { fileOffsets, functionsOf, newWorkshop, realFile } from './real-programs.ts';
 
@@ -21,7 +20,7 @@ __attribute__((noinline)) int second(int n) { return n * 5 + 1; }
 int main(int argc, char **argv) { return first(argc) + second(argc); }
 `;
 
-describe.skipIf(process.platform !== 'linux' || !has('gcc', 'addr2line'))('of the files of a process', () => {
+describe.skipIf(process.platform !== 'linux')('of the files of a process', () => {
   const { in_, build, run, close } = newWorkshop('user-lines');
   const files = newObjectFiles();
   afterEach(() => {

@@ -15,6 +15,7 @@ import {
 } from 'node:fs';
 import { afterEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { newPerfMaps, type PerfMaps } from '../../../../bt/symbols/perf-maps.ts';
+import { MAY_SKIP } from '../../../optional-tools.ts';
 
 const ROOT = process.geteuid?.() === 0;
 const MAP = '1000 100 JS:*wait /srv/app.js:12:3\n';
@@ -327,12 +328,12 @@ describe.skipIf(process.platform !== 'linux')('the map of a process that is gone
   });
 });
 
-/** Whether we may make namespaces. */
-const UNSHARES =
-  process.platform === 'linux' &&
-  spawnSync('unshare', ['--mount', '--pid', '--fork', 'mount', '-t', 'tmpfs', 'tmpfs', '/tmp']).status === 0;
+/** Whether we may not make namespaces. */
+const CONFINED =
+  MAY_SKIP &&
+  spawnSync('unshare', ['--mount', '--pid', '--fork', 'mount', '-t', 'tmpfs', 'tmpfs', '/tmp']).status !== 0;
 
-describe.skipIf(!UNSHARES)('the map of a process in a container', () => {
+describe.skipIf(CONFINED)('the map of a process in a container', () => {
   /** With a /tmp of its own, in which it has written its map. Returns its number here. */
   const contained = async (...options: string[]): Promise<number> => {
     const script = `mount -t tmpfs tmpfs /tmp && echo "${MAP.trim()}" >/tmp/perf-$$.map && echo && exec sleep 60`;
