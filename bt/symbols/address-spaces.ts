@@ -5,7 +5,9 @@ import type { ObjectFiles } from './object-files.ts';
 /** Address spaces that are held at most. */
 export const MOST_SPACES = 4096;
 /** Mappings of one address space. A live process has no more (vm.max_map_count): beyond that, the first are unmapped. */
-const MOST_MAPPINGS = 65_536;
+const MOST_OF_ONE = 65_536;
+/** Mappings of all of them: a process with many can fork many times. A busy machine has 100,000. */
+const MOST_OF_ALL = 2 ** 20;
 
 /** A mapping whose path may not be known yet: the kernel's events may tell the path later, on another CPU. */
 export type NewMapping = Omit<Mapping, 'path'> & { readonly path: string | undefined };
@@ -38,31 +40,49 @@ interface Space extends Program {
 /**
  * @param files finds the paths of mappings
  * @param isAlive whether a process still runs this program: those that do are forgotten last
+ * @param most how many mappings of all address spaces are held; more than one address space has
  */
-export function newSpaceStore(files: ObjectFiles, isAlive: (program: Program) => boolean): SpaceStore {
+export function newSpaceStore(
+  files: ObjectFiles,
+  isAlive: (program: Program) => boolean,
+  most = MOST_OF_ALL,
+): SpaceStore {
   const spaces = new Map<string, Space>();
-  let forgotten = 0;
+  let [mappings, forgotten] = [0, 0];
+  /** Forgets the first of a program that has ended, or else the first of all. */
+  const forgetOldest = (except?: Space) => {
+    const oldest =
+      first(spaces, (space) => space !== except && !isAlive(space)) ??
+      first(spaces, (space) => space !== except);
+    if (!oldest) return;
+    spaces.delete(programKey(oldest));
+    mappings -= oldest.mapped.size;
+    forgotten++;
+  };
   const spaceOf = (program: Program): Space => {
     const key = programKey(program);
     const known = spaces.get(key);
     if (known) return known;
-    if (spaces.size >= MOST_SPACES) {
-      spaces.delete(oldestOf(spaces, isAlive));
-      forgotten++;
-    }
+    if (spaces.size >= MOST_SPACES) forgetOldest();
     const { pid, generation } = program;
     const space = { pid, generation, mapped: new Map(), list: undefined };
     spaces.set(key, space);
     return space;
   };
+  const addTo = (space: Space, mapping: NewMapping) => {
+    mappings -= space.mapped.size;
+    addMapping(space, mapping);
+    mappings += space.mapped.size;
+    while (mappings > most && spaces.size > 1) forgetOldest(space);
+  };
   return {
-    add: (pid, generation, mapping) => addMapping(spaceOf({ pid, generation }), mapping),
+    add: (pid, generation, mapping) => addTo(spaceOf({ pid, generation }), mapping),
     inherit: (parent, child) => {
       const inherited = spaces.get(programKey(parent))?.mapped;
       if (!inherited) return;
       const space = spaceOf(child);
       const own = [...space.mapped.values()];
-      for (const mapping of [...inherited.values(), ...own]) addMapping(space, mapping);
+      for (const mapping of [...inherited.values(), ...own]) addTo(space, mapping);
     },
     spaces: () => new Map([...spaces].map(([key, space]) => [key, listOf(space, files)])),
     forgotten: () => forgotten,
@@ -73,16 +93,15 @@ export function programKey({ pid, generation }: Program): string {
   return `${pid}:${generation}`;
 }
 
-/** The first of a program that has ended, or else the first of all. */
-function oldestOf(spaces: ReadonlyMap<string, Space>, isAlive: (program: Program) => boolean): string {
-  for (const [key, space] of spaces) if (!isAlive(space)) return key;
-  return spaces.keys().next().value as string;
+function first(spaces: ReadonlyMap<string, Space>, isWanted: (space: Space) => boolean): Space | undefined {
+  for (const space of spaces.values()) if (isWanted(space)) return space;
+  return undefined;
 }
 
 function addMapping(space: Space, mapping: NewMapping): void {
   const { mapped } = space;
   mapped.delete(mapping.start);
-  if (mapped.size >= MOST_MAPPINGS) mapped.delete(mapped.keys().next().value as bigint);
+  if (mapped.size >= MOST_OF_ONE) mapped.delete(mapped.keys().next().value as bigint);
   mapped.set(mapping.start, mapping);
   space.list = undefined;
 }

@@ -65,7 +65,8 @@ export function newPerfMaps(): PerfMaps {
     if (latest && latest.generation >= generation) return known.find((p) => p.generation === generation);
     if (known.length === 0) forgetOldest();
     const program = { generation, left };
-    programs.set(pid, [...known, program]);
+    // A program that has ended without a map never gets one: a process may exec without end.
+    programs.set(pid, [...known.filter(({ map }) => map), program]);
     return program;
   };
   const forgetOldest = () => {
