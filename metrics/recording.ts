@@ -1,4 +1,4 @@
-import type { Entry, MapEntries } from '../parsers/entries.ts';
+import { type Entry, kernelKeys, type MapEntries } from '../parsers/entries.ts';
 import { isMangled, readLine, type StreamEvent, type StreamLine } from '../parsers/stream.ts';
 import { type Folded, noneFolded } from './folded.ts';
 
@@ -203,7 +203,7 @@ export interface Recording extends ThreadEvents {
   readonly maps: MapEntries;
   /** Runs of threads that no exit event has. */
   readonly earlierRuns: readonly ThreadRun[];
-  /** How many entries each kernel map has: fewer than `maps`, which may add two up. */
+  /** How many keys each kernel map has; `maps` may have the entries of two sessions. */
   readonly mapSizes: ReadonlyMap<string, number>;
   readonly folded: Folded;
   readonly quality: Readonly<StreamQuality>;
@@ -236,7 +236,7 @@ function alone(session: Session, folded: Folded): Recording {
     maps,
     pause: entry === undefined ? undefined : { asked: entry, from: entry, to: entry },
     earlierRuns: [],
-    mapSizes: new Map([...maps].map(([name, entries]) => [name, entries.length])),
+    mapSizes: new Map([...maps].map(([name, entries]) => [name, kernelKeys(entries)])),
     folded,
   };
 }

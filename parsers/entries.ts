@@ -73,5 +73,25 @@ function endOfValue(text: string, from: number): number {
   return -1;
 }
 
+/**
+ * How many keys the kernel's map has: that of a histogram has one for each bucket that is not empty.
+ *
+ * @param entries of one map
+ */
+export function kernelKeys(entries: readonly Entry[]): number {
+  return isHistogram(entries[0]?.value)
+    ? entries.reduce((keys, { value }) => keys + (isHistogram(value) ? value.filter(isFilled).length : 1), 0)
+    : entries.length;
+}
+
+/** `[{"min": 4, "max": 7, "count": 2}]`; a tuple is an array of numbers and stacks. */
+function isHistogram(value: unknown): value is { readonly count: unknown }[] {
+  return Array.isArray(value) && typeof value[0] === 'object';
+}
+
+function isFilled({ count }: { readonly count: unknown }): boolean {
+  return count !== 0;
+}
+
 /** The entries of each map at one moment. */
 export type MapEntries = ReadonlyMap<string, readonly Entry[]>;

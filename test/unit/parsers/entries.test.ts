@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { type Entry, parseJson, readMapLine } from '../../../parsers/entries.ts';
+import { type Entry, kernelKeys, parseJson, readMapLine } from '../../../parsers/entries.ts';
 
 /** bpftrace 0.17 on `@s[ustack(perf, 1)] = count()`: processes without ASLR, so the same address in each. */
 const ALIKE = String.raw`{"type": "map", "data": {"@s": {"\n\t7ffff7ea4503 0x7ffff7ea4503 ([unknown])\n": 1, "\n\t7ffff7ea4503 0x7ffff7ea4503 ([unknown])\n": 1, "\n\t7ffff7ea4503 0x7ffff7ea4503 ([unknown])\n": 1}}}`;
@@ -21,6 +21,10 @@ const OFF = {
 };
 
 const CALLS = '{"type": "map", "data": {"@calls": {"26857,230": 1, "26857,-1": 3}}}';
+
+/** bpftrace 0.17 on `@took[cpu] = hist(…)`: the empty buckets between two others are printed. */
+const HISTOGRAMS =
+  '{"type": "hist", "data": {"@took": {"0": [{"min": 2, "max": 3, "count": 2}, {"min": 4, "max": 7, "count": 0}, {"min": 8, "max": 15, "count": 1}], "1": [{"max": -1, "count": 1}, {"min": 0, "max": 0, "count": 3}]}}}';
 
 function entriesOf(line: string): readonly Entry[] {
   const map = readMapLine(line);
@@ -196,4 +200,13 @@ test.each([
   ['', undefined],
 ])('the JSON %j is %j', (text, value) => {
   expect(parseJson(text)).toEqual(value);
+});
+
+test.each([
+  ['counts', CALLS, 2],
+  ['tuples', OFF['0.17'], 2],
+  ['histograms: one for each bucket that is not empty', HISTOGRAMS, 4],
+  ['nothing', '{"type": "map", "data": {"@calls": {}}}', 0],
+])('counts the keys that the kernel has for %s', (_, line, keys) => {
+  expect(kernelKeys(entriesOf(line))).toBe(keys);
 });
