@@ -1,9 +1,8 @@
 import { diffSections } from '../../../metrics/diff.ts';
 import type { DiffLine, DiffSection } from '../../../metrics/diff-part.ts';
-import type { Measurement } from '../../../metrics/measurement.ts';
+import type { Measurement, StackView } from '../../../metrics/measurement.ts';
 import { isTime } from '../../../metrics/metric-path.ts';
 import type { Change } from '../../../metrics/noise.ts';
-import { REASONS } from '../../../metrics/reasons.ts';
 import type { Diff } from '../../../metrics/schema.ts';
 import { formatCount, formatSignedNs, plural } from '../../../metrics/units.ts';
 import { clip, coloursOf, type Look, padEnd, printable, printPage, table, wrap } from '../../page.ts';
@@ -45,15 +44,31 @@ function commandOf({ mode, cmd, pids }: Diff['before'][number]['metadata']): str
 
 function sectionsOf(diff: Diff, measurements: readonly Measurement[], { verbose }: DiffLook): DiffSection[] {
   const { withStacks, others } = diffSections(diff, measurements, { verbose, several: hasSeveral(diff) });
+  const views = comparedViews(diff, measurements);
+  const width = Math.max(
+    0,
+    ...views.flatMap(({ colours }) => Object.keys(colours)).map(({ length }) => length),
+  );
   const chains = diff.call_chains
-    .map((row): DiffLine => ({ change: row.time_ns, name: chainName(row) }))
+    .map((row): DiffLine => ({ change: row.time_ns, name: chainName(row, width) }))
     .filter(({ change }) => verbose || change.change !== 0);
+  const events = views.map(({ event }) => `${event}s`).join(' and ');
   return [
     { title: 'time of all threads', unit: 'ns', ranges: true, most: 4, rows: accountRows(diff) },
     ...withStacks,
-    { title: 'waits by functions [library, kernel]', unit: 'ns', most: verbose ? 40 : 8, rows: chains },
+    {
+      ...{ title: `${events} by functions [library, kernel]`, unit: 'ns', most: verbose ? 40 : 8 },
+      rows: chains,
+    },
     ...others,
   ];
+}
+
+/** How to read the stacks that all results have. */
+function comparedViews({ before, after }: Diff, measurements: readonly Measurement[]): StackView<unknown>[] {
+  return measurements.flatMap(({ name, stacks }) =>
+    stacks && [...before, ...after].every(({ metadata }) => metadata.profilers.includes(name)) ? stacks : [],
+  );
 }
 
 function hasSeveral({ before, after }: Diff): boolean {
@@ -77,11 +92,10 @@ function accountRows({ account }: Diff): DiffLine[] {
   ];
 }
 
-const LONGEST_REASON = Math.max(...REASONS.map(({ length }) => length));
-
-function chainName({ kind, idle, functions }: Diff['call_chains'][number]): string {
+/** @param width of the longest kind */
+function chainName({ kind, idle, functions }: Diff['call_chains'][number], width: number): string {
   const work = idle ? '(for work) ' : '';
-  return `${padEnd(kind, LONGEST_REASON + 1)}${work}${functions || '(no stack)'}`;
+  return `${padEnd(kind, width + 1)}${work}${functions || '(no stack)'}`;
 }
 
 function sectionBlock(section: DiffSection, diff: Diff, look: DiffLook): string[] {

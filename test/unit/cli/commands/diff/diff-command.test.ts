@@ -142,6 +142,12 @@ describe('the page', () => {
   const page = (before: Profile, after: Profile, look: Partial<DiffLook> = {}) =>
     pageOf({ before: [sideOf(before)], after: [sideOf(after)] }, look);
 
+  test('names what the rows of its stacks are, by the profilers that all results have', () => {
+    const [sampled, waited] = [recorded('0.27', 'oncpu'), recorded('0.23', 'oncpu')];
+    expect(page(waited, sampled)).toMatch(/ waits and samples by functions \[library, kernel\]/);
+    expect(page(OLD, sampled)).toMatch(/ waits by functions \[library, kernel\]/);
+  });
+
   test.each([80, 100, 140])('of %d columns has no line that is longer', (columns) => {
     const several = { before: [sideOf(OLD), sideOf(NEW)], after: [sideOf(DEMO), sideOf(DEMO)] };
     const pages = [page(OLD, DEMO, { columns }), ...(columns >= 100 ? [pageOf(several, { columns })] : [])];
