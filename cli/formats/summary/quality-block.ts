@@ -1,5 +1,6 @@
 import type { Quality } from '../../../metrics/quality-schema.ts';
 import type { Profile } from '../../../metrics/schema.ts';
+import { sum } from '../../../metrics/sums.ts';
 import { stackParts } from '../../../metrics/timed-stacks.ts';
 import { formatBytes, formatCount, formatNs, formatShare, plural } from '../../../metrics/units.ts';
 import { coloursOf, type Look, printable, wrap } from '../../page.ts';
@@ -43,13 +44,13 @@ function lossesOf(quality: Quality): string {
 /** Of the events whose stacks are a thread's own, not samples. */
 function framesOf({ profile, measurements }: Result): string {
   const { quality, ebpf } = profile;
-  const part = stackParts(profile, measurements).find(
+  const parts = stackParts(profile, measurements).filter(
     ({ name, stacks }) => !stacks?.samplesCpu && stacks?.frames(ebpf[name]).length,
   );
-  if (!part) return '';
+  if (parts.length === 0) return '';
   const [unnamed, all] = [formatCount(quality.frames_unresolved), formatCount(quality.frames_total)];
   const incomplete = formatCount(quality.stacks_incomplete);
-  const events = formatCount(part.events(ebpf[part.name]).count);
+  const events = formatCount(sum(parts.map(({ name, events }) => events(ebpf[name]).count)));
   return `, ${unnamed} of ${all} frames unnamed, ${incomplete} of ${events} stacks incomplete`;
 }
 

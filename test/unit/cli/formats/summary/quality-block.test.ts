@@ -52,3 +52,14 @@ test('reports every kind of loss', () => {
     'Quality: 46 events lost, 2 unreadable lines, 1 BPF maps full, 1,009 stacks missing, 1 of 12 frames',
   );
 });
+
+test('counts the stacks of all profilers that have some of their own', () => {
+  const { measurements, ...result } = resultOf(SLEEP);
+  const [offcpu] = measurements.filter(({ stacks }) => stacks && !stacks.samplesCpu);
+  const other = { ...offcpu, name: 'other' } as (typeof measurements)[number];
+  const profile = { ...SLEEP, ebpf: { ...SLEEP.ebpf, other: SLEEP.ebpf.offcpu } };
+  const block = qualityBlock({ ...result, profile, measurements: [...measurements, other] }, 3, LOOK).join(
+    ' ',
+  );
+  expect(block).toContain(` of ${2 * (SLEEP.ebpf.offcpu?.total_events ?? 0)} stacks incomplete`);
+});
