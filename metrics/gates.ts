@@ -38,8 +38,8 @@ export function parseGate(text: string, measurements: readonly Measurement[]): G
   const [, metric = '', operator, sign = '', digits = '', unit = ''] = parts;
   if (!metric.includes('.') && !namedBy(metric, measurements)) {
     const closest = closestMetrics([], metric, measurements).join(', ');
-    const hint = `A metric is a reason or a path with dots. Closest: ${closest}`;
-    throw gateError(text, `is about ${JSON.stringify(metric)}, which is not a reason`, hint);
+    const hint = `A metric is a short name or a path with dots. Closest: ${closest}`;
+    throw gateError(text, `is about ${JSON.stringify(metric)}, which is not a metric`, hint);
   }
   const of = sign === '' ? 'level' : unit === '%' ? 'relative' : 'change';
   if (sign === '' && unit === '%') {

@@ -35,7 +35,7 @@ function notesOf({ account, quality, metadata }: Profile, isSampled: boolean): s
       ? [`Of ${plural(threads_unknown, 'thread')} the time on the CPU is not known.`]
       : []),
     ...(quality.stacks_incomplete > 0
-      ? [`Callers are missing in the stacks of ${plural(quality.stacks_incomplete, 'wait')}.`]
+      ? [`Callers are missing in ${plural(quality.stacks_incomplete, 'stack')}.`]
       : []),
     ...quality.warnings,
   ];

@@ -57,8 +57,8 @@ describe('a gate is read from', () => {
     ['lock>2', /needs a unit/],
     ['lock>2parsec', /has the unit 'parsec'/],
     ['lock>2constructor', /has the unit/],
-    ['lokc>2s', /is about "lokc", which is not a reason/],
-    ['constructor>+2', /which is not a reason/],
+    ['lokc>2s', /is about "lokc", which is not a metric/],
+    ['constructor>+2', /which is not a metric/],
     ['syscalls.total>2s', /syscalls\.total is not a time/],
   ])('%j is a usage error', (text, message) => {
     expect(() => parse(text)).toThrow(UsageError);
