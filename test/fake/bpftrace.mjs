@@ -2,7 +2,7 @@
  * A stand-in for bpftrace that needs neither root nor a kernel: it follows the script in the directory that is its first argument
  * (see `bpftrace.ts`) and leaves there what it was started with.
  */
-import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, renameSync, unlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
@@ -61,9 +61,17 @@ function CONDITIONS() {
     interrupted: () => interrupted,
     /** The target is the command now, or has been: no longer the shell that held its place, nor env(1). */
     running: () => !fieldOf(target, 'cmdline').includes('/usr/bin/env'),
+    /** The test lets it go on, each time once; or the collection ends. */
+    told: () => takeFile(join(dir, 'told')) || CONDITIONS().asked(),
     stopped: () => / T /.test(fieldOf(target, 'stat')),
     gone: () => ['', 'Z', 'X'].includes(/\) (\w)/.exec(fieldOf(target, 'stat'))?.[1] ?? ''),
   };
+}
+
+function takeFile(file) {
+  const isThere = existsSync(file);
+  if (isThere) unlinkSync(file);
+  return isThere;
 }
 
 /** Sessions are numbered in the order of their starts. */

@@ -10,7 +10,7 @@ export type Step =
   | readonly ['text', string]
   | readonly ['stderr', string]
   | readonly ['sleep', number]
-  | readonly ['until', 'asked' | 'interrupted' | 'running' | 'stopped' | 'gone']
+  | readonly ['until', 'asked' | 'interrupted' | 'running' | 'stopped' | 'gone' | 'told']
   /** Makes a file of that name, in `dir`, for which the command may wait. */
   | readonly ['touch', string]
   /** SIGSTOP, as a program sends it at the entry of the command. */
@@ -45,6 +45,8 @@ export interface FakeBpftrace {
   /** A file that makes it print its maps: it cannot see, as the kernel does, that btprof starts a process. */
   readonly asked: string;
   readonly starts: () => readonly Start[];
+  /** Lets it go on from where it waits until it is told. */
+  readonly tell: () => void;
   readonly remove: () => void;
 }
 
@@ -67,6 +69,7 @@ export function fakeBpftrace(runs: readonly Run[], version = 'echo bpftrace v0.2
     path,
     asked: join(dir, 'asked'),
     starts: () => startsIn(dir, 0),
+    tell: () => writeFileSync(join(dir, 'told'), ''),
     remove: () => rmSync(dir, { recursive: true, force: true }),
   };
 }

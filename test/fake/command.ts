@@ -15,15 +15,23 @@ export interface FakeCommand {
 
 export type Running = ReturnType<typeof starting>;
 
-/** Builds the command as `npm run build` does, with the host of `host.ts`. */
-export async function buildCommand(): Promise<FakeCommand> {
+/**
+ * Builds the command as `npm run build` does, with the host of `host.ts`.
+ *
+ * @param registry a module in place of that of the profilers
+ */
+export async function buildCommand(registry = REGISTRY): Promise<FakeCommand> {
   const dir = mkdtempSync(join(tmpdir(), 'btprof-command-'));
   const outfile = join(dir, 'btprof.mjs');
   await build({
     entryPoints: ['test/fake/main.ts'],
     ...{ outfile, bundle: true, platform: 'node', format: 'esm', target: 'node20', minify: true },
     alias: { 'node:process': './cli/node-process.cjs' },
-    plugins: [fakeHostPlugin(), flamegraphClientPlugin()],
+    plugins: [
+      insteadOf('bt/driver/host.ts', 'test/fake/host.ts'),
+      insteadOf(REGISTRY, registry),
+      flamegraphClientPlugin(),
+    ],
     banner: {
       js: "import { createRequire as __createRequire } from 'node:module';\nconst require = __createRequire(import.meta.url);",
     },
@@ -51,16 +59,16 @@ function starting(
 /** Commands that take `--bpftrace`. */
 const PROFILING = ['run', 'attach', 'system', 'script', 'doctor', 'demo'];
 
-const HOST = resolve('bt/driver/host.ts');
-const FAKE_HOST = resolve('test/fake/host.ts');
+const REGISTRY = 'bt/profilers/registry.ts';
 
-/** Whoever imports the host gets the fake one, which itself gets the real one. */
-function fakeHostPlugin(): Plugin {
+/** Whoever imports a module gets another one, which itself gets the real one. */
+function insteadOf(module: string, fake: string): Plugin {
+  const [real, path] = [resolve(module), resolve(fake)];
   return {
-    name: 'fake-host',
+    name: `instead of ${module}`,
     setup({ onResolve }) {
-      onResolve({ filter: /\/host\.ts$/ }, ({ path, resolveDir, importer }) =>
-        resolve(resolveDir, path) === HOST && importer !== FAKE_HOST ? { path: FAKE_HOST } : undefined,
+      onResolve({ filter: /^\.{1,2}\// }, ({ path: asked, resolveDir, importer }) =>
+        resolve(resolveDir, asked) === real && importer !== path ? { path } : undefined,
       );
     },
   };
