@@ -1,20 +1,22 @@
 import { z } from 'zod';
 
-/** What a wait was for. */
-export const REASONS = [
-  'sleep',
-  'lock',
-  'disk',
-  'network',
-  'pipe',
-  'poll',
-  'child',
-  'page_fault',
-  'preempted',
-  'stopped',
-  'other',
-] as const;
-export type Reason = (typeof REASONS)[number];
+/** What a wait was for, and the subject of a sentence about such waits, in the plural. */
+export const REASON_SUBJECTS = {
+  sleep: 'Sleeps',
+  lock: 'Locks',
+  disk: 'Disk waits',
+  network: 'Network waits',
+  pipe: 'Pipes',
+  poll: 'Poll calls',
+  child: 'Child processes',
+  page_fault: 'Page faults',
+  preempted: 'Preemptions',
+  stopped: 'Stops',
+  other: 'Other waits',
+} as const;
+
+export type Reason = keyof typeof REASON_SUBJECTS;
+export const REASONS = Object.keys(REASON_SUBJECTS) as Reason[];
 
 export const reason = z
   .enum(REASONS)

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { bottlenecks } from '../../bt/profilers/offcpu/bottlenecks.ts';
 import type { ResultLook } from '../../cli/formats/format.ts';
 import { summaryView } from '../../cli/formats/summary/summary-page.ts';
-import { REASONS } from '../../metrics/reasons.ts';
+import { REASON_SUBJECTS, REASONS } from '../../metrics/reasons.ts';
 import type { Profile } from '../../metrics/schema.ts';
 import { resultOf } from './cli/formats/result-of.ts';
 import { recorded } from './metrics/recorded-profiles.ts';
@@ -164,7 +164,10 @@ function clausesOf(text: string): string[] {
   return text.split(', ').map((clause) => `quality: ${clause}`);
 }
 
-const REASON = new RegExp(`\\b(${REASONS.join('|')}|events|idle)\\b`, 'g');
+const REASON = new RegExp(
+  `\\b(${[...REASONS, ...Object.values(REASON_SUBJECTS)].join('|')}|events|idle)\\b`,
+  'g',
+);
 
 function plain(line: string): string {
   return line
@@ -177,6 +180,6 @@ function plain(line: string): string {
     .replace(/Thread #:# \([^)]*\)/, 'Thread')
     .replace(/# (process|switch|stack|wait|thread|event|Frame|frame)(es|s)?\b/g, '# $1')
     .replace(/(\w+ #, )*\w+ #$/, (list) => (/^[a-zR_]+ #(, [a-zR_]+ #)*$/.test(list) ? 'R #' : list))
-    .replace(/(by calls|mostly) [\w /]+$/, '$1 R')
+    .replace(/^(System calls: # \(#\/s\)), [\w /]+$/, '$1, R')
     .replace(/\s+/g, ' ');
 }

@@ -1,5 +1,5 @@
 import { type CallChains, callChains } from '../../../metrics/call-chain.ts';
-import type { Reason } from '../../../metrics/reasons.ts';
+import { REASON_SUBJECTS, type Reason } from '../../../metrics/reasons.ts';
 import { groupBy, sum, sumBy } from '../../../metrics/sums.ts';
 import { keyOf } from '../../../metrics/threads.ts';
 import { formatCount, formatNs, formatShare, plural } from '../../../metrics/units.ts';
@@ -8,15 +8,15 @@ import { KIND_TEXTS } from './reason-table.ts';
 
 type StackRow = Offcpu['stacks'][number];
 
-/** Waits for one reason that came about in the same way, whichever thread they were of. */
+/** The waits of all threads for one reason, in the same functions. */
 interface HotWait {
   readonly reason: Reason;
   readonly timeNs: number;
-  /** Their stacks, by thread; at least one. */
+  /** One row for each thread and stack; at least one. */
   readonly rows: readonly StackRow[];
 }
 
-/** Where threads waited, longest first. */
+/** Groups waits by reason and functions, longest first. */
 export function hottestWaits(stacks: readonly StackRow[], { groupOf }: CallChains): HotWait[] {
   return groupBy(stacks, groupOf)
     .map((rows) => ({ reason: (rows[0] as StackRow).reason, timeNs: timeOf(rows), rows }))
@@ -27,7 +27,7 @@ export function timeOf(rows: readonly StackRow[]): number {
   return sum(rows.map(({ time_ns }) => time_ns));
 }
 
-/** How many waits these are, and of how many threads. */
+/** Counts waits, and the threads that waited. */
 export function countsOf(rows: readonly StackRow[]): { waits: number; threads: number } {
   return {
     waits: sum(rows.map(({ count }) => count)),
@@ -35,41 +35,41 @@ export function countsOf(rows: readonly StackRow[]): { waits: number; threads: n
   };
 }
 
-/** The waits within work. */
+/** Leaves out idle waits. */
 export function nonIdle<T extends { idle: unknown }>(rows: readonly T[]): T[] {
   return rows.filter(({ idle }) => idle === null);
 }
 
-/** Without waits for work to come, and for children, as a shell has them: what those wait for is here, too. */
-function withinWork<T extends { idle: unknown; reason: Reason }>(rows: readonly T[], offcpu: Offcpu): T[] {
+/** Leaves out idle waits and, if the children were profiled too, waits for children: what the children wait for says more. */
+function worthNaming<T extends { idle: unknown; reason: Reason }>(rows: readonly T[], offcpu: Offcpu): T[] {
   const keys = Object.keys(offcpu.thread_stats).map((key) => key.slice(0, key.indexOf(':')));
   const pids = new Set([...keys, ...offcpu.still_blocked.map(({ pid }) => String(pid))]);
   return nonIdle(rows).filter(({ reason }) => pids.size < 2 || reason !== 'child');
 }
 
-/** Of waits that had not ended. */
+/** Adds up the time of waits that had not ended. */
 function blockedTime(rows: Offcpu['still_blocked']): number {
   return sum(rows.map(({ blocked_ns }) => blocked_ns));
 }
 
-/** A place has to hold this share of the time to be worth a sentence. */
+/** Waits with a smaller share of the time are not worth a sentence. */
 const NOTABLE = 0.3;
-/** Waits that are less of all threads' time are no bottleneck. */
+/** Waits with a smaller share of the lifetime of all threads are not a bottleneck. */
 const NEGLIGIBLE = 0.01;
-/** And waiting for work this one, to be all there is to say. */
+/** Idle waits with a smaller share of the off-CPU time are not worth a sentence. */
 const NEARLY_ALL = 0.9;
 
-/** At most three sentences, each on a figure of the metrics. */
+/** States what held the program up: at most three sentences, the most important first. */
 export function bottlenecks(offcpu: Offcpu): string[] {
   return [stuckSentence(offcpu), idleSentence(offcpu), waitSentence(offcpu), threadSentence(offcpu)]
     .filter((s) => s !== undefined)
     .slice(0, 3);
 }
 
-/** Of threads that waited to the end for something that did not come: a deadlock, say. */
+/** Threads that were still waiting at the end, as in a deadlock. */
 function stuckSentence(offcpu: Offcpu): string | undefined {
   const { still_blocked, frames, total_time_ns } = offcpu;
-  const stuck = withinWork(still_blocked, offcpu);
+  const stuck = worthNaming(still_blocked, offcpu);
   const [longest] = stuck;
   const blocked = blockedTime(stuck);
   if (!longest || blocked < NOTABLE * (total_time_ns + blocked)) return undefined;
@@ -87,13 +87,14 @@ function stuckSentence(offcpu: Offcpu): string | undefined {
 function idleSentence({ idle, total_time_ns: total }: Offcpu): string | undefined {
   if (idle.count === 0 || idle.time_ns < NEARLY_ALL * total) return undefined;
   const kinds = Object.entries(idle.by_kind).sort(([, a], [, b]) => b.time_ns - a.time_ns);
-  return `${formatShare(idle.time_ns, total)} of all off-CPU time was waiting for work to come (${kinds.map(([kind]) => kind).join(', ')}).`;
+  const names = kinds.map(([kind]) => kind).join(', ');
+  return `Idle waits account for ${formatShare(idle.time_ns, total)} of off-CPU time: waiting for work (${names}).`;
 }
 
 function waitSentence(offcpu: Offcpu): string | undefined {
   const chains = callChains(offcpu.frames, KIND_TEXTS);
-  const rows = withinWork(offcpu.stacks, offcpu);
-  const total = timeOf(rows) + blockedTime(withinWork(offcpu.still_blocked, offcpu));
+  const rows = worthNaming(offcpu.stacks, offcpu);
+  const total = timeOf(rows) + blockedTime(worthNaming(offcpu.still_blocked, offcpu));
   if (total < NEGLIGIBLE * threadTime(offcpu)) return undefined;
   const [hottest] = hottestWaits(withoutMinorLeaves(rows, chains, NOTABLE * total), chains);
   if (!hottest || hottest.timeNs < NOTABLE * total) return undefined;
@@ -103,10 +104,10 @@ function waitSentence(offcpu: Offcpu): string | undefined {
   const { waits, threads } = countsOf(hottest.rows);
   const share = formatShare(timeNs, total);
   const figures = `${formatNs(timeNs)} in ${plural(waits, 'wait')} of ${plural(threads, 'thread')}`;
-  return `${share} of the off-CPU time within work was ${reason}: ${chain} (${figures}).`;
+  return `${REASON_SUBJECTS[reason]} account for ${share} of non-idle off-CPU time: ${chain} (${figures}).`;
 }
 
-/** Without the waits of functions that have less than `leastNs`: no way into such a one has more. */
+/** Leaves out functions that waited for less than `leastNs` in all: no call chain that leads to them can have waited longer. */
 function withoutMinorLeaves(
   rows: readonly StackRow[],
   { leafOf }: CallChains,
@@ -116,16 +117,16 @@ function withoutMinorLeaves(
   return rows.filter((row) => (sums.get(leafOf(row)) as number) >= leastNs);
 }
 
-/** How long all threads were watched together; without that, how long they were off the CPU. */
+/** Adds up the lifetimes of all threads; where they are unknown, the off-CPU time. */
 function threadTime({ thread_stats, total_time_ns }: Offcpu): number {
   const lifetimes = Object.values(thread_stats).map(({ lifetime_ns }) => lifetime_ns ?? 0);
   return Math.max(total_time_ns, sum(lifetimes));
 }
 
-/** The thread that waited most within work. */
+/** The thread with the longest non-idle waits. */
 function threadSentence(offcpu: Offcpu): string | undefined {
-  const rows = withinWork(offcpu.stacks, offcpu);
-  const threads = groupBy(rows, ({ tid }) => tid).flatMap((of) => groupBy(of, ({ pid }) => pid)); // a tid may come again
+  const rows = worthNaming(offcpu.stacks, offcpu);
+  const threads = groupBy(rows, ({ tid }) => tid).flatMap((of) => groupBy(of, ({ pid }) => pid)); // another process may reuse a tid
   const sums = threads.map((of) => ({ row: of[0] as StackRow, ns: timeOf(of) }));
   const [top] = sums.sort((a, b) => b.ns - a.ns);
   if (!top) return undefined;

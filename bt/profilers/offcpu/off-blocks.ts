@@ -20,10 +20,10 @@ type StackRow = Offcpu['stacks'][number];
 
 const waitRows = (options: BlockOptions) => rowsOf(options, [4, 4, 4, 3, 3, 2], 20);
 const threadRows = (options: BlockOptions) => rowsOf(options, [3, 3, 3, 2, 2, 1], 20);
-/** Waits whose whole stack is shown. */
+/** Waits for which the whole stack is printed. */
 const stackRows = (options: BlockOptions) => rowsOf(options, [0], 5);
 
-/** Where threads waited, which threads waited most, and which still do. */
+/** Shows where threads waited, which threads waited longest, and which were still waiting at the end. */
 export function offcpuBlocks(offcpu: Offcpu, options: BlockOptions): Block[] {
   if (offcpu.total_events === 0 && offcpu.still_blocked.length === 0)
     return [[{ kind: 'line', text: ['Off-CPU: no wait ended'] }]];
@@ -43,7 +43,7 @@ export function offcpuBlocks(offcpu: Offcpu, options: BlockOptions): Block[] {
   ];
 }
 
-/** Waits for work in one line: they are not in the tables. */
+/** Sums up idle waits in one line, because the tables leave them out. */
 function idleLine({ idle, still_blocked }: Offcpu): Line[] {
   const open = still_blocked.filter((wait) => wait.idle !== null).length;
   if (idle.count === 0 && open === 0) return [];
@@ -56,12 +56,12 @@ function idleLine({ idle, still_blocked }: Offcpu): Line[] {
   return [
     {
       kind: 'text',
-      text: ['  of it waiting for work: ', { ns: idle.time_ns }, ` in ${waits}`, ...what, still],
+      text: ['  of which idle: ', { ns: idle.time_ns }, ` in ${waits}`, ...what, still],
     },
   ];
 }
 
-/** The rows that the tables are about. */
+/** Selects the rows for the tables. */
 function shown<T extends { idle: unknown }>(rows: readonly T[], { idle }: BlockOptions): T[] {
   return idle === 'show' ? [...rows] : nonIdle(rows);
 }
@@ -99,7 +99,7 @@ function longestOf(rows: readonly StackRow[]): StackRow {
 
 const LONGEST_REASON = Math.max(...REASONS.map(({ length }) => length));
 
-/** The whole stack of one wait, leaf first. */
+/** Prints the whole stack of one wait, leaf first. */
 function stackLines(row: StackRow, index: number, frames: readonly Frame[]): Line[] {
   const line = (...text: Text): Line => ({ kind: 'line', text });
   const frameLine = (at: number) => {
@@ -121,7 +121,7 @@ function stackLines(row: StackRow, index: number, frames: readonly Frame[]): Lin
   ];
 }
 
-/** Threads by their time within work, with their main reason. */
+/** The threads with the longest waits, and the main reason of each. */
 function threadsTable(offcpu: Offcpu, options: BlockOptions): Block {
   const threads = threadSums(shown(offcpu.stacks, options));
   const { textOf } = callChains(offcpu.frames, KIND_TEXTS);
@@ -132,8 +132,8 @@ function threadsTable(offcpu: Offcpu, options: BlockOptions): Block {
     return [{ ns: time }, lifetime ? { share: time, of: lifetime } : '?', { count: waits }, what];
   });
   if (rows.length === 0) return [];
-  const title = `threads that waited most${ofAll(most, threads.length)}, mostly for`;
-  return [{ kind: 'table', head: ['time', 'of life', 'waits', title], rows }];
+  const title = `top waiting threads${ofAll(most, threads.length)}, main reason`;
+  return [{ kind: 'table', head: ['time', 'of lifetime', 'waits', title], rows }];
 }
 
 function threadSums(stacks: readonly StackRow[]) {

@@ -6,14 +6,14 @@ import { sum, sumBy } from '../../../metrics/sums.ts';
 import { formatNs, formatShare, plural } from '../../../metrics/units.ts';
 import type { Offcpu } from './off-schema.ts';
 
-/** Hints of a result, at most. */
+/** Maximum number of hints in a result. */
 const MOST_HINTS = 3;
-/** A share of waits, or frames, that is worth a hint. */
+/** Share of the waits, or of the frames, from which a hint is given. */
 const WORTH = 0.1;
 
 type DwarfFacts = Pick<Facts, 'mode' | 'dwarfPids' | 'unwindsDwarf'>;
 
-/** Sentences on what would show more than this profile does, the most useful first. */
+/** Tells how to get a more complete profile, the most useful advice first. */
 export function hintsFor(offcpu: Offcpu, window: Pick<Window, 'facts' | 'spaces' | 'perfMaps'>): string[] {
   const hints = [
     ...runtimeHints(offcpu, window),
@@ -23,13 +23,13 @@ export function hintsFor(offcpu: Offcpu, window: Pick<Window, 'facts' | 'spaces'
   return hints.slice(0, MOST_HINTS);
 }
 
-/** A share of the account that needs an explanation. */
+/** Share of the account from which a gap is explained. */
 const OFF_BALANCE = 0.01;
 
 /**
- * Why the account does not add up, when it does not, and why the scheduler's count does not, when that is wrong.
+ * Explains large gaps in the account, and large differences between the scheduler's count and btprof's.
  *
- * @param isWhole whether all waits were seen and kept
+ * @param isWhole whether no wait was missed or lost
  */
 export function accountHints(
   account: Account | undefined,
@@ -46,20 +46,21 @@ export function accountHints(
 }
 
 function lossSentence(ns: number, isWhole: boolean): string {
-  if (ns < 0) return `${formatNs(-ns)} is both on a CPU and off it: the ends of some waits were not seen`;
+  if (ns < 0)
+    return `${formatNs(-ns)} counts as both on a CPU and off it, because the ends of some waits were missed`;
   const why = isWhole
-    ? 'waits are missing, as with --min-block, or switches were not seen'
-    : 'part of the waits was lost';
-  return `${formatNs(ns)} is neither on a CPU nor off it: ${why}`;
+    ? 'waits were left out, as with --min-block, or context switches were missed'
+    : 'some waits were lost';
+  return `${formatNs(ns)} counts as neither on a CPU nor off it, because ${why}`;
 }
 
 function miscountSentence(ns: number, waits: number): string {
   return ns < 0
-    ? `the scheduler counts ${formatNs(-ns)} as on the CPU in which threads still waited, ${formatNs(-ns / Math.max(1, waits))} a wait: it counts them from their waking on`
-    : `the scheduler does not count ${formatNs(ns)} that threads were on a CPU: it counts that for threads which preempted these, the hypervisor took it, or it was asked before the end`;
+    ? `the scheduler counted ${formatNs(-ns)} of waiting as CPU time, ${formatNs(-ns / Math.max(1, waits))} per wait, because it counts from the wake-up on`
+    : `the scheduler missed ${formatNs(ns)} of CPU time: it charged the time to threads that preempted these, the hypervisor took it, or btprof read the count before the end`;
 }
 
-/** Processes of a runtime that waited and have written no perf-PID.map. */
+/** Finds processes with a compiling runtime that waited and did not write a perf-PID.map. */
 function runtimeHints(offcpu: Offcpu, { spaces, perfMaps }: Pick<Window, 'spaces' | 'perfMaps'>): string[] {
   const waited = new Set([...offcpu.stacks, ...offcpu.still_blocked].map((row) => row.pid));
   return silentRuntimes(spaces, (pid) => waited.has(pid) && !perfMaps.includes(pid)).map(
@@ -67,7 +68,7 @@ function runtimeHints(offcpu: Offcpu, { spaces, perfMaps }: Pick<Window, 'spaces
   );
 }
 
-/** Code without frame pointers. */
+/** Tells how to get the callers that are missing without frame pointers. */
 function frameHints({ stacks, total_time_ns: total }: Offcpu, facts: DwarfFacts): string[] {
   const lacking = stacks.filter((row) => row.user_incomplete && !row.since_start);
   const incomplete = sum(lacking.map(({ time_ns }) => time_ns));
@@ -83,7 +84,7 @@ function callerAdvice({ mode, dwarfPids, unwindsDwarf }: DwarfFacts): string {
   return `${mode === 'system' ? 'attach ' : ''}--unwind dwarf finds them, or ${compile}`;
 }
 
-/** The file with the most frames that have no name. */
+/** Names the file with the most unnamed frames. */
 function symbolHints({ frames }: Offcpu): string[] {
   const files = frames.flatMap(({ symbol, module }) =>
     symbol === null && module?.startsWith('/') ? [module] : [],
@@ -95,5 +96,5 @@ function symbolHints({ frames }: Offcpu): string[] {
   );
   const [most] = [...unnamed].sort(([, a], [, b]) => b - a);
   if (!most || most[1] <= WORTH * frames.length) return [];
-  return [`no name for ${plural(most[1], 'frame')} of ${most[0]}: its debug symbols would have them`];
+  return [`${plural(most[1], 'frame')} of ${most[0]} have no name: install its debug symbols`];
 }

@@ -7,12 +7,21 @@ import {
   type Text,
 } from '../../../metrics/blocks.ts';
 import { formatCount, formatNs } from '../../../metrics/units.ts';
-import type { Syscalls } from './sys-schema.ts';
+import type { Behavior, Syscalls } from './sys-schema.ts';
 
-/** Categories in the line below the heading. */
+/** Maximum number of categories in the line below the heading. */
 const CATEGORIES = 5;
 
-/** How many calls, of which kinds, and the most frequent ones; where they were timed, those that took longest. */
+const BEHAVIOR_TEXTS: Readonly<Record<Behavior, string>> = {
+  io_bound: 'mostly file I/O',
+  network_bound: 'mostly network',
+  memory_bound: 'mostly memory management',
+  process_heavy: 'mostly process management',
+  mixed: 'of several kinds',
+  idle: 'nearly idle',
+};
+
+/** Shows how many calls there were, their categories, and the most frequent calls or, with times, the longest. */
 export function syscallBlocks(syscalls: Syscalls, options: BlockOptions): Block[] {
   const { analysis, compat_32bit: compat } = syscalls;
   const rate = `${formatCount(Math.round(analysis.syscall_rate_per_sec))}/s`;
@@ -29,7 +38,7 @@ export function syscallBlocks(syscalls: Syscalls, options: BlockOptions): Block[
       {
         kind: 'text',
         strong: ['System calls: ', { count: syscalls.total }],
-        text: [`, ${rate}, by calls ${analysis.behavior}`],
+        text: [` (${rate}), ${BEHAVIOR_TEXTS[analysis.behavior]}`],
       },
       ...(categories.length ? [{ kind: 'text', text: ['  ', ...categories] } satisfies Line] : []),
       ...callsTable(syscalls, options),
@@ -37,7 +46,11 @@ export function syscallBlocks(syscalls: Syscalls, options: BlockOptions): Block[
         ? [
             {
               kind: 'line',
-              text: ['  and ', { count: compat.total }, ' through the 32-bit entry, counted apart'],
+              text: [
+                '  and ',
+                { count: compat.total },
+                ' through the 32-bit entry point, counted separately',
+              ],
             } satisfies Line,
           ]
         : []),

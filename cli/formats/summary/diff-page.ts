@@ -9,7 +9,7 @@ import { clip, coloursOf, type Look, padEnd, printable, printPage, table, wrap }
 import type { DiffLook } from '../format.ts';
 import { asCount, range, relativeChange, signed } from './change.ts';
 
-/** What has changed, for people: the account, the tables of the profilers, and stacks. */
+/** Shows what changed: the account, the tables of the profilers, and stacks. */
 export function diffView(diff: Diff, measurements: readonly Measurement[], look: DiffLook): string {
   const sections = sectionsOf(diff, measurements, look).filter(({ rows }) => rows.length > 0);
   const blocks = [headBlock(diff, look), ...sections.map((section) => sectionBlock(section, diff, look))];
@@ -87,14 +87,14 @@ function accountRows({ account }: Diff): DiffLine[] {
     { change: wall_time_ns, name: 'wall time' },
     ...(on_cpu_ns ? [{ change: on_cpu_ns, name: 'on the CPU' }] : []),
     ...(off_cpu_ns ? [{ change: off_cpu_ns, name: 'off the CPU' }] : []),
-    ...(miscounted_ns ? [{ change: miscounted_ns, name: 'miscounted' }] : []),
+    ...(miscounted_ns ? [{ change: miscounted_ns, name: 'accounting drift' }] : []),
     ...(unaccounted_ns ? [{ change: unaccounted_ns, name: 'unaccounted' }] : []),
   ];
 }
 
 /** @param width of the longest kind */
 function chainName({ kind, idle, functions }: Diff['call_chains'][number], width: number): string {
-  const work = idle ? '(for work) ' : '';
+  const work = idle ? '(idle) ' : '';
   return `${padEnd(kind, width + 1)}${work}${functions || '(no stack)'}`;
 }
 
@@ -119,7 +119,7 @@ function sectionBlock(section: DiffSection, diff: Diff, look: DiffLook): string[
   return [heading, ...printed.map((line, i) => (shown[i]?.change.noise ? dim(line) : line))];
 }
 
-/** Whether a change is one. */
+/** Marks a change that may be noise. */
 function markOf({ change, noise }: Change): string {
   if (change === 0) return '=';
   return noise === null ? '?' : noise ? '~' : '';
@@ -129,11 +129,11 @@ function legend(diff: Diff, look: DiffLook): string[] {
   const byRanges = diff.before.length > 1 && diff.after.length > 1;
   const rules = byRanges
     ? 'Medians of several runs; ~ ranges of the two sides overlap'
-    : '~ within noise, by the number of events; ? one run does not tell';
+    : '~ within noise, estimated from the number of events; ? unknown from one run';
   return wrap(`${rules}; = no change.`, look.columns).map(coloursOf(look).dim);
 }
 
-/** One line for each gate: what it measured, and whether it was crossed. */
+/** Prints a line for each gate: its figures, and whether it was crossed. */
 export function gatesView(
   gates: Diff['gates'],
   metrics: readonly string[],

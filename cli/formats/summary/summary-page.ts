@@ -7,10 +7,10 @@ import { accountBlock } from './account-block.ts';
 import { blockLines } from './block-lines.ts';
 import { qualityBlock } from './quality-block.ts';
 
-/** Lines of a screen. */
+/** Maximum number of lines on one screen. */
 const SCREEN = 40;
 
-/** One screen for people: what holds the program up, where its time went, and a block for each profiler. */
+/** Prints one screen: what holds the program up, where its time went, and a block for each profiler. */
 export function summaryView(result: Result, look: ResultLook): string {
   const { idle, verbose } = look;
   if (verbose) return pageOf(result, { idle, verbose, level: 0 }, look);

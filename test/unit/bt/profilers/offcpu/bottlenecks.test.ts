@@ -56,25 +56,25 @@ describe('where time went', () => {
 });
 
 describe('sentences', () => {
-  test('of sleep', () => {
+  test('state the main reason, and the thread that waited longest', () => {
     expect(bottlenecks(SLEEP)).toEqual([
-      `99.9 % of the off-CPU time within work was sleep: ${NANOSLEEP} (100.1 ms in 1 wait of 1 thread).`,
+      `Sleeps account for 99.9 % of non-idle off-CPU time: ${NANOSLEEP} (100.1 ms in 1 wait of 1 thread).`,
       'Thread 26857:26857 (sleep) was off the CPU for 97.2 % of the 103.0 ms it was watched.',
     ]);
   });
 
-  test('of a thread without a CPU do not name its functions, because it may have been anywhere', () => {
+  test('do not name functions for preempted threads, because these may have been anywhere', () => {
     const stacks = SLEEP.stacks.map((row) => ({ ...row, reason: 'preempted' as const }));
-    expect(bottlenecks(offcpu({ stacks }))[0]).toMatch(/ was preempted: ready, waiting for a CPU \(/);
+    expect(bottlenecks(offcpu({ stacks }))[0]).toMatch(/^Preemptions .+: ready, waiting for a CPU \(/);
   });
 
-  test('there are none without waits', () => {
+  test('are not given without waits', () => {
     expect(bottlenecks(offcpu({ stacks: [], thread_stats: {}, total_time_ns: 0, total_events: 0 }))).toEqual(
       [],
     );
   });
 
-  test('a wait below 30 % gets none', () => {
+  test('are not given for a wait below 30 %', () => {
     const [row] = SLEEP.stacks as [Offcpu['stacks'][number]];
     const four = (['lock', 'disk', 'pipe', 'sleep'] as const).map((reason) => ({ ...row, reason }));
     const [first] = bottlenecks(offcpu({ stacks: four }));
@@ -112,15 +112,15 @@ describe('sentences', () => {
     const waiting = { ...STUCK, pid: 1, tid: 1, reason: 'child' as const, blocked_ns: 1e12 };
     expect(bottlenecks(offcpu({ still_blocked: [waiting] }))).toEqual(bottlenecks(SLEEP));
     const alone = { ...parent, pid: 26857, tid: 26857 };
-    expect(bottlenecks(offcpu({ stacks: [alone] }))[0]).toMatch(/^100\.0 % .+ was child: /);
+    expect(bottlenecks(offcpu({ stacks: [alone] }))[0]).toMatch(/^Child processes account for 100\.0 % /);
   });
 
-  test('a short wait at the end gets none', () => {
+  test('are not given for a short wait at the end', () => {
     const [first] = bottlenecks(offcpu({ still_blocked: [{ ...STUCK, blocked_ns: 40_000_000 }] }));
-    expect(first).toMatch(/^71\.4 % of the off-CPU time within work was sleep/);
+    expect(first).toMatch(/^Sleeps account for 71\.4 % of non-idle off-CPU time: /);
   });
 
-  test('short waits get none beside long ones that have not ended', () => {
+  test('leave out short waits if much longer ones have not ended', () => {
     const still_blocked = [{ ...STUCK, blocked_ns: 1e12 }];
     expect(bottlenecks(offcpu({ still_blocked }))).toEqual([
       expect.stringMatching(/^Thread 7:8 was still off the CPU at the end/),
@@ -137,15 +137,15 @@ describe('sentences', () => {
     const stacks = SLEEP.stacks.map((row) => ({ ...row, idle: 'events' as const }));
     const idle = { time_ns: SLEEP.total_time_ns, count: 2, by_kind: { events: { time_ns: 1, count: 2 } } };
     expect(bottlenecks(offcpu({ stacks, idle }))).toEqual([
-      '100.0 % of all off-CPU time was waiting for work to come (events).',
+      'Idle waits account for 100.0 % of off-CPU time: waiting for work (events).',
     ]);
   });
 
-  test('waits that are less than a hundredth of the time of all threads are no bottleneck', () => {
+  test('waits for less than 1 % of the lifetime of all threads are not a bottleneck', () => {
     const [key, thread] = Object.entries(SLEEP.thread_stats)[0] as [string, Offcpu['thread_stats'][string]];
     const living = (lifetime_ns: number) =>
       bottlenecks(offcpu({ thread_stats: { [key]: { ...thread, lifetime_ns } } }));
-    expect(living(99 * SLEEP.total_time_ns)).toEqual([expect.stringMatching(/was sleep: /)]);
+    expect(living(99 * SLEEP.total_time_ns)).toEqual([expect.stringMatching(/^Sleeps account for /)]);
     expect(living(101 * SLEEP.total_time_ns)).toEqual([]);
   });
 
@@ -154,7 +154,7 @@ describe('sentences', () => {
     expect(bottlenecks(offcpu({ stacks }))).toEqual([expect.stringMatching(/^Thread 26857:26857 /)]);
   });
 
-  test('a thread of unknown lifetime gets none', () => {
+  test('are not given for a thread of unknown lifetime', () => {
     const [key, thread] = Object.entries(SLEEP.thread_stats)[0] as [string, Offcpu['thread_stats'][string]];
     const thread_stats = { [key]: { ...thread, lifetime_ns: null } };
     expect(bottlenecks(offcpu({ thread_stats }))).toHaveLength(1);

@@ -87,12 +87,12 @@ function named(cmd: string, comm: string): Profile {
 test('the summary of sleep shows its time, waits, threads and system calls', () => {
   const text = summaryView(SLEEP);
   expect(text).toMatch(
-    /^btprof: sleep 0\.1\n103\.0 ms, 1 process, 1 thread, exit status 0\n- 99\.9 % of the off-CPU time within work/,
+    /^btprof: sleep 0\.1\n103\.0 ms, 1 process, 1 thread, exit status 0\n- Sleeps account for 99\.9 % of non-idle off-CPU time: /,
   );
   expect(text).toContain('Off-CPU: 100.1 ms in 2 waits, on average 50.1 ms, at most 100.1 ms\n');
   expect(text).toMatch(/^ +100\.1 ms +99\.9 % +1 +1 {2}sleep +\[clock_nanosleep, do_nanosleep\]$/m);
   expect(text).toMatch(/^ +100\.1 ms +97\.2 % +2 {2}26857:26857 sleep {2}sleep \[.+do_nanosleep\]$/m);
-  expect(text).toContain('System calls: 26, 252/s, by calls memory_bound\n');
+  expect(text).toContain('System calls: 26 (252/s), mostly memory management\n');
   expect(text).toMatch(/^ +21 +80\.8 % {2}mmap$/m);
   expect(text).toMatch(/\nQuality: nothing lost, 1 of 12 frames unnamed, 1 of 2 stacks incomplete\.\nHint: /);
 });
@@ -215,26 +215,26 @@ describe('idle waits', () => {
 
   test('are folded into one line by default, and left out of the tables', () => {
     const text = summaryView(idle);
-    expect(text).toContain('  of it waiting for work: 100.1 ms in 1 wait (events 100.1 ms)\n');
-    expect(text).toMatch(/^ {2}waiting for work +97\.2 % /m);
+    expect(text).toContain('  of which idle: 100.1 ms in 1 wait (events 100.1 ms)\n');
+    expect(text).toMatch(/^ {2}idle +97\.2 % /m);
     expect(text).not.toContain('do_nanosleep]\n');
   });
 
   test('are listed like all others with --idle show', () => {
     const text = summaryView(idle, { idle: 'show' });
-    expect(text).not.toContain('waiting for work');
+    expect(text).not.toMatch(/^ {2}(of which )?idle\b/m);
     expect(text).toMatch(/^ +100\.1 ms +99\.9 % +1 +1 {2}sleep +\[clock_nanosleep, do_nanosleep\]$/m);
   });
 
   test('are left out of the shares with --idle hide, and still reported', () => {
     const text = summaryView(idle, { idle: 'hide' });
-    expect(text).toContain('Where the 2.9 ms of 1 thread went, without 100.1 ms of waiting for work\n');
+    expect(text).toContain('Where the 2.9 ms of 1 thread went, without 100.1 ms idle\n');
     expect(text).toMatch(/^ {2}on the CPU +68\.8 % /m);
-    expect(text).toContain('  of it waiting for work: 100.1 ms');
+    expect(text).toContain('  of which idle: 100.1 ms');
   });
 });
 
-describe('time that the scheduler miscounted', () => {
+describe('the difference between the scheduler and btprof', () => {
   const text = (miscounted_ns: number) =>
     summaryView({
       ...SLEEP,
@@ -244,15 +244,15 @@ describe('time that the scheduler miscounted', () => {
       },
     });
 
-  test('has a row of its own', () => {
+  test('is a row of the account', () => {
     expect(text(-1e8)).toMatch(
-      /\n {2}on the CPU +30\.0 % .*\n {2}miscounted +-10\.0 %\n {2}unaccounted +0\.0 %\n/,
+      /\n {2}on the CPU +30\.0 % .*\n {2}accounting drift +-10\.0 %\n {2}unaccounted +0\.0 %\n/,
     );
   });
 
-  test('has no row when that would show 0.0 %', () => {
-    expect(text(499_999)).not.toContain('miscounted');
-    expect(text(-500_001)).toContain('miscounted');
+  test('is left out when it would show as 0.0 %', () => {
+    expect(text(499_999)).not.toContain('accounting drift');
+    expect(text(-500_001)).toContain('accounting drift');
   });
 });
 
@@ -275,7 +275,7 @@ test('an account of hidden waits only is one sentence', () => {
     ...{ off_cpu_ns: { poll: 1e9 + 5 }, idle_ns: { poll: 1e9 + 5 }, run_delay_ns: 0, by_thread: {} },
   };
   expect(summaryView({ ...SLEEP, account }, { idle: 'hide' })).toContain(
-    '\nAll of the 1.00 s of 1 thread was waiting for work\n',
+    '\nAll of the 1.00 s of 1 thread was idle\n',
   );
 });
 
