@@ -3,7 +3,7 @@ import type { Profile } from '../../../metrics/schema.ts';
 import { formatNs, plural } from '../../../metrics/units.ts';
 import { clip, coloursOf, printable, printPage, wrap } from '../../page.ts';
 import type { Result, ResultLook } from '../format.ts';
-import { accountBlock } from './account-block.ts';
+import { accountBlock, onCpuThreads } from './account-block.ts';
 import { blockLines } from './block-lines.ts';
 import { qualityBlock } from './quality-block.ts';
 
@@ -30,7 +30,9 @@ function pageOf(result: Result, options: BlockOptions, look: ResultLook): string
   });
   const blocks = [
     headBlock(result, look),
-    ...(profile.account ? [accountBlock(profile.account, look)] : []),
+    ...(profile.account
+      ? [accountBlock(profile.account, look), blockLines(onCpuThreads(profile.account, options), look)]
+      : []),
     ...parts.map((block) => blockLines(block, look)),
     qualityBlock(result, rowsOf(options, [3, 1, 1, 1, 0], Infinity), look),
   ];
