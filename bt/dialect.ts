@@ -72,7 +72,7 @@ export function dialectFor(versionOutput: string): Dialect {
     unwindsDwarf: since('0.26.0'),
     environment: (settings) => environment(settings, since),
     warnings: since(UNTRIED)
-      ? [`bpftrace ${version} is newer than any that this btprof was tested with: spoken to as 0.27`]
+      ? [`bpftrace ${version} is newer than all versions tested with this btprof: treated as 0.27`]
       : [],
   };
 }

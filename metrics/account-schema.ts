@@ -5,22 +5,22 @@ import { reason } from './reasons.ts';
 
 export const accountSchema = z
   .object({
-    threads: count.describe(
-      'threads whose lifetime and time on the CPU are known: all others are left out here',
-    ),
+    threads: count.describe('threads with a known lifetime and CPU time; all others are left out here'),
     threads_unknown: count,
-    thread_time_ns: ns.describe('how long they lived within the collection, together'),
-    on_cpu_ns: signed.describe("by the scheduler's own count"),
+    thread_time_ns: ns.describe('sum of their lifetimes within the collection'),
+    on_cpu_ns: signed.describe('as counted by the scheduler'),
     off_cpu_ns: z
       .partialRecord(reason, ns)
-      .describe('by our waits, also those that had not ended; preempted is time in the run queue'),
-    idle_ns: z.partialRecord(reason, ns).describe('the part of off_cpu_ns that was waiting for work to come'),
+      .describe(
+        'by the measured waits, including those that had not ended; preempted is time in the run queue',
+      ),
+    idle_ns: z.partialRecord(reason, ns).describe('the part of off_cpu_ns that was idle: waiting for work'),
     miscounted_ns: signed.describe(
-      'what on_cpu_ns is wrong by: time on a CPU, from switch to switch, that the scheduler did not count; below 0 when it counted more than there was',
+      'accounting drift: CPU time measured from switch to switch, minus on_cpu_ns; below 0 when the scheduler counted too much',
     ),
-    unaccounted_ns: signed.describe('what none of them has; below 0 when they overlap'),
+    unaccounted_ns: signed.describe('the rest of thread_time_ns; below 0 when the other figures overlap'),
     run_delay_ns: signed.describe(
-      "how long they were ready and had no CPU, by the scheduler's own count: all of preempted, and the end of other waits",
+      'how long the threads were ready without a CPU, as counted by the scheduler: all of preempted, and the end of other waits',
     ),
     by_thread: z
       .record(
@@ -33,9 +33,7 @@ export const accountSchema = z
           off_cpu_ns: ns,
         }),
       )
-      .describe(
-        'each of the threads, except those that ended long ago: what is left of time_ns is unaccounted',
-      ),
+      .describe('each thread, except those that ended long ago; the rest of time_ns is unaccounted'),
   })
   .describe(
     'where the time of all threads went: thread_time = on_cpu + miscounted + all of off_cpu + unaccounted',

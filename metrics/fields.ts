@@ -23,13 +23,13 @@ export const frame = z.object({
   offset: ns
     .nullable()
     .describe('bytes from the start of the symbol, or of the file when there is no symbol'),
-  mapping: index.optional().describe('index into mappings; none for kernel code and compiled code'),
-  file: z.string().nullable().optional().describe('of the source; with --lines'),
-  line: z.int().positive().nullable().optional().describe('in that file; with --lines'),
+  mapping: index.optional().describe('index into mappings; none for kernel code and JIT-compiled code'),
+  file: z.string().nullable().optional().describe('source file; with --lines'),
+  line: z.int().positive().nullable().optional().describe('line in the source file; with --lines'),
   inlined: z
     .boolean()
     .optional()
-    .describe('whether the function is part of that of the next frame, which called it; with --lines'),
+    .describe('whether the function was inlined into that of the next frame; with --lines'),
 });
 
 export const mapping = z
@@ -41,9 +41,9 @@ export const mapping = z
     build_id: z
       .string()
       .nullable()
-      .describe('GNU build ID of the file, hexadecimal; null when it has none or was gone'),
+      .describe('GNU build ID of the file, hexadecimal; null if it has none or could not be read'),
   })
-  .describe('where a file was mapped: enough to find names for its addresses on another machine');
+  .describe('where a file was mapped, as needed to symbolize its addresses on another machine');
 
 export type Frame = z.infer<typeof frame>;
 export type MappingRow = z.infer<typeof mapping>;

@@ -20,14 +20,14 @@ export const metadataSchema = z.object({
   exit: z
     .object({ code: z.int().nullable(), signal: z.string().nullable() })
     .nullable()
-    .describe('how the command ended; null when it runs still, or was not ours to start'),
+    .describe('how the command ended; null if it is still running, or btprof did not start it'),
   processes: count.describe('processes followed'),
   threads: count.describe('threads followed'),
   host: hostSchema,
   btprof: z.string(),
   bpftrace: z.string(),
   profilers: z.array(z.string()),
-  incomplete: z.boolean().describe('the collection was cut short: the figures are those of its last print'),
+  incomplete: z.boolean().describe('the collection was cut short: the figures are from its last interval'),
 });
 
 /** First line of a jsonl result: what is known before the collection. */

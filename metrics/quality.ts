@@ -8,18 +8,18 @@ import type { Recording } from './recording.ts';
 import { sum } from './sums.ts';
 import { MOST_ENTRIES } from './units.ts';
 
-/** Whether no event, line or entry of a map is known to be lost. */
+/** Tells whether no event, line or map entry is known to be lost. */
 export function isLossless(recording: Recording, { room }: Facts): boolean {
   const { lostEvents, linesDropped, faults } = recording.quality;
   return lostEvents + linesDropped + faults === 0 && fullMaps(recording, room).length === 0;
 }
 
-/** Problems that become warnings; the others are only counted. */
+/** Maximum number of problems that become warnings; the others are only counted. */
 const PROBLEMS_SHOWN = 3;
 const MISSING_STACKS =
-  'some waits have no stack, for the kernel had no room to keep it; times and counts are whole';
+  'some waits have no stack because the kernel could not store it; times and counts are complete';
 
-/** What was lost, cut or not named, and what the measuring cost. */
+/** Sums up what was lost, cut or not named, and the cost of the measurement. */
 export function quality(
   recording: Recording,
   facts: Facts,
@@ -94,7 +94,7 @@ function footprintOf({ footprint }: Ending, wall: number): Quality['footprint'] 
 
 const tenths = (sum: number, count: number) => (count > 0 ? Math.round((10 * sum) / count) / 10 : 0);
 
-/** Of one CPU, to millionths. */
+/** The share of one CPU, to a millionth. */
 function shareOf(ns: number, wall: number): number {
   return wall > 0 ? Math.round((ns / wall) * 1e6) / 1e6 : 0;
 }
@@ -102,10 +102,10 @@ function shareOf(ns: number, wall: number): number {
 export function untimedHints({ untimed }: Ending): string[] {
   return untimed === undefined
     ? []
-    : [`what our own programs cost is unknown, for the kernel could not be asked: ${untimed}`];
+    : [`the overhead is unknown because the kernel could not measure it: ${untimed}`];
 }
 
-/** Maps that were full: those that only grow when they hold all that fits; the program reports the others. */
+/** Names the maps that were full. A map that only grows is full if it has reached its limit; the program reports the others. */
 export function fullMaps(
   { maps, mapSizes }: Pick<Recording, 'maps' | 'mapSizes'>,
   room: Facts['room'],
@@ -118,7 +118,7 @@ export function fullMaps(
 function fullSentence(map: string, room: Facts['room']): string {
   const more = Math.min(4 * Math.max(...Object.values(room)), MOST_ENTRIES);
   const lost = Object.values<string>(STACK_MAPS).includes(map)
-    ? 'and what has other stacks is counted without them'
-    : 'and what came after was not counted';
-  return `the kernel map ${map} was full at ${room[map]} keys, ${lost}; --map-entries ${more} makes more room`;
+    ? 'so later events were counted without their stacks'
+    : 'so events with new keys were not counted';
+  return `the BPF map ${map} was full (${room[map]} entries), ${lost}; use --map-entries ${more}`;
 }

@@ -21,5 +21,5 @@ export const REASONS = Object.keys(REASON_SUBJECTS) as Reason[];
 export const reason = z
   .enum(REASONS)
   .describe(
-    'what the wait was for, by its state and its kernel functions; preempted is time in the run queue',
+    'reason of the wait, from its state and its kernel functions; preempted is time in the run queue',
   );

@@ -36,7 +36,7 @@ export const doctorSchema = z.object({
       name: z.string(),
       status: z.enum(['ok', 'limited', 'failed', 'skipped']),
       detail: z.string(),
-      fix: z.string().nullable().describe('what mends it'),
+      fix: z.string().nullable().describe('how to fix it'),
     }),
   ),
 });

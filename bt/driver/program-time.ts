@@ -63,7 +63,7 @@ function untimed(problem: string): ProgramTiming {
 }
 
 const NEXT: Readonly<Record<string, string>> = {
-  EINVAL: 'Linux 5.8 and newer can be',
+  EINVAL: 'this needs Linux 5.8 or newer',
   EPERM: 'in a container, start it with --privileged',
 };
 

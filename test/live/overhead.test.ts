@@ -59,7 +59,7 @@ describe.concurrent('what our own programs take', () => {
     const { overhead, hints } = await qualityWithout(['/var/tmp'], 0);
     expect(overhead).toBeNull();
     const said =
-      /programs cost is unknown.*no program may run in .*noexec; .*in \/var\/tmp; TMPDIR=DIRECTORY/;
+      /overhead is unknown.*no program may run in .*noexec; .*in \/var\/tmp; TMPDIR=DIRECTORY/;
     expect(hints).toContainEqual(expect.stringMatching(said));
   });
 });
@@ -106,7 +106,7 @@ test('is unknown when nobody asks the kernel any more, and that is said', async 
   const { overhead, footprint, hints } = await qualityWhen(HELPER, HELPER, 'SIGKILL');
   expect(overhead).toBeNull();
   expect(footprint?.cpu_time_ns).toBeGreaterThanOrEqual(0);
-  expect(hints).toContainEqual(expect.stringMatching(/programs cost is unknown.*its process was ended/));
+  expect(hints).toContainEqual(expect.stringMatching(/overhead is unknown.*its process was ended/));
 });
 
 /** Steady, for some seconds. */

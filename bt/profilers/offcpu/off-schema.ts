@@ -1,4 +1,4 @@
-/** The part `ebpf.offcpu` of a result: denet's, and more. */
+/** The part `ebpf.offcpu` of a result: the fields of denet, and more. */
 import { z } from 'zod';
 import { count, frame, index, mapping, ns, pid, threadKey, waitSum } from '../../../metrics/fields.ts';
 import { reason } from '../../../metrics/reasons.ts';
@@ -14,14 +14,14 @@ const state = z
 const idleKind = z.enum(IDLE_KINDS);
 const idle = idleKind
   .nullable()
-  .describe('what the thread was idle for, by the rules in docs/json.md; null when it waited within work');
+  .describe('what the thread was idle for, by the rules in docs/json.md; null when the wait is not idle');
 
 const syscall = z
   .string()
   .nullable()
   .optional()
   .describe(
-    'the system call that the wait was within, with 32-bit before those of that entry; null for none. With --syscall-times',
+    'the system call in which the thread waited, with the prefix 32-bit for that entry point; null for none. With --syscall-times',
   );
 
 const threadStats = z.object({
@@ -47,13 +47,17 @@ const stack = z.object({
   since_start: z
     .boolean()
     .describe(
-      'the wait was on already when the collection began: it counts from there, with the kernel stack of then',
+      'the wait began before the collection: it counts from the start, with the kernel stack at that time',
     ),
   user: z.array(index).describe('indices into frames, leaf first'),
-  user_cut: count.describe('words after them that lie in no executable mapping: code without frame pointers'),
+  user_cut: count.describe(
+    'words left out after these frames because they are not in an executable mapping: the code has no frame pointers',
+  ),
   user_incomplete: z
     .boolean()
-    .describe('callers are known to be missing: that of the first frame, or those beyond the last one'),
+    .describe(
+      'callers are known to be missing: the caller of the first frame, or those after the last frame',
+    ),
   kernel: z.array(index).describe('indices into frames, leaf first'),
 });
 
@@ -86,17 +90,15 @@ export const offcpuSchema = z.object({
     )
     .max(10),
   bottlenecks: z.array(z.string()),
-  by_reason: z.partialRecord(reason, waitSum).describe('of all waits that ended'),
-  undecided: z
-    .record(z.string(), waitSum)
-    .describe('waits whose reason is other, by the kernel function that they were in'),
+  by_reason: z.partialRecord(reason, waitSum).describe('for all waits that ended'),
+  undecided: z.record(z.string(), waitSum).describe('waits with the reason other, by kernel function'),
   idle: z
     .object({ time_ns: ns, count, by_kind: z.partialRecord(idleKind, waitSum) })
-    .describe('waits for work to come: part of all other sums'),
+    .describe('idle waits: waiting for work; also part of all other sums'),
   still_blocked: z.array(stillBlocked).describe('waits that had not ended; not part of the totals'),
-  stacks: z.array(stack).describe('every wait, added up by thread, state and stack'),
+  stacks: z.array(stack).describe('all waits, summed by thread, state and stack'),
   frames: z.array(frame),
-  mappings: z.array(mapping).describe('those that frames are in'),
+  mappings: z.array(mapping).describe('mappings that contain frames'),
 });
 
 /** An interval has no extremes: the kernel keeps them for the whole collection only. */

@@ -1,4 +1,4 @@
-/** The part `ebpf.syscalls` of a result: denet's, and more. */
+/** The part `ebpf.syscalls` of a result: the fields of denet, and more. */
 import { z } from 'zod';
 import { count, ns, share, waitSum } from '../../../metrics/fields.ts';
 import { reason } from '../../../metrics/reasons.ts';
@@ -9,7 +9,7 @@ const behavior = z.enum(['io_bound', 'network_bound', 'memory_bound', 'process_h
 /** What the option `times` adds to a call. */
 const callTimes = z.object({
   returned: count.describe(
-    'calls that were entered and returned within the collection: the times are theirs',
+    'calls that were entered and returned within the collection: the times are for these',
   ),
   errors: count.describe('calls that returned an error'),
   by_errno: z.record(z.string(), count),
@@ -17,7 +17,7 @@ const callTimes = z.object({
   avg_time_ns: ns,
   max_time_ns: ns,
   in_flight: count.describe('calls that had not returned at the end'),
-  in_flight_ns: ns.describe('how long those had taken by then, together'),
+  in_flight_ns: ns.describe('how long these calls had taken so far, in total'),
   off_cpu: waitSum
     .extend({ by_reason: z.partialRecord(reason, waitSum) })
     .optional()
@@ -33,18 +33,18 @@ export const syscallsSchema = z.object({
     syscall_rate_per_sec: z.number().nonnegative(),
     io_intensity: share,
     memory_intensity: share,
-    cpu_intensity: share.describe("share of process calls, as denet's"),
+    cpu_intensity: share.describe('share of process calls, as in denet'),
     network_intensity: share,
     behavior,
   }),
-  by_syscall: z.record(z.string(), callCount).describe('all but count with --syscall-times only'),
+  by_syscall: z.record(z.string(), callCount).describe('with --syscall-times, more than count'),
   by_process: z.record(
     z.string().regex(/^\d+$/),
     z.object({ comm: z.string().nullable(), total: count, by_syscall: z.record(z.string(), count) }),
   ),
   compat_32bit: z
     .object({ total: count, by_syscall: z.record(z.string(), callCount) })
-    .describe('calls made through the 32-bit entry of a 64-bit kernel; not part of the totals above'),
+    .describe('calls made through the 32-bit entry point of a 64-bit kernel; not part of the totals above'),
 });
 
 export type Syscalls = z.infer<typeof syscallsSchema>;

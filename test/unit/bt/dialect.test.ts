@@ -85,7 +85,7 @@ describe('what changes between versions', () => {
   });
 
   test.each(['0.28.0', '0.100.0', '99.0.0'])(
-    '%s is newer than any that was, and is said to be',
+    'warns that %s is newer than all tested versions',
     (version) => {
       expect(dialectFor(`bpftrace v${version}`).warnings).toEqual([
         expect.stringContaining(`${version} is newer than`),

@@ -19,7 +19,7 @@ describe('the cost of measuring', () => {
     expect(none).toMatchObject({ ns_per_event: 0, events_per_second: 0 });
     const { overhead, hints } = sleepProfile({}, { programTime: null, untimed: 'EINVAL' }).quality;
     expect(overhead).toBeNull();
-    expect(hints.at(-1)).toMatch(/^what our own programs cost is unknown, .*: EINVAL$/);
+    expect(hints.at(-1)).toMatch(/^the overhead is unknown because the kernel could not measure it: .*EINVAL$/);
   });
 
   test('includes what btprof and bpftrace used', () => {
@@ -55,7 +55,7 @@ describe('what was lost', () => {
 
   const room = { '@waits': 4, '@extremes': 8, '@calls': 4, '@off': 8, '@gen': 8 };
   const sentence = (map: string, keys: number) =>
-    `the kernel map ${map} was full at ${keys} keys, and what came after was not counted; --map-entries 32 makes more room`;
+    `the BPF map ${map} was full (${keys} entries), so events with new keys were not counted; use --map-entries 32`;
   const withFull = (counts: string) => [
     ...SLEEP_LINES.slice(0, -1),
     `{"type": "map", "data": {"@full": {${counts}}}}`,
