@@ -22,9 +22,9 @@ export interface Plan {
   readonly children: boolean;
   readonly intervalMs?: number | undefined;
   readonly durationMs?: number | undefined;
-  /** Maximum entries of each kernel map; as memory allows without it. */
+  /** Maximum entries of each BPF map; by default as memory allows. */
   readonly mapEntries?: number | undefined;
-  /** How user stacks are unwound: by frame pointers without it. */
+  /** How user stacks are unwound; by frame pointers if undefined. */
   readonly unwind?: Unwinder;
   /** Whether source lines and inlined functions are wanted. */
   readonly lines?: boolean;
@@ -103,11 +103,11 @@ function contextOf(plan: Plan, target: ProgramTarget): ProgramContext {
   const alone = follow.kind === 'argument';
   const held = follow.kind === 'held' ? follow.pid : undefined;
   return {
-    // Without btprof people read the stacks, and want names.
+    // People read these stacks without btprof, and want names.
     stackMode: alone ? 'perf' : dialect.stackMode,
     losesFirstCounts: dialect.losesFirstCounts,
     stacks,
-    // Rows that an option leaves out would leave their stacks behind.
+    // If an option leaves out rows, their stacks would stay in the maps.
     numberStacks: stacks && dialect.stackStore === 'inline' && !alone && !dropsRows(plan),
     ...{ stackDepth, arch, btf, children, held, dwarfPids, dwarfGeneration: namedGeneration(follow) },
     allThreadsHaveEntry: held !== undefined || (follow.kind === 'named' && !follow.stopped),

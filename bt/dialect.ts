@@ -2,19 +2,19 @@ import { BtprofError } from '../metrics/errors.ts';
 
 /** The oldest bpftrace that btprof writes programs for. */
 const FLOOR = '0.16.0';
-/** The first bpftrace that btprof was never tried with. */
+/** The first bpftrace with which btprof was not tested. */
 const UNTRIED = '0.28.0';
 
-/** What a program may take of the host. */
+/** What a program may use on the host. */
 export interface Settings {
-  /** Room of each map. */
+  /** Maximum entries of each map. */
   readonly mapEntries: number;
-  /** Pages of 4 KiB of the buffer through which events come, for all CPUs together. */
+  /** Size of the event buffer, in pages of 4 KiB, for all CPUs together. */
   readonly bufferPages: number;
   readonly cpus: number;
 }
 
-/** What one range of bpftrace versions needs said differently. Chosen once; no other file compares versions. */
+/** What differs between bpftrace versions. It is chosen once; no other file compares versions. */
 export interface Dialect {
   /** bpftrace's own version, such as `0.17.0`. */
   readonly version: string;
@@ -23,22 +23,22 @@ export interface Dialect {
    * only `perf`, which prints names, too.
    */
   readonly stackMode: 'perf' | 'raw';
-  /** Where stacks are kept: in one map beside the others, or in each key and value that has one. */
+  /** Where bpftrace stores stacks: in one map for all of them, or in each key and value that has one. */
   readonly stackStore: 'shared' | 'inline';
-  /** How many entries of a map one key with `stats()` takes. */
+  /** How many map entries bpftrace needs for one key with `stats()`. */
   readonly statsSlots: 1 | 2;
   /**
-   * Whether one of two CPUs that enter the same new key of a per-CPU map at once loses what it adds
+   * Whether a count is lost when two CPUs add the same new key to a per-CPU map at once
    * (github.com/bpftrace/bpftrace/issues/4068).
    */
   readonly losesFirstCounts: boolean;
   /** Whether it reads the arguments of tracepoints from BTF only. */
   readonly needsBtf: boolean;
-  /** Whether it has `dw_ustack()`, on x86_64, for processes that are there when it starts. */
+  /** Whether it has `dw_ustack()`: on x86_64, for processes that run when it starts. */
   readonly unwindsDwarf: boolean;
   /** Environment variables that pass the settings; undefined for those that have to be unset. */
   readonly environment: (settings: Settings) => Record<string, string | undefined>;
-  /** Said once in every result of this version. */
+  /** Warnings for every result of this version. */
   readonly warnings: readonly string[];
 }
 
@@ -77,16 +77,16 @@ export function dialectFor(versionOutput: string): Dialect {
   };
 }
 
-/** Bytes of a string: our programs print the names of files and directories. */
+/** Maximum bytes of a string: the programs print the names of files and directories. */
 const STRING_BYTES = 64;
-/** More than any program of ours has. */
+/** Maximum number of probes: more than any program of btprof has. */
 const PROBES = 512;
 
 /**
- * Each version obeys one name of a setting and ignores the other, or obeys it too: that one is unset. Up to 0.18 each
- * CPU has a buffer of its own. Before 0.19 symbols of user code are looked up in whole symbol tables even when only
- * addresses are wanted; we name all, by address. 0.25 builds programs that the kernel refuses when the length of
- * strings is set: 0.24 and later keep their 1,024 bytes.
+ * Spells the settings for a version. A setting has an old and a new name; the other one is unset, because some versions
+ * read both. Up to 0.18, each CPU has its own buffer. Before 0.19, bpftrace reads whole symbol tables even if only
+ * addresses are wanted, so this is turned off. If the length of strings is set, 0.25 builds programs that the kernel
+ * refuses, so 0.24 and later keep their default of 1,024 bytes.
  */
 function environment(settings: Settings, since: (version: string) => boolean) {
   const { mapEntries, bufferPages, cpus } = settings;

@@ -4,18 +4,18 @@ import type { KernelMap } from './program.ts';
 
 /** Share of the host's memory that the kernel's maps and buffers for one program stay below. */
 export const MEMORY_SHARE = 0.05;
-/** Entries that each map should have room for when memory allows. */
+/** Minimum entries of each map, if memory allows. */
 const ENTRIES_WANTED = 65_536;
-/** A thread waits in several states and stacks, each of which is an entry. */
+/** Entries per thread: each state and stack in which it waits is one. */
 const ENTRIES_PER_THREAD = 16;
-/** Rather than with fewer entries than this, stacks are cut shorter. */
+/** With fewer entries than this, stacks are made shallower instead. */
 const ENTRIES_WORTHWHILE = 4096;
 const ENTRIES_LEAST = 64;
 /** Shallower stacks to try, in turn. */
 const DEPTHS = [64, 32, 16, 8];
-/** 4 MiB: some 40,000 events that nobody has read yet. */
+/** 4 MiB: about 40,000 unread events. */
 const BUFFER_PAGES = 1024;
-/** Up to 0.18 each CPU has a buffer of its own, and this is bpftrace's default. */
+/** The default of bpftrace up to 0.18, where each CPU has its own buffer. */
 const BUFFER_PAGES_PER_CPU = 64;
 const PAGE_BYTES = 4096;
 
@@ -24,15 +24,15 @@ export interface SizingInput {
   readonly maps: readonly KernelMap[];
   readonly stackStore: Dialect['stackStore'];
   readonly statsSlots: Dialect['statsSlots'];
-  /** Frames per stack that are asked for. */
+  /** Frames per stack that the user asks for. */
   readonly stackDepth: number;
-  /** Of the host, or of the control group that we run in. */
+  /** Memory of the host, or of the control group in which btprof runs. */
   readonly memoryBytes: number;
-  /** That may ever be there. */
+  /** Number of possible CPUs. */
   readonly cpus: number;
-  /** Threads that run already and will be followed. */
+  /** Running threads that will be followed. */
   readonly threads: number;
-  /** What the user asks for instead of what fits. */
+  /** Entries that the user asks for, whatever memory allows. */
   readonly mapEntries?: number | undefined;
 }
 
@@ -73,14 +73,14 @@ export function roomOf(
   );
 }
 
-/** The kernel wants buffers of such sizes. */
+/** Rounds up to a power of two, as the kernel requires for buffers. */
 function powerOfTwoAbove(atLeast: number): number {
   return 2 ** Math.ceil(Math.log2(atLeast));
 }
 
 /**
- * Memory that the kernel takes for a program's maps and event buffers, at most. All of it is taken when the program is
- * loaded (kernel/bpf/hashtab.c: htab_map_mem_usage, and the fields of struct htab_elem).
+ * The maximum memory that the kernel uses for a program's maps and event buffers. It allocates all of it when the
+ * program is loaded (kernel/bpf/hashtab.c: htab_map_mem_usage, and the fields of struct htab_elem).
  */
 export function kernelBytes(
   { maps, stackStore }: Pick<SizingInput, 'maps' | 'stackStore'>,
@@ -97,14 +97,14 @@ export function kernelBytes(
 }
 
 const WORD = 8;
-/** An entry's own fields, and its share of the table of buckets, whose number is a power of two. */
+/** Bytes of an entry without key and value, and its share of the bucket table, which has a power of two of buckets. */
 const ENTRY_EXTRA = 48 + 2 * 16;
-/** bpftrace gives its map of stacks room for these, whatever the other maps have. */
+/** Entries of bpftrace's own stack map, whatever the size of the other maps. */
 const SHARED_STACKS = 131_072;
-/** Key and fields of one of them. */
+/** Bytes of an entry of that map besides its frames. */
 const SHARED_STACK_EXTRA = 80;
 
-/** One that has no key. */
+/** Tells whether a map is a single variable, without a key. */
 function isVariable({ key, stacksInKey }: KernelMap): boolean {
   return key === 0 && !stacksInKey;
 }

@@ -34,7 +34,7 @@ interface ValueCodec<Value> {
   readonly read: (value: unknown) => Value | undefined;
   readonly add: (a: Value, b: Value) => Value;
   readonly subtract: (now: Value, before: Value) => Value;
-  /** Whether nothing happened: there is no row. */
+  /** Whether nothing happened; then there is no row. */
   readonly isNothing: (value: Value) => boolean;
   readonly row: (value: Value) => object;
 }
@@ -69,8 +69,8 @@ function* valuesOf<Value>(
 }
 
 /**
- * Values of `now` less those of `before`. Entries whose keys print alike, because their stacks could not be read, are
- * added first.
+ * Subtracts the values of `before` from those of `now`. Entries with the same printed key are added first: keys print
+ * alike if their stacks could not be read.
  */
 function* valuesBetween<Value>(
   now: readonly Entry[],
@@ -85,7 +85,7 @@ function* valuesBetween<Value>(
   }
 }
 
-/** The sum of the readable values of each key. */
+/** Adds up the readable values of each key. */
 function valuesByKey<Value>(entries: readonly Entry[], codec: ValueCodec<Value>): Map<string, Value> {
   const values = new Map<string, Value>();
   for (const [key, value] of valuesOf(entries, codec)) {
@@ -150,7 +150,7 @@ export function recordReader<K extends Words, V extends Words>(
   };
 }
 
-/** Both stacks, their numbers, or neither. */
+/** Checks the rest of an entry: both stacks, their numbers, or nothing. */
 function areStacks(rest: readonly unknown[], { stacks }: Stacked): boolean {
   if (rest.length === 0) return true;
   const isStack = (part: unknown) => typeof part === 'string';
@@ -171,9 +171,9 @@ export function readStats(value: unknown): Stats | undefined {
 }
 
 export interface Bucket {
-  /** The least value: null below all others, where values are negative. */
+  /** The smallest value; null for the bucket of negative values. */
   readonly min: number | null;
-  /** The largest value: null without an end. */
+  /** The largest value; null if the bucket is open-ended. */
   readonly max: number | null;
   readonly count: number;
 }

@@ -1,8 +1,11 @@
 import { type Fragment, reportFull } from './program.ts';
 
-/** Names of a path that are printed, from the file upwards. */
+/** Maximum number of path components that are printed, from the file upwards. */
 export const LEVELS = 16;
-/** Words of the auxiliary vector that are printed, key and value in turn: the loader's base is among the first on every architecture. */
+/**
+ * Number of words of the auxiliary vector that are printed. They alternate between key and value; the loader's base is
+ * among the first on every architecture.
+ */
 const AUXV_WORDS = 20;
 /** `PROT_EXEC` of mmap(2). */
 const EXECUTABLE = 4;
@@ -13,9 +16,9 @@ const ANONYMOUS = '0x20';
 export const MAPPING_TRACEPOINTS = ['syscalls:sys_enter_mmap', 'syscalls:sys_exit_mmap'] as const;
 
 /**
- * Tells every executable mapping of each followed process as it is made, so that addresses of processes that live for
- * a millisecond can be named, too. Needs BTF. A file is told by device and inode, as in /proc/PID/maps, and its path
- * once, name by name from the file upwards.
+ * Prints every new executable mapping of each followed process, so that addresses can be named even if the process
+ * lives for a millisecond only. Needs BTF. It prints the device and inode of the file, as in /proc/PID/maps, and its
+ * path once, name by name from the file upwards.
  */
 export function mappingEvents(): Fragment {
   return {
@@ -51,13 +54,13 @@ export function mappingEvents(): Fragment {
     ],
     maps: [
       { name: '@mapping', role: 'helper', key: 1, value: 4, reportsFull: true },
-      // When it is full, paths are told again and again: nothing is lost.
+      // If it is full, paths are printed several times, but nothing is lost.
       { name: '@files', role: 'helper', key: 2, value: 1 },
     ],
   };
 }
 
-/** Statements for a new program: where it was loaded, and the auxiliary vector, which tells where the loader was. */
+/** Statements that print where a new program was loaded, and its auxiliary vector, which says where the loader is. */
 export function announceProgram(): string[] {
   const words = Array.from({ length: AUXV_WORDS }, (_, i) => `curtask->mm->saved_auxv[${i}]`);
   return [

@@ -21,7 +21,7 @@ type Expressions<W extends Words> = { readonly [F in keyof W]: string };
 
 /** A kernel map with its size, the statements that write it and the way it is read back. */
 interface TypedMap<Row> extends ReadableMap<Row> {
-  /** Its size in a program that keeps stacks in this way. */
+  /** Its size in a program that stores stacks in this way. */
   readonly sized: (stacks: StackShape) => KernelMap;
 }
 
@@ -36,7 +36,7 @@ interface Definition {
   readonly reportsFull?: boolean;
 }
 
-/** Counts of events: `count()` by key. */
+/** A map of event counts: `count()` by key. */
 export interface CountMap<K extends Words>
   extends TypedMap<ValuesOf<K> & { readonly count: number } & StackIds> {
   /** Statements that add 1. */
@@ -50,7 +50,7 @@ export interface CountMap<K extends Words>
 /**
  * A map that counts events.
  *
- * @param options `oneWriter`: no two CPUs add to one key at once, so that a plain sum is exact
+ * @param options `oneWriter`: two CPUs never add to the same key at once, so a plain sum is exact
  */
 export function counts<const K extends Words>(
   name: `@${string}`,
@@ -81,14 +81,14 @@ export function counts<const K extends Words>(
   };
 }
 
-/** Sums of values: how many and how much, `stats()` by key. */
+/** A map of counts and sums: `stats()` by key. */
 export interface SumMap<K extends Words>
   extends TypedMap<ValuesOf<K> & { readonly count: number; readonly total: number } & StackIds> {
   /** The statement that adds a value. */
   readonly add: (key: Expressions<K>, value: string, stacks?: readonly string[]) => string;
 }
 
-/** A map that adds values up. */
+/** A map that adds up values. */
 export function sums<const K extends Words>(name: `@${string}`, key: K, options: Stacked = {}): SumMap<K> {
   return {
     ...keyed({ name, role: 'result', key, value: 2, perCpu: true, stats: true }, options),
@@ -108,7 +108,7 @@ export interface ExtremeMap<K extends Words> extends TypedMap<ValuesOf<K> & { re
   readonly add: (key: Expressions<K>, value: string) => string;
 }
 
-/** A map that keeps the largest value of the whole collection: an interval has no rows of it. */
+/** A map with the largest value of the whole collection. Intervals have no rows of it. */
 export function extremes<const K extends Words>(name: `@${string}`, key: K): ExtremeMap<K> {
   return {
     ...keyed({ name, role: 'result', key, value: 2, perCpu: true }, {}),
@@ -153,18 +153,18 @@ export function histogram<const K extends Words>(name: `@${string}`, key: K): Hi
   };
 }
 
-/** One value with named fields, which the program reads and writes itself: a tuple by key. */
+/** A map of tuples with named fields, which the program itself reads and writes. */
 export interface RecordMap<K extends Words, V extends Words>
   extends TypedMap<ValuesOf<K> & ValuesOf<V> & StackIds> {
-  /** The entry: an expression. */
+  /** The expression for an entry. */
   readonly at: (key: Expressions<K>) => string;
-  /** A field of the entry that an expression yields. */
+  /** The expression for a field of an entry. */
   readonly field: (entry: string, name: keyof V) => string;
-  /** The stacks of that entry. */
+  /** The expressions for the stacks of an entry. */
   readonly stacksOf: (entry: string, shape: StackShape) => string[];
   /** The statement that writes an entry. */
   readonly set: (key: Expressions<K>, value: Expressions<V>, stacks?: readonly string[]) => string;
-  /** The statement that changes some fields of the entry in a variable. */
+  /** The statement that changes some fields of an entry that is in a variable. */
   readonly change: (
     key: Expressions<K>,
     entry: string,
@@ -174,11 +174,13 @@ export interface RecordMap<K extends Words, V extends Words>
   readonly remove: (key: Expressions<K>) => string;
   /** The statement that reports a full map, after one that writes an entry. Its first field is never 0. */
   readonly reportFull: (key: Expressions<K>) => string;
-  /** Statements for BEGIN: bpftrace 0.23 has to know what a map holds before its fields are read. */
+  /** Statements for BEGIN: bpftrace 0.23 must know the type of a map before its fields are read. */
   readonly declare: (context: Parameters<typeof otherStacks>[0]) => string[];
 }
 
-/** A map of records: as a `result` rows of the whole collection, as a `leftover` what is there at its end. */
+/**
+ * A map of records. A `result` has rows for the whole collection, a `leftover` has the entries that exist at its end.
+ */
 export function record<const K extends Words, const V extends Words>(
   name: `@${string}`,
   key: K,
@@ -224,8 +226,8 @@ function zerosFor<W extends Words>(words: W): Expressions<W> {
 }
 
 /**
- * The statements that add 1 to `place`, an entry of a map whose values are per CPU. Where bpftrace loses the first
- * values that two CPUs add at once, the entry is made with a 0, which may be lost, and is there when the 1 comes.
+ * The statements that add 1 to `place`, an entry of a per-CPU map. Some versions of bpftrace lose a value when two CPUs
+ * add the first value at once. For these the entry is first made with a 0, which may be lost without harm.
  */
 function countInto(place: string, losesFirstCounts: boolean): string[] {
   return losesFirstCounts ? [`${place} = sum(0);`, `${place} = sum(1);`] : [`${place} = count();`];

@@ -1,12 +1,12 @@
 import { FULL_MAP } from '../metrics/core-maps.ts';
 
-/** Statements that run at one probe. Those of several fragments at the same probe become one clause. */
+/** Statements that run at one probe. The clauses of several fragments at the same probe become one. */
 export interface Clause {
   /** The probe, as bpftrace spells it. */
   readonly attach: string;
-  /** When the statements run. */
+  /** Runs the statements only if this is true. */
   readonly condition?: string;
-  /** Why they are there; printed above them. */
+  /** The comment that is printed above them. */
   readonly comment: string;
   /** Statements, each without its indentation. */
   readonly body: readonly string[];
@@ -17,15 +17,18 @@ export interface KernelMap {
   readonly name: `@${string}`;
   /** A result is printed at every interval and at the end, a leftover at the end only, a helper never. */
   readonly role: 'result' | 'leftover' | 'helper';
-  /** Words of a key; 0 for a map that is one variable, or whose key is stacks only. */
+  /** Number of words in a key; 0 for a single variable, or if the key has only stacks. */
   readonly key: number;
-  /** Words of a value. */
+  /** Number of words in a value. */
   readonly value: number;
-  /** Each CPU has a value of its own. */
+  /** Each CPU has its own value. */
   readonly perCpu?: boolean;
   /** Its values are written by `stats()`. */
   readonly stats?: boolean;
-  /** The program reports an entry that did not fit; a map that only grows is known to be full when it is printed. */
+  /**
+   * Whether the program reports entries that did not fit. A map that only grows does not need this: its size shows that
+   * it is full.
+   */
   readonly reportsFull?: boolean;
   readonly stacksInKey?: number;
   readonly stacksInValue?: number;
@@ -33,9 +36,9 @@ export interface KernelMap {
   readonly short?: { readonly frames: number; readonly from: number };
 }
 
-/** What a profiler, or the tracking that all share, adds to the program. */
+/** The part of the program that a profiler or the shared tracking contributes. */
 export interface Fragment {
-  /** Statements for BEGIN, of which a program has only one. */
+  /** Statements for the BEGIN clause. */
   readonly begin?: readonly string[];
   readonly clauses: readonly Clause[];
   readonly maps: readonly KernelMap[];
@@ -45,22 +48,22 @@ export interface Fragment {
   readonly printsExits?: boolean;
 }
 
-/** Statements that fragments run where threads are followed. */
+/** Statements of fragments that run at certain moments of a followed thread. */
 export interface Hooks {
-  /** For each thread that runs already and is named to the program; `$named` is its tid. */
+  /** For each running thread that btprof names to the program; `$named` is its tid. */
   readonly onNamed: readonly string[];
   /** For the exec by which the held process becomes the command, at `$now`. */
   readonly onCommand: readonly string[];
   /** For each new program of a followed process, at `$now`, after its exec generation has gone up. */
   readonly onProgram: readonly string[];
-  /** For any thread of the machine, `$gone`, that the kernel has freed. */
+  /** For each thread of the machine that the kernel has freed; `$gone` is its tid. */
   readonly onFreed: readonly string[];
 }
 
 export interface ProgramOptions {
   /** Lines of the comment at the head of the program. */
   readonly head: readonly string[];
-  /** Settings that bpftrace reads from the program. */
+  /** Settings in the program's config block. */
   readonly config?: readonly string[];
   /** Milliseconds between prints of the result maps; none without an interval. */
   readonly intervalMs?: number | undefined;
@@ -71,15 +74,15 @@ export interface ProgramOptions {
 /**
  * Writes one bpftrace program from fragments. Only numbers and names from this code enter it.
  *
- * The program prints `ready` from BEGIN: bpftrace prints nothing until every probe is attached, so that line means
- * that nothing is lost from then on. All maps are printed between `stop` and `end` when the profiler asks for them,
- * while the probes are live: detaching them takes up to a second, in which some would still count. Without a
- * profiler, END prints `stop`, and bpftrace prints the maps after it.
+ * The program prints `ready` from BEGIN: bpftrace prints nothing until all probes are attached, so nothing is lost
+ * after that line. When the profiler asks for the maps, they are printed between `stop` and `end`, while the probes are
+ * still attached: detaching takes up to a second, in which some probes would still count. Without a profiler, END
+ * prints `stop`, and then bpftrace prints the maps.
  */
 export function writeProgram(fragments: readonly Fragment[], options: ProgramOptions): string {
   const stops = options.self !== undefined;
   const maps = mapsOf(fragments, stops);
-  // Counting goes on while maps are printed, and stacks take longest: they come last.
+  // Counting continues while maps are printed. Stacks take longest, so they come last.
   const results = named(maps, 'result').toReversed();
   const leftovers = named(maps, 'leftover');
   const helpers = named(maps, 'helper');
@@ -117,7 +120,7 @@ function named(maps: readonly KernelMap[], role: KernelMap['role']): string[] {
   return maps.filter((map) => map.role === role).map((map) => map.name);
 }
 
-/** The maps that were full when an entry was made, by name. */
+/** Names of the maps that were full when an entry was added. */
 const FULL: KernelMap = { name: FULL_MAP, role: 'result', key: 8, value: 1 };
 
 /**
@@ -130,12 +133,12 @@ export function reportFull(map: string, missing: string): string {
   return `if (${missing}) { ${fullFlag(map)} = 1; }`;
 }
 
-/** The expression that is 1 once a map was full. */
+/** The expression that is 1 if a map was full. */
 export function fullFlag(map: string): string {
   return `${FULL_MAP}["${map}"]`;
 }
 
-/** Maps are cumulative and never cleared: what lands between a print and a clear would be lost. */
+/** Maps are cumulative and never cleared: an event between a print and a clear would be lost. */
 function intervalClause(ms: number, maps: readonly string[], stops: boolean): Clause {
   return {
     attach: `interval:ms:${ms}`,
@@ -148,7 +151,7 @@ function intervalClause(ms: number, maps: readonly string[], stops: boolean): Cl
 /** `clone_flags` of a new thread of the same process (linux/sched.h). */
 export const CLONE_THREAD = '0x10000';
 
-/** Set when the profiler has asked for the maps: printing them takes a while, and waits no longer end then. */
+/** The map that is set when the profiler has asked for the maps: waits must not end while they are printed. */
 export const STOPPED = '@stopped';
 
 /**
@@ -165,7 +168,7 @@ export function indent(lines: readonly string[]): string[] {
   return lines.map((line) => (line ? `  ${line}` : ''));
 }
 
-/** The name under which the profiler asks for the maps; it also starts processes under other names. */
+/** Name of the process by which the profiler asks for the maps; processes under other names do not count. */
 export const ASKING = 'btprof-asks';
 
 function profilerClauses(self: number, maps: readonly string[]): Clause[] {
@@ -190,7 +193,10 @@ function profilerClauses(self: number, maps: readonly string[]): Clause[] {
   ];
 }
 
-/** Clauses of one probe together, in the order of their first ones: each attached program takes 30 to 45 ms to detach. */
+/**
+ * Groups clauses by probe, in the order in which the probes first occur: each attached program takes 30 to 45 ms to
+ * detach.
+ */
 function byProbe(clauses: readonly Clause[]): (readonly [Clause, ...Clause[]])[] {
   const groups = new Map<string, [Clause, ...Clause[]]>();
   for (const clause of clauses) {
@@ -201,7 +207,7 @@ function byProbe(clauses: readonly Clause[]): (readonly [Clause, ...Clause[]])[]
   return [...groups.values()];
 }
 
-/** One clause; what several fragments contribute stands in it one after the other. */
+/** Writes one clause: the statements of all fragments, one after the other. */
 function writeClauses([first, ...others]: readonly [Clause, ...Clause[]]): string {
   if (others.length === 0) return writeClause(first);
   const conditions = new Set([first, ...others].map(({ condition }) => condition));

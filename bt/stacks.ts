@@ -5,7 +5,7 @@ import { type Fragment, fullFlag, indent, reportFull } from './program.ts';
 /**
  * The statements that save both stacks of the running thread.
  *
- * @param save the statements that save them, which are words of the program
+ * @param save makes the statements that use the expressions for both stacks
  */
 export function saveStacks(
   options: ProgramContext,
@@ -14,12 +14,12 @@ export function saveStacks(
   if (!options.numberStacks)
     return byEitherUnwinder(options, (unwinder) => save(stackFields(options, unwinder)));
   return [
-    // A variable lives as long as the block that sets it first.
+    // A variable exists only in the block that sets it first.
     '$kernel = (uint64)0;',
     '$user = (uint64)0;',
     ...numberByLength('kernel', 'kstack', options),
     ...byEitherUnwinder(options, (unwinder) =>
-      // Reading a stack twice is expensive where it is unwound by tables.
+      // Reading a stack twice is expensive if it is unwound by tables.
       unwinder === 'ustack' ? numberByLength('user', unwinder, options) : numberOf('user', unwinder, options),
     ),
     ...save(['$kernel', '$user']),
@@ -28,7 +28,7 @@ export function saveStacks(
 
 type Unwinder = 'ustack' | 'dw_ustack';
 
-/** Only processes whose unwind tables bpftrace has read, and that still run that program, can be unwound by them. */
+/** DWARF works only for processes whose unwind tables bpftrace has read and that still run the same program. */
 function byEitherUnwinder(
   options: ProgramContext,
   save: (unwinder: Unwinder) => readonly string[],
@@ -44,17 +44,20 @@ function byEitherUnwinder(
   ];
 }
 
-/** Bits of a number, from the lowest one on: what a CPU has counted so far, the CPU, the program. */
+/** A stack number has these fields, lowest bits first: a counter per CPU, the CPU, and the program. */
 const [COUNTED_BITS, CPU_BITS] = [32, 16];
 
-/** Most stacks have fewer frames than this. */
+/** Limit of a short stack; most stacks have fewer frames. */
 const SHORT_FRAMES = 24;
-/** Where stacks have no more than this, those that are longer would be read twice for little. */
+/** Up to this depth, a map for short stacks saves too little: longer stacks would be read twice. */
 const SHORT_PAYS = 2 * SHORT_FRAMES;
 
 type Kind = 'kernel' | 'user';
 
-/** A short stack is looked up as a short key: the kernel hashes all of a key, whatever part of it is 0. */
+/**
+ * Looks up a short stack in a map with short keys, because the kernel hashes the whole key, including the zeros at its
+ * end.
+ */
 function numberByLength(kind: Kind, stack: 'kstack' | 'ustack', options: ProgramContext): string[] {
   const short = { stack: `$short_${kind}`, numbers: `@${kind}_short` };
   return options.stackDepth < SHORT_PAYS
@@ -69,14 +72,20 @@ function numberByLength(kind: Kind, stack: 'kstack' | 'ustack', options: Program
       ];
 }
 
-/** A new stack is read once more, for the user's may change while it is read: what is written is what is looked for. */
+/**
+ * Finds the number of a stack. A user stack may change between two reads, so a new one is read once into a variable,
+ * and the same text is looked up and stored.
+ */
 function numberOf(kind: Kind, stack: 'kstack' | Unwinder, options: ProgramContext): string[] {
   const deep = stackOf(stack, options);
   const fresh = `$new_${kind}`;
   return numberIn(kind, { stack: deep, fresh, numbers: `@${kind}_numbers` }, fresh, options);
 }
 
-/** A map of numbers, and the expression by which a stack is looked up there, and for a new one read anew into a variable. */
+/**
+ * A map of stack numbers, and the expression that reads the stack: as the key for a look-up, and for a new stack into a
+ * variable.
+ */
 interface Lookup {
   readonly numbers: string;
   readonly stack: string;
@@ -84,10 +93,11 @@ interface Lookup {
 }
 
 /**
- * The statements that put the number of a stack into `$kernel` or `$user`; 0 when it found no room. Each CPU gives numbers of its
- * own: two that meet a new stack at once may give it two, each of which is good. So does a program that takes over from another.
+ * The statements that put the number of a stack into `$kernel` or `$user`, or 0 if the map is full. Each CPU assigns
+ * its own numbers. If two CPUs meet a new stack at once, it may get two numbers; both are valid. The same happens when
+ * a program takes over from another.
  *
- * @param whole the expression that is kept under the number of a new stack
+ * @param whole the expression that is stored under the number of a new stack
  */
 function numberIn(kind: Kind, lookup: Lookup, whole: string, { dwarfGeneration }: ProgramContext): string[] {
   const { numbers, stack, fresh = stack } = lookup;
@@ -107,7 +117,10 @@ function numberIn(kind: Kind, lookup: Lookup, whole: string, { dwarfGeneration }
   ];
 }
 
-/** What the numbers need. Stacks are printed after the sums that have their numbers; leftovers, when no more are added. */
+/**
+ * The maps and the printing that stack numbers need. Stacks are printed after the sums that contain their numbers, so
+ * every printed number has its stack. Leftovers are printed when no more stacks are added.
+ */
 export function numberedStacks(stackDepth: number): Fragment {
   const short = {
     role: 'helper',
@@ -133,7 +146,7 @@ export function numberedStacks(stackDepth: number): Fragment {
   };
 }
 
-/** What both stacks of an entry take, in its key or in its value: words that are their numbers, or whole stacks. */
+/** How an entry stores its two stacks, in its key or its value: as numbers, one word each, or as whole stacks. */
 export interface StackShape {
   readonly words: number;
   readonly stacks: number;
@@ -146,14 +159,14 @@ export function stackShape({
   return numberStacks ? { words: 2, stacks: 0 } : { words: 0, stacks: stacks ? 2 : 0 };
 }
 
-/** The fields of an entry that is made for another thread, whose stacks nobody can read. */
+/** The stack fields of an entry for another thread, whose stacks cannot be read. */
 export function otherStacks(
   options: Pick<ProgramContext, 'stacks' | 'numberStacks' | 'stackMode' | 'stackDepth'>,
 ): string[] {
   return options.numberStacks ? ['(uint64)0', '(uint64)0'] : stackFields(options);
 }
 
-/** The fields of a key or value that hold both stacks of the running thread; none without stacks. */
+/** The stack fields of a key or value for the running thread; none without stacks. */
 function stackFields(
   options: Pick<ProgramContext, 'stacks' | 'stackMode' | 'stackDepth'>,
   user: Unwinder = 'ustack',

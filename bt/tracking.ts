@@ -2,26 +2,26 @@ import { CLONE_THREAD, type Clause, type Fragment, type Hooks, indent, reportFul
 
 /** The first instruction of a program. */
 export interface Entry {
-  /** The file; it is put between quotes. */
+  /** The file, which is written in quotes. */
   readonly path: string;
-  /** As the file has it. */
+  /** The address in the file. */
   readonly address: number;
 }
 
-/** Which processes are followed, and from when. */
+/** Which processes are followed, and from what moment. */
 export type Follow =
-  /** A held process: followed from its `execs`-th exec on, when it becomes the command. */
+  /** A held process. It is followed from its exec number `execs`, by which it becomes the command. */
   | {
       readonly kind: 'held';
       readonly pid: number;
       readonly execs: number;
       readonly children: boolean;
-      /** Where the command is stopped, when its libraries are loaded and before its own code runs. */
+      /** Where the command is stopped: after its libraries are loaded, before its own code runs. */
       readonly entry?: Entry | undefined;
     }
   /**
-   * Processes that run already: the profiler, process `by`, names each thread by kill(tid, 0). Those that were
-   * stopped by it are not waiting.
+   * Running processes. The profiler, process `by`, names each of their threads by kill(tid, 0). Threads that the
+   * profiler stopped do not count as waiting.
    */
   | {
       readonly kind: 'named';
@@ -78,7 +78,7 @@ export function tracking(options: TrackingOptions): Fragment {
   };
 }
 
-/** The exec generation of processes that are named: that of a command which was held at its entry is the second. */
+/** The exec generation of named processes: 1, or 2 for a command that was stopped at its entry point. */
 export function namedGeneration(follow: Follow): number {
   return follow.kind === 'named' && follow.stopped ? 2 : 1;
 }

@@ -1,6 +1,6 @@
 import { type ExecFileException, execFile } from 'node:child_process';
 
-/** Where bpftrace runs: our own directory may be gone, and PATH empty. */
+/** Working directory and environment of bpftrace: the directory of btprof may be gone, and PATH may be empty. */
 export const TRACER_CWD_ENV = {
   cwd: '/',
   env: { PATH: process.env.PATH || '/usr/sbin:/usr/bin:/sbin:/bin' },
@@ -11,7 +11,7 @@ const VERSION_TIMEOUT_MS = 30_000;
 /** The answer of `bpftrace --version`. */
 export interface VersionAnswer {
   readonly stdout: string;
-  /** Why there is none. */
+  /** Why there is no answer. */
   readonly failure?: { readonly missing: boolean; readonly interrupted: boolean; readonly how: string };
 }
 
@@ -28,8 +28,8 @@ export function readVersion(bpftrace: string): Promise<VersionAnswer> {
 }
 
 /**
- * Without execa, unlike other children: bpftrace takes 50 to 100 ms to answer, in which the code of the command is loaded, and
- * execa with it. To load execa first would make each run that much later.
+ * Without execa, unlike other children. bpftrace takes 50 to 100 ms to answer; meanwhile the code of the command is
+ * loaded, including execa. Loading execa first would delay each run by that time.
  */
 function ask(bpftrace: string): Promise<VersionAnswer> {
   const { cwd, env } = TRACER_CWD_ENV;
@@ -51,7 +51,7 @@ function failureOf(error: ExecFileException): NonNullable<VersionAnswer['failure
   };
 }
 
-/** A status is a number, and the name of an error a string. */
+/** The code is a number for an exit status, and a string for the name of an error. */
 function explain({ code, signal, killed }: ExecFileException): string {
   if (typeof code === 'string') return code === TOO_MUCH ? 'it printed too much' : code;
   if (typeof code === 'number') return `it ended with status ${code}`;

@@ -19,8 +19,8 @@ import { type Scope, scopeOf, startTarget, type Target } from './target.ts';
 export interface Collecting {
   readonly facts: Facts;
   /**
-   * One snapshot for each complete print at an interval. If its reader is slower than the prints, a newer snapshot replaces the
-   * one that waits.
+   * One snapshot for each complete print at an interval. If the reader is too slow, a newer snapshot replaces the
+   * waiting one.
    */
   readonly windows: AsyncIterable<Snapshot>;
   /** Names addresses of the followed processes. */
@@ -51,7 +51,7 @@ export async function collect(
   return { facts: begun.facts, windows: reader.windows, resolve: state.resolver.resolve, result };
 }
 
-/** A collection that has begun, with what has to be ended after it. */
+/** A collection that has begun, with everything that must be stopped after it. */
 interface Begun extends Stopping {
   readonly timing: ProgramTiming | undefined;
   readonly endGuard: (() => void) | undefined;
@@ -95,7 +95,7 @@ async function openFirst(
   return { first: await live(giveUp), timing: await timing };
 }
 
-/** Waits until the collection has to stop, and reads what it is made of. */
+/** Waits until the collection must stop, and reads its data. */
 async function finish(begun: Begun, { stop, debug }: Observer): Promise<Collection> {
   const { plan, target, takeOver, timing, endGuard } = begun;
   const { tracer } = takeOver.session;

@@ -13,7 +13,7 @@ import type { Session } from './session.ts';
 import type { Target } from './target.ts';
 import { threadsOf } from './threads.ts';
 
-/** What a collection was when it ended. */
+/** A collection at its end. */
 export interface Ended {
   readonly plan: Plan;
   readonly host: Host;
@@ -22,23 +22,26 @@ export interface Ended {
   readonly session: Session;
   readonly facts: Facts;
   readonly recording: Recording;
-  /** What it cost. */
+  /** The cost of the collection. */
   readonly cost: SelfCost;
-  /** How long it took by our own clock, with the maps, ns. */
+  /** Duration by btprof's own clock, including the print of the maps, ns. */
   readonly elapsedNs: number;
-  /** And without them. */
+  /** The same without the print of the maps. */
   readonly collectedNs: number;
   /** Why bpftrace ended by itself. */
   readonly failure: BtprofError | undefined;
-  /** Threads of followed processes that were alive when the end was asked for, and had not exited when it came. */
+  /**
+   * Threads of followed processes that were alive when btprof asked for the end, and had not exited when the maps were
+   * printed.
+   */
   readonly alive: readonly LiveThread[];
-  /** How long before the end they were looked at, ns, at most. */
+  /** Maximum time between the check of these threads and the end, ns. */
   readonly aliveAgeNs: number;
-  /** Whether the command was to be unwound by DWARF from its entry on. */
+  /** Whether the command was to be unwound by DWARF from its entry point on. */
   readonly dwarfWanted: boolean;
 }
 
-/** Reads what has to be read before the processes are gone. */
+/** Reads what must be read before the processes are gone. */
 export async function endingOf(ended: Ended): Promise<Ending> {
   const { target, state, session, cost, failure } = ended;
   await state.mappings.close();
@@ -59,13 +62,13 @@ export async function endingOf(ended: Ended): Promise<Ending> {
   };
 }
 
-/** Processes of runtimes. */
+/** Counts processes of runtimes that compile code. */
 function runtimes(spaces: AddressSpaces): number[] {
   const keys = [...spaces].filter(([, space]) => isRuntime(space));
   return [...new Set(keys.map(([key]) => Number.parseInt(key, 10)))];
 }
 
-/** The followed processes that may be alive. */
+/** Lists the followed processes that may be alive. */
 export function followed(
   { execs, forks, exits }: Pick<ThreadEvents, 'execs' | 'forks' | 'exits'>,
   { named }: Facts,
@@ -107,7 +110,7 @@ function sizeWarnings({ mapEntries, limits }: Session, plan: Plan): string[] {
   ];
 }
 
-/** Why stacks of the command were not unwound by DWARF. */
+/** Explains why stacks of the command were not unwound by DWARF. */
 function entryWarnings({ recording, facts: { pids, dwarfPids } }: Ended): string[] {
   if (dwarfPids.length === 0)
     return ['stacks were unwound by frame pointers because the command could not be held at its entry'];
@@ -120,10 +123,10 @@ function entryWarnings({ recording, facts: { pids, dwarfPids } }: Ended): string
       ];
 }
 
-/** Share of one CPU. */
+/** Share of one CPU from which the cost of intervals is worth a warning. */
 const EXPENSIVE_CPU_SHARE = 0.1;
 
-/** Collections shorter than two intervals are not judged. */
+/** Warns if printing at intervals is expensive. Collections shorter than two intervals get no warning. */
 function intervalCostWarning(intervalMs: number, { cost: { footprint }, collectedNs }: Ended): string[] {
   const cpuNs = footprint?.cpuNs ?? 0;
   return cpuNs < EXPENSIVE_CPU_SHARE * collectedNs || collectedNs < 2e6 * intervalMs

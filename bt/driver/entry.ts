@@ -8,7 +8,7 @@ import { tryRead } from './procfs.ts';
 
 /** Paths that need no escape in a bpftrace program. */
 const PLAIN = /^[\w./+,=@%~ -]+$/;
-/** Scripts may be run by scripts; the kernel gives up after as many (BINPRM_MAX_RECURSION). */
+/** The interpreter of a script may be a script; the kernel's limit is the same (BINPRM_MAX_RECURSION). */
 const MOST_SCRIPTS = 5;
 const LONGEST_LINE = 256;
 
@@ -25,7 +25,7 @@ export function entryOf(executable: string): Entry {
 }
 
 /**
- * The file itself, or its interpreter when it is a script.
+ * Finds the program itself, or its interpreter if it is a script.
  *
  * @throws BtprofError when it cannot be read
  */
@@ -52,7 +52,7 @@ function readProgram(path: string): { address: number } | { interpreter: string 
   return read;
 }
 
-/** Seen from our root, wherever that of bpftrace is. */
+/** Makes an entry with a path from btprof's own root, whatever root bpftrace has. */
 function entryAt(path: string, address: number): Entry {
   if (!PLAIN.test(path)) throw cannot(path, 'its path has characters that bpftrace would misread');
   return { path: `/proc/${process.pid}/root${path}`, address };
@@ -66,12 +66,12 @@ function cannot(path: string, why: string): BtprofError {
 }
 
 /**
- * Starts a process that resumes another one when we die, whatever kills us.
+ * Starts a process that resumes another one when btprof dies, even by SIGKILL.
  *
- * @returns ends that process
+ * @returns a function that ends the guard
  */
 export function spawnResumeGuard(pid: number): () => void {
-  // bpftrace takes a moment to notice that we are gone, and may stop the command in it.
+  // bpftrace takes a moment to notice that btprof is gone, and may still stop the command.
   const resume = 'for i in 1 2 3 4 5; do kill -CONT "$0" || exit; sleep 1; done';
   const args = ['-c', `read done || ${resume}`, String(pid)];
   const { stdin } = execa('/bin/sh', args, {

@@ -13,29 +13,29 @@ import type { TakeOver } from './take-over.ts';
 import type { Target } from './target.ts';
 import { liveThreads } from './threads.ts';
 
-/** Everything that a profile is made of, besides symbols. */
+/** Everything that a profile needs, except symbols. */
 export interface Collection extends Collected {
   readonly ending: Ending;
-  /** Why bpftrace ended by itself; undefined when it did not. */
+  /** Why bpftrace ended by itself; undefined if it did not. */
   readonly failure: BtprofError | undefined;
   /** Ends bpftrace; the kernel takes up to a second to detach its probes. */
   readonly close: () => Promise<void>;
 }
 
-/** A collection that is to stop. */
+/** A collection that must stop. */
 export interface Stopping {
   readonly plan: Plan;
   readonly host: Host;
   readonly target: Target;
   readonly state: ProcessState;
   readonly facts: Facts;
-  /** When it began, ms of our own clock. */
+  /** When it began, ms of btprof's own clock. */
   readonly began: number;
   readonly takeOver: TakeOver;
   readonly measure: SelfMeasure;
 }
 
-/** Prints the maps and reads everything that a profile is made of. */
+/** Has the maps printed, and reads everything that a profile needs. */
 export async function finishCollection(stopping: Stopping, reason: StopReason): Promise<Collection> {
   const { plan, target, state, facts, began, takeOver, measure } = stopping;
   const { session } = takeOver;
@@ -66,7 +66,7 @@ async function printMaps(
   { target, facts, state: { recorder }, takeOver: { session } }: Stopping,
   reason: StopReason,
 ): Promise<{ alive: LiveThread[]; aliveAgeNs: number }> {
-  // Before the maps are printed: that takes a while, and no event reports who exits meanwhile.
+  // This is done before the maps are printed, because no event reports threads that exit during the print.
   const looked = performance.now();
   const seen = liveThreads(followed(threadEvents(recorder), facts, target));
   const { exits } = currentSession(recorder);
@@ -76,7 +76,7 @@ async function printMaps(
   return { alive: without(seen, exited), aliveAgeNs: Math.ceil((stopped - looked) * 1e6) };
 }
 
-/** Of all sessions. */
+/** Collects the thread events of all sessions. */
 function threadEvents({ sessions }: Recorder): Pick<ThreadEvents, 'execs' | 'forks' | 'exits'> {
   return {
     execs: sessions.flatMap(({ execs }) => execs),
@@ -85,13 +85,16 @@ function threadEvents({ sessions }: Recorder): Pick<ThreadEvents, 'execs' | 'for
   };
 }
 
-/** The threads that had not exited. */
+/** Leaves out the threads that have exited. */
 function without(threads: readonly LiveThread[], exits: ThreadEvents['exits']): LiveThread[] {
   const gone = new Set(exits.map(({ pid, tid }) => `${pid}:${tid}`));
   return threads.filter(({ pid, tid }) => !gone.has(`${pid}:${tid}`));
 }
 
-/** Why bpftrace ended without all of its maps. When it is interrupted, it prints them at its end, without the last event. */
+/**
+ * Explains why bpftrace ended before it printed all maps. If it is interrupted, it prints them when it ends, but
+ * without the last event.
+ */
 async function prematureEnd(
   { tracer }: Session,
   { recorder }: ProcessState,

@@ -6,7 +6,7 @@ import { familyOf, fdInfos, tryRead } from './procfs.ts';
 /**
  * Measures what btprof and bpftrace use, besides the programs in the kernel.
  *
- * @returns reads it: CPU time from now on, and peak memory; null when bpftrace has ended
+ * @returns a function that reads the CPU time from now on and the peak memory; null if bpftrace has ended
  */
 export function watchFootprint(tracer: number): () => Footprint | null {
   const cpuTime = () => cpuTimeOf(process.pid) + sumOf(tracer, cpuTimeOf);
@@ -17,7 +17,7 @@ export function watchFootprint(tracer: number): () => Footprint | null {
   };
 }
 
-/** Adds the peak memory until now; bpftrace may have ended. */
+/** Updates the peak memory; bpftrace may have ended. */
 export function withPeaks(footprint: Footprint, tracer: number): Footprint {
   const now = memoryOf(tracer);
   return {
@@ -41,7 +41,7 @@ function sumOf(tracer: number, figureOf: (pid: number) => number): number {
   return familyOf(tracer).reduce((sum, pid) => sum + figureOf(pid), 0);
 }
 
-/** Ns; 0 when the process is gone. */
+/** CPU time, ns; 0 if the process is gone. */
 function cpuTimeOf(pid: number): number {
   return parseStat(tryRead(() => readFileSync(`/proc/${pid}/stat`, 'utf8')) ?? '')?.cpuNs ?? 0;
 }

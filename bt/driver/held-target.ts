@@ -5,7 +5,7 @@ import { constants } from 'node:os';
 import { BtprofError } from '../../metrics/errors.ts';
 import { inheritedOpenFilesLimit } from './inherited.ts';
 
-/** The first byte of a word that the stub has to decode. */
+/** The first byte of a word that the stub must decode. */
 const CODED = '\x01';
 
 /**
@@ -48,9 +48,9 @@ export interface Exit {
 /** A process that waits to become the command. */
 export interface HeldTarget {
   readonly pid: number;
-  /** The number of execs, from now on, until the process is the command. */
+  /** The number of execs until the process is the command. */
   readonly execs: number;
-  /** Makes it become the command. */
+  /** Lets it become the command. */
   readonly release: () => void;
   /** Ends it before it becomes the command; does nothing once it is released. */
   readonly abandon: () => void;
@@ -61,8 +61,8 @@ export interface HeldTarget {
 }
 
 /**
- * Starts a process that waits until it is released and then becomes the command: our child, in our process group,
- * with our standard streams, the given descriptors, and exactly the given arguments and environment.
+ * Starts a process that waits until it is released and then becomes the command: a child in the same process group,
+ * with the same standard streams, the given descriptors, and exactly the given arguments and environment.
  *
  * @param words command and arguments, as bytes
  * @param environment `NAME=value` entries, as bytes

@@ -12,11 +12,11 @@ export interface Machine {
   readonly info: HostInfo & { readonly arch: Arch };
   /** Whether the kernel has BTF, with all that btprof reads of a task. */
   readonly btf: boolean;
-  /** CPUs that may ever be there: the kernel keeps a value for each of them in per-CPU maps. */
+  /** Number of possible CPUs: per-CPU maps have a value for each. */
   readonly possibleCpus: number;
 }
 
-/** What was found out about this machine and its bpftrace. */
+/** This machine and its bpftrace. */
 export interface Host extends Machine {
   /** The bpftrace command; a path is absolute. */
   readonly bpftrace: string;
@@ -115,18 +115,18 @@ export async function readDialect(bpftrace: string): Promise<Dialect> {
         : 'Check the path given to --bpftrace.',
     );
   }
-  // Ctrl-C reaches bpftrace, too.
+  // Ctrl-C also reaches bpftrace.
   if (failure?.interrupted) throw interrupted();
   if (failure) throw new BtprofError(`${JSON.stringify(bpftrace)} --version failed: ${failure.how}.`);
   return dialectFor(stdout);
 }
 
 /**
- * Checks everything that has to be true before a program can run.
+ * Checks all requirements before a program can run.
  *
  * @param bpftrace the command
  * @param btprof the version of btprof
- * @throws BtprofError for the first thing that is not true
+ * @throws BtprofError for the first one that is not met
  */
 export async function requireHost(bpftrace: string, btprof: string): Promise<Host> {
   const machine = readMachine();

@@ -1,6 +1,6 @@
 /**
- * Reads from /proc what Node does not pass on to a process that it starts: descriptors above 2, the bytes of the arguments and
- * of the environment, and the soft limit of open files.
+ * Reads from /proc what Node does not pass on to its children: descriptors above 2, the bytes of the arguments and of
+ * the environment, and the soft limit of open files.
  */
 import { constants, fstatSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { parseOpenFilesLimit, parseStat } from '../../parsers/proc.ts';
@@ -34,7 +34,7 @@ interface LoopedPipe {
   readonly madeMs: number;
 }
 
-/** Pipes of which we have more than one descriptor. */
+/** Pipes with more than one descriptor in this process. */
 function loopedPipes(open: readonly (readonly [number, string])[]): LoopedPipe[] {
   const fds = new Map<string, number[]>();
   for (const [fd, link] of open) {

@@ -9,7 +9,7 @@ import { unwindsDwarf } from './unwind.ts';
 interface Beginning {
   /** ms since 1970 */
   readonly t0Ms: number;
-  /** The threads that were named to the program. */
+  /** Running threads that were named to the program. */
   readonly named: readonly LiveThread[];
   /** Whether a second session took over at the entry of the command, to unwind it by DWARF. */
   readonly tookOver: boolean;

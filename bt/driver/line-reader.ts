@@ -9,7 +9,7 @@ import { newNewest } from './newest.ts';
 import type { Observer } from './observer.ts';
 import type { ProcessState } from './process-state.ts';
 
-/** What had been collected when all maps were printed at an interval. */
+/** What had been collected when all maps were printed at the end of an interval. */
 export interface Snapshot extends Collected {
   readonly spaces: AddressSpaces;
 }
@@ -20,7 +20,7 @@ export interface LineReader {
   /** The collection has begun: each complete print from now on is a snapshot. */
   readonly begin: (facts: Facts) => void;
   readonly end: () => void;
-  /** The newest snapshot, each time that its consumer is ready for one. */
+  /** Yields the newest snapshot whenever the consumer is ready. */
   readonly windows: AsyncIterable<Snapshot>;
 }
 

@@ -2,13 +2,13 @@ import { Transform } from 'node:stream';
 import { StringDecoder } from 'node:string_decoder';
 import split2 from 'split2';
 
-/** V8 has no longer strings (2^29 − 24 characters). */
+/** The limit of V8 for strings is 2^29 − 24 characters. */
 const LONGEST_LINE = 500_000_000;
 
 /**
  * Reads a stream line by line. Bytes that are not UTF-8 become U+FFFD.
  *
- * @param longest characters of a line; a longer one becomes a line that nothing can read, so that it is counted
+ * @param longest characters of a line; a longer line becomes one that cannot be parsed, so that it is counted
  * @returns resolves at the end of the stream
  */
 export function readLines(
@@ -25,14 +25,14 @@ export function readLines(
 }
 
 /**
- * Collects chunks until one has a newline. split2 searches all the text that it holds whenever a chunk comes, and the print of a
- * large map is one line of 100 MB. Each chunk is decoded at once, because to copy the bytes of such a line takes as long as to
- * read them.
+ * Collects chunks until one has a newline. For each chunk, split2 searches all text since the last newline, and the
+ * print of a large map is one line of 100 MB. Each chunk is decoded when it arrives, because copying the bytes of such
+ * a line takes as long as reading them.
  */
 function untilNewline(longest: number): Transform {
   const decoder = new StringDecoder();
   let held = '';
-  /** Characters of the line that is not complete. */
+  /** Length of the incomplete line, in characters. */
   let length = 0;
   return new Transform({
     readableObjectMode: true,

@@ -1,9 +1,9 @@
-/** A place for one value, where a newer one replaces one that nobody has taken yet. */
+/** Holds one value. A newer value replaces one that was not taken yet. */
 export interface Newest<T> {
   readonly put: (value: T) => void;
-  /** No value will come any more. */
+  /** Ends the iteration after the last value. */
   readonly end: () => void;
-  /** Waits for a value; after `end` it still gives the last one that was put. For one consumer. */
+  /** Waits for values, for one consumer. After `end` it still yields the last value. */
   readonly values: AsyncIterable<T>;
 }
 

@@ -6,7 +6,7 @@ import { newPerfMaps, type PerfMaps } from '../symbols/perf-maps.ts';
 import { newResolver, type Resolver } from '../symbols/resolver.ts';
 import { newSymbolCache, type SymbolCache, symbolCacheDirectory } from '../symbols/symbol-cache.ts';
 
-/** What a collection has learned of the processes that it follows. Its sessions share it. */
+/** What a collection knows about the processes that it follows. Its sessions share it. */
 export interface ProcessState {
   readonly recorder: Recorder;
   readonly mappings: MappingCache;

@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 
-/** Reads an entry of /proc, which may vanish meanwhile: undefined then, and on any other failure. */
+/** Reads an entry of /proc. Returns undefined if it vanished or cannot be read. */
 export function tryRead<T>(read: () => T): T | undefined {
   try {
     return read();
@@ -20,13 +20,13 @@ export function fdInfos(pid: number): string[] {
   return fdInfoFiles(pid).map((file) => tryRead(() => readFileSync(file, 'utf8')) ?? '');
 }
 
-/** Running processes that the main thread of a process has started. */
+/** The running children that the main thread of a process started. */
 export function childrenOf(pid: number): number[] {
   const text = tryRead(() => readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8')) ?? '';
   return text.trim().split(' ').filter(Boolean).map(Number);
 }
 
-/** A process with all its descendants. */
+/** A process and all its descendants. */
 export function familyOf(pid: number): number[] {
   return [pid, ...childrenOf(pid).flatMap(familyOf)];
 }

@@ -3,7 +3,7 @@ import { familyOf, fdInfoFiles, tryRead } from './procfs.ts';
 
 /** The kernel's information on the BPF programs of a process and, when it is a wrapper, of its children. */
 export interface ProgramInfos {
-  /** One text per program, until they are closed; none when the process has ended. */
+  /** Reads one text per program, until `close`; none if the process has ended. */
   readonly read: () => string[];
   readonly close: () => void;
 }

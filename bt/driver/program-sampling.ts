@@ -3,9 +3,9 @@ import type { ProgramTime } from '../../metrics/facts.ts';
 import type { ProgramTiming } from './program-time.ts';
 import type { ProgramRuns } from './tracer.ts';
 
-/** What had run at a time. */
+/** Program runs up to a moment. */
 export interface Moment {
-  /** By our own clock, ms. */
+  /** By btprof's own clock, ms. */
   readonly at: number;
   readonly runs: ProgramRuns;
 }
@@ -16,16 +16,16 @@ export function momentOf(programRuns: () => ProgramRuns): Moment {
 
 /** At first, all runs are timed for this long: a short command is timed completely. */
 const FIRST_MS = 200;
-/** Later, runs are timed in windows of this length only: to time one costs 80 ns, a third of a typical run. */
+/** Later, runs are timed only in windows of this length, because timing a run costs 80 ns, a third of a typical run. */
 const WINDOW_MS = 50;
 /** Mean gap between windows, shorter in the first second. Gaps are random because the target may have a rhythm, too. */
 const GAP_MS = 950;
 
 /**
- * Makes the kernel time our programs, at first always, later for a twentieth of the time.
+ * Makes the kernel time the programs of btprof: at first always, later for a twentieth of the time.
  *
- * @param began when the kernel had begun to
- * @returns ends that, and estimates what all runs took until now; null when that is unknown
+ * @param began when the kernel began to time them
+ * @returns a function that ends the timing and estimates the time of all runs so far; null if it is unknown
  */
 export function sampleProgramTime(
   timing: ProgramTiming,
@@ -59,7 +59,7 @@ export function sampleProgramTime(
   };
 }
 
-/** What ran while it was timed. */
+/** Program runs in a window in which they were timed. */
 export interface Window {
   /** Time since the beginning, ms. */
   readonly from: number;
@@ -78,11 +78,11 @@ function windowOf(began: Moment, from: Moment, to: Moment): Window {
 }
 
 /**
- * Adds up the windows. A gap between two windows counts as their mean, and the time after the last window as that window. A
- * window that was cut to less than half is too short to represent a gap, unless it is the first.
+ * Adds up the windows. A gap between two windows counts as their mean, and the time after the last window as that
+ * window. A window that was cut to less than half is too short to represent a gap, unless it is the first.
  *
  * @param elapsedMs since the beginning of the first window
- * @returns null when the kernel was not asked, or when bpftrace ended, and its counts with it
+ * @returns null if runs were never timed, or if bpftrace ended and its counts are gone
  */
 export function estimate(all: readonly Window[], elapsedMs: number): ProgramTime | null {
   const windows = all.filter(({ ms }, i) => i === 0 || ms >= WINDOW_MS / 2);
@@ -100,7 +100,10 @@ export function estimate(all: readonly Window[], elapsedMs: number): ProgramTime
   };
 }
 
-/** How many times its own length a window represents: itself, half of each gap beside it, or all that follows the last one. */
+/**
+ * The time that a window represents, as a multiple of its length: itself and half of each gap beside it, or everything
+ * after the last window.
+ */
 function spanOf(
   before: Window | undefined,
   { from, ms }: Window,

@@ -4,21 +4,21 @@ import { execa, type ResultPromise } from 'execa';
 import { BINARIES } from '../native/program.ts';
 import { unpackProgram } from '../native/unpack.ts';
 
-/** The timing of BPF programs in the kernel, which Linux 5.8 and newer offer. */
+/** Timing of BPF programs by the kernel (Linux 5.8 and newer). */
 export interface ProgramTiming {
-  /** Why the kernel does not time them, also when it did for a while; undefined when it does, or could. */
+  /** Why the kernel does not time them, or no longer does; undefined if it can. */
   readonly problem: () => string | undefined;
-  /** The process that asks the kernel for it. */
+  /** The process that requests the timing. */
   readonly pid: number | undefined;
-  /** The kernel times nothing for a while, unless another process asks for it. */
+  /** Suspends the timing, unless another process requests it too. */
   readonly pause: () => void;
-  /** Goes on; resolves to false when it cannot. */
+  /** Resumes the timing; resolves to false on failure. */
   readonly resume: () => Promise<boolean>;
-  /** Ends the timing, as our death does. */
+  /** Ends the timing. The death of btprof ends it too. */
   readonly stop: () => void;
 }
 
-/** It runs in a session of its own, because Ctrl-C is not for it, and ends when its input does. */
+/** The process has its own session, so that Ctrl-C does not reach it, and ends when its stdin is closed. */
 const OPTIONS = {
   stdin: 'pipe',
   stdout: 'pipe',
@@ -72,7 +72,7 @@ function explain(error: string): string {
   return next ? `${error}; ${next}` : error;
 }
 
-/** It writes a byte each time that the kernel starts to time, or ends with the number of the error. */
+/** The process writes a byte whenever the kernel starts timing, or exits with an error number. */
 function answersOf(child: ResultPromise<typeof OPTIONS>): {
   problem: () => string | undefined;
   isOn: () => Promise<boolean>;

@@ -4,24 +4,24 @@ import { momentOf, sampleProgramTime } from './program-sampling.ts';
 import type { ProgramTiming } from './program-time.ts';
 import type { Session } from './session.ts';
 
-/** What a collection cost. */
+/** The cost of a collection. */
 export interface SelfCost {
-  /** Time of our programs in the kernel; null when the kernel did not time them. */
+  /** Run time of the BPF programs; null if the kernel did not measure it. */
   readonly programTime: ProgramTime | null;
-  /** Why it did not; undefined also when that was not asked for. */
+  /** Why the kernel did not measure it; also undefined if it was not wanted. */
   readonly untimed: string | undefined;
-  /** Of btprof and bpftrace; null when that was not asked for, or bpftrace has ended. */
+  /** CPU time and memory of btprof and bpftrace; null if not wanted, or if bpftrace has ended. */
   readonly footprint: Footprint | null;
 }
 
 /** Measures what a collection costs while it lasts. */
 export interface SelfMeasure {
-  /** The session that the collection goes on with, which may be another one than it began with. */
+  /** Switches to another session: a collection may continue in a second one. */
   readonly continueWith: (session: Session) => void;
   /**
    * Ends the measurement.
    *
-   * @param isRunning whether bpftrace still runs: the counts end with it
+   * @param isRunning whether bpftrace still runs; the kernel drops the counts when it ends
    */
   readonly cost: (isRunning: boolean) => SelfCost;
 }
@@ -31,7 +31,7 @@ const NOT_MEASURED: SelfCost = { programTime: null, untimed: undefined, footprin
 /**
  * Starts to measure when the collection begins.
  *
- * @param timing undefined when nothing is to be measured
+ * @param timing undefined if nothing is to be measured
  */
 export function measureSelf(timing: ProgramTiming | undefined, first: Session): SelfMeasure {
   if (!timing) return { continueWith: () => undefined, cost: () => NOT_MEASURED };
@@ -42,7 +42,7 @@ export function measureSelf(timing: ProgramTiming | undefined, first: Session): 
     continueWith: (session) => {
       const tookOver = session !== first;
       if (tookOver) footprint = watchFootprint(session.tracer.pid);
-      // The command was held until now; what ran before that is in the counts of the session that took over.
+      // The command was held until now. The counts of the second session include runs from before that.
       const from = tookOver ? { ...began, at: performance.now() } : began;
       if (timing.problem() === undefined) endSampling = sampleProgramTime(timing, session.programRuns, from);
     },

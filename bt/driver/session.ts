@@ -11,7 +11,7 @@ import { type Milestones, newMilestones } from './milestones.ts';
 import type { Scope } from './target.ts';
 import { explainFailure, type ProgramRuns, startTracer, type Tracer } from './tracer.ts';
 
-/** What reads the lines and messages of a session. */
+/** The handlers for the lines and messages of a session. */
 export interface SessionEvents {
   /** Reads a line of bpftrace. */
   readonly read: (text: string) => StreamLine;
@@ -24,8 +24,8 @@ export interface StartedSession {
   /**
    * Waits until every probe is live.
    *
-   * @param giveUp settles when there is nothing to wait for any more: Ctrl-C, or the held process has ended
-   * @throws BtprofError when bpftrace ends before, or with status 130 when it is given up
+   * @param giveUp settles when waiting is pointless: after Ctrl-C, or if the held process has ended
+   * @throws BtprofError if bpftrace ends first, or with status 130 after `giveUp`
    */
   readonly live: (giveUp: Promise<unknown>) => Promise<Session>;
 }
@@ -34,17 +34,17 @@ export interface StartedSession {
 export interface Session {
   readonly tracer: Tracer;
   readonly limits: Limits;
-  /** Entries that each map can hold: fewer than in `limits` when a wrapper does not pass the environment on. */
+  /** Maximum entries of each map. It is less than in `limits` if a wrapper does not pass on the environment. */
   readonly mapEntries: number;
-  /** How many keys fit into each kernel map. */
+  /** Maximum keys of each BPF map. */
   readonly room: Readonly<Record<string, number>>;
   /** Resolves when the command is stopped at its entry. */
   readonly entered: Promise<void>;
-  /** How often the programs of the collection ran, and for how long. */
+  /** How often the BPF programs ran, and for how long. */
   readonly programRuns: () => ProgramRuns;
   /**
-   * Makes the program print all its maps. Resolves when they are read, or bpftrace has ended, to the time when it began to
-   * print, in ms of our own clock.
+   * Makes the program print all its maps. Resolves when they were read or bpftrace has ended. The value is the time at
+   * which printing began, in ms of btprof's own clock.
    */
   readonly printMaps: () => Promise<number>;
 }
@@ -101,7 +101,7 @@ function prepareProgram(plan: Plan, host: Host, { follow, dwarfPids, threads }: 
   return { program, limits, roomFor: (mapEntries: number) => roomOf(input, { ...limits, mapEntries }) };
 }
 
-/** Share of memory beyond which the kernel may fail only after minutes, and take the host with it. */
+/** Maximum share of memory. Beyond it, the kernel may fail only after minutes and hang the host. */
 const MOST_MEMORY = 0.5;
 
 function requireMemory(input: SizingInput, limits: Limits): void {
@@ -130,13 +130,13 @@ async function untilReady(tracer: Tracer, milestones: Milestones, giveUp: Promis
 
 /** How long bpftrace may print other lines before it prints the maps. */
 const BUSY_MS = 30_000;
-/** And how long it may print nothing: 3 s, in which we look whether lines have come. */
+/** How often to check for new lines before giving up: bpftrace may be silent for 3 s. */
 const SILENT_POLLS = 30;
 const POLL_MS = 100;
 
 /**
- * The program prints its maps when we start a process under the name that it knows. If that event gets lost, bpftrace prints
- * them when it ends. On a busy machine it may have to print a lot before.
+ * The program prints its maps when btprof starts a process under a certain name. If that event is lost, bpftrace prints
+ * the maps when it ends. On a busy machine it may have to print many lines first.
  */
 async function printMaps(
   tracer: Tracer,
@@ -157,7 +157,7 @@ async function printMaps(
   return stopped;
 }
 
-/** Whether the program begins to print, or bpftrace ends. */
+/** Waits until the program begins to print or bpftrace ends; false if bpftrace stays silent. */
 async function printBegins(tracer: Tracer, milestones: Milestones, lines: () => number): Promise<boolean> {
   const begins = Promise.race([milestones.reached('stop'), tracer.ended]).then(() => true);
   const deadline = performance.now() + BUSY_MS;

@@ -8,7 +8,7 @@ import type { Tracer } from './tracer.ts';
 export type StopReason = 'target' | 'duration' | 'user' | 'tracer';
 
 /**
- * Waits until the collection has to stop.
+ * Waits until the collection must stop.
  *
  * @param stop resolves when the user asks for the result now
  */
@@ -40,7 +40,7 @@ async function endOf(target: Target, signal: AbortSignal): Promise<void> {
   else await new Promise(() => undefined);
 }
 
-/** How long the command, which gets the Ctrl-C too, may run on before the collection stops without it. */
+/** How long the command may continue after Ctrl-C, which it receives too, before the collection stops without it. */
 const GRACE_MS = 1000;
 
 async function userStop(target: Target, stop: Promise<void>): Promise<'user' | 'target'> {
@@ -49,9 +49,9 @@ async function userStop(target: Target, stop: Promise<void>): Promise<'user' | '
   return Promise.race([target.held.exited.then(() => 'target' as const), sleep(GRACE_MS, 'user' as const)]);
 }
 
-/** How long to wait for the kernel's event of the command's exit. */
+/** Maximum wait for the exit event of the command. */
 const DRAIN_MS = 250;
-/** bpftrace reads the buffers of other CPUs in the same round, but later. */
+/** Further wait, because bpftrace reads the buffers of the other CPUs later in the same round. */
 const DRAIN_MORE_MS = 10;
 
 /** The command has exited, but its exit event and earlier ones may still be in the kernel's buffers: waits for them. */

@@ -7,22 +7,22 @@ import type { RunTarget, Scope } from './target.ts';
 import { nameThreads, threadsOf } from './threads.ts';
 import type { ProgramRuns } from './tracer.ts';
 
-/** The session that a collection goes on with. */
+/** The session in which a collection continues. */
 export interface TakeOver {
   readonly session: Session;
   /** Whether the command was to be unwound by DWARF. */
   readonly wanted: boolean;
-  /** Why bpftrace cannot go on. */
+  /** Why bpftrace cannot continue. */
   readonly failure?: BtprofError;
 }
 
 /**
- * bpftrace reads unwind tables when it starts, and only a running program has any. So the command is stopped at its entry, when
- * its libraries are loaded, and a second bpftrace that knows them takes over. Nothing is lost or counted twice, because nothing
- * happens in between. The recorder makes one recording of both.
+ * Lets a second bpftrace take over when the command reaches its entry point. bpftrace reads the unwind tables of
+ * running processes when it starts, so it must start after the libraries of the command are loaded. The command is
+ * stopped meanwhile, so nothing is lost or counted twice. The recorder merges both sessions.
  *
  * @param open opens a second session
- * @param giveUp settles when there is nothing to wait for any more
+ * @param giveUp settles when waiting is pointless
  */
 export async function takeOverAtEntry(
   first: Session,
@@ -56,8 +56,8 @@ const INTERRUPTED = new BtprofError(
 );
 
 /**
- * Whether the command is stopped at its entry. If nobody waits for that any more, it continues when it gets there, and also when
- * bpftrace ends: that may have stopped it before it could report so.
+ * Waits until the command is stopped at its entry point. After `giveUp`, a command that is stopped later is resumed at
+ * once. It is also resumed if bpftrace ends, because bpftrace may have stopped it without reporting it.
  */
 async function isStopped(
   { entered, tracer }: Session,
@@ -79,12 +79,15 @@ async function isStopped(
   return stopped;
 }
 
-/** Constructors of libraries may have started threads and processes by then, which would be stopped in the middle. */
+/**
+ * Tells whether the command has one thread and no children. Constructors of libraries may have started some, which
+ * would be stopped at a random point.
+ */
 function isAlone(recorder: Recorder, pid: number): boolean {
   return currentSession(recorder).forks.length === 0 && threadsOf(pid).length === 1;
 }
 
-/** Ends the first session and opens the second, in which the stopped command is known. */
+/** Ends the first session, and opens a second one that knows the stopped command. */
 async function switchSessions(
   first: Session,
   pid: number,
@@ -101,7 +104,7 @@ async function switchSessions(
   return { ...second, programRuns: () => addRuns(second.programRuns(), earlier) };
 }
 
-/** The command was stopped until now: what has run of the second session was not for it. */
+/** Subtracts the runs of the second session so far, because the command was stopped until now. */
 function withoutTimed(runs: ProgramRuns, { timed, timeNs }: ProgramRuns): ProgramRuns {
   return { skipped: runs.skipped, timed: runs.timed - timed, timeNs: runs.timeNs - timeNs };
 }

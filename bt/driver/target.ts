@@ -18,18 +18,18 @@ export interface RunTarget {
   readonly stopAtEntry?: StopAtEntry | undefined;
 }
 
-/** Processes that run already. */
+/** Running processes. */
 export interface AttachTarget {
   readonly kind: 'attach';
   readonly pids: readonly number[];
-  /** Those of them whose user stacks are unwound by DWARF. */
+  /** The processes whose user stacks are unwound by DWARF. */
   readonly dwarfPids?: readonly number[];
 }
 
 /** Which processes one bpftrace follows. */
 export interface Scope {
   readonly follow: Follow;
-  /** Threads that run already and will be followed. */
+  /** Number of running threads that will be followed. */
   readonly threads: number;
   /** Processes whose user stacks are unwound by DWARF: bpftrace reads their unwind tables when it starts. */
   readonly dwarfPids: readonly number[];
@@ -52,7 +52,7 @@ export function scopeOf(target: Target, children: boolean): Scope {
 }
 
 /**
- * Releases the command, or names the threads that run already to the program.
+ * Releases the command, or names the running threads to the program.
  *
  * @param ours processes that belong to btprof, which `system` leaves out
  * @returns the threads named

@@ -24,7 +24,7 @@ export function userProcesses(): number[] {
     .filter((pid) => statOf(pid, pid)?.kernelThread === false);
 }
 
-/** Whether a process runs in the kernel only, as kworker does. */
+/** Tells whether a process is a kernel thread, such as kworker. */
 export function isKernelThread(pid: number): boolean {
   return statOf(pid, pid)?.kernelThread === true;
 }

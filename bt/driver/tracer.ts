@@ -7,9 +7,9 @@ import { familyOf, fdInfos } from './procfs.ts';
 import { openProgramInfos, type ProgramInfos } from './program-infos.ts';
 import type { Scope } from './target.ts';
 
-/** Remarks of bpftrace that do not matter. Stacks that it could not read are counted where they are missing. */
+/** Messages of bpftrace that do not matter. Stacks that it could not read are counted elsewhere. */
 const HARMLESS = [/RLIMIT_MEMLOCK/, /^Attaching \d+ probes?/, /failed to look up stack id/, /^\s*$/];
-/** Lines of stderr that are stored for messages. */
+/** Maximum number of stderr lines that are kept for messages. */
 const REMARKS_KEPT = 200;
 
 export interface TracerEnd {
@@ -19,11 +19,14 @@ export interface TracerEnd {
 
 /** The kernel's counts for all programs of one bpftrace. */
 export interface ProgramRuns {
-  /** How often it did not run one because another ran on that CPU; the last known count once bpftrace has ended. */
+  /**
+   * How often the kernel skipped a program because another one was running on that CPU. After bpftrace has ended, the
+   * last known count.
+   */
   readonly skipped: number;
-  /** How often one ran while the kernel timed them; 0 again once bpftrace has ended. */
+  /** How often a program ran while the kernel timed it; 0 after bpftrace has ended. */
   readonly timed: number;
-  /** How long those took, ns. */
+  /** Time of these runs, ns. */
   readonly timeNs: number;
 }
 
@@ -39,13 +42,13 @@ export interface Tracer {
   readonly remarks: () => readonly string[];
   /** The kernel's counts for its programs, once they are loaded. */
   readonly programRuns: () => ProgramRuns;
-  /** Maximum entries of its maps, as the kernel has it; undefined where that cannot be seen, as in a container. */
+  /** Maximum entries of its maps in the kernel; undefined if that cannot be read, as in a container. */
   readonly mapEntries: () => number | undefined;
 }
 
 /**
- * Starts bpftrace on a program. It runs in a session of its own, so that the terminal's signals reach the command and us but not
- * it: it has to outlive the command to print. It is killed when we exit.
+ * Starts bpftrace on a program. It has its own session, so that signals of the terminal do not reach it: it must
+ * outlive the command to print its maps. It is killed when btprof exits.
  *
  * @param onLine called with every line of its standard output
  * @throws BtprofError when it cannot be started
@@ -121,14 +124,14 @@ function runsOf(infos: readonly string[]): ProgramRuns {
 /** Hashes, and hashes with a value for each CPU (enum bpf_map_type). */
 const HASH_ENTRIES = /^map_type:\s+[15]\n(?:.*\n)*?max_entries:\s+(\d+)/m;
 
-/** All our maps have the same size, except those of one variable. */
+/** All maps have the same size, except single variables. */
 function mapEntries(pid: number): number | undefined {
   const infos = familyOf(pid).flatMap(fdInfos);
   const entries = infos.flatMap((info) => HASH_ENTRIES.exec(info)?.[1] ?? []).map(Number);
   return entries.length > 0 ? entries.reduce((a, b) => Math.max(a, b)) : undefined;
 }
 
-/** The whole session: `--bpftrace` may name a wrapper that runs the real one as its child. */
+/** Signals the whole session: `--bpftrace` may name a wrapper that runs bpftrace as its child. */
 function signalGroup(pid: number, name: NodeJS.Signals): void {
   try {
     process.kill(-pid, name);
@@ -145,7 +148,7 @@ function cannotStart(bpftrace: string, result: { code?: string | undefined }): B
   );
 }
 
-/** Puts into a sentence why bpftrace ended before its probes were live. */
+/** Explains why bpftrace ended before its probes were attached. */
 export function explainFailure(end: TracerEnd, remarks: readonly string[]): BtprofError {
   const text = remarks.join('\n');
   const missing = /(?:tracepoint not found:|No matches for tracepoint) (\w+:\w+)/.exec(text)?.[1];

@@ -64,7 +64,7 @@ function bytesOf(text: string): Buffer {
   return Buffer.from(text);
 }
 
-/** Frames with a module that a user stack needs to be of use. */
+/** Minimum number of frames with a module in a useful user stack. */
 const USABLE_FRAMES = 3;
 
 /** Checks the user stack in which most of the time was spent, with the first profiler that has stacks. */

@@ -32,7 +32,7 @@ export function dwarfPids(
   return unwinder === 'dwarf' ? pids : pids.filter(lacksFramePointers);
 }
 
-/** Where a command is stopped: when its libraries are loaded and before its own code runs. */
+/** Where a command is stopped: after its libraries are loaded, before its own code runs. */
 export interface StopAtEntry {
   readonly entry: Entry;
   /** Whether it needs to be unwound by DWARF; called once it is stopped. */
@@ -40,7 +40,7 @@ export interface StopAtEntry {
 }
 
 /**
- * Where a program that will be started has to be stopped, so that its stacks can be unwound by DWARF.
+ * Finds where to stop a program so that its stacks can be unwound by DWARF.
  *
  * @throws BtprofError when DWARF is asked for but not available
  */
@@ -82,13 +82,13 @@ export function lacksFramePointers(pid: number): boolean {
   }
 }
 
-/** Files with fewer functions are not judged. */
+/** Files with fewer functions are ignored. */
 const FEW = 16;
 const LARGEST_CODE = 2 ** 26;
 /** `push %rbp; mov %rsp,%rbp` */
 const FRAME = Buffer.from('554889e5', 'hex');
 
-/** Whether fewer than half of the functions that a file has unwind tables for set up a frame. */
+/** Tells whether fewer than half of the functions with unwind tables set up a frame pointer. */
 function codeLacksFramePointers(source: ByteSource | undefined): boolean {
   const elf = source && readElf(source);
   if (!elf || 'problem' in elf || elf.machine !== EM_X86_64) return false;

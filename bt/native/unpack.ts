@@ -1,21 +1,21 @@
 import { accessSync, constants, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-/** A program of ours, as a file. */
+/** An unpacked program. */
 export interface Unpacked {
-  /** The directory that was made for it, and for nothing else. */
+  /** The directory that contains only this program. */
   readonly directory: string;
   readonly file: string;
   readonly remove: () => void;
 }
 
 /**
- * Writes a program into a new directory that is its own, in the first place where that can be done and where programs may
- * run. It is gone when we exit, if not before.
+ * Writes a program into a new directory, in the first place that is writable and where programs may run. It is removed
+ * at exit, if not before.
  *
  * @param binaries ELF files in base64, by process.arch
  * @param places directories, in the order in which they are tried
- * @returns why it cannot be written, in its place
+ * @returns the program, or why it cannot be written
  */
 export function unpackProgram(
   binaries: Readonly<Record<string, string>>,
@@ -37,7 +37,7 @@ export function unpackProgram(
 
 function unpackInto(place: string, name: string, program: Buffer): Unpacked {
   const directory = mkdtempSync(join(place, 'btprof-'));
-  // Once only: the name is anybody's as soon as it is free.
+  // Only once: afterwards anybody may use the name.
   const remove = () => {
     if (process.listeners('exit').includes(remove)) rmSync(directory, { recursive: true, force: true });
     process.off('exit', remove);

@@ -22,9 +22,9 @@ declare module '../../metrics/measurement.ts' {
   }
 }
 
-/** Samples a second of each CPU: not 100, which would go in step with timers. */
+/** Samples per second on each CPU. A frequency of 100 would run in step with timers. */
 const FREQUENCY_HZ = 99;
-/** What each sample stands for, ns. */
+/** Time that each sample represents, ns. */
 const PERIOD_NS = Math.round(1e9 / FREQUENCY_HZ);
 const TIMER = `profile:hz:${FREQUENCY_HZ}`;
 
@@ -59,7 +59,7 @@ const oncpuSchema = z
 
 export type Oncpu = z.infer<typeof oncpuSchema>;
 
-/** Every sample, as the time that passes from one to the next. Their sum is `total_time_ns`. */
+/** Each sample counts as one sampling period. Their sum is `total_time_ns`. */
 const stacks: StackView<Oncpu> = {
   title: 'Time',
   event: 'sample',
@@ -80,7 +80,7 @@ const stacks: StackView<Oncpu> = {
   colours: {},
 };
 
-/** What runs: the stacks of each thread, sampled while it is on a CPU. */
+/** Samples the stacks of each thread while it is on a CPU. */
 export const oncpu: Profiler<Oncpu> = {
   name: 'oncpu',
   noun: 'samples of the CPU',
@@ -142,7 +142,7 @@ function reduceSamples(window: Window): Reduced<Oncpu> {
 
 type StackRow = Oncpu['stacks'][number];
 
-/** Most samples first. Rows of the kernel that differ only in words that were never code are one. */
+/** Sorts rows by samples, largest first. Rows that differ only in words that are not code are merged. */
 function stackRows(window: Window, frames: FrameTable): StackRow[] {
   const rows = distinct(hashOfRow, areAlike);
   for (const { pid, tid, generation, count, ...ids } of window.rows(samples)) {
@@ -165,7 +165,7 @@ function areAlike(a: StackRow, b: StackRow): boolean {
   return same && sameNumbers(a.kernel, b.kernel) && sameNumbers(a.user, b.user);
 }
 
-/** A thread on a CPU is in user code, or in the kernel. */
+/** A thread on a CPU always has a user stack or a kernel stack. */
 function isEmpty({ user, kernel }: StackRow): boolean {
   return user.length === 0 && kernel.length === 0;
 }

@@ -9,13 +9,16 @@ export interface ProgramContext {
   readonly losesFirstCounts: Dialect['losesFirstCounts'];
   /** Whether stacks are collected. */
   readonly stacks: boolean;
-  /** Whether the program keeps each stack once and its number elsewhere; bpftrace would keep it in each key and value. */
+  /**
+   * Whether the program stores each stack once and refers to it by number. Otherwise bpftrace stores it in each key and
+   * value.
+   */
   readonly numberStacks: boolean;
   /** Frames per stack, user and kernel each. */
   readonly stackDepth: number;
-  /** Processes whose user stacks are unwound by DWARF while they run their present program. */
+  /** Processes whose user stacks are unwound by DWARF, until they run another program. */
   readonly dwarfPids: readonly number[];
-  /** The exec generation of that program. */
+  /** The exec generation of the program for which DWARF is used. */
   readonly dwarfGeneration: number;
   /** Whether the kernel has BTF: `curtask` can be read. */
   readonly btf: boolean;
@@ -24,7 +27,7 @@ export interface ProgramContext {
   readonly children: boolean;
   /** The process that is held until it runs the command. */
   readonly held: number | undefined;
-  /** Whether the hooks see every followed thread before its first switch-out. */
+  /** Whether the hooks run for every followed thread before its first switch-out. */
   readonly allThreadsHaveEntry: boolean;
   /** Whether the program learns when the collection ends: the map STOPPED exists. */
   readonly stops: boolean;
@@ -38,13 +41,13 @@ export interface ProfilerOption<T> {
   readonly schema: z.ZodType<T>;
   /** One line for help. */
   readonly help: string;
-  /** What stands for the value in help, such as `TIME`; a flag has none. */
+  /** Placeholder for the value in the help, such as `TIME`; undefined for a flag. */
   readonly value?: string;
-  /** The global option of the same meaning, such as `--min-block`. */
+  /** The global option with the same meaning, such as `--min-block`. */
   readonly alias?: string;
 }
 
-/** Values of a profiler's options; those that are not given are missing. */
+/** Values of a profiler's options, without those that were not given. */
 export type OptionValues = Readonly<Record<string, unknown>>;
 
 /**
@@ -62,17 +65,17 @@ export interface Profiler<Part = unknown> extends Measurement<Part> {
   readonly timer?: string;
   /** Whether it reads stacks when they are wanted. */
   readonly takesStacks: boolean;
-  /** What one event costs, and how often events come. */
+  /** Overhead per event, and how often events occur. */
   readonly cost: string;
-  /** What its figures do not show. */
+  /** What the user should know about the limits of its figures. */
   readonly caveats: readonly string[];
   readonly options?: Readonly<Record<string, ProfilerOption<unknown>>>;
   /** Its part of the bpftrace program. */
   readonly program: (context: ProgramContext, options: OptionValues) => Fragment;
-  /** Whether its options make it leave events out, which may have saved their stacks already. */
+  /** Whether its options leave out events after their stacks have been stored. */
   readonly dropsRows?: (options: OptionValues) => boolean;
   /** What it offers to the other profilers of a program. */
   readonly provides?: (options: OptionValues) => Pick<ProgramContext, 'currentCall'>;
-  /** What a result has to say when the host lacks something. */
+  /** Warnings for the result if the host lacks something. */
   readonly hostWarnings?: (host: { readonly btf: boolean }) => readonly string[];
 }

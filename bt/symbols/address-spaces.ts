@@ -2,11 +2,17 @@ import type { AddressSpaces } from '../../metrics/mappings.ts';
 import type { Mapping } from '../../parsers/proc.ts';
 import type { ObjectFiles } from './object-files.ts';
 
-/** Address spaces that are held at most. */
+/** Maximum number of address spaces in memory. */
 export const MOST_SPACES = 4096;
-/** Mappings of one address space. A live process has no more (vm.max_map_count): beyond that, the first are unmapped. */
+/**
+ * Maximum number of mappings in one address space. The kernel has the same limit (vm.max_map_count), so beyond it the
+ * oldest must be unmapped.
+ */
 const MOST_OF_ONE = 65_536;
-/** Mappings of all of them: a process with many can fork many times. A busy machine has 100,000. */
+/**
+ * Maximum number of mappings in all address spaces: a process with many mappings can fork many times. A busy machine
+ * has 100,000.
+ */
 const MOST_OF_ALL = 2 ** 20;
 
 /** A mapping whose path may not be known yet: the kernel's events may tell the path later, on another CPU. */
@@ -14,13 +20,13 @@ export type NewMapping = Omit<Mapping, 'path'> & { readonly path: string | undef
 
 /** Collects the mappings of processes. */
 export interface SpaceStore {
-  /** A mapping replaces one that starts at the same address, and lies over all others. */
+  /** Adds a mapping. It replaces one with the same start, and covers all others. */
   readonly add: (pid: number, generation: number, mapping: NewMapping) => void;
-  /** Gives a process the mappings of its parent, below those that it has already. */
+  /** Gives a process the mappings of its parent, covered by those that it already has. */
   readonly inherit: (parent: Program, child: Program) => void;
   /** A snapshot. An address space that has not changed is the same array as before. */
   readonly spaces: () => AddressSpaces;
-  /** How many address spaces had to make way for new ones. */
+  /** How many address spaces were discarded to make space for new ones. */
   readonly forgotten: () => number;
 }
 
@@ -31,16 +37,16 @@ export interface Program {
 }
 
 interface Space extends Program {
-  /** By start, the latest last. */
+  /** By start address, the latest last. */
   readonly mapped: Map<bigint, NewMapping>;
-  /** As the consumers see it; undefined after a change. */
+  /** The list for consumers; undefined after a change. */
   list: readonly Mapping[] | undefined;
 }
 
 /**
  * @param files finds the paths of mappings
- * @param isAlive whether a process still runs this program: those that do are forgotten last
- * @param most how many mappings of all address spaces are held; more than one address space has
+ * @param isAlive whether a process still runs this program: such programs are discarded last
+ * @param most maximum number of mappings in all address spaces; more than one address space may have
  */
 export function newSpaceStore(
   files: ObjectFiles,
@@ -49,7 +55,7 @@ export function newSpaceStore(
 ): SpaceStore {
   const spaces = new Map<string, Space>();
   let [mappings, forgotten] = [0, 0];
-  /** Forgets the first of a program that has ended, or else the first of all. */
+  /** Discards the oldest address space of a program that has ended, or else the oldest of all. */
   const forgetOldest = (except?: Space) => {
     const oldest =
       first(spaces, (space) => space !== except && !isAlive(space)) ??
@@ -122,7 +128,7 @@ function withPath(mapping: NewMapping, pid: number, files: ObjectFiles): Mapping
   return { ...mapping, path: (files.path(file) ?? '').replaceAll('\n', '\\012') };
 }
 
-/** A file that looks deleted may only lack some names that the kernel is still to tell. */
+/** Tells whether the path is known. A file may look deleted until the kernel has reported all of its names. */
 function isFound({ path }: Mapping): boolean {
   return path !== '' && !path.endsWith(' (deleted)');
 }

@@ -8,8 +8,8 @@ import { readRegular } from './plain-files.ts';
 import { runTool } from './tools.ts';
 
 /**
- * Finds the separate debug file of the very same build, in the places where GDB looks: by build ID, or by the name in the
- * file's `.gnu_debuglink`.
+ * Finds the separate debug file of the same build in the places where GDB looks: by build ID, or by the name in
+ * `.gnu_debuglink`.
  */
 export function findDebugFile({ buildId, debugLink }: ElfFile, path: string): string | undefined {
   if (!buildId) return undefined;
@@ -41,7 +41,7 @@ function readFileOf<T>(path: string, read: (source: ByteSource, elf: ElfFile) =>
   });
 }
 
-/** A larger section is not a .gnu_debugdata. */
+/** Maximum size of a .gnu_debugdata section. */
 const LARGEST_PACKED = 64 * 2 ** 20;
 
 /** Reads `.gnu_debugdata`, which Fedora adds: a complete ELF file with the missing symbols, packed by xz. */

@@ -1,15 +1,15 @@
 import { runTool } from './tools.ts';
 
-/** Mangled names of C++ (Itanium ABI) and both kinds of Rust begin like this. */
+/** Prefix of mangled names: C++ (Itanium ABI) and both schemes of Rust. */
 const MANGLED = /^_[ZR]/;
 const TOOLS = ['c++filt', 'llvm-cxxfilt'];
-/** Names that are remembered. */
+/** Maximum number of names in memory. */
 const MOST_NAMES = 100_000;
 
 /**
  * Makes mangled names readable with the tool of binutils or LLVM: one process for all names.
  *
- * @returns only names that changed; none where neither tool is installed
+ * @returns only names that changed; none if neither tool is installed
  */
 export type Demangle = (names: Iterable<string>) => Promise<ReadonlyMap<string, string>>;
 

@@ -2,20 +2,20 @@ import { closeSync } from 'node:fs';
 import { parseSourceLines, type SourceLine } from '../../parsers/addr2line.ts';
 import { runTool } from './tools.ts';
 
-/** LLVM's tool is many times faster where there is much debug information. */
+/** LLVM's tool comes first because it is many times faster with large debug information. */
 const TOOLS = [
   ['llvm-symbolizer', '--output-style=GNU', '--no-demangle', '-a', '-f', '-i', '--obj'],
   ['addr2line', '-a', '-f', '-i', '-e'],
 ];
 
-/** Where debug information is: in a file with a name, or in an open file, whose name may be gone. */
+/** Where the debug information is: a path, or an open file, whose path may be gone. */
 export type LineSource = { readonly path: string } | { readonly descriptor: number };
 
 /**
- * Asks one process for all addresses of one object. Closes the descriptor.
+ * Looks up all addresses of an object with one process. Closes the descriptor.
  *
  * @param addresses as the file has them
- * @returns undefined when no tool knew any of them
+ * @returns undefined if no tool found any of them
  */
 export async function readSourceLines(
   source: LineSource,

@@ -17,9 +17,9 @@ const USER_SPACE = 2 ** 56;
 const PAGE = 4096;
 
 /**
- * The executable mappings of each followed process: afterwards nothing else tells which file an address belonged to.
- * They come from the kernel's events where there is BTF, and from /proc/PID/maps while a process lives. A process that
- * forks passes its mappings on.
+ * Remembers the executable mappings of each followed process: after its end, nothing else shows which file an address
+ * belonged to. They come from kernel events if there is BTF, and from /proc/PID/maps while a process lives. A forked
+ * process inherits those of its parent.
  */
 export interface MappingCache {
   readonly onEvent: (event: StreamEvent) => void;
@@ -28,11 +28,11 @@ export interface MappingCache {
   readonly close: () => Promise<void>;
   /** A snapshot. An address space that has not changed is the same array as before. */
   readonly spaces: () => AddressSpaces;
-  /** How many address spaces were forgotten. */
+  /** How many address spaces were discarded. */
   readonly forgotten: () => number;
 }
 
-/** What the kernel tells of a program when it begins. */
+/** What the kernel reports when a program begins. */
 interface Beginning {
   readonly image: Event<'image'>;
   readonly auxv: Event<'auxv'>;
@@ -149,12 +149,14 @@ export function newMappingCache(
   };
 }
 
-/** Executable memory of no file, or of a file in memory only: a runtime compiled code into it. */
+/** Tells whether a mapping is JIT-compiled code: executable memory without a file, or with a file in memory only. */
 function isCompiledCode({ path }: Mapping): boolean {
   return path === '' || path.startsWith('[anon:') || path.startsWith('/memfd:');
 }
 
-/** Half of a pair of events may get lost: the other half must not wait for it forever. */
+/**
+ * Sets an entry and removes the oldest ones. One event of a pair may be lost; the other must not wait for it forever.
+ */
 function setBounded<T>(map: Map<string, T>, key: string, value: T): void {
   if (map.size >= MOST_SPACES && !map.has(key)) map.delete(map.keys().next().value as string);
   map.set(key, value);

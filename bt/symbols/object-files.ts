@@ -6,21 +6,21 @@ import { tryRead } from '../driver/procfs.ts';
 import { LEVELS } from '../mapping-events.ts';
 import { inspect, openRegular, readAndClose, sourceOf } from './plain-files.ts';
 
-/** Files that stay open, so that they can be read when their processes and their names are gone. */
+/** Maximum number of open files. They stay open so that they can be read after their processes and names are gone. */
 const MOST_OPEN = 512;
-/** How often a file that cannot be opened is tried, through different processes. */
+/** How often to try to open a file, through different processes. */
 const TRIES = 3;
 
 /** Where a file was seen. */
 export interface Sighting {
   readonly pid: number;
-  /** As in /proc/PID/maps; without it, the names that the kernel told of the file are used. */
+  /** As in /proc/PID/maps. If undefined, the names that the kernel reported are used. */
   readonly path?: string | undefined;
   /** The addresses that it is mapped at. */
   readonly range?: Pick<Mapping, 'start' | 'end'> | undefined;
 }
 
-/** The files whose code followed processes run, by device and inode: `fe:00 1234`, as in /proc/PID/maps. */
+/** The files with the code of followed processes, by device and inode: `fe:00 1234`, as in /proc/PID/maps. */
 export interface ObjectFiles {
   /** A name on the way from a file (level 0) up to the root of its filesystem. */
   readonly addName: (file: string, level: number, name: string) => void;
@@ -31,15 +31,15 @@ export interface ObjectFiles {
   readonly source: (file: string) => ByteSource | undefined;
   /** A new descriptor, for another process; the caller closes it. */
   readonly open: (file: string) => number | undefined;
-  /** Differs for every other file and after every change; undefined when other users may have written the file. */
+  /** Identifies the file and its content; undefined if other users can write the file. */
   readonly identity: (file: string) => string | undefined;
   readonly close: () => void;
 }
 
 interface SeenFile {
-  /** Undefined until the kernel has told the names. */
+  /** Undefined until the kernel has reported the names. */
   readonly path: string | undefined;
-  /** Undefined when the file was not found, or too many are open. */
+  /** Undefined if the file was not found, or too many are open. */
   readonly descriptor: number | undefined;
   readonly found: boolean;
   readonly tries: number;
@@ -58,7 +58,7 @@ export function newObjectFiles(): ObjectFiles {
   const pathByNames = (file: string): string | undefined => {
     const paths = pathsByNames(file);
     const found = paths.find((path) => isFile(path, file));
-    // The kernel tells only so many names: with all of them there may be more, and the path may lack its beginning.
+    // The kernel reports a limited number of names. If the limit is reached, the path may lack its beginning.
     const whole = (names.get(file)?.length ?? 0) < LEVELS;
     return found ?? (whole && paths[0] ? `${paths[0]} (deleted)` : undefined);
   };
@@ -107,7 +107,7 @@ export function newObjectFiles(): ObjectFiles {
   };
 }
 
-/** A name that opens a file, and the path to show for it. */
+/** A path that opens a file, and the path to show for it. */
 interface Way {
   readonly name: string;
   readonly path?: string;
@@ -140,7 +140,7 @@ function hex(n: number | bigint): string {
   return n.toString(16);
 }
 
-/** The paths that lead btprof to a file of a filesystem: one for each mount of it, the last mount first. */
+/** Lists the paths by which btprof can reach a file: one for each mount of its filesystem, the last mount first. */
 function pathsOf(inside: string, file: string, mounts: readonly Mount[]): string[] {
   const [major, minor] = (file.split(' ')[0] ?? '').split(':').map((hex) => Number.parseInt(hex, 16));
   return mounts
@@ -152,7 +152,7 @@ function pathsOf(inside: string, file: string, mounts: readonly Mount[]): string
     .reverse();
 }
 
-/** Opens only this very file: another one may have its name by now. */
+/** Opens the file only if device and inode match, because another file may have its name by now. */
 function openFile(path: string, file: string): number | undefined {
   return inspect(path, 0, (stat, open) => (isThis(stat, file) ? open() : undefined));
 }
@@ -161,7 +161,7 @@ function isThis(stat: Stats, file: string): boolean {
   return stat.isFile() && stat.ino === Number(file.split(' ')[1]);
 }
 
-/** Device, inode, size and time; undefined unless only root and our own user can have written the file. */
+/** Device, inode, size and time; undefined if others than root and the own user can write the file. */
 export function identityOf(path: string): string | undefined {
   const stat = tryRead(() => statSync(path, { bigint: true }));
   if (!stat || ![0, process.geteuid?.()].includes(Number(stat.uid)) || (stat.mode & 0o022n) !== 0n)

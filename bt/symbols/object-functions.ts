@@ -13,7 +13,7 @@ export function functionAt(object: ObjectSymbols, fileOffset: number): FunctionO
   return found && { ...found, offset: (vaddr as number) - found.start };
 }
 
-/** Ranges of two tables may overlap: one may have a function that the other takes for part of the one before it. */
+/** Chooses between tables: one may lack a function and extend the previous one over it, so the nearest start wins. */
 function nearest(tables: readonly SymbolTable[], vaddr: number): FoundFunction | undefined {
   return tables
     .flatMap((table) => table.find(vaddr) ?? [])
@@ -23,7 +23,7 @@ function nearest(tables: readonly SymbolTable[], vaddr: number): FoundFunction |
 /** Bytes at the start of a function that hold its prologue. */
 const PROLOGUE = 48;
 
-/** Whether the function there is known to set up no frame pointer: then its caller is missing in a stack. */
+/** Tells whether a function surely does not set up a frame pointer: then its caller is missing in stacks. */
 export function isFrameless(object: ObjectSymbols, fileOffset: number): boolean {
   const found = functionAt(object, fileOffset);
   if (object.elf.machine !== EM_X86_64 || !found) return false;

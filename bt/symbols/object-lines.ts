@@ -14,12 +14,12 @@ export interface ObjectLines {
    * @returns for each place its functions, the innermost first; none where nothing is known
    */
   readonly of: (object: ObjectSymbols, places: readonly FilePlace[]) => Promise<(readonly SourceLine[])[]>;
-  /** A sentence for each object that has debug information which no tool could read. */
+  /** A sentence for each object with debug information that no tool could read. */
   readonly problems: () => readonly string[];
 }
 
 export function newObjectLines(files: ObjectFiles): ObjectLines {
-  /** Paths of objects of which no address was known, by object. */
+  /** Paths of objects for which no address was found, by object. */
   const unread = new Map<string, string>();
   const read = new Set<string>();
   const ask = async (object: ObjectSymbols, mapping: Mapping, addresses: readonly number[]) => {

@@ -13,7 +13,7 @@ import { identityOf, type ObjectFiles } from './object-files.ts';
 import type { SymbolCache } from './symbol-cache.ts';
 import { vdsoSource } from './vdso.ts';
 
-/** Memory of symbol tables that are held; beyond it those that were not used for longest go, and are read again. */
+/** Maximum memory of symbol tables. Beyond it, the least recently used ones are dropped, and read again when needed. */
 const MOST_BYTES = 512 * 2 ** 20;
 
 /** The functions of one object: a program, a library, or the vDSO. */
@@ -21,20 +21,20 @@ export interface ObjectSymbols {
   readonly source: ByteSource;
   readonly elf: ElfFile;
   readonly tables: readonly SymbolTable[];
-  /** Lines that were looked up already, by address in the file. */
+  /** Lines that were already looked up, by address in the file. */
   readonly lines: Map<number, readonly SourceLine[]>;
 }
 
-/** The objects that are mapped. Each is read when it is asked for. */
+/** The mapped objects. Each one is read when it is first needed. */
 export interface Objects {
   readonly of: (mapping: Mapping) => Promise<ObjectSymbols | undefined>;
-  /** Frees memory, to be called when a batch is done. */
+  /** Frees memory; call it after each batch. */
   readonly prune: () => void;
   /** A sentence for each thing that could not be read. */
   readonly problems: () => readonly string[];
 }
 
-/** An object that is being read, or was. */
+/** An object that is being read or was read. */
 interface HeldObject {
   readonly object: Promise<ObjectSymbols | undefined>;
   /** Memory of its tables, once they are read. */
@@ -46,9 +46,9 @@ interface HeldObject {
  * Fedora puts into its programs, and Go's own; or takes them from the cache.
  */
 export function newObjects(files: ObjectFiles, cache: SymbolCache | undefined): Objects {
-  /** The one that was used last comes last. */
+  /** The most recently used one comes last. */
   const objects = new Map<string, HeldObject>();
-  /** Paths of files that could not be opened, by file: another process may still lead to them. */
+  /** Paths of files that could not be opened, by file: they may still be reachable through another process. */
   const gone = new Map<string, string>();
   const problems = new Set<string>();
   const load = async (source: ByteSource, { file, path }: Mapping): Promise<ObjectSymbols | undefined> => {
@@ -113,8 +113,8 @@ async function readObject(
 }
 
 /**
- * A build ID is easily forged, and a stripped file has that of the whole one. So the key also identifies the very files
- * that functions were read from.
+ * Build IDs are easily forged, and a stripped file has the same as the original. So the key also identifies the files
+ * from which functions were read.
  */
 function cacheKey({ buildId }: ElfFile, identity: string, debugFile: string | undefined): string | undefined {
   const other = debugFile === undefined ? '' : identityOf(debugFile);

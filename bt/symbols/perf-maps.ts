@@ -6,11 +6,11 @@ import { parseBootTime, parseStat, parseStatus } from '../../parsers/proc.ts';
 import { tryRead } from '../driver/procfs.ts';
 import { inspect, sourceOf } from './plain-files.ts';
 
-/** Bytes that are read from all files together. */
+/** Maximum bytes that are read from all files together. */
 const MOST_BYTES = 64 * 2 ** 20;
-/** Files that stay open. */
+/** Maximum number of open files. */
 const MOST_OPEN = 256;
-/** Processes that are remembered; beyond it the first ones are forgotten. */
+/** Maximum number of processes; beyond it the oldest are discarded. */
 const MOST_PROCESSES = 4096;
 /** A file that grows is read again after this time. */
 const FRESH_MS = 1000;
@@ -21,9 +21,11 @@ const TOO_MANY = `was not read: ${MOST_OPEN} such files are open already`;
 
 /** `/tmp/perf-PID.map`, where a runtime lists the functions that it compiles while it runs. */
 export interface PerfMaps {
-  /** Opens the map of a process, in its own root and by its own PID: when it is gone, neither can be found. */
+  /**
+   * Opens the map of a process, in its own root and with its PID in its own namespace. After its end, neither is known.
+   */
   readonly see: (pid: number, generation: number) => void;
-  /** The process runs another program now: the file belongs to the one before. */
+  /** Tells that the process now runs another program: an existing file belongs to the earlier one. */
   readonly execed: (pid: number, generation: number) => void;
   /** @param address within the process */
   readonly find: (pid: number, generation: number, address: bigint) => JitPlace | undefined;
@@ -33,7 +35,7 @@ export interface PerfMaps {
   readonly problems: () => readonly string[];
 }
 
-/** An open file, and its content when it was read last. */
+/** An open file, and its content at the last read. */
 interface OpenMap {
   readonly path: string;
   readonly descriptor: number;
@@ -47,10 +49,10 @@ interface OpenMap {
 /** One program of a process, from exec to exec. */
 interface MappedProgram {
   readonly generation: number;
-  /** The file that the program before it left behind. */
+  /** The file of the previous program. */
   readonly left: Stats | undefined;
   map?: OpenMap;
-  /** When none was found. */
+  /** When the file was missing. */
   missedAt?: number;
 }
 
@@ -65,7 +67,7 @@ export function newPerfMaps(): PerfMaps {
     if (latest && latest.generation >= generation) return known.find((p) => p.generation === generation);
     if (known.length === 0) forgetOldest();
     const program = { generation, left };
-    // A program that has ended without a map never gets one: a process may exec without end.
+    // Programs that ended without a map are discarded, because a process may call exec any number of times.
     programs.set(pid, [...known.filter(({ map }) => map), program]);
     return program;
   };
@@ -141,10 +143,10 @@ function pathOf(pid: number): string {
   return `/tmp/perf-${pid}.map`;
 }
 
-/** Where the map of a process may be, and what makes a file there its own. */
+/** Where the map of a process may be, and the conditions under which it belongs to the process. */
 interface Candidate {
   readonly path: string;
-  /** User IDs that may have written it. */
+  /** User IDs that may own it. */
   readonly owners: readonly number[];
   /** The earliest time of its last change, ms since 1970. */
   readonly since: number;

@@ -17,8 +17,8 @@ const PAGE = 4096;
 const LONGEST_PATH = 4096;
 
 /**
- * The executable mappings of a program when it begins: its own code, its loader's and the vDSO. The kernel's events say
- * where they are, the files how long they are.
+ * Lists the executable mappings of a new program: its own code, the loader's and the vDSO. Kernel events have their
+ * addresses, the files have their lengths.
  *
  * @param auxv key and value in turn
  */
@@ -28,7 +28,7 @@ export function imageMappings(image: Image, auxv: readonly number[], files: Obje
   const source = files.source(file);
   const path = files.path(file);
   const elf = source && parsed(source);
-  const vdso = elf?.wide === false ? [] : vdsoMapping(auxiliary(auxv, AT_SYSINFO_EHDR)); // ours is not that of 32 bits
+  const vdso = elf?.wide === false ? [] : vdsoMapping(auxiliary(auxv, AT_SYSINFO_EHDR)); // a 32-bit vDSO is another one
   if (!source || !elf || path === undefined) return vdso;
   return [
     ...codeMappings(elf, image.startCode - lowestCode(elf), file, path),

@@ -22,17 +22,17 @@ import type { SymbolCache } from './symbol-cache.ts';
 /** Names addresses of this machine. */
 export interface Resolver {
   /**
-   * Objects and answers are remembered for the next call. `problems` has all that could not be read so far; all else
-   * depends on the requests alone, in whatever order they come.
+   * Keeps objects and answers for the next call. `problems` has everything that could not be read so far; the rest
+   * depends only on the requests, not on their order.
    */
   readonly resolve: Resolve;
-  /** Reads the kernel's symbols ahead: that takes a while, as the start of bpftrace does. */
+  /** Reads the kernel's symbols ahead, while bpftrace starts. */
   readonly prefetch: () => void;
 }
 
 /**
  * @param cache where symbol tables are stored between runs; without it nothing is stored
- * @param kallsymsWanted whether kernel addresses will be asked for: without stacks there are none
+ * @param kallsymsWanted whether kernel addresses will be requested; without stacks there are none
  */
 export function newResolver(
   files: ObjectFiles,
@@ -56,7 +56,7 @@ export function newResolver(
     }
   };
   const addCompiled = (table: ResolvedSymbols, { compiled }: SymbolRequests) => {
-    // A map file belongs to the last program of a process: ask for that one first.
+    // A map file belongs to the last program of a process, so look up that one first.
     for (const place of [...compiled].sort((a, b) => b.generation - a.generation)) {
       const found = perfMaps.find(place.pid, place.generation, place.address);
       if (found) table.jit[compiledKey(place)] = found;
@@ -85,7 +85,7 @@ export function newResolver(
   return { resolve, prefetch: () => void kernel() };
 }
 
-/** What is requested of one object. */
+/** The requests for one object. */
 interface OfObject {
   readonly places: readonly FilePlace[];
   readonly leaves: readonly FilePlace[];
@@ -111,7 +111,7 @@ function addFunctions(table: ResolvedSymbols, object: ObjectSymbols, { places, l
   for (const leaf of leaves) if (isFrameless(object, leaf.fileOffset)) table.frameless[placeKey(leaf)] = true;
 }
 
-/** All function names of a table that may be mangled. */
+/** Lists all function names of a table that may be mangled. */
 function mangledIn({ kernel, user, jit, lines = {} }: ResolvedSymbols): string[] {
   return [
     ...[kernel, user, jit].flatMap((places) => Object.values(places)).map(({ symbol }) => symbol),

@@ -20,12 +20,12 @@ import { packSymbols, unpackSymbols } from '../../parsers/packed-symbols.ts';
 import type { SymbolTable } from '../../parsers/symbol-table.ts';
 import { tryRead } from '../driver/procfs.ts';
 
-/** Bytes of one file and of all files: the least recently used ones are removed. */
+/** Maximum bytes of one file and of all files. The least recently used files are removed. */
 const LARGEST = 64 * 2 ** 20;
 const MOST = 256 * 2 ** 20;
 /** With fewer ranges, reading the object takes no longer than reading the cache. */
 const WORTH = 1000;
-/** Age of an unfinished file whose writer must have died. */
+/** Age at which an unfinished file is removed because its writer must have died. */
 const ABANDONED_MS = 3600_000;
 /** Names of files that btprof writes, finished or not. */
 const OURS = /^[0-9a-f]+-[0-9a-f]+(\.[0-9a-f]+\.tmp)?$/;
@@ -35,13 +35,13 @@ const OTHERS_WRITE = 0o022;
 /** Symbol tables of earlier runs, by a key that identifies their object. */
 export interface SymbolCache {
   readonly get: (key: string) => readonly SymbolTable[] | undefined;
-  /** Does nothing when the disk is full or we may not write. */
+  /** Does nothing if the disk is full or the directory is not writable. */
   readonly put: (key: string, tables: readonly SymbolTable[]) => void;
 }
 
 /**
- * `$XDG_CACHE_HOME/btprof/symbols` when that is ours, or that in the home of the user we run as: under sudo that is root's. Undefined for a
- * user who has none.
+ * `$XDG_CACHE_HOME/btprof/symbols` if the user owns it, or else the same in the user's home; under sudo that is root's.
+ * Undefined for a user without a home.
  */
 export function symbolCacheDirectory(): string | undefined {
   const { XDG_CACHE_HOME } = process.env;
@@ -54,7 +54,7 @@ export function symbolCacheDirectory(): string | undefined {
 /** Files of another user are never read, nor any in a directory that others can write to. */
 export function newSymbolCache(directory: string): SymbolCache {
   const usable = () => {
-    // One by one: what is to be made recursively below /proc is tried for ever.
+    // Creates one directory at a time, because a recursive mkdir below /proc never ends.
     for (const dir of [dirname(dirname(directory)), dirname(directory), directory])
       tryRead(() => mkdirSync(dir, { mode: 0o700 }));
     return [dirname(directory), directory].every(isOwnDirectory);
@@ -95,7 +95,7 @@ function readTables(path: string): readonly SymbolTable[] | undefined {
   }
 }
 
-/** Renames a finished file into place: readers and other writers see all of it or nothing. */
+/** Writes a file and renames it into place, so that others see the whole file or nothing. */
 function writeWhole(path: string, bytes: Buffer): void {
   const begun = `${path}.${randomBytes(8).toString('hex')}.tmp`;
   try {

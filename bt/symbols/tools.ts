@@ -1,12 +1,12 @@
 import { execa } from 'execa';
 
-/** Limits for a tool that reads files which anybody may have written: such a file may exploit a bug in the tool. */
+/** Limits for a tool that reads untrusted files, which may exploit a bug in the tool. */
 const LIMITS = { timeout: 30_000, maxBuffer: 256 * 2 ** 20 };
 /** Limit of its memory, in KiB. */
 const MEMORY_KB = 4 * 2 ** 20;
-/** User IDs that no account has. With one that is in use, other processes could trace the tool. */
+/** First of the user IDs for tools. No account has them; processes of the same user could trace the tool. */
 const FIRST_USER = 0x7fff_0000;
-/** Ctrl-C asks btprof for its result: the tools that it needs for that must not end. */
+/** A shell that ignores Ctrl-C, because btprof needs the tools for its result, and sets the limits. */
 const LIMITED_SHELL = 'trap "" INT; ulimit -c 0 && ulimit -v "$0" && exec "$@"';
 
 export interface ToolInput {
@@ -31,7 +31,7 @@ export async function runTool(
     ...LIMITS,
     ...rights,
     input,
-    // Any number will do, whatever the type says.
+    // Any number is possible, although the type is stricter.
     stdio: ['pipe', 'pipe', 'ignore', (descriptor ?? 'ignore') as 3 | 'ignore'],
     encoding: 'buffer',
     stripFinalNewline: false,

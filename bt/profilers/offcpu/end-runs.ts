@@ -5,7 +5,10 @@ import type { OpenRow } from './off-maps.ts';
 type AtEnd = Pick<Window, 'alive' | 'lookedAt' | 'end'>;
 type Entry = Pick<OpenRow, 'pid' | 'tid' | 'since' | 'ran' | 'running' | 'sinceStart'>;
 
-/** Whether an entry is a run: also that of a thread that was named as perhaps blocked, and has used a CPU since. */
+/**
+ * Tells whether an entry is a run on a CPU. It can be that of a thread that seemed blocked when it was named but has
+ * used a CPU since.
+ */
 export function isRun(
   { running, sinceStart, tid }: Pick<Entry, 'running' | 'sinceStart' | 'tid'>,
   { alive }: Pick<AtEnd, 'alive'>,
@@ -14,8 +17,8 @@ export function isRun(
 }
 
 /**
- * How long threads that are alive at the end were on a CPU, from switch to switch, ns, by `PID:TID`; and how many seem to
- * run and do not: nobody saw them go out, so how long these ran is unknown.
+ * Measures how long the threads that are alive at the end were on a CPU, from switch to switch, ns, by `PID:TID`. Also
+ * counts the threads whose last switch-out was missed: they seem to run, but how long they ran is unknown.
  */
 export function runsAtEnd(
   entries: readonly Entry[],
@@ -29,7 +32,10 @@ export function runsAtEnd(
   };
 }
 
-/** The thread was neither on a CPU nor ready for one, in the midst of what seems to be a run. */
+/**
+ * Tells whether a switch-out was missed: the thread seems to run, but at the end it was neither on a CPU nor ready for
+ * one.
+ */
 function wentUnseen({ running, tid, since }: Entry, { alive, lookedAt }: AtEnd): boolean {
   return running && since < lookedAt && alive.get(tid)?.runnable !== true;
 }

@@ -1,8 +1,11 @@
-/** What a thread waits for that has no work to do. */
+/** Kinds of idle waits, by what the thread waits for. */
 export const IDLE_KINDS = ['events', 'connections', 'work', 'timer', 'input', 'signals', 'matched'] as const;
 export type IdleKind = (typeof IDLE_KINDS)[number];
 
-/** Functions as they are shown: of user code demangled. A rule holds for a stack in which each of its patterns matches. */
+/**
+ * Patterns match function names as they are shown: user functions are demangled. A rule applies to a stack in which
+ * each of its patterns matches.
+ */
 interface IdleRule {
   readonly kind: IdleKind;
   readonly what: string;
@@ -11,13 +14,13 @@ interface IdleRule {
 }
 
 /**
- * Waiting within work, although the kernel functions are those of an event loop or of a pool: a client that waits for its
- * answer, a transaction that waits for a lock or for its commit to be safe, and whoever waits for a mutex.
+ * Waits that are not idle, although their kernel functions are those of an event loop or a pool: a client waits for its
+ * answer, a transaction for a lock or for its commit, a thread for a mutex.
  */
 export const WORK =
   /^(ProcSleep|ProcWaitForSignal|SyncRepWaitForLSN|WaitForParallelWorkers\w*|PQgetResult|PQexec\w*|pqWait\w*|curl_easy_perform|getaddrinfo|__res_\w+|mysql_real_query|redisGetReply|_*lll_lock_wait\w*|_*(pthread|uv)_(mutex|rwlock|spin)_\w*lock\w*|take_gil)$/;
 
-/** Waiting for work to come. The first rule that holds decides; without one a wait is within work. */
+/** Rules for idle waits. The first rule that applies decides; without one, a wait is not idle. */
 export const IDLE_RULES: readonly IdleRule[] = [
   {
     kind: 'connections',

@@ -5,12 +5,12 @@ import { keyOf } from '../../../metrics/threads.ts';
 import { IDLE_RULES, type IdleKind, WORK } from './idle-rules.ts';
 import type { Offcpu } from './off-schema.ts';
 
-/** A thread that sleeps again and again, and does little else. */
+/** Minimum waits and share of time by which a thread that sleeps again and again counts as idle. */
 const TIMER = { waits: 10, share: 0.9 } as const;
 
 type Row = Pick<Offcpu['stacks'][number], 'pid' | 'tid' | 'reason' | 'state' | 'user' | 'kernel'>;
 
-/** Says of each wait what it was idle for, and sums that up. `frames` have their names for people. */
+/** Marks the idle waits with their kind, and adds them up. `frames` must have readable names. */
 export function markIdle(offcpu: Offcpu, matches: readonly IdleMatch[]): void {
   const kindOf = idleKinds(offcpu.frames, matches);
   const timer = timerThreads(offcpu);
@@ -28,7 +28,7 @@ function idleSums(stacks: Offcpu['stacks']): Offcpu['idle'] {
   return { ...waitSumOf(rows), by_kind: Object.fromEntries(kinds) };
 }
 
-/** What a stack says: a kind, null for waiting within work, undefined for nothing. */
+/** Finds the kind of each stack: null if the wait is not idle, undefined if the stack does not tell. */
 function idleKinds(
   frames: readonly Frame[],
   matches: readonly IdleMatch[],
@@ -50,18 +50,18 @@ function idleKinds(
   };
 }
 
-/** Characters of a name that patterns look at: C++ has names of many thousands. */
+/** Characters of a name that are matched: names in C++ can have many thousands. */
 const LONGEST_NAME = 512;
 
 const WORK_BIT = 1;
-/** A bit for each pattern of the rules. */
+/** Each pattern of the rules has a bit. */
 const RULE_BITS = IDLE_RULES.map(({ kind, kernel, user }, i) => ({
   kind,
   kernel: kernel ? 2 << (2 * i) : 0,
   user: user ? 4 << (2 * i) : 0,
 }));
 
-/** The patterns that a function matches: whole stacks of them are put together by or. */
+/** The patterns that a function matches, as bits. The bits of a stack are those of its functions, combined by OR. */
 function bitsOf(symbol: string): number {
   let bits = WORK.test(symbol) ? WORK_BIT : 0;
   for (const [i, { kernel, user }] of IDLE_RULES.entries()) {
@@ -71,7 +71,7 @@ function bitsOf(symbol: string): number {
   return bits;
 }
 
-/** Threads, as `PID:TID`, that only ever sleep, next to others of their process: those do its work. */
+/** Finds threads (`PID:TID`) that only sleep while other threads of their process do the work. */
 function timerThreads({ stacks, thread_stats }: Offcpu): Set<string> {
   const processOf = (key: string) => key.slice(0, key.indexOf(':'));
   const threadsOf = sumBy(Object.keys(thread_stats), processOf, () => 1);

@@ -16,9 +16,9 @@ interface Wait {
 }
 
 /**
- * Where the lifetimes of all threads went: on the CPU, by the scheduler's own count, what that count is wrong by, off it
- * for each reason, by our waits, and what nothing explains. Threads of which a figure is missing are left out, and
- * counted. Undefined without BTF, and for a collection that was cut short: it has no moment at which all is known.
+ * Divides the lifetimes of all threads into CPU time as counted by the scheduler, the error of that count, off-CPU time
+ * by reason, and unaccounted time. Threads with a missing figure are left out and counted. Returns undefined without
+ * BTF, and for a collection that was cut short, because its maps are not of the same moment.
  *
  * @param ranAtEnd how long the threads that are alive at the end were on a CPU, from switch to switch
  */
@@ -76,7 +76,7 @@ function byThread(
   return Object.fromEntries(keys.map((key) => [key, row(key)]));
 }
 
-/** A wait that goes on has lasted until the end. */
+/** A wait that has not ended counts until the end. */
 function open(wait: Offcpu['still_blocked'][number]): Wait {
   return { pid: wait.pid, tid: wait.tid, reason: wait.reason, idle: wait.idle, time_ns: wait.blocked_ns };
 }
@@ -90,7 +90,9 @@ function byReason(waits: readonly Wait[]): Account['off_cpu_ns'] {
   return Object.fromEntries([...sums].sort(([, a], [, b]) => b - a));
 }
 
-/** How long threads ran: unknown when `@off` was full, and for those that went out unseen. */
+/**
+ * How long threads ran. It is unknown if `@off` was full, and for threads with a missed switch-out.
+ */
 function knownRuns(
   window: Window,
   missedTids: ReadonlySet<number>,
@@ -101,7 +103,7 @@ function knownRuns(
   return new Map([...ran].filter(([key]) => !missedTids.has(Number(key.split(':')[1]))));
 }
 
-/** What the scheduler's count is wrong by for folded threads, without those that went out unseen. */
+/** The scheduler's error for folded threads, without those with a missed switch-out. */
 function miscountOf({ miscountNs, miscounts }: Folded, missedTids: ReadonlySet<number>): number {
   if (missedTids.size === 0) return miscountNs;
   const unknown = [...miscounts].filter(([number]) => missedTids.has(tidOf(number)));

@@ -3,11 +3,14 @@ import type { StackIds } from '../../../metrics/window.ts';
 import { id, word } from '../../map-reader.ts';
 import { counts, record, sums } from '../../maps.ts';
 
-/** In place of a prev_state: the thread was blocked already when it was named to the program. No kernel state has it. */
+/**
+ * Stands for a prev_state: the thread was already blocked when it was named to the program. The kernel does not use
+ * this bit.
+ */
 export const SEEDED = 0x1000;
-/** In place of a prev_state: the thread is new and has not run yet. */
+/** Stands for a prev_state: the thread is new and has not run yet. */
 export const NEW = 0x2000;
-/** In place of a prev_state: the thread is on a CPU. */
+/** Stands for a prev_state: the thread is on a CPU. */
 export const RUNNING = 0x4000;
 
 /** Waits that ended, ns, by thread, exec generation, state and stacks. `state`: see `waitState`. */
@@ -26,8 +29,8 @@ export const extremes = record(
 );
 
 /**
- * One entry for each thread, also while it runs: the wait or run in progress, since when (ns), and then its stacks.
- * `ran`: how long the thread was on a CPU before, ns. `longest`, `shortest`: its waits so far, as in `extremes`.
+ * One entry for each thread, also while it runs: the current wait or run, when it began (ns), and its stacks. `ran`:
+ * how long the thread was on a CPU before, ns. `longest`, `shortest`: its waits so far, as in `extremes`.
  */
 export const off = record(
   '@off',
@@ -36,16 +39,16 @@ export const off = record(
   { role: 'leftover', stacks: true, seeded: true, reportsFull: true },
 );
 
-/** Switches into a CPU that ran no program; their waits are reconstructed. */
+/** Switch-ins for which the kernel ran no BPF program; the waits that they ended are reconstructed. */
 export const unseen = counts('@unseen', { tid: id }, { oneWriter: true });
-/** Switches out of a CPU that ran no program: the waits that they began are missing. */
+/** Switch-outs for which the kernel ran no BPF program; the waits that they began are missing. */
 export const missed = counts('@missed', { tid: id }, { oneWriter: true });
 
 /** The letters of ps and /proc: running or runnable, sleeping, disk sleep, stopped, traced, dead, idle, parked. */
 export const TASK_STATES = ['R', 'S', 'D', 'T', 't', 'X', 'Z', 'P', 'I', '?'] as const;
 export type TaskState = (typeof TASK_STATES)[number];
 
-/** Bits of the state word below the system call that the wait was within. */
+/** Bits of the state in a state word; the system call is above them. */
 const STATE_BITS = 16;
 
 /** The expression that adds the system call in progress, where a profiler knows it, to the state of a wait. */
@@ -60,13 +63,13 @@ export function withCall(
 /** What the state word of a wait means. */
 export interface WaitState {
   readonly state: TaskState;
-  /** The system call that the wait was within; undefined for none, or when that is unknown. */
+  /** The system call in which the thread waited; undefined if there is none or it is unknown. */
   readonly call: CallId | undefined;
-  /** The wait was on already when the collection began, and counts from there; it has no stack. */
+  /** The wait began before the collection, and counts from its start; it has no stack. */
   readonly sinceStart: boolean;
-  /** The thread was new: nobody could read its stack. */
+  /** The thread was new, so its stack could not be read. */
   readonly isNew: boolean;
-  /** It is no wait but a run. */
+  /** It is not a wait but a run on a CPU. */
   readonly running: boolean;
 }
 
@@ -91,8 +94,8 @@ export function waitState(stateWord: number): WaitState {
 }
 
 /**
- * Stacks of a row. A wait that another thread began, by naming this one or by creating it, carries the stacks of that
- * other thread where whole stacks are kept: they are dropped.
+ * Drops stacks that belong to another thread. If whole stacks are stored, a wait that began when another thread named
+ * or created this one has the stacks of that thread.
  */
 export function ownStacks({ sinceStart, isNew }: WaitState, { kernel, user }: StackIds): StackIds {
   return sinceStart || isNew ? { kernel: [], user: [] } : { kernel, user };

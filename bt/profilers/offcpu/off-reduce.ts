@@ -28,7 +28,7 @@ import type { Offcpu, OffcpuInterval } from './off-schema.ts';
 import { whyWaited } from './reason-table.ts';
 import { threadStats, topThreads } from './thread-stats.ts';
 
-/** Off-CPU metrics of the whole collection or of an interval. */
+/** Computes the off-CPU metrics of the whole collection or of an interval. */
 export function reduceOffcpu(window: Window): Reduced<Offcpu | OffcpuInterval> {
   const waitRows = window.rows(waits).map(withState);
   const openRows = window.rows(off).map(withState);
@@ -42,7 +42,7 @@ export function reduceOffcpu(window: Window): Reduced<Offcpu | OffcpuInterval> {
   return { part, ...wholeOf(part, openRows, window, losses) };
 }
 
-/** What only the whole collection has. */
+/** Computes what only the whole collection has. */
 function wholeOf(part: Offcpu, openRows: readonly OpenRow[], window: Window, losses: Losses) {
   const [unseenRows, missedRows] = [window.rows(unseen), window.rows(missed)];
   const runs = runsAtEnd(openRows, window);
@@ -121,12 +121,12 @@ function intervalPart(part: Offcpu): OffcpuInterval {
   return { ...rest, thread_stats: Object.fromEntries(threads) };
 }
 
-/** Waits added up by their reasons, most of the time first. */
+/** Adds up waits by reason, the longest time first. */
 function byReason(stacks: Offcpu['stacks']): Offcpu['by_reason'] {
   return Object.fromEntries(byTime(waitSumsBy(stacks, ({ reason }) => reason)));
 }
 
-/** The functions of the waits for which no reason is known, most of the time first. */
+/** Adds up waits without a known reason by kernel function, the longest time first. */
 function undecided(stacks: Offcpu['stacks'], frames: readonly Frame[]): Offcpu['undecided'] {
   const others = stacks
     .filter(({ reason }) => reason === 'other')
@@ -142,8 +142,8 @@ function byTime<K>(sums: ReadonlyMap<K, WaitSum>): [K, WaitSum][] {
 }
 
 /**
- * By time, longest first, and how many waits lack the stack that they should have. Rows of the kernel that differ only in
- * words that were never code, or whose stack was lost, are one.
+ * Sorts the rows by time, longest first, and counts waits that lack their stack. Rows that differ only in words that
+ * are not code, or whose stacks were lost, are merged.
  */
 function stackRows(
   waitRows: readonly WaitRow[],
@@ -177,7 +177,7 @@ function hashOfRow({ pid, tid, kernel, user }: StackRow): number {
   return hashOf(user, hashOf(kernel, hashOf([pid, tid])));
 }
 
-/** Whether they differ in their sums only. */
+/** Tells whether two rows differ only in their sums. */
 function areAlike(a: StackRow, b: StackRow): boolean {
   return (
     IDENTITY.every((field) => a[field] === b[field]) &&
@@ -197,13 +197,16 @@ const IDENTITY = [
   'user_incomplete',
 ] as const satisfies (keyof StackRow)[];
 
-/** State, reason and stacks of a wait, which identify it. */
+/** The fields that identify a wait: state, reason and stacks. */
 type Where = Pick<
   Offcpu['stacks'][number],
   'state' | 'reason' | 'user' | 'user_cut' | 'user_incomplete' | 'kernel'
 >;
 
-/** A wait that was on when its thread was named has the stack that /proc had then: of user code only the leaf. */
+/**
+ * Finds state, reason and stacks of a wait. A wait that was in progress when its thread was named has the stack that
+ * /proc showed at that time, with only the leaf of the user code.
+ */
 function whereWaited(
   wait: Pick<WaitRow, 'pid' | 'tid' | 'generation' | 'state' | 'sinceStart' | 'user' | 'kernel'>,
   { named, startStacks, facts }: Window,
@@ -236,8 +239,8 @@ function stateOf({ state }: LiveThread): TaskState {
 }
 
 /**
- * Waits that had not ended. A thread that was named to the program as perhaps blocked, and was on a CPU all the time, does
- * not wait.
+ * Lists the waits that had not ended. A thread that seemed blocked when it was named but was on a CPU all the time is
+ * not waiting.
  */
 function stillBlocked(
   openRows: readonly OpenRow[],
@@ -259,10 +262,10 @@ function stillBlocked(
     .sort((a, b) => b.blocked_ns - a.blocked_ns);
 }
 
-/** Kernel functions of a process's threads that have no user code: exiting ones, and io_uring's. */
+/** Kernel functions of threads without user code: exiting threads, and those of io_uring. */
 const WITHOUT_USER_CODE = new Set(['do_exit', 'io_sq_thread', 'io_wq_worker']);
 
-/** Every wait that a thread began itself has a kernel stack; a user stack too, if the thread has user code. */
+/** Every wait that a thread began itself has a kernel stack, and a user stack if the thread has user code. */
 function lacksStack({ frames }: FrameTable): (row: Pick<Where, 'kernel' | 'user'>) => boolean {
   const lacksUserCode = (kernel: readonly number[]) =>
     kernel.some((index) => WITHOUT_USER_CODE.has(frames[index]?.symbol ?? ''));

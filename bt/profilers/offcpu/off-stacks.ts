@@ -6,7 +6,7 @@ import { IDLE_KINDS } from './idle-rules.ts';
 import type { Offcpu } from './off-schema.ts';
 import { KIND_TEXTS } from './reason-table.ts';
 
-/** Every wait, also those that had not ended. Their sum is `total_time_ns` and all of `still_blocked`. */
+/** All waits, including those that had not ended. Their sum is `total_time_ns` plus the times of `still_blocked`. */
 export const offcpuStacks: StackView<Offcpu> = {
   title: 'Off-CPU time',
   event: 'wait',
@@ -50,7 +50,7 @@ function openRows({ still_blocked }: Offcpu): StackRow[] {
   }));
 }
 
-/** A reason is a metric: the time of its waits, also those that had not ended. */
+/** Each reason is a metric: the time of its waits, including those that had not ended. */
 export const offcpuMetrics: MetricNames<Offcpu> = {
   times: REASONS,
   time: ({ by_reason, still_blocked }, name) => {

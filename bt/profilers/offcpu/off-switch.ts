@@ -5,7 +5,7 @@ import type { ProgramContext } from '../profiler.ts';
 import { extremes, missed, off, RUNNING, SEEDED, unseen, waits, withCall } from './off-maps.ts';
 import { arrival, USED } from './off-threads.ts';
 
-/** prev_state bits of a thread that leaves for ever: EXIT_DEAD | EXIT_ZOMBIE (linux/sched.h). */
+/** prev_state bits of a thread that has exited: EXIT_DEAD | EXIT_ZOMBIE (linux/sched.h). */
 const LEAVING = '0x30';
 
 /** Options of the statements: shorter waits than `minNs` are left out. */
@@ -14,7 +14,7 @@ interface SwitchOptions {
 }
 
 /**
- * The body of sched_switch: the thread going in ends its wait, the one going out begins one. A thread that is not
+ * The body of sched_switch: the incoming thread ends its wait, and the outgoing thread begins one. A thread that is not
  * followed costs two map lookups. Kernel helpers are called once.
  */
 export function switchBody(context: ProgramContext, options: SwitchOptions): string[] {
@@ -37,8 +37,8 @@ const ENTRY = `$p = ${off.at({ tid: '$tid' })};`;
 const PROCESS = ['$pid = (uint64)pid;', '$gen = @gen[$pid];'];
 
 /**
- * The thread that goes out. Where each thread has an entry from its first moment on, the entry `$p` names its process.
- * Where the program makes no entry for threads that run already, `@gen` does.
+ * The statements for the outgoing thread. If every thread has an entry, the entry `$p` names its process. If running
+ * threads have no entry yet, `@gen` names it.
  */
 function outgoing({ allThreadsHaveEntry }: ProgramContext) {
   const [since, pid, generation] = [
@@ -51,7 +51,7 @@ function outgoing({ allThreadsHaveEntry }: ProgramContext) {
     : { lookup: PROCESS, entry: [ENTRY], followed: '$gen', pid: '$pid', generation: '$gen' };
 }
 
-/** A thread that leaves for ever begins no wait; its exit is printed. */
+/** A thread that has exited does not begin a wait; its exit is printed instead. */
 function startOfWait(context: ProgramContext, options: SwitchOptions): string[] {
   const { entry, followed, pid, generation } = outgoing(context);
   const state = withCall('$state', '$tid', context);
@@ -75,7 +75,10 @@ function startOfWait(context: ProgramContext, options: SwitchOptions): string[] 
   ];
 }
 
-/** A thread that comes in while its entry runs went out unseen: its wait is missing, and nobody knows how long it ran. */
+/**
+ * If a thread comes in although its entry is a run, its switch-out was missed: the wait is missing, and how long the
+ * thread ran is unknown.
+ */
 function endOfWait(context: ProgramContext, options: SwitchOptions): string[] {
   const runs = { since: '$now', state: `(uint64)${RUNNING}`, longest: '$most', shortest: '$least' };
   const ending: Ending = { wait: '$w', tid: '$next', longest: '$most', shortest: '$least' };
@@ -95,9 +98,10 @@ function endOfWait(context: ProgramContext, options: SwitchOptions): string[] {
 }
 
 /**
- * Puts into `$ran` how long the thread that goes out has been on a CPU. If its entry still waits, it came in unseen: the
- * kernel skips BPF programs on some switches, for instance while another one runs on that CPU. The scheduler knows how
- * long the thread has been on the CPU, and so when its wait ended. A thread that was named while it ran had no wait.
+ * Puts into `$ran` how long the outgoing thread has been on a CPU. If its entry is still a wait, its switch-in was
+ * missed: the kernel skips BPF programs on some switches, for example while another one runs on that CPU. The scheduler
+ * knows how long the thread has been on the CPU, and so when the wait ended. A thread that was named while it ran had
+ * no wait.
  */
 function endOfRun(context: ProgramContext, options: SwitchOptions): string[] {
   const onCpu = 'curtask->se.sum_exec_runtime - curtask->se.prev_sum_exec_runtime';
@@ -126,7 +130,7 @@ function endOfRun(context: ProgramContext, options: SwitchOptions): string[] {
   ];
 }
 
-/** The variable that has an entry of `off`, and those for the extremes that it will have. */
+/** The variable with an entry of `off`, and the variables for its new extremes. */
 interface Ending {
   readonly wait: '$w' | '$p';
   readonly tid: string;
@@ -135,8 +139,8 @@ interface Ending {
 }
 
 /**
- * Adds `$wait`, ns, to the sums of a thread. A thread is on one CPU at a time, so its extremes need no value per CPU. Its
- * entry has them too, so that `@extremes` is looked up only for a new one.
+ * Adds `$wait`, ns, to the sums of a thread. A thread is on one CPU at a time, so its extremes are not per CPU. Its
+ * entry has a copy, so that `@extremes` is written only when one changes.
  */
 function addWait(
   { wait, tid, longest, shortest }: Ending,

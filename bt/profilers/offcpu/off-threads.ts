@@ -5,10 +5,10 @@ import { exitEvent } from '../../tracking.ts';
 import type { ProgramContext } from '../profiler.ts';
 import { missed, NEW, off, RUNNING, SEEDED } from './off-maps.ts';
 
-/** An entry from now on for the process that a clause runs in. */
+/** Fields of an entry that begins now, for the current process. */
 const CURRENT = { since: '$now', pid: '(uint64)pid', generation: '@gen[(uint64)pid]' };
 
-/** The statement that makes the entry of a thread that has neither waited nor run yet, as far as is known. */
+/** The statement that adds the entry of a thread that has neither waited nor run yet, as far as is known. */
 function newEntry(
   tid: string,
   fields: Readonly<Record<'since' | 'pid' | 'generation', string>>,
@@ -46,8 +46,8 @@ export function threadHooks(context: ProgramContext): Hooks {
 }
 
 /**
- * What the held process had used of the CPU when it became the command: until its last switch-out, which may have been
- * before the probes were live, and since its switch-in. The scheduler's own sum lags by the time since its last update.
+ * CPU time of the held process when it became the command: until its last switch-out, which may have been before the
+ * probes were attached, and since its switch-in. The scheduler's sum lags by the time since its last update.
  */
 const BEGAN =
   'print(("began", $now, pid, @used, curtask->se.prev_sum_exec_runtime, @arrived, curtask->sched_info.run_delay));';
@@ -65,8 +65,8 @@ export function tracksFirstSwitchIn({ held, btf }: ProgramContext): boolean {
 }
 
 /**
- * A new program has its own stacks, and the thread that starts it, formerly `$old`, takes the number of its process: its
- * run ends, and another begins. Nothing changes once the profiler has asked for the maps.
+ * A new program has its own stacks, and the thread that starts it, formerly `$old`, takes the number of its process:
+ * its run ends, and another begins. After the profiler has asked for the maps, nothing changes.
  */
 function newProgram(context: ProgramContext): string[] {
   const next = { since: '$now', generation: '@gen[(uint64)pid]', state: `(uint64)${RUNNING}`, ran: '$ran' };
@@ -92,8 +92,8 @@ function newProgram(context: ProgramContext): string[] {
 }
 
 /**
- * Puts the entry of a thread that runs into `$r`, and into `$ran` how long it has run. A thread that came in unseen has a
- * wait whose end is unknown. One that was named, and has not gone out since, had none.
+ * Puts the entry of a thread that runs into `$r`, and into `$ran` how long it has run. If its switch-in was missed, the
+ * end of its wait is unknown. A thread that was named and has not been switched out since had no wait.
  */
 function runUntilNow(context: ProgramContext): string[] {
   const state = off.field('$r', 'state');
@@ -121,12 +121,12 @@ function runsFromNow(context: ProgramContext): string[] {
   return [newEntry(tid, CURRENT, RUNNING, context), off.reportFull({ tid })];
 }
 
-/** What the running thread has used of the CPU, and how long it was ready without having one. */
+/** CPU time of the running thread, and how long it was ready without a CPU. */
 export const USED = ['curtask->se.sum_exec_runtime', 'curtask->sched_info.run_delay'];
 
 /**
- * A thread waits from its creation on. Stacks that are read here are those of its creator. A thread that is not followed
- * may have the number of one that was, and whose end nobody saw.
+ * A thread waits from its creation on. Stacks that are read here belong to its creator. A thread that is not followed
+ * may reuse the number of a followed one whose exit was missed.
  */
 export function newThread(context: ProgramContext): Clause {
   const isThread = `args->clone_flags & ${CLONE_THREAD}`;
@@ -152,8 +152,8 @@ export function newThread(context: ProgramContext): Clause {
 }
 
 /**
- * A thread without an entry gets one when it exits, so that its last switch-out prints its end. Where the map is full, its
- * end is printed here.
+ * Adds an entry for a thread without one when it exits, so that its last switch-out prints the exit. If the map is
+ * full, the exit is printed here.
  */
 export function entryAtExit(context: ProgramContext): Clause {
   const { btf } = context;

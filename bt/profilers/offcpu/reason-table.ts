@@ -1,17 +1,17 @@
 import type { Reason } from '../../../metrics/reasons.ts';
 import { waitSite } from '../../../metrics/wait-site.ts';
 
-/** Reasons whose stacks say nothing of the wait: a thread that lost its CPU may have been anywhere. */
+/** Reasons whose stacks do not explain the wait: a preempted thread may have been anywhere. */
 export const KIND_TEXTS: Readonly<Record<string, string>> = { preempted: 'ready, waiting for a CPU' };
 
-/** States whose letter says it all: it could have run on; a signal or a debugger stopped it. */
+/** Reasons that follow from the state alone: the thread could have run on, or a signal or a debugger stopped it. */
 const BY_STATE: Readonly<Record<string, Reason>> = { R: 'preempted', T: 'stopped', t: 'stopped' };
 
 /** A row of the table of reasons. */
 export interface ReasonRow {
   readonly reason: Reason;
   readonly what: string;
-  /** Functions of the kernel; a star stands for any end of the name. */
+  /** Kernel functions; a star at the end matches any rest of the name. */
   readonly functions: readonly string[];
 }
 
@@ -20,8 +20,8 @@ function row(reason: Reason, what: string, functions: string): ReasonRow {
 }
 
 /**
- * Memory that is not there yet, wherever it comes from. Such a wait is for the page and not for the disk that it comes
- * from, nor for the pipe that was to be read into it.
+ * A page that is not in memory yet. Such a wait counts as a page fault, even if the page comes from a disk, or if data
+ * from a pipe was to be stored in it.
  */
 export const PAGE_FAULT = row(
   'page_fault',
@@ -31,8 +31,8 @@ export const PAGE_FAULT = row(
 );
 
 /**
- * Kernel functions that say what is waited for, of Linux 5.4 to 6.18 on x86_64 and aarch64. Functions of a stack call
- * one another, and the innermost one in this table decides.
+ * Kernel functions of Linux 5.4 to 6.18 on x86_64 and aarch64 that show the reason of a wait. The innermost function of
+ * a stack that is in this table decides.
  */
 export const REASON_TABLE: readonly ReasonRow[] = [
   row('sleep', 'a time to pass', 'do_nanosleep hrtimer_nanosleep*'),
@@ -126,12 +126,15 @@ export const REASON_TABLE: readonly ReasonRow[] = [
   ),
 ];
 
-/** What the compiler adds to the name of a function that it has made out of another, such as `.isra.0`. */
+/** Suffixes that the compiler adds to the names of cloned functions, such as `.isra.0`. */
 const CLONE = /\.\w+(?:\.\d+)*$/;
 
 const reasonOf = lookup([PAGE_FAULT, ...REASON_TABLE]);
 
-/** Finds the reason of a function: by its name, or by the longest beginning in the table. Each name is looked up once. */
+/**
+ * Finds the reason of a function by its name or by the longest matching prefix in the table. Each name is looked up
+ * once.
+ */
 function lookup(rows: readonly ReasonRow[]): (name: string) => Reason | undefined {
   const all = rows.flatMap(({ reason, functions }) => functions.map((name) => ({ reason, name })));
   const exact = new Map(all.map(({ reason, name }) => [name, reason]));
@@ -151,7 +154,7 @@ function lookup(rows: readonly ReasonRow[]): (name: string) => Reason | undefine
 /** Why a thread waited. */
 export interface WhyWaited {
   readonly reason: Reason;
-  /** For `other`, where the stack is known: the function that decided nothing. */
+  /** For `other`: the kernel function that waited, if the stack is known. */
   readonly undecided?: string | undefined;
 }
 

@@ -13,7 +13,7 @@ interface Extremes {
   readonly shortest: number;
 }
 
-/** Waits added up by their threads, by `PID:TID`. */
+/** Adds up waits by thread (`PID:TID`). */
 export function threadStats(
   waits: readonly Pick<WaitRow, 'pid' | 'tid' | 'count' | 'total'>[],
   extremes: readonly Extremes[],
@@ -42,14 +42,14 @@ export function threadStats(
   return Object.fromEntries(threads);
 }
 
-/** Brings extremes that are of later waits, too, within what the sum and the count allow. */
+/** Limits extremes to what sum and count allow, because they may include later waits. */
 function boundExtremes(thread: ThreadStats): void {
   const { avg_time_ns, total_time_ns } = thread;
   thread.max_time_ns = Math.min(Math.max(thread.max_time_ns, avg_time_ns), total_time_ns);
   thread.min_time_ns = Math.min(thread.min_time_ns, avg_time_ns);
 }
 
-/** A thread has two rows when one program has taken over from another. */
+/** Merges the rows of a thread: it has two if one program took over from another. */
 function extremesByThread(rows: readonly Extremes[]): Map<string, Extremes> {
   const found = new Map<string, Extremes>();
   for (const row of rows) {
@@ -64,7 +64,7 @@ function extremesByThread(rows: readonly Extremes[]): Map<string, Extremes> {
   return found;
 }
 
-/** The ten threads that were off the CPU longest; percentages are of all threads' off-CPU time together. */
+/** Finds the ten threads that were off the CPU longest. Percentages are shares of the off-CPU time of all threads. */
 export function topThreads(
   threads: Readonly<Record<string, ThreadStats>>,
   total: number,

@@ -5,7 +5,7 @@ import { counts, extremes, record, sums } from '../../maps.ts';
 /** A call's number; that of a 32-bit call has COMPAT_BIT added. */
 const call: Codec<CallId> = { pattern: '-?\\d{1,10}', read: (digits) => callOf(Number(digits)) };
 
-/** The number of a call in progress, as the map has it. */
+/** The number of a call in progress, as stored in the map. */
 const numberInProgress: Codec<CallId> = {
   pattern: '\\d{1,10}',
   read: (digits) => callInProgress(Number(digits)),
@@ -30,7 +30,7 @@ export const times = sums('@times', { call: numberInProgress, cpu: small });
 export const slowest = extremes('@slowest', { call: numberInProgress, cpu: small });
 /** How often calls failed, by errno. */
 export const errors = counts('@errors', { call: numberInProgress, errno });
-/** The call that each thread is in, and since when, ns. */
+/** The call that each thread is in, and when it began, ns. */
 export const inProgress = record(
   '@call',
   { tid: id },

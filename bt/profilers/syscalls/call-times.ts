@@ -10,7 +10,7 @@ export function currentCall(tid: string): string {
   return inProgress.field(inProgress.at({ tid }), 'call');
 }
 
-/** The statements of sys_enter that begin a call. */
+/** The statements of sys_enter that record the start of a call. */
 export function beginCall(number: string): string[] {
   const call = `(uint64)(${number} + ${IN_PROGRESS_OFFSET})`;
   return [inProgress.set(KEY, { since: 'nsecs', call }), inProgress.reportFull(KEY)];

@@ -59,7 +59,7 @@ function callsOf(sides: SidesOf<Syscalls>): z.infer<typeof callsDiff> {
   };
 }
 
-/** With calls of the 32-bit entry. */
+/** Includes calls through the 32-bit entry point. */
 function callRows({ by_syscall, compat_32bit }: Syscalls): DiffTable<{ name: string }, 'count' | 'errors'> {
   const calls = [
     ...Object.entries(by_syscall),

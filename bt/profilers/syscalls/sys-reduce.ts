@@ -13,7 +13,7 @@ interface NamedCall {
   readonly name: string;
 }
 
-/** System call metrics of the whole collection or of an interval, whose times are not known. */
+/** Computes the system call metrics of the whole collection, or of an interval, which has no times. */
 export function reduceSyscalls(window: Window): Reduced<Syscalls> {
   const { arch } = window.facts.host;
   const rows = window.rows(calls);

@@ -102,14 +102,14 @@ function enterClause(context: ProgramContext, options: OptionValues): Clause {
   };
 }
 
-/** A number below 0 is not a call: a tracer or a seccomp filter took it out. */
+/** A negative number is not a call: a tracer or a seccomp filter skipped it. */
 function timed(context: ProgramContext): string[] {
   return [`if ($id >= 0${unlessStopped(context)}) {`, ...indent(beginCall('$id')), '}'];
 }
 
 /**
- * Yields 0 or 1: whether the call under way came through the 32-bit entry. Needs BTF. On x86 the kernel notes it by
- * TS_COMPAT in `thread_info.status`, on arm64 by TIF_32BIT in `thread_info.flags`.
+ * Expressions for 1 if the current call came through the 32-bit entry point, otherwise 0. They need BTF. On x86 the
+ * kernel marks such calls by TS_COMPAT in `thread_info.status`, on arm64 by TIF_32BIT in `thread_info.flags`.
  */
 const COMPAT_TEST = {
   x86_64: '(curtask->thread_info.status & 2) >> 1',

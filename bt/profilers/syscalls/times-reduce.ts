@@ -27,7 +27,7 @@ export function addCallTimes(part: Syscalls, window: Window): void {
   mergeInto(part, (name) => timesIn(sums, name));
 }
 
-/** Adds the waits that ended within each call, as far as rows name their call. */
+/** Adds the waits that ended within each call, if the rows have their call. */
 export function addCallWaits(part: Syscalls, rows: readonly StackRow[]): void {
   const waits = rows.flatMap(({ syscall, open, kind, timeNs: time_ns, count }) =>
     syscall && !open ? [{ call: syscall, reason: kind as Reason, time_ns, count }] : [],
@@ -41,7 +41,7 @@ function offCpuOf(waits: readonly (WaitSum & { readonly reason: Reason })[]): Ca
   return { ...waitSumOf(waits), by_reason: Object.fromEntries(byReason) };
 }
 
-/** Adds fields to the rows of all calls, also to those of the 32-bit entry. */
+/** Adds fields to the rows of all calls, including those through the 32-bit entry point. */
 function mergeInto({ by_syscall, compat_32bit }: Syscalls, fieldsOf: (name: string) => object): void {
   const merge = (calls: ByCall, prefix: string) => {
     for (const [name, call] of Object.entries(calls)) Object.assign(call, fieldsOf(prefix + name));
