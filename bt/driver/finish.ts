@@ -1,4 +1,4 @@
-import { BtprofError } from '../../metrics/errors.ts';
+import type { BtprofError } from '../../metrics/errors.ts';
 import type { Ending, Facts, LiveThread } from '../../metrics/facts.ts';
 import { type Collected, readRecorder } from '../../metrics/profile.ts';
 import { currentSession, type Recorder, type ThreadEvents } from '../../metrics/recording.ts';
@@ -7,7 +7,6 @@ import { endingOf, followed } from './ending.ts';
 import type { Host } from './host.ts';
 import type { ProcessState } from './process-state.ts';
 import type { SelfMeasure } from './self-measure.ts';
-import type { Session } from './session.ts';
 import { drain, type StopReason } from './stop-reason.ts';
 import type { TakeOver } from './take-over.ts';
 import type { Target } from './target.ts';
@@ -44,8 +43,8 @@ export async function finishCollection(stopping: Stopping, reason: StopReason): 
   const sinceBegan = () => Math.round((performance.now() - began) * 1e6);
   const collectedNs = sinceBegan();
   if (target.kind === 'run' && reason === 'target') await drain(recorder, target.held.pid);
-  const atEnd = await printMaps(stopping, reason);
-  const failure = takeOver.failure ?? (await prematureEnd(session, state));
+  const { incomplete, ...atEnd } = await lookAndPrint(stopping);
+  const failure = takeOver.failure ?? incomplete;
   const measurements = plan.profilers.map(({ profiler }) => profiler);
   const collected = readRecorder(recorder, facts, measurements);
   const ending = await endingOf({
@@ -61,19 +60,29 @@ export async function finishCollection(stopping: Stopping, reason: StopReason): 
   return { ...collected, ending, failure, close };
 }
 
-/** Prints the maps, and finds the threads that are alive when they are printed. */
-async function printMaps(
-  { target, facts, state: { recorder }, takeOver: { session } }: Stopping,
-  reason: StopReason,
-): Promise<{ alive: LiveThread[]; aliveAgeNs: number }> {
-  // This is done before the maps are printed, because no event reports threads that exit during the print.
+/** What the end of a collection shows. */
+interface AtEnd {
+  readonly alive: LiveThread[];
+  readonly aliveAgeNs: number;
+  /** Why maps are missing. */
+  readonly incomplete: BtprofError | undefined;
+}
+
+/** Finds the threads that are alive when the maps are printed, and prints them. */
+async function lookAndPrint({ target, facts, state, takeOver }: Stopping): Promise<AtEnd> {
+  const { recorder } = state;
+  // Before the maps are printed: that takes a while, and no event reports who exits meanwhile.
   const looked = performance.now();
   const seen = liveThreads(followed(threadEvents(recorder), facts, target));
   const { exits } = currentSession(recorder);
   const last = exits.at(-1);
-  const stopped = reason === 'tracer' ? performance.now() : await session.printMaps();
+  const { at, failure } = await takeOver.session.printMaps();
   const exited = exits.slice(last ? exits.lastIndexOf(last) + 1 : 0);
-  return { alive: without(seen, exited), aliveAgeNs: Math.ceil((stopped - looked) * 1e6) };
+  return {
+    alive: without(seen, exited),
+    aliveAgeNs: Math.ceil((at - looked) * 1e6),
+    incomplete: failure,
+  };
 }
 
 /** Collects the thread events of all sessions. */
@@ -89,24 +98,4 @@ function threadEvents({ sessions }: Recorder): Pick<ThreadEvents, 'execs' | 'for
 function without(threads: readonly LiveThread[], exits: ThreadEvents['exits']): LiveThread[] {
   const gone = new Set(exits.map(({ pid, tid }) => `${pid}:${tid}`));
   return threads.filter(({ pid, tid }) => !gone.has(`${pid}:${tid}`));
-}
-
-/**
- * Explains why bpftrace ended before it printed all maps. If it is interrupted, it prints them when it ends, but
- * without the last event.
- */
-async function prematureEnd(
-  { tracer }: Session,
-  { recorder }: ProcessState,
-): Promise<BtprofError | undefined> {
-  if (currentSession(recorder).complete) return undefined;
-  const { code, signal } = await tracer.ended;
-  const ended = `bpftrace ended ${signal ? `by ${signal}` : `with status ${code}`}`;
-  if (currentSession(recorder).end === undefined)
-    return new BtprofError(
-      `${ended} before it printed its maps: the counts are lost.`,
-      'With --format jsonl --interval TIME, the result has what was printed until then.',
-    );
-  if (code === 0) return undefined;
-  return new BtprofError(`${ended} while it printed its maps: the result lacks some of them.`);
 }

@@ -5,6 +5,7 @@ type EventType = StreamEvent['type'];
 /** The kinds of events that one bpftrace has sent so far, and a way to wait for one. */
 export interface Milestones {
   readonly reach: (type: EventType) => void;
+  readonly has: (type: EventType) => boolean;
   /** Resolves when an event of that kind has come. */
   readonly reached: (type: EventType) => Promise<void>;
 }
@@ -18,6 +19,7 @@ export function newMilestones(): Milestones {
       seen.add(type);
       for (const waiter of waiting) if (waiter.type === type) waiter.resolve();
     },
+    has: (type) => seen.has(type),
     reached: (type) =>
       new Promise((resolve) => {
         if (seen.has(type)) resolve();

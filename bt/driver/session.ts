@@ -1,13 +1,11 @@
 import { totalmem } from 'node:os';
-import { setTimeout as sleep } from 'node:timers/promises';
-import { execa } from 'execa';
 import { BtprofError, interrupted } from '../../metrics/errors.ts';
 import type { StreamLine } from '../../parsers/stream.ts';
 import { composeMaps, composeProgram, type Plan } from '../compose.ts';
 import { kernelBytes, type Limits, limitsFor, roomOf, type SizingInput } from '../limits.ts';
-import { ASKING } from '../program.ts';
 import type { Host } from './host.ts';
 import { type Milestones, newMilestones } from './milestones.ts';
+import { type MapPrint, printMaps } from './print-maps.ts';
 import type { Scope } from './target.ts';
 import { explainFailure, type ProgramRuns, startTracer, type Tracer } from './tracer.ts';
 
@@ -42,11 +40,8 @@ export interface Session {
   readonly entered: Promise<void>;
   /** How often the BPF programs ran, and for how long. */
   readonly programRuns: () => ProgramRuns;
-  /**
-   * Makes the program print all its maps. Resolves when they were read or bpftrace has ended. The value is the time at
-   * which printing began, in ms of btprof's own clock.
-   */
-  readonly printMaps: () => Promise<number>;
+  /** Makes the program print all its maps. Resolves when they are read, or bpftrace has ended. */
+  readonly printMaps: () => Promise<MapPrint>;
 }
 
 /** Starts a bpftrace for a plan. */
@@ -62,9 +57,7 @@ export async function startSession(
   debug(`limits: ${JSON.stringify(limits)}`);
   const milestones = newMilestones();
   const started = performance.now();
-  let lines = 0;
   const tracer = await startTracer(host, program, limits, scope, (text) => {
-    lines++;
     const line = events.read(text);
     if (line.kind === 'event') milestones.reach(line.event.type);
   });
@@ -76,7 +69,7 @@ export async function startSession(
       ...{ tracer, limits, mapEntries, room: roomFor(mapEntries) },
       entered: milestones.reached('entry'),
       programRuns: tracer.programRuns,
-      printMaps: () => printMaps(tracer, milestones, () => lines, debug),
+      printMaps: () => printMaps(tracer, milestones, mapEntries, debug),
     };
   };
   return { tracer, live };
@@ -126,53 +119,4 @@ async function untilReady(tracer: Tracer, milestones: Milestones, giveUp: Promis
   tracer.kill();
   await tracer.ended;
   throw interrupted();
-}
-
-/** How long bpftrace may print other lines before it prints the maps. */
-const BUSY_MS = 30_000;
-/** How often to check for new lines before giving up: bpftrace may be silent for 3 s. */
-const SILENT_POLLS = 30;
-const POLL_MS = 100;
-
-/**
- * The program prints its maps when btprof starts a process under a certain name. If that event is lost, bpftrace prints
- * the maps when it ends. On a busy machine it may have to print many lines first.
- */
-async function printMaps(
-  tracer: Tracer,
-  milestones: Milestones,
-  lines: () => number,
-  debug: (text: string) => void,
-): Promise<number> {
-  askForMaps();
-  const hasBegun = await printBegins(tracer, milestones, lines);
-  const stopped = performance.now();
-  if (hasBegun) {
-    await Promise.race([milestones.reached('end'), tracer.ended]);
-    return stopped;
-  }
-  debug('the program did not notice that it should stop; interrupting bpftrace');
-  tracer.interrupt();
-  await tracer.ended;
-  return stopped;
-}
-
-/** Waits until the program begins to print or bpftrace ends; false if bpftrace stays silent. */
-async function printBegins(tracer: Tracer, milestones: Milestones, lines: () => number): Promise<boolean> {
-  const begins = Promise.race([milestones.reached('stop'), tracer.ended]).then(() => true);
-  const deadline = performance.now() + BUSY_MS;
-  for (let silent = 0; silent < SILENT_POLLS && performance.now() < deadline; ) {
-    const before = lines();
-    if (await Promise.race([begins, sleep(POLL_MS, false)])) return true;
-    silent = lines() === before ? silent + 1 : 0;
-  }
-  return false;
-}
-
-/** Starts a process under that name: the kernel gives a new process the name of its parent. */
-function askForMaps(): void {
-  const { title } = process;
-  process.title = ASKING;
-  void execa('/bin/sh', ['-c', ':'], { stdio: 'ignore', reject: false, cleanup: false });
-  process.title = title;
 }

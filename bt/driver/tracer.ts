@@ -38,6 +38,8 @@ export interface Tracer {
   /** Ends it at once; its maps are lost. */
   readonly kill: () => void;
   readonly ended: Promise<TracerEnd>;
+  /** How much it has written to its standard output. */
+  readonly printedBytes: () => number;
   /** What it wrote to stderr so far, without its harmless remarks. */
   readonly remarks: () => readonly string[];
   /** The kernel's counts for its programs, once they are loaded. */
@@ -72,6 +74,10 @@ export async function startTracer(
     cwd: TRACER_CWD_ENV.cwd,
     env: { ...TRACER_CWD_ENV.env, ...dialect.environment(settings) },
   });
+  let printed = 0;
+  child.stdout.on('data', ({ length }: Buffer) => {
+    printed += length;
+  });
   const remarks: string[] = [];
   const readAll = [
     readLines(child.stdout, onLine),
@@ -105,6 +111,7 @@ export async function startTracer(
       await Promise.all(readAll);
       return { code: result.exitCode ?? null, signal: result.signal ?? null };
     }),
+    printedBytes: () => printed,
     remarks: () => remarks,
     programRuns,
     mapEntries: () => mapEntries(pid),

@@ -1,0 +1,105 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { execa } from 'execa';
+import { BtprofError } from '../../metrics/errors.ts';
+import { ASKING } from '../program.ts';
+import type { Milestones } from './milestones.ts';
+import { longestSilenceMs } from './silence.ts';
+import type { Tracer } from './tracer.ts';
+
+/** How the last print of all maps went. */
+export interface MapPrint {
+  /** When it began, in ms of our own clock. */
+  readonly at: number;
+  /** Why maps are missing; undefined when none are. */
+  readonly failure: BtprofError | undefined;
+}
+
+/** How long bpftrace may print other lines before it begins to print the maps. */
+const BUSY_MS = 30_000;
+/** And how long it may print nothing before that. */
+const UNNOTICED_MS = 3000;
+
+/**
+ * The program prints its maps when we start a process under the name that it knows. If that event gets lost, bpftrace prints
+ * them when it ends. On a busy machine it may have to print a lot before. A bpftrace that prints nothing for too long is killed.
+ *
+ * @param mapEntries maximum entries of each map
+ * @returns resolves when the maps are read, or bpftrace has ended
+ */
+export async function printMaps(
+  tracer: Tracer,
+  milestones: Milestones,
+  mapEntries: number,
+  debug: (text: string) => void,
+): Promise<MapPrint> {
+  askForMaps();
+  const begins = Promise.race([milestones.reached('stop'), tracer.ended]);
+  const hasBegun = await comes(begins, tracer, UNNOTICED_MS, performance.now() + BUSY_MS);
+  const at = performance.now();
+  if (!hasBegun) {
+    debug('the program did not notice that it should stop; interrupting bpftrace');
+    tracer.interrupt();
+  }
+  const prints = hasBegun ? Promise.race([milestones.reached('end'), tracer.ended]) : tracer.ended;
+  const silenceMs = longestSilenceMs(mapEntries);
+  const hasPrinted = await comes(prints, tracer, silenceMs);
+  if (!hasPrinted) tracer.kill();
+  if (!milestones.has('end')) await tracer.ended;
+  return { at, failure: await whyIncomplete(tracer, milestones, hasPrinted ? undefined : silenceMs) };
+}
+
+/** Starts a process under that name: the kernel gives a new process the name of its parent. */
+function askForMaps(): void {
+  const { title } = process;
+  process.title = ASKING;
+  void execa('/bin/sh', ['-c', ':'], { stdio: 'ignore', reject: false, cleanup: false });
+  process.title = title;
+}
+
+const POLL_MS = 100;
+
+/**
+ * Whether something comes before bpftrace has printed nothing for too long. The looks are counted, because btprof itself may be
+ * too busy to read, or stopped.
+ *
+ * @param deadline by our own clock, ms; however much it prints
+ */
+async function comes(
+  event: Promise<unknown>,
+  { printedBytes }: Tracer,
+  silenceMs: number,
+  deadline = Infinity,
+): Promise<boolean> {
+  const came = event.then(() => true);
+  for (let silentMs = 0; silentMs < silenceMs && performance.now() < deadline; ) {
+    const before = printedBytes();
+    if (await Promise.race([came, sleep(POLL_MS, false)])) return true;
+    silentMs = printedBytes() === before ? silentMs + POLL_MS : 0;
+  }
+  return false;
+}
+
+/**
+ * Why bpftrace ended without all of its maps. When it is interrupted, it prints them at its end, without the last event.
+ *
+ * @param silentMs how long it had printed nothing when it was killed; undefined when it was not
+ */
+async function whyIncomplete(
+  tracer: Tracer,
+  milestones: Milestones,
+  silentMs: number | undefined,
+): Promise<BtprofError | undefined> {
+  if (milestones.has('end')) return undefined;
+  const { code, signal } = await tracer.ended;
+  const what =
+    silentMs === undefined
+      ? `bpftrace ended ${signal ? `by ${signal}` : `with status ${code}`}`
+      : `bpftrace printed nothing for ${Math.round(silentMs / 1000)} s and was killed`;
+  if (!milestones.has('stop'))
+    return new BtprofError(
+      `${what} before it printed its maps: the counts are lost.`,
+      'With --format jsonl --interval TIME, the result has what was printed until then.',
+    );
+  if (code === 0) return undefined;
+  return new BtprofError(`${what} while it printed its maps: the result lacks some of them.`);
+}

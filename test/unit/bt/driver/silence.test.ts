@@ -1,0 +1,129 @@
+import { afterAll, afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import type { FakeBpftrace, Run, Step } from '../../../fake/bpftrace.ts';
+
+vi.hoisted(() => vi.resetModules());
+afterAll(() => void vi.resetModules());
+vi.mock('../../../../bt/driver/silence.ts', { spy: true });
+
+const { longestSilenceMs } = await import('../../../../bt/driver/silence.ts');
+const { fakeBpftrace, phasesOf, replaying } = await import('../../../fake/bpftrace.ts');
+const { collectAttached, collectRun, hold } = await import('../../../fake/collecting.ts');
+const { expectEnded } = await import('../../../fake/processes.ts');
+
+const PHASES = phasesOf('sleepers-no-stacks');
+const { recordedPid, attaching, ready, events, stop, maps, end } = PHASES;
+const COMMAND = ['sh', '-c', 'exit 3'];
+const HANG: Step = ['hang', true];
+const BEGINNING: readonly Step[] = [
+  ['lines', [...attaching, ready, ...events]],
+  ['until', 'asked'],
+];
+const SILENT = 'bpftrace printed nothing for 1 s and was killed';
+const LOST = `${SILENT} before it printed its maps: the counts are lost.`;
+const LACKS = `${SILENT} while it printed its maps: the result lacks some of them.`;
+
+let fake: FakeBpftrace;
+function start(...runs: readonly Run[]): FakeBpftrace {
+  fake = fakeBpftrace(runs);
+  return fake;
+}
+beforeEach(() => void vi.mocked(longestSilenceMs).mockReturnValue(1000));
+afterEach(async () => {
+  await expectEnded(fake.starts().map(({ pid }) => pid));
+  fake.remove();
+});
+
+describe('a bpftrace that prints nothing more is killed, and the result says what it lacks', () => {
+  test('the command has ended: what was printed is in the result', async () => {
+    const run = replaying(PHASES, { at: 'in the middle of a map', steps: [HANG] });
+    const { profile, failure, exit } = await collectRun(start(run), COMMAND);
+    expect(exit).toEqual({ code: 3, signal: null });
+    expect(failure).toMatchObject({ message: LACKS, status: 125 });
+    expect(profile.metadata).toMatchObject({ incomplete: true });
+    expect(profile.quality.warnings).toContain(LACKS);
+    expect(profile.ebpf.syscalls?.total).toBeGreaterThan(0);
+  });
+
+  test('it was interrupted, prints its maps and does not end', async () => {
+    const steps: Step[] = [
+      ['lines', [...attaching, ready, ...events]],
+      ['until', 'interrupted'],
+      ['lines', [stop, ...maps]],
+      HANG,
+    ];
+    const { profile, failure } = await collectRun(start({ recordedPid, steps }), COMMAND);
+    expect(failure?.message).toBe(LACKS);
+    expect(profile.ebpf.syscalls?.by_syscall.clock_nanosleep).toEqual({ count: 69 });
+  });
+
+  test('the duration is over: it has printed nothing since it was ready', async () => {
+    const steps: Step[] = [['lines', [...attaching, ready]], HANG];
+    const { profile, failure } = await attach(steps, { plan: { durationMs: 50 } });
+    expect(failure).toMatchObject({ message: LOST, status: 125 });
+    expect(profile.metadata).toMatchObject({ mode: 'attach', incomplete: true });
+  });
+
+  test('Ctrl-C: it hangs between its maps', async () => {
+    let interrupt = () => {};
+    const pressed = new Promise<void>((resolve) => {
+      interrupt = resolve;
+    });
+    const debug = (text: string) => (text.startsWith('probes live') ? interrupt() : undefined);
+    const { failure } = await attach([...BEGINNING, ['lines', [stop, ...maps.slice(0, 2)]], HANG], {
+      ...{ stop: pressed, debug },
+    });
+    expect(failure?.message).toBe(LACKS);
+  });
+
+  async function attach(steps: readonly Step[], options: Parameters<typeof collectAttached>[2]) {
+    const target = hold(['true']);
+    const run = { recordedPid, pid: target.pid, steps };
+    return await collectAttached(start(run), [target.pid], options).finally(target.abandon);
+  }
+});
+
+describe('a bpftrace that is slow, but works, is left alone', () => {
+  const PIECE_MS = 700;
+
+  test('it prints a long line before the maps', async () => {
+    const said: string[] = [];
+    const pieces = Array.from({ length: 6 }, (): Step[] => [
+      ['text', '-'],
+      ['sleep', PIECE_MS],
+    ]);
+    const rest: Step[] = [
+      ['lines', ['', stop, ...maps, end]],
+      ['until', 'interrupted'],
+    ];
+    const steps = [...BEGINNING, ...pieces.flat(), ...rest];
+    const debug = (text: string) => said.push(text);
+    const { failure } = await collectRun(start({ recordedPid, steps }), COMMAND, { debug });
+    expect(failure).toBeUndefined();
+    expect(said.join('\n')).not.toMatch(/interrupting/);
+  });
+
+  test('it prints a map in pieces', async () => {
+    vi.mocked(longestSilenceMs).mockReturnValue(2000);
+    const [first = '', ...others] = maps;
+    const length = Math.ceil(first.length / 4);
+    const pieces = [0, 1, 2, 3].map((i): Step[] => [
+      ['text', first.slice(i * length, (i + 1) * length)],
+      ['sleep', PIECE_MS],
+    ]);
+    const rest: Step[] = [
+      ['lines', ['', ...others, end]],
+      ['until', 'interrupted'],
+    ];
+    const steps: Step[] = [...BEGINNING, ['lines', [stop]], ...pieces.flat(), ...rest];
+    const { profile, failure } = await collectRun(start({ recordedPid, steps }), COMMAND);
+    expect(failure).toBeUndefined();
+    expect(profile.metadata).toMatchObject({ incomplete: false });
+  });
+});
+
+test('large maps give it more time', async () => {
+  const real = await vi.importActual<typeof import('../../../../bt/driver/silence.ts')>(
+    '../../../../bt/driver/silence.ts',
+  );
+  expect([65_536, 10_000_000].map(real.longestSilenceMs).map(Math.round)).toEqual([63_277, 560_000]);
+});
