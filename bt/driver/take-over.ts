@@ -87,16 +87,21 @@ function isAlone(recorder: Recorder, pid: number): boolean {
   return currentSession(recorder).forks.length === 0 && threadsOf(pid).length === 1;
 }
 
-/** Ends the first session, and opens a second one that knows the stopped command. */
+/**
+ * Ends the first session and opens the second, in which the stopped command is known.
+ *
+ * @throws BtprofError when the first one has not printed all its maps, or the second one does not start
+ */
 async function switchSessions(
   first: Session,
   pid: number,
   children: boolean,
   open: (scope: Scope) => Promise<Session>,
 ): Promise<Session> {
-  await first.printMaps();
+  const { failure } = await first.printMaps();
   const before = first.programRuns();
   first.tracer.kill();
+  if (failure) throw failure;
   const follow = { kind: 'named', by: process.pid, children, stopped: true } as const;
   const second = await open({ follow, threads: 1, dwarfPids: [pid] });
   nameThreads(() => [pid]);

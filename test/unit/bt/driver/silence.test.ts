@@ -1,3 +1,5 @@
+import { realpathSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { FakeBpftrace, Run, Step } from '../../../fake/bpftrace.ts';
 
@@ -6,6 +8,7 @@ afterAll(() => void vi.resetModules());
 vi.mock('../../../../bt/driver/silence.ts', { spy: true });
 
 const { longestSilenceMs } = await import('../../../../bt/driver/silence.ts');
+const { entryOf } = await import('../../../../bt/driver/entry.ts');
 const { fakeBpftrace, phasesOf, replaying } = await import('../../../fake/bpftrace.ts');
 const { collectAttached, collectRun, hold } = await import('../../../fake/collecting.ts');
 const { expectEnded } = await import('../../../fake/processes.ts');
@@ -80,6 +83,30 @@ describe('a bpftrace that prints nothing more is killed, and the result says wha
     const run = { recordedPid, pid: target.pid, steps };
     return await collectAttached(start(run), [target.pid], options).finally(target.abandon);
   }
+
+  test('the command is held at its entry: it goes on', async () => {
+    const began = events.findIndex((line) => line.includes('["exec"'));
+    const at = Number(/\["\w+",(\d+)/.exec(events[began] ?? '')?.[1]);
+    const entry = `{"type": "value", "data": ["entry",${at + 1},${recordedPid}]}`;
+    const steps: Step[] = [
+      ['lines', [...attaching, ready]],
+      ['until', 'running'],
+      ['stopTarget', true],
+      ['until', 'stopped'],
+      ['touch', 'held'],
+      ['lines', [...events.slice(0, began + 1), entry]],
+      ['until', 'asked'],
+      ['lines', [stop]],
+      HANG,
+    ];
+    const { dir } = start({ recordedPid, steps }, replaying(PHASES));
+    const stopAtEntry = { entry: entryOf(realpathSync('/bin/sh')), isNeeded: () => true };
+    const waiting = ['/bin/sh', '-c', 'until [ -e "$0" ]; do sleep 0.01; done; exit 3', join(dir, 'held')];
+    const { profile, failure, exit } = await collectRun(fake, waiting, { stopAtEntry });
+    expect(exit).toEqual({ code: 3, signal: null });
+    expect(failure?.message).toBe(LACKS);
+    expect(profile.metadata.incomplete).toBe(true);
+  });
 });
 
 describe('a bpftrace that is slow, but works, is left alone', () => {

@@ -108,7 +108,7 @@ describe('it goes on, and is not left stopped', () => {
           recordedPid,
           steps: [...AT_ENTRY, ['until', 'asked'], ['lines', [stop]], ['kill', 'SIGSEGV']],
         },
-        { recordedPid, steps: [['exit', 1]] },
+        { recordedPid, steps: [['lines', [...attaching, ready]], ['until', 'gone'], ...PRINT] },
       ],
     ],
     ['the second one does not start', [FIRST, { recordedPid, steps: [['exit', 1]] }]],
