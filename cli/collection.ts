@@ -1,53 +1,95 @@
 import { type Collecting, collect } from '../bt/driver/collect.ts';
 import type { Collection } from '../bt/driver/finish.ts';
 import type { Target } from '../bt/driver/target.ts';
+import type { BtprofError } from '../metrics/errors.ts';
 import type { Facts } from '../metrics/facts.ts';
 import { readProfile } from '../metrics/profile.ts';
 import type { Resolve } from '../metrics/symbols.ts';
 import { formatBytes } from '../metrics/units.ts';
 import { takeInterrupts } from './interrupts.ts';
 import type { Job } from './job.ts';
-import { stderr, stdout } from './output.ts';
+import { type Sink, stderr, stdout } from './output.ts';
 import { showProgress } from './progress.ts';
 import { newSampler } from './sampler.ts';
 
 export interface Performed {
   readonly collection: Collection;
   readonly resolve: Resolve;
+  /** What went wrong meanwhile: bpftrace ended by itself, or samples could not be written. */
+  readonly failure: BtprofError | undefined;
   /** Resolves when the user asks for the result now. */
   readonly stop: Promise<void>;
   /** Writes the samples that had to wait for the command's end. */
   readonly flush: () => void;
 }
 
-/** Collects until the target ends, the duration is over, or a signal asks for the result. */
+/**
+ * Collects until the target ends, the duration is over, or a signal asks for the result. It also ends when samples can no longer
+ * be written, unless it is for a command or a capture.
+ */
 export async function perform(job: Job, target: Target): Promise<Performed> {
+  const { plan, host, debug, capture } = job;
   let endProgress = () => {};
   const held = target.kind === 'run' ? target.held : undefined;
-  const { stop } = takeInterrupts(held?.signal, () => {
+  const { stop: asked } = takeInterrupts(held?.signal, () => {
     endProgress();
     job.say('aborted, no result');
     held?.abandon();
     process.exit(130);
   });
-  const { plan, host, debug, capture } = job;
-  const collecting = await collect(plan, host, target, { stop, debug, onLine: capture?.onLine });
   const output = sampleOutput(job, target);
+  const stop = held || capture ? asked : Promise.race([asked, output.broken]);
+  const collecting = await collect(plan, host, target, { stop, debug, onLine: capture?.onLine });
   endProgress = begin(job, collecting.facts, output.write);
   try {
     await writeSamples(job, collecting, output.write);
     const collection = { ...(await collecting.result), idle: job.idle };
-    return { collection, resolve: collecting.resolve, stop, flush: output.flush };
+    const failure = collection.failure ?? output.failure();
+    return { collection, failure, resolve: collecting.resolve, stop, flush: output.flush };
   } finally {
     endProgress();
   }
 }
 
-/** Where samples go. Under `run` without --output they wait, because the command writes to stdout too. */
-function sampleOutput({ file }: Job, { kind }: Target) {
-  if (file || kind !== 'run') return { write: (file ?? stdout).write, flush: () => undefined };
+/** Where samples go, while the collection lasts. */
+interface SampleOutput {
+  readonly write: (text: string) => void;
+  /** Writes what had to wait. */
+  readonly flush: () => void;
+  /** Resolves when no more can be written: the reader went away, or the disk is full. */
+  readonly broken: Promise<void>;
+  readonly failure: () => BtprofError | undefined;
+}
+
+/** Under `run` without --output samples wait, because the command writes to stdout too. */
+function sampleOutput({ file }: Job, { kind }: Target): SampleOutput {
+  if (file || kind !== 'run') return sinkOutput(file ?? stdout);
   const waiting: string[] = [];
-  return { write: (text: string) => waiting.push(text), flush: () => stdout.write(waiting.join('')) };
+  return {
+    write: (text) => waiting.push(text),
+    flush: () => stdout.write(waiting.join('')),
+    broken: new Promise(() => undefined),
+    failure: () => undefined,
+  };
+}
+
+/** A sample that cannot be written is a failure of the end: until then the collection goes on. */
+function sinkOutput(sink: Sink): SampleOutput {
+  let failure: BtprofError | undefined;
+  let end = () => {};
+  const broken = new Promise<void>((resolve) => {
+    end = resolve;
+  });
+  const write = (text: string) => {
+    if (failure) return;
+    try {
+      if (!sink.write(text)) end();
+    } catch (error) {
+      failure = error as BtprofError;
+      end();
+    }
+  };
+  return { write, flush: () => undefined, broken, failure: () => failure };
 }
 
 /** Writes what is known at the beginning, and returns what ends the progress line. */
@@ -76,10 +118,10 @@ async function writeSamples(
 }
 
 /** Writes the result of `attach` and `system`, and returns the exit status. */
-export async function finish(job: Job, { collection, resolve }: Performed): Promise<number> {
+export async function finish(job: Job, { collection, resolve, failure }: Performed): Promise<number> {
   await report(job, collection, resolve);
   await collection.close();
-  throwFailures(job, collection);
+  throwFailures(job, failure);
   return 0;
 }
 
@@ -100,7 +142,7 @@ export async function report(job: Job, collection: Collection, resolve: Resolve)
 }
 
 /** Throws what went wrong during the collection, once the result is written. */
-export function throwFailures({ capture }: Job, { failure }: Collection): void {
+export function throwFailures({ capture }: Job, failure: BtprofError | undefined): void {
   const problem = failure ?? capture?.failure();
   if (problem) throw problem;
 }

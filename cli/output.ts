@@ -6,8 +6,13 @@ import { BtprofError } from '../metrics/errors.ts';
  * command shares with us non-blocking.
  */
 export interface Sink {
-  /** @throws BtprofError when the bytes cannot be written; a reader that went away is not an error */
-  readonly write: (content: string | Uint8Array) => void;
+  /**
+   * Writes all of it.
+   *
+   * @returns false when the reader went away, which is not an error
+   * @throws BtprofError when the bytes cannot be written
+   */
+  readonly write: (content: string | Uint8Array) => boolean;
   readonly close: () => void;
 }
 
@@ -38,7 +43,7 @@ export function openOutput(path: string, mode = 0o666): Sink {
     write: (content) => {
       if (!written) emptyFile(fd);
       written = true;
-      writeAll(fd, content, JSON.stringify(path));
+      return writeAll(fd, content, JSON.stringify(path));
     },
     close: () => closeSync(fd),
   };
@@ -68,16 +73,17 @@ function emptyFile(fd: number): void {
   }
 }
 
-function writeAll(fd: number, content: string | Uint8Array, name: string): void {
+function writeAll(fd: number, content: string | Uint8Array, name: string): boolean {
   const bytes = typeof content === 'string' ? Buffer.from(content) : content;
   for (let at = 0; at < bytes.length; ) {
     try {
       at += writeSync(fd, bytes, at);
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException;
-      if (code === 'EPIPE') return;
+      if (code === 'EPIPE') return false;
       if (code !== 'EAGAIN') throw new BtprofError(`cannot write to ${name}: ${code}.`, 'Is the disk full?');
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5);
     }
   }
+  return true;
 }

@@ -31,7 +31,7 @@ export async function runCommand(
   const cmd = command.map((word) => word.toString());
   const target = { kind: 'run', held, cmd, executable, stopAtEntry } as const;
   try {
-    const { collection, resolve, stop, flush } = await perform(job, target);
+    const { collection, resolve, failure, stop, flush } = await perform(job, target);
     if (!recordedNothing(collection)) {
       // A result on a standard stream would mix with what the command writes, unless the user asks for it now.
       if (!job.file) await Promise.race([held.exited, stop]);
@@ -43,10 +43,11 @@ export async function runCommand(
     }
     await collection.close();
     const status = exitStatus(await held.exited);
-    throwFailures(job, collection);
+    throwFailures(job, failure);
     return status;
   } finally {
     held.abandon();
+    await held.exited; // btprof stands in for the command, whatever went wrong
   }
 }
 

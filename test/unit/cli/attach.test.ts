@@ -3,7 +3,14 @@ import { execa } from 'execa';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { PROFILERS } from '../../../bt/profilers/registry.ts';
 import { type Profile, schemasOf } from '../../../metrics/schema.ts';
-import { type FakeBpftrace, fakeBpftrace, phasesOf, type Run, replaying } from '../../fake/bpftrace.ts';
+import {
+  type FakeBpftrace,
+  fakeBpftrace,
+  phasesOf,
+  type Run,
+  replaying,
+  type Step,
+} from '../../fake/bpftrace.ts';
 import { buildCommand, type FakeCommand } from '../../fake/command.ts';
 import { expectEnded, stateOf, until, untilSays } from '../../fake/processes.ts';
 
@@ -54,6 +61,24 @@ describe('attach', () => {
     expect(exitCode).toBe(0);
     expect(stdout).toMatch(/clock_nanosleep/);
     expect(stateOf(pid)).toBe('S');
+    end();
+  });
+
+  test('ends with status 0 when nobody reads the samples any more', async () => {
+    const { pid, end } = startSleep();
+    const { events, ...phases } = phasesOf('interval');
+    const print = events.findIndex((line) => line.includes('["tick"'));
+    const beginning = replaying({ ...phases, events: events.slice(0, print) });
+    const asked = beginning.steps.findIndex(([step, what]) => step === 'until' && what === 'asked');
+    const prints = events.slice(print).flatMap((line): Step[] => [
+      ['sleep', line.includes('["tick"') ? 300 : 0],
+      ['lines', [line]],
+    ]);
+    const steps = beginning.steps.toSpliced(asked, 0, ...prints);
+    const run = { ...beginning, pid, steps };
+    const attached = start(run, ['attach', ...OPTIONS, '-f', 'jsonl', '-i', '300ms', String(pid)]);
+    attached.stdout.once('data', () => attached.stdout.destroy());
+    expect((await attached).exitCode).toBe(0);
     end();
   });
 

@@ -32,6 +32,7 @@ async function btprof(
   for (const sink of [stdout, stderr])
     vi.spyOn(sink, 'write').mockImplementation((text) => {
       printed += text;
+      return true;
     });
   const exit = (given: number) => {
     status = given;

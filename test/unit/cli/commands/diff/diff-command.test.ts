@@ -29,9 +29,11 @@ beforeAll(() => {
     writeFileSync(join(directory, name), JSON.stringify(profile));
   vi.spyOn(stdout, 'write').mockImplementation((text) => {
     out += text;
+    return true;
   });
   vi.spyOn(stderr, 'write').mockImplementation((text) => {
     err += text;
+    return true;
   });
 });
 beforeEach(() => {
