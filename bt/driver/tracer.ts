@@ -1,3 +1,4 @@
+import type { Readable } from 'node:stream';
 import { execa } from 'execa';
 import { BtprofError } from '../../metrics/errors.ts';
 import type { Dialect, Settings } from '../dialect.ts';
@@ -48,9 +49,18 @@ export interface Tracer {
   readonly mapEntries: () => number | undefined;
 }
 
+/** It runs in a session of its own: the terminal's signals are not for it, because it has to outlive the command to print. */
+const OPTIONS = {
+  detached: true,
+  stdin: 'ignore',
+  buffer: false,
+  reject: false,
+  cleanup: false,
+  cwd: TRACER_CWD_ENV.cwd,
+} as const;
+
 /**
- * Starts bpftrace on a program. It has its own session, so that signals of the terminal do not reach it: it must
- * outlive the command to print its maps. It is killed when btprof exits.
+ * Starts bpftrace on a program. It is killed when we exit.
  *
  * @param onLine called with every line of its standard output
  * @throws BtprofError when it cannot be started
@@ -59,62 +69,72 @@ export async function startTracer(
   { bpftrace, dialect }: { readonly bpftrace: string; readonly dialect: Pick<Dialect, 'environment'> },
   program: string,
   settings: Settings,
-  { dwarfPids, follow }: Pick<Scope, 'dwarfPids' | 'follow'>,
+  scope: Pick<Scope, 'dwarfPids' | 'follow'>,
   onLine: (line: string) => void,
 ): Promise<Tracer> {
-  const unwind = dwarfPids.flatMap((pid) => ['--dwarf-pid', String(pid)]);
-  // To send a signal is unsafe.
-  const unsafe = follow.kind === 'held' && follow.entry ? ['--unsafe'] : [];
-  const child = execa(bpftrace, ['--no-warnings', '-f', 'json', ...unsafe, ...unwind, '-e', program], {
-    detached: true,
-    stdin: 'ignore',
-    buffer: false,
-    reject: false,
-    cleanup: false,
-    cwd: TRACER_CWD_ENV.cwd,
-    env: { ...TRACER_CWD_ENV.env, ...dialect.environment(settings) },
-  });
-  let printed = 0;
-  child.stdout.on('data', ({ length }: Buffer) => {
-    printed += length;
-  });
-  const remarks: string[] = [];
-  const readAll = [
-    readLines(child.stdout, onLine),
-    readLines(child.stderr, (line) => {
-      if (!HARMLESS.some((h) => h.test(line)) && remarks.length < REMARKS_KEPT) remarks.push(line);
-    }),
-  ];
+  const env = { ...TRACER_CWD_ENV.env, ...dialect.environment(settings) };
+  const child = execa(bpftrace, argumentsOf(program, scope), { ...OPTIONS, env });
+  const output = readOutput(child, onLine);
   const { pid } = child;
   if (pid === undefined) throw cannotStart(bpftrace, await child);
-  let programs: ProgramInfos | undefined;
-  let skipped = 0;
-  const programRuns = () => {
-    programs ??= openProgramInfos(pid);
-    const runs = runsOf(programs.read());
-    skipped = Math.max(skipped, runs.skipped);
-    return { ...runs, skipped };
-  };
-  const signal = (name: NodeJS.Signals) => signalGroup(pid, name);
-  const kill = () => signal('SIGKILL');
-  process.once('exit', kill);
+  const runs = newRunCounter(pid);
+  const group = newGroup(pid);
   return {
     pid,
     interrupt: () => {
-      programRuns();
-      signal('SIGINT');
+      runs.read();
+      group.signal('SIGINT');
     },
-    kill,
+    kill: group.kill,
     ended: child.then(async (result) => {
-      process.off('exit', kill);
-      programs?.close();
-      await Promise.all(readAll);
+      runs.close();
+      await output.end;
+      group.forget();
       return { code: result.exitCode ?? null, signal: result.signal ?? null };
     }),
-    printedBytes: () => printed,
-    remarks: () => remarks,
-    programRuns,
+    printedBytes: output.bytes,
+    remarks: output.remarks,
+    programRuns: runs.read,
     mapEntries: () => mapEntries(pid),
+  };
+}
+
+function argumentsOf(program: string, { dwarfPids, follow }: Pick<Scope, 'dwarfPids' | 'follow'>): string[] {
+  const unwind = dwarfPids.flatMap((pid) => ['--dwarf-pid', String(pid)]);
+  // To send a signal is unsafe.
+  const unsafe = follow.kind === 'held' && follow.entry ? ['--unsafe'] : [];
+  return ['--no-warnings', '-f', 'json', ...unsafe, ...unwind, '-e', program];
+}
+
+/** Reads both outputs of a bpftrace; `end` resolves when all is read. */
+function readOutput(
+  { stdout, stderr }: { readonly stdout: Readable; readonly stderr: Readable },
+  onLine: (line: string) => void,
+) {
+  let bytes = 0;
+  stdout.on('data', ({ length }: Buffer) => {
+    bytes += length;
+  });
+  const remarks: string[] = [];
+  const onRemark = (line: string) => {
+    if (!HARMLESS.some((h) => h.test(line)) && remarks.length < REMARKS_KEPT) remarks.push(line);
+  };
+  const end = Promise.all([readLines(stdout, onLine), readLines(stderr, onRemark)]);
+  return { end, bytes: () => bytes, remarks: () => remarks };
+}
+
+/** Reads the kernel's counts for the programs of a bpftrace. */
+function newRunCounter(pid: number) {
+  let programs: ProgramInfos | undefined;
+  let skipped = 0;
+  return {
+    read: (): ProgramRuns => {
+      programs ??= openProgramInfos(pid);
+      const runs = runsOf(programs.read());
+      skipped = Math.max(skipped, runs.skipped);
+      return { ...runs, skipped };
+    },
+    close: () => programs?.close(),
   };
 }
 
@@ -138,7 +158,24 @@ function mapEntries(pid: number): number | undefined {
   return entries.length > 0 ? entries.reduce((a, b) => Math.max(a, b)) : undefined;
 }
 
-/** Signals the whole session: `--bpftrace` may name a wrapper that runs bpftrace as its child. */
+/**
+ * The whole session of a bpftrace, because `--bpftrace` may name a wrapper that runs the real one as its child. Once all of it
+ * has ended, its number may belong to others: it gets no more signals.
+ */
+function newGroup(pid: number) {
+  let isThere = true;
+  const signal = (name: NodeJS.Signals) => {
+    if (isThere) signalGroup(pid, name);
+  };
+  const kill = () => signal('SIGKILL');
+  process.once('exit', kill);
+  const forget = () => {
+    isThere = false;
+    process.off('exit', kill);
+  };
+  return { signal, kill, forget };
+}
+
 function signalGroup(pid: number, name: NodeJS.Signals): void {
   try {
     process.kill(-pid, name);

@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, test, vi } from 'vitest';
 import type { Scope } from '../../../../bt/driver/target.ts';
 import { explainFailure, startTracer, type Tracer } from '../../../../bt/driver/tracer.ts';
 import { type FakeBpftrace, fakeBpftrace, type Step } from '../../../fake/bpftrace.ts';
@@ -122,7 +122,10 @@ test.each([
   await until(() => lines.length > 0);
   tracer[how]();
   expect(await tracer.ended).toEqual(end);
-  tracer[how](); // it is gone: nothing happens
+  const signals = vi.spyOn(process, 'kill');
+  tracer[how]();
+  expect(signals.mock.calls).toEqual([]); // its number may belong to others by now
+  signals.mockRestore();
 });
 
 test('one that ignores SIGINT is killed', async () => {
