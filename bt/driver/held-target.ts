@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer';
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, type StdioOptions, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { constants } from 'node:os';
 import { BtprofError } from '../../metrics/errors.ts';
@@ -82,11 +82,7 @@ export function holdTarget(
   const coded = all.some(needsCode);
   const limit = inheritedOpenFilesLimit() ?? '';
   const args = ['-c', stub(gate), 'btprof', limit, coded ? '1' : '0', ...all.map((word) => codeWord(word))];
-  // Without execa, unlike other children: its time to start one grows with the square of the highest descriptor, and is 0.8 s
-  // for descriptor 1000.
-  const child = spawn('/bin/sh', args, { stdio: stdio(descriptors, gate), env: {} });
-  if (child.pid === undefined)
-    throw new BtprofError('cannot start /bin/sh to hold the command.', 'Is there a /bin/sh?');
+  const child = startStub(args, stdio(descriptors, gate));
   const channel = child.stdio[gate] as NodeJS.WritableStream;
   channel.on('error', () => undefined); // the stub may be gone before it is released
   let released = false;
@@ -107,6 +103,24 @@ export function holdTarget(
         ? null
         : { code: child.exitCode, signal: child.signalCode },
   };
+}
+
+/**
+ * Without execa, unlike other children: its time to start one grows with the square of the highest descriptor, and is 0.8 s for
+ * descriptor 1000.
+ */
+function startStub(args: string[], stdio: StdioOptions): ChildProcess & { readonly pid: number } {
+  const what = 'cannot start /bin/sh to hold the command';
+  let child: ChildProcess;
+  try {
+    child = spawn('/bin/sh', args, { stdio, env: {} });
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    throw new BtprofError(`${what}: ${code}.`, 'Its arguments and environment may be too long.');
+  }
+  child.on('error', () => undefined); // it has no pid then
+  if (child.pid === undefined) throw new BtprofError(`${what}.`, 'Is there a /bin/sh?');
+  return child as ChildProcess & { readonly pid: number };
 }
 
 /** 128+N for a signal, as shells report it. */
