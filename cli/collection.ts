@@ -15,7 +15,7 @@ import { newSampler } from './sampler.ts';
 export interface Performed {
   readonly collection: Collection;
   readonly resolve: Resolve;
-  /** What went wrong meanwhile: bpftrace ended by itself, or samples could not be written. */
+  /** What went wrong meanwhile: the collection is incomplete, or samples could not be written. */
   readonly failure: BtprofError | undefined;
   /** Resolves when the user asks for the result now. */
   readonly stop: Promise<void>;

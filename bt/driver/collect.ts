@@ -1,8 +1,9 @@
 import type { Facts } from '../../metrics/facts.ts';
 import type { Resolve } from '../../metrics/symbols.ts';
 import type { Plan } from '../compose.ts';
+import type { Stopping } from './ending.ts';
 import { spawnResumeGuard } from './entry.ts';
-import { type Collection, finishCollection, type Stopping } from './finish.ts';
+import { type Collection, finishCollection } from './finish.ts';
 import type { Host } from './host.ts';
 import { initialFacts } from './initial-facts.ts';
 import { newLineReader, type Snapshot } from './line-reader.ts';
@@ -90,9 +91,10 @@ async function openFirst(
   { resolver }: ProcessState,
   giveUp: Promise<unknown>,
 ): Promise<{ first: Session; timing: ProgramTiming | undefined }> {
-  const timing = plan.selfMeasure ? timePrograms() : undefined;
+  const asked = plan.selfMeasure ? timePrograms() : undefined;
   resolver.prefetch();
-  return { first: await live(giveUp), timing: await timing };
+  const [first, timing] = await Promise.all([live(giveUp), asked]);
+  return { first, timing };
 }
 
 /** Waits until the collection must stop, and reads its data. */

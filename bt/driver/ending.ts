@@ -8,27 +8,34 @@ import type { Plan } from '../compose.ts';
 import { withPeaks } from './footprint.ts';
 import type { Host } from './host.ts';
 import type { ProcessState } from './process-state.ts';
-import type { SelfCost } from './self-measure.ts';
+import type { SelfCost, SelfMeasure } from './self-measure.ts';
 import type { Session } from './session.ts';
+import type { TakeOver } from './take-over.ts';
 import type { Target } from './target.ts';
 import { threadsOf } from './threads.ts';
 
-/** A collection at its end. */
-export interface Ended {
+/** A collection that is to stop. */
+export interface Stopping {
   readonly plan: Plan;
   readonly host: Host;
   readonly target: Target;
   readonly state: ProcessState;
-  readonly session: Session;
   readonly facts: Facts;
+  /** When it began, ms of our own clock. */
+  readonly began: number;
+  readonly takeOver: TakeOver;
+  readonly measure: SelfMeasure;
+}
+
+/** What a collection was when it ended. */
+interface Ended extends Stopping {
   readonly recording: Recording;
-  /** The cost of the collection. */
   readonly cost: SelfCost;
   /** Duration by btprof's own clock, including the print of the maps, ns. */
   readonly elapsedNs: number;
   /** The same without the print of the maps. */
   readonly collectedNs: number;
-  /** Why bpftrace ended by itself. */
+  /** Why it is incomplete. */
   readonly failure: BtprofError | undefined;
   /**
    * Threads of followed processes that were alive when btprof asked for the end, and had not exited when the maps were
@@ -37,13 +44,12 @@ export interface Ended {
   readonly alive: readonly LiveThread[];
   /** Maximum time between the check of these threads and the end, ns. */
   readonly aliveAgeNs: number;
-  /** Whether the command was to be unwound by DWARF from its entry point on. */
-  readonly dwarfWanted: boolean;
 }
 
 /** Reads what must be read before the processes are gone. */
 export async function endingOf(ended: Ended): Promise<Ending> {
-  const { target, state, session, cost, failure } = ended;
+  const { target, state, cost, failure } = ended;
+  const { tracer, programRuns } = ended.takeOver.session;
   await state.mappings.close();
   const spaces = state.mappings.spaces();
   return {
@@ -53,10 +59,10 @@ export async function endingOf(ended: Ended): Promise<Ending> {
     alive: ended.alive,
     mappings: spaces,
     perfMaps: runtimes(spaces).filter(state.perfMaps.has),
-    skippedRuns: session.programRuns().skipped,
+    skippedRuns: programRuns().skipped,
     programTime: failure ? null : cost.programTime,
     untimed: cost.untimed,
-    footprint: failure || !cost.footprint ? null : withPeaks(cost.footprint, session.tracer.pid),
+    footprint: failure || !cost.footprint ? null : withPeaks(cost.footprint, tracer.pid),
     warnings: warnings(ended),
     aliveAgeNs: ended.aliveAgeNs,
   };
@@ -81,13 +87,13 @@ export function followed(
 }
 
 function warnings(ended: Ended): string[] {
-  const { host, plan, session, failure, state, recording } = ended;
+  const { host, plan, takeOver, failure, state, recording } = ended;
   const forgotten = state.mappings.forgotten();
   return [
     ...host.dialect.warnings,
     ...(failure ? [failure.message] : []),
-    ...sizeWarnings(session, plan),
-    ...(ended.dwarfWanted ? entryWarnings(ended) : []),
+    ...sizeWarnings(takeOver.session, plan),
+    ...(takeOver.wanted ? entryWarnings(ended) : []),
     ...(forgotten
       ? [`the mappings of ${forgotten} processes were discarded: their frames have no module`]
       : []),

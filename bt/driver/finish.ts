@@ -1,40 +1,21 @@
 import type { BtprofError } from '../../metrics/errors.ts';
-import type { Ending, Facts, LiveThread } from '../../metrics/facts.ts';
+import type { Ending, LiveThread } from '../../metrics/facts.ts';
 import { type Collected, readRecorder } from '../../metrics/profile.ts';
 import { currentSession, type Recorder, type ThreadEvents } from '../../metrics/recording.ts';
-import type { Plan } from '../compose.ts';
-import { endingOf, followed } from './ending.ts';
-import type { Host } from './host.ts';
-import type { ProcessState } from './process-state.ts';
-import type { SelfMeasure } from './self-measure.ts';
+import { endingOf, followed, type Stopping } from './ending.ts';
 import { drain, type StopReason } from './stop-reason.ts';
-import type { TakeOver } from './take-over.ts';
-import type { Target } from './target.ts';
 import { liveThreads } from './threads.ts';
 
 /** Everything that a profile needs, except symbols. */
 export interface Collection extends Collected {
   readonly ending: Ending;
-  /** Why bpftrace ended by itself; undefined if it did not. */
+  /** Why it is incomplete; undefined when it is not. */
   readonly failure: BtprofError | undefined;
   /** Ends bpftrace; the kernel takes up to a second to detach its probes. */
   readonly close: () => Promise<void>;
 }
 
-/** A collection that must stop. */
-export interface Stopping {
-  readonly plan: Plan;
-  readonly host: Host;
-  readonly target: Target;
-  readonly state: ProcessState;
-  readonly facts: Facts;
-  /** When it began, ms of btprof's own clock. */
-  readonly began: number;
-  readonly takeOver: TakeOver;
-  readonly measure: SelfMeasure;
-}
-
-/** Has the maps printed, and reads everything that a profile needs. */
+/** Prints the maps and reads everything that a profile is made of. */
 export async function finishCollection(stopping: Stopping, reason: StopReason): Promise<Collection> {
   const { plan, target, state, facts, began, takeOver, measure } = stopping;
   const { session } = takeOver;
@@ -48,10 +29,9 @@ export async function finishCollection(stopping: Stopping, reason: StopReason): 
   const measurements = plan.profilers.map(({ profiler }) => profiler);
   const collected = readRecorder(recorder, facts, measurements);
   const ending = await endingOf({
-    ...{ ...stopping, ...atEnd, session, cost, failure, collectedNs },
+    ...{ ...stopping, ...atEnd, cost, failure, collectedNs },
     recording: collected.recording,
     elapsedNs: sinceBegan(),
-    dwarfWanted: takeOver.wanted,
   });
   const close = async () => {
     session.tracer.kill();
