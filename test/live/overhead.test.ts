@@ -58,8 +58,7 @@ describe.concurrent('what our own programs take', () => {
   test('is unknown where no program of ours may run anywhere, and that is said', async () => {
     const { overhead, hints } = await qualityWithout(['/var/tmp'], 0);
     expect(overhead).toBeNull();
-    const said =
-      /overhead is unknown.*no program may run in .*noexec; .*in \/var\/tmp; TMPDIR=DIRECTORY/;
+    const said = /overhead is unknown.*no program may run in .*noexec; .*in \/var\/tmp; TMPDIR=DIRECTORY/;
     expect(hints).toContainEqual(expect.stringMatching(said));
   });
 });

@@ -19,7 +19,9 @@ describe('the cost of measuring', () => {
     expect(none).toMatchObject({ ns_per_event: 0, events_per_second: 0 });
     const { overhead, hints } = sleepProfile({}, { programTime: null, untimed: 'EINVAL' }).quality;
     expect(overhead).toBeNull();
-    expect(hints.at(-1)).toMatch(/^the overhead is unknown because the kernel could not measure it: .*EINVAL$/);
+    expect(hints.at(-1)).toMatch(
+      /^the overhead is unknown because the kernel could not measure it: .*EINVAL$/,
+    );
   });
 
   test('includes what btprof and bpftrace used', () => {
