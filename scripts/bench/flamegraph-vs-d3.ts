@@ -10,7 +10,7 @@ import { build } from 'esbuild';
 import type { Browser, Page } from 'playwright-core';
 import { PROFILERS } from '../../bt/profilers/registry.ts';
 import type { FlameStack } from '../../cli/formats/flamegraph/flame-stack.ts';
-import { coloursOf } from '../../cli/formats/flamegraph/kind-colours.ts';
+import { coloursOf, eventsOf } from '../../cli/formats/flamegraph/kind-colours.ts';
 import { frameName } from '../../metrics/timed-stacks.ts';
 import { launchChromium } from '../chromium.ts';
 import { loadFlamegraphView } from '../flamegraph-client.ts';
@@ -62,7 +62,13 @@ export async function benchFlamegraph(): Promise<boolean> {
 async function writePages(dir: string): Promise<Contestant[]> {
   const stacks = manyStacks(STACKS);
   const { flamegraphView } = await loadFlamegraphView();
-  const options = { title: 'orders-server', subtitle: '', notes: [], colours: coloursOf(PROFILERS) };
+  const options = {
+    title: 'orders-server',
+    subtitle: '',
+    notes: [],
+    colours: coloursOf(PROFILERS),
+    events: eventsOf(PROFILERS),
+  };
   const [ours, theirs] = [join(dir, 'btprof.html'), join(dir, 'd3.html')];
   writeFileSync(ours, flamegraphView(stacks, options));
   writeFileSync(theirs, await d3Page(stacks));

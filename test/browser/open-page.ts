@@ -6,7 +6,7 @@ import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 import { PROFILERS } from '../../bt/profilers/registry.ts';
 import type { FlameStack } from '../../cli/formats/flamegraph/flame-stack.ts';
 import { flamegraphView } from '../../cli/formats/flamegraph/html.ts';
-import { coloursOf } from '../../cli/formats/flamegraph/kind-colours.ts';
+import { coloursOf, eventsOf } from '../../cli/formats/flamegraph/kind-colours.ts';
 
 export interface FrameBox {
   readonly name: string;
@@ -39,7 +39,13 @@ export async function openPage(
   const { title = 'btprof: orders', ...context } = options;
   const dir = mkdtempSync(join(tmpdir(), 'btprof-page-'));
   const file = join(dir, 'page.html');
-  const look = { title, subtitle: '30.0 s', notes: ['A note.'], colours: coloursOf(PROFILERS) };
+  const look = {
+    title,
+    subtitle: '30.0 s',
+    notes: ['A note.'],
+    colours: coloursOf(PROFILERS),
+    events: eventsOf(PROFILERS),
+  };
   writeFileSync(file, flamegraphView(stacks, look));
   const url = pathToFileURL(file).href;
   const page = await browser.newPage({ viewport: { width: 1280, height: 800 }, ...context });

@@ -68,21 +68,25 @@ function signed(number: number, format: (size: number) => string): string {
 }
 
 function countFacts(tree: Tree, node: number): Fact[] {
-  const waits = sumOf(tree, tree.sums.waits, node);
-  const samples = sumOf(tree, tree.sums.samples, node);
-  const counts = [
-    ...(waits > 0 ? [plural(waits, 'wait')] : []),
-    ...(samples > 0 ? [plural(samples, 'sample')] : []),
-  ];
-  return counts.length > 0 ? [['count', counts.join(', ')]] : [];
+  const counts = eventCounts(tree, node, 'ended');
+  return counts === '' ? [] : [['count', counts]];
 }
 
 function openFacts(tree: Tree, node: number): Fact[] {
-  const open = sumOf(tree, tree.sums.open, node);
-  if (open === 0) return [];
+  const open = eventCounts(tree, node, 'open');
+  if (open === '') return [];
   const ns = sumOf(tree, tree.sums.openNs, node);
   const all = ns === sumOf(tree, tree.sums.timeNs, node);
-  return [['not ended', all ? plural(open, 'wait') : `${plural(open, 'wait')}, ${formatNs(ns)}`]];
+  return [['not ended', all ? open : `${open}, ${formatNs(ns)}`]];
+}
+
+/** `3 waits, 5 samples`. */
+function eventCounts(tree: Tree, node: number, which: 'ended' | 'open'): string {
+  return tree.sums.events
+    .map(({ event, [which]: sums }) => ({ event, count: sumOf(tree, sums, node) }))
+    .filter(({ count }) => count > 0)
+    .map(({ event, count }) => plural(count, event))
+    .join(', ');
 }
 
 /** `lock 80.0 %, disk 20.0 %`. */

@@ -2,7 +2,7 @@ import { gzipSync } from 'node:zlib';
 import { frameName, type StackFrame, type TimedStack } from '../../../metrics/timed-stacks.ts';
 import { printable } from '../../page.ts';
 import { emptyStackName } from '../folded/folded-stacks.ts';
-import { type EmbeddedTables, IDLE, type KindColours, OPEN } from './flame-profile.ts';
+import { type EmbeddedTables, IDLE, type KindColours, type KindEvents, OPEN } from './flame-profile.ts';
 import type { FlameStack } from './flame-stack.ts';
 
 /**
@@ -10,9 +10,14 @@ import type { FlameStack } from './flame-stack.ts';
  * whether it is inlined; addresses and lines are left out.
  *
  * @param colours of the kinds of time
+ * @param events words for their events
  * @returns base64 of gzip
  */
-export function encodeProfile(stacks: readonly FlameStack[], colours: KindColours): string {
+export function encodeProfile(
+  stacks: readonly FlameStack[],
+  colours: KindColours,
+  events: KindEvents,
+): string {
   const tables = tablesOf();
   const rows = stacks
     .map((stack) => ({ stack, chain: chainOf(stack, tables.frameIndex) }))
@@ -27,6 +32,7 @@ export function encodeProfile(stacks: readonly FlameStack[], colours: KindColour
     ...{ frames: tables.frames.rows, files: tables.files.rows },
     ...{ threads: tables.threads.rows, kinds: tables.kinds.rows },
     colours: tables.kinds.rows.map((kind) => colours[kind] ?? NO_COLOUR),
+    events,
     timeNs: sorted.map(({ timeNs }) => timeNs),
     ...(isComparison(stacks) ? { beforeNs: sorted.map(({ beforeNs = 0 }) => beforeNs) } : {}),
     count: sorted.map(({ count }) => count),

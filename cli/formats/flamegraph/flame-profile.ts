@@ -23,9 +23,10 @@ export interface FlameProfile {
   /** Functions first, then groups. */
   readonly frames: readonly FlameFrame[];
   readonly threads: readonly FlameThread[];
-  /** Names of the kinds of time, and the colour of each. */
+  /** Names of the kinds of time, the colour of each, and the words for their events. */
   readonly kinds: readonly string[];
   readonly colours: readonly KindColour[];
+  readonly events: KindEvents;
   /** Index into frames of the first thread, process and kind, of each thread's process, and of all. */
   readonly groups: {
     readonly thread: number;
@@ -55,6 +56,8 @@ export interface FlameStacks {
 /** Hue in degrees and chroma, for oklch. */
 export type KindColour = readonly [hue: number, chroma: number];
 export type KindColours = Readonly<Record<string, KindColour>>;
+/** The word for one event, such as `wait`. */
+export type KindEvents = Readonly<Record<string, string>>;
 
 export const IDLE = 1;
 export const OPEN = 2;
@@ -76,6 +79,7 @@ export interface EmbeddedTables {
   readonly threads: readonly (readonly [pid: number, tid: number, comm: string | null])[];
   readonly kinds: readonly string[];
   readonly colours: readonly KindColour[];
+  readonly events: KindEvents;
   readonly timeNs: readonly number[];
   readonly beforeNs?: readonly number[];
   readonly count: readonly number[];
@@ -138,7 +142,7 @@ function chainsOf(shared: Uint32Array, added: Uint32Array, chains: number) {
 
 function namesOf(
   tables: EmbeddedTables,
-): Pick<FlameProfile, 'frames' | 'threads' | 'kinds' | 'colours' | 'groups'> {
+): Pick<FlameProfile, 'frames' | 'threads' | 'kinds' | 'colours' | 'events' | 'groups'> {
   const file = (index: number) => tables.files[index] ?? null;
   const code = tables.frames.map(([name, kind, module, source, inlined]) => ({
     ...{ name, kind: kind as FlameFrame['kind'], inlined: inlined === 1 },
@@ -157,7 +161,7 @@ function namesOf(
   ];
   return {
     frames: [...code, ...names.map(groupFrame)],
-    ...{ threads, kinds: tables.kinds, colours: tables.colours },
+    ...{ threads, kinds: tables.kinds, colours: tables.colours, events: tables.events },
     groups: {
       ...{ thread: code.length, kind: firstKind, root: firstKind + tables.kinds.length },
       processOf: threads.map(({ pid }) => firstProcess + (pids.get(pid) as number)),

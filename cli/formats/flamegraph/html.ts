@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import client from 'virtual:flamegraph-client';
 import { printable } from '../../page.ts';
 import { encodeProfile } from './encode.ts';
-import type { KindColours } from './flame-profile.ts';
+import type { KindColours, KindEvents } from './flame-profile.ts';
 import type { FlameStack } from './flame-stack.ts';
 import { APP, escapeHtml } from './markup.ts';
 import { plainList } from './plain-list.ts';
@@ -14,6 +14,7 @@ export interface FlameGraphOptions {
   readonly notes: readonly string[];
   /** Of the kinds of time. */
   readonly colours: KindColours;
+  readonly events: KindEvents;
 }
 
 /**
@@ -35,7 +36,7 @@ export function flamegraphView(stacks: readonly FlameStack[], options: FlameGrap
 <header><h1>${title}</h1>
 <p>${escapeHtml(printable(options.subtitle))}</p>
 ${notesList(options.notes)}</header>
-${stacks.length === 0 ? NOTHING : content(stacks, options.colours)}
+${stacks.length === 0 ? NOTHING : content(stacks, options)}
 </body>
 </html>
 `;
@@ -43,9 +44,9 @@ ${stacks.length === 0 ? NOTHING : content(stacks, options.colours)}
 
 const NOTHING = '<p>Nothing waited: there is no stack to draw.</p>';
 
-function content(stacks: readonly FlameStack[], colours: KindColours): string {
+function content(stacks: readonly FlameStack[], { colours, events }: FlameGraphOptions): string {
   return `${APP}
-<script id="data" type="application/gzip;base64">${encodeProfile(stacks, colours)}</script>
+<script id="data" type="application/gzip;base64">${encodeProfile(stacks, colours, events)}</script>
 <script>${client.script}</script>
 <section id="list">
 ${plainList(stacks)}</section>`;

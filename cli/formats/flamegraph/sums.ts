@@ -1,10 +1,13 @@
-import { ON_CPU } from '../../../metrics/kinds.ts';
 import { type FlameProfile, OPEN } from './flame-profile.ts';
 import type { Sums, Tree } from './tree-types.ts';
 
-export function sumsOf({ stacks, kinds }: FlameProfile, order: Int32Array, weight: Float64Array): Sums {
-  const onCpu = kinds.indexOf(ON_CPU);
-  const sampled = (i: number) => stacks.kind[i] === onCpu;
+export function sumsOf(
+  { stacks, kinds, events }: FlameProfile,
+  order: Int32Array,
+  weight: Float64Array,
+): Sums {
+  const words = kinds.map((kind) => events[kind] ?? 'event');
+  const isOf = (event: string, i: number) => words[stacks.kind[i] as number] === event;
   const isOpen = (i: number) => ((stacks.flags[i] as number) & OPEN) !== 0;
   const value = (column: Float64Array | undefined, i: number) => column?.[i] ?? 0;
   const running = (of: (stack: number) => number) => {
@@ -16,12 +19,19 @@ export function sumsOf({ stacks, kinds }: FlameProfile, order: Int32Array, weigh
     width: running((i) => value(weight, i)),
     timeNs: running((i) => value(stacks.timeNs, i)),
     beforeNs: running((i) => value(stacks.beforeNs, i)),
-    waits: running((i) => (sampled(i) ? 0 : value(stacks.count, i))),
-    samples: running((i) => (sampled(i) ? value(stacks.count, i) : 0)),
-    open: running((i) => (isOpen(i) ? 1 : 0)),
+    events: inOrder(words, events).map((event) => ({
+      event,
+      ended: running((i) => (isOf(event, i) ? value(stacks.count, i) : 0)),
+      open: running((i) => (isOf(event, i) && isOpen(i) ? 1 : 0)),
+    })),
     openNs: running((i) => (isOpen(i) ? value(stacks.timeNs, i) : 0)),
     kinds: kinds.map((_, kind) => running((i) => (stacks.kind[i] === kind ? value(weight, i) : 0))),
   };
+}
+
+/** Each word once, in the order of the profilers. */
+function inOrder(words: readonly string[], events: FlameProfile['events']): string[] {
+  return [...new Set([...Object.values(events), ...words])].filter((word) => words.includes(word));
 }
 
 /** A sum for a frame and all frames below it. */

@@ -1,13 +1,18 @@
+/** Running sums of the events of one word, such as `wait`. */
+export interface EventSums {
+  readonly event: string;
+  readonly ended: Float64Array;
+  readonly open: Float64Array;
+}
+
 /** Running sums over the stacks in the order of the tree: entry i is the sum of the stacks before i. Times are in ns. */
 export interface Sums {
   /** The value that widths show. */
   readonly width: Float64Array;
   readonly timeNs: Float64Array;
   readonly beforeNs: Float64Array;
-  readonly waits: Float64Array;
-  readonly samples: Float64Array;
-  /** Waits that had not ended. */
-  readonly open: Float64Array;
+  /** Events that ended, and those that had not, by the word for them. */
+  readonly events: readonly EventSums[];
   readonly openNs: Float64Array;
   /** The width value of each kind. */
   readonly kinds: readonly Float64Array[];

@@ -5,7 +5,9 @@ import { gunzipSync } from 'node:zlib';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { type Label, Profile as PprofProfile } from 'pprof-format';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describeFrame, sentenceOf } from '../../../cli/formats/flamegraph/describe.ts';
 import { decodeProfile } from '../../../cli/formats/flamegraph/flame-profile.ts';
+import { buildTree } from '../../../cli/formats/flamegraph/tree.ts';
 import { jsonSchemaText } from '../../../metrics/schema.ts';
 import { fakeBpftrace } from '../../fake/bpftrace.ts';
 import { buildCommand, type FakeCommand } from '../../fake/command.ts';
@@ -230,15 +232,25 @@ userspace_lock;worker_loop;take_lock;[kernel]_[k] 23000000
 `);
 });
 
-test('the flame graph has its title, stacks and colour', async () => {
+test('the flame graph has its title, stacks, colour and the word for its events', async () => {
   const html = await reported('-f', 'flamegraph');
   expect(html).toContain(`<h1>Time in futex calls of process ${app.pid}</h1>`);
   const data = /<script id="data"[^>]*>([^<]*)<\/script>/.exec(html)?.[1] ?? '';
   const profile = decodeProfile(gunzipSync(Buffer.from(data, 'base64')));
   expect(profile).toMatchObject({ kinds: ['userspace_lock'], colours: [[23, 0.11]] });
-  expect([...profile.stacks.timeNs].sort((a, b) => b - a)).toEqual([300e6, 33e6, 23e6]);
-  expect(profile.frames.map(({ name }) => name)).toEqual(
-    expect.arrayContaining(['main', 'worker_loop', 'take_lock', 'userspace lock']),
+  const tree = buildTree(profile, {
+    ...{ group: 'none', order: 'time', width: 'after', hidden: new Set() },
+    ...{ user: true, kernel: true, idle: true },
+  });
+  const described = (name: string) => {
+    const node = [...tree.frame].findIndex((index) => profile.frames[index]?.name === name);
+    return sentenceOf(describeFrame(profile, tree, node, 0));
+  };
+  expect(described('main')).toBe(
+    `main; user function · ${app.path}; time 33.0 ms, 9.3 % of all; count 3 calls; for userspace lock`,
+  );
+  expect(described('all')).toBe(
+    'all; time 356.0 ms, 100.0 % of all; count 10 calls; not ended 1 call, 300.0 ms; for userspace lock',
   );
 });
 

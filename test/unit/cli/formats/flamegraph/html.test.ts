@@ -5,9 +5,15 @@ import type { FlameStack } from '../../../../../cli/formats/flamegraph/flame-sta
 import { flamegraphView } from '../../../../../cli/formats/flamegraph/html.ts';
 import { manyStacks } from '../../../../../scripts/bench/flame-stacks.ts';
 import { frameOf, stackOf } from '../flame-frames.ts';
-import { COLOURS } from './flame-profiles.ts';
+import { COLOURS, EVENTS } from './flame-profiles.ts';
 
-const OPTIONS = { title: 'sleepers', subtitle: '1.2 s', notes: ['2 events were lost.'], colours: COLOURS };
+const OPTIONS = {
+  title: 'sleepers',
+  subtitle: '1.2 s',
+  notes: ['2 events were lost.'],
+  colours: COLOURS,
+  events: EVENTS,
+};
 const HOSTILE = '</script><img src=x onerror=alert(1)>"\'\n\u202e\0\ud800';
 
 function profileIn(html: string) {
@@ -33,7 +39,7 @@ describe('flamegraphView', () => {
   it('has names only as escaped text in its markup', () => {
     const stack = { ...stackOf('main', 5), comm: HOSTILE, frames: [frameOf(HOSTILE, { module: HOSTILE })] };
     const html = flamegraphView([stack], {
-      ...{ title: HOSTILE, subtitle: HOSTILE, notes: [HOSTILE], colours: COLOURS },
+      ...{ title: HOSTILE, subtitle: HOSTILE, notes: [HOSTILE], colours: COLOURS, events: EVENTS },
     });
     expect(html).not.toContain('<img');
     expect(html).not.toMatch(/[\0\u202e]/);
