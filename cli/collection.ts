@@ -11,6 +11,7 @@ import type { Job } from './job.ts';
 import { type Sink, stderr, stdout } from './output.ts';
 import { showProgress } from './progress.ts';
 import { newSampler } from './sampler.ts';
+import { newSpool } from './spool.ts';
 
 export interface Performed {
   readonly collection: Collection;
@@ -63,18 +64,13 @@ interface SampleOutput {
 
 /** Under `run` without --output samples wait, because the command writes to stdout too. */
 function sampleOutput({ file }: Job, { kind }: Target): SampleOutput {
-  if (file || kind !== 'run') return sinkOutput(file ?? stdout);
-  const waiting: string[] = [];
-  return {
-    write: (text) => waiting.push(text),
-    flush: () => stdout.write(waiting.join('')),
-    broken: new Promise(() => undefined),
-    failure: () => undefined,
-  };
+  if (file || kind !== 'run') return { ...sinkOutput(file ?? stdout), flush: () => undefined };
+  const spool = newSpool();
+  return { ...sinkOutput(spool), flush: () => spool.copyTo(stdout) };
 }
 
 /** A sample that cannot be written is a failure of the end: until then the collection goes on. */
-function sinkOutput(sink: Sink): SampleOutput {
+function sinkOutput(sink: Pick<Sink, 'write'>): Omit<SampleOutput, 'flush'> {
   let failure: BtprofError | undefined;
   let end = () => {};
   const broken = new Promise<void>((resolve) => {
@@ -89,7 +85,7 @@ function sinkOutput(sink: Sink): SampleOutput {
       end();
     }
   };
-  return { write, flush: () => undefined, broken, failure: () => failure };
+  return { write, broken, failure: () => failure };
 }
 
 /** Writes what is known at the beginning, and returns what ends the progress line. */

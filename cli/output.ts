@@ -73,7 +73,12 @@ function emptyFile(fd: number): void {
   }
 }
 
-function writeAll(fd: number, content: string | Uint8Array, name: string): boolean {
+/**
+ * @param name of the file, for messages
+ * @returns false when the reader went away
+ * @throws BtprofError when the bytes cannot be written
+ */
+export function writeAll(fd: number, content: string | Uint8Array, name: string): boolean {
   const bytes = typeof content === 'string' ? Buffer.from(content) : content;
   for (let at = 0; at < bytes.length; ) {
     try {
