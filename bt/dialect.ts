@@ -38,7 +38,7 @@ export interface Dialect {
   readonly unwindsDwarf: boolean;
   /** Environment variables that pass the settings; undefined for those that have to be unset. */
   readonly environment: (settings: Settings) => Record<string, string | undefined>;
-  /** Warnings for every result of this version. */
+  /** Reported once in every result of this version. */
   readonly warnings: readonly string[];
 }
 
@@ -72,7 +72,7 @@ export function dialectFor(versionOutput: string): Dialect {
     unwindsDwarf: since('0.26.0'),
     environment: (settings) => environment(settings, since),
     warnings: since(UNTRIED)
-      ? [`bpftrace ${version} is newer than all versions tested with this btprof: treated as 0.27`]
+      ? [`bpftrace ${version} is newer than any that this btprof was tested with: treated as 0.27`]
       : [],
   };
 }
