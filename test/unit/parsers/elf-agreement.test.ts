@@ -44,11 +44,11 @@ int main() { shop::Cart c; c.add(3); c.add("y"); return c.total(1) + c.total(2.5
 const VARIANTS: [string, string[]][] = cases<[string, string[]]>(
   [
     ['by default', []],
-    ['with debug information', ['-g']],
     ['at a fixed address', ['-no-pie']],
-    ['bound at start', ['-Wl,-z,now']],
   ],
   [
+    ['with debug information', ['-g']],
+    ['bound at start', ['-Wl,-z,now']],
     ['statically linked', ['-static']],
     ['statically linked, position-independent', ['-static-pie']],
     ['optimised', ['-O2', '-ffunction-sections']],

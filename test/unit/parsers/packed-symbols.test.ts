@@ -4,7 +4,7 @@ import { readFunctions } from '../../../parsers/elf-symbols.ts';
 import { packSymbols, unpackSymbols } from '../../../parsers/packed-symbols.ts';
 import { addRow, newRows } from '../../../parsers/symbol-ranges.ts';
 import { inOrder, newSymbolTable, type SymbolTable } from '../../../parsers/symbol-table.ts';
-import { attempts } from '../../effort.ts';
+import { attempts, cases } from '../../effort.ts';
 import { compile, elfOf, fileSource, library } from './elf-files.ts';
 
 /** Where the first part begins, and its columns. */
@@ -56,12 +56,14 @@ function expectHarmless(bytes: Buffer): void {
 
 describe('the functions of a real file', () => {
   const C = 'static int copy(int n) { return n; } int main(void) { return copy(0); }';
-  const files: [string, () => string][] = [
-    ['a program', () => compile(C)],
-    ['a program with its libraries', () => compile(C, ['-static'])],
-    ['the C library', () => library(compile(C), 'libc\\.')],
-    ['Node.js', () => process.execPath],
-  ];
+  const files = cases<[string, () => string]>(
+    [
+      ['a program', () => compile(C)],
+      ['a program with its libraries', () => compile(C, ['-static'])],
+      ['the C library', () => library(compile(C), 'libc\\.')],
+    ],
+    [['Node.js', () => process.execPath]],
+  );
 
   test.each(files)('of %s are found as before packing, and no others', { timeout: 60_000 }, (_, path) => {
     const source = fileSource(path());

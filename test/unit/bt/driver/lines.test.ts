@@ -2,6 +2,7 @@ import { Readable } from 'node:stream';
 import { expect, test } from 'vitest';
 import { readLines } from '../../../../bt/driver/lines.ts';
 import { readLine } from '../../../../parsers/stream.ts';
+import { cases } from '../../../effort.ts';
 
 async function linesOf(...chunks: (string | Buffer)[]): Promise<string[]> {
   const lines: string[] = [];
@@ -31,10 +32,10 @@ test('what is no UTF-8 becomes U+FFFD, and costs no other line', async () => {
   expect(await linesOf(Buffer.from('caf\xc3"\nnext\n', 'latin1'))).toEqual(['caf\ufffd"', 'next']);
 });
 
-test('a line in thousands of chunks is read in linear time', async () => {
-  const chunks = Array.from({ length: 4000 }, () => Buffer.alloc(8192, 'x'));
+test.each(cases([1000], [4000]))('a line in %i chunks is read in linear time', async (count) => {
+  const chunks = Array.from({ length: count }, () => Buffer.alloc(8192, 'x'));
   const [line] = await linesOf(...chunks, '\n');
-  expect(line).toHaveLength(4000 * 8192);
+  expect(line).toHaveLength(count * 8192);
 });
 
 test('a line that is longer than it may be becomes a short one that nothing can read, and costs no other', async () => {
@@ -52,12 +53,13 @@ test('a line that is longer than it may be becomes a short one that nothing can 
   expect(lines.map((line) => readLine(line).kind)).toEqual(['ignored', 'dropped', 'ignored', 'dropped']);
 });
 
-test('a map of more than 100 MB is read whole', async () => {
+test.each(cases([10], [100]))('a map of more than %i MB is read whole', async (megabytes) => {
+  const count = 1000 * megabytes + 3;
   const entry = (i: number) =>
     `"1,1,1,1,${'\\n7f0000001000'.repeat(76)}\\n${i.toString(16)}\\n": {"count": 1, "average": 5, "total": 5}`;
   function* chunks() {
     yield Buffer.from('{"type": "stats", "data": {"@waits": {');
-    for (let i = 1; i <= 100_003; i += 1) yield Buffer.from(`${i > 1 ? ', ' : ''}${entry(i)}`);
+    for (let i = 1; i <= count; i += 1) yield Buffer.from(`${i > 1 ? ', ' : ''}${entry(i)}`);
     yield Buffer.from('}}}\n');
   }
   let read: { bytes: number; entries: number } | undefined;
@@ -65,6 +67,6 @@ test('a map of more than 100 MB is read whole', async () => {
     const map = readLine(line);
     read = { bytes: line.length, entries: map.kind === 'map' ? map.entries.length : 0 };
   });
-  expect(read?.bytes).toBeGreaterThan(100e6);
-  expect(read?.entries).toBe(100_003);
+  expect(read?.bytes).toBeGreaterThan(megabytes * 1e6);
+  expect(read?.entries).toBe(count);
 });

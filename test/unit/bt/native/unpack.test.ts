@@ -37,7 +37,7 @@ test('it is gone when we exit, and what has its name by then is not', async () =
     removed.remove();
     mkdirSync(removed.directory);
     console.log(kept.directory, removed.directory);`;
-  const { stdout } = await execa('npx', ['tsx', '--input-type=module', '-e', script]);
+  const { stdout } = await execa(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', script]);
   const [kept = '', removed = ''] = stdout.split(' ');
   expect([existsSync(kept), existsSync(removed)]).toEqual([false, true]);
 });

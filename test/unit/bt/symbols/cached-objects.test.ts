@@ -54,8 +54,9 @@ describe.skipIf(process.platform !== 'linux')('a cache of symbol tables', () => 
     return in_(name);
   };
   const functionOf = (path: string) => functionsOf(path).find((f) => f.name === 'f700') as NmFunction;
+  const inWhole = functionOf(whole);
   /** What a run calls the function f700 of a program. */
-  const nameIn = async (path: string, cache?: SymbolCache, place = functionOf(whole)) => {
+  const nameIn = async (path: string, cache?: SymbolCache, place = inWhole) => {
     const files = newObjectFiles();
     const { file } = realFile(path);
     files.see(file, { pid: process.pid, path });

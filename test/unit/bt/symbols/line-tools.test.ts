@@ -13,6 +13,7 @@ import { join } from 'node:path';
 import { afterAll, afterEach, describe, expect, test, vi } from 'vitest';
 import { readSourceLines } from '../../../../bt/symbols/line-tools.ts';
 import type { SourceLine } from '../../../../parsers/addr2line.ts';
+import { cases } from '../../../effort.ts';
 import { lacks } from '../../../optional-tools.ts';
 import { functionsOf, newWorkshop } from './real-programs.ts';
 
@@ -87,12 +88,16 @@ describe.skipIf(process.platform !== 'linux')('lines of the source', () => {
       expect(inside).toEqual(expected);
     });
 
-    test.skipIf(lacks(tool)).each([
-      ['text', () => writeFileSync(in_('broken'), 'text')],
-      ['empty', () => writeFileSync(in_('broken'), '')],
-      ['cut', () => truncateSync(copied('broken'), 3000)],
-      ['changed', () => writeFileSync(copied('broken'), 'x'.repeat(3000), { flag: 'r+' })],
-    ])('are none of a file that is %s', async (_, make) => {
+    const broken = cases<[string, () => void]>(
+      [['cut', () => truncateSync(copied('broken'), 3000)]],
+      [
+        ['text', () => writeFileSync(in_('broken'), 'text')],
+        ['empty', () => writeFileSync(in_('broken'), '')],
+        ['changed', () => writeFileSync(copied('broken'), 'x'.repeat(3000), { flag: 'r+' })],
+      ],
+    );
+
+    test.skipIf(lacks(tool)).each(broken)('are none of a file that is %s', async (_, make) => {
       make();
       onlyTools(tool);
       expect((await readSourceLines({ path: in_('broken') }, addresses))?.flat() ?? []).toEqual([]);

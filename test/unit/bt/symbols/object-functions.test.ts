@@ -14,6 +14,7 @@ import {
 import { afterAll, describe, expect, test } from 'vitest';
 import { newObjectFiles } from '../../../../bt/symbols/object-files.ts';
 import type { Mapping } from '../../../../parsers/proc.ts';
+import { cases } from '../../../effort.ts';
 import { newAsker } from './asker.ts';
 import {
   codeMappings,
@@ -76,7 +77,8 @@ describe.skipIf(process.platform !== 'linux')('functions of user code', () => {
   const named = (functions: readonly NmFunction[], ...names: string[]) =>
     functions.filter((f) => names.includes(f.name));
 
-  describe.each(LINKED)('of a program that is %s', (what, flags) => {
+  // Those that are static have all functions of the C library.
+  describe.each(cases(LINKED.slice(0, 2), LINKED.slice(2)))('of a program that is %s', (what, flags) => {
     const path = build(what.replaceAll(' ', '-'), flags);
 
     test('have the names that nm has', async () => {

@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, realpathSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { type Mapping, parseMaps } from '../../../../parsers/proc.ts';
 
 /** Prints where its functions are, and then /proc/self/stat, maps and auxv. */
@@ -110,7 +110,7 @@ export interface RealFile {
 }
 
 export function realFile(path: string): RealFile {
-  const mountPoint = execFileSync('stat', ['-c', '%m', path], { encoding: 'utf8' }).trimEnd();
+  const mountPoint = mountPointOf(dirname(path));
   const rows = readFileSync('/proc/self/mountinfo', 'utf8').split('\n');
   const [, , device, root] = rows.map((row) => row.split(' ')).findLast((row) => row[4] === mountPoint) ?? [];
   const [major, minor] = (device as string).split(':').map(Number) as [number, number];
@@ -123,6 +123,12 @@ export function realFile(path: string): RealFile {
     inode,
     names: inside.split('/').filter(Boolean).reverse(),
   };
+}
+
+/** The last folder on the way up that is on the same device. */
+function mountPointOf(folder: string): string {
+  const parent = dirname(folder);
+  return parent === folder || statSync(parent).dev !== statSync(folder).dev ? folder : mountPointOf(parent);
 }
 
 /** Executable mappings of files and of the vDSO. */
