@@ -3,11 +3,13 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { build, type Plugin } from 'esbuild';
 import { execa } from 'execa';
+import { afterAll, afterEach, beforeAll } from 'vitest';
 import { flamegraphClientPlugin } from '../../scripts/flamegraph-client.ts';
-import type { FakeBpftrace } from './bpftrace.ts';
+import { type FakeBpftrace, fakeBpftrace, type Run } from './bpftrace.ts';
+import { removeEnded } from './processes.ts';
 
 /** btprof for a machine with a fake bpftrace. */
-export interface FakeCommand {
+interface FakeCommand {
   /** Starts it; those that run bpftrace run the fake one. */
   readonly start: (fake: FakeBpftrace, words: readonly string[]) => Running;
   readonly remove: () => void;
@@ -15,12 +17,28 @@ export interface FakeCommand {
 
 export type Running = ReturnType<typeof starting>;
 
-/**
- * Builds the command as `npm run build` does, with the host of `host.ts`.
- *
- * @param registry a module in place of that of the profilers
- */
-export async function buildCommand(registry = REGISTRY): Promise<FakeCommand> {
+/** The command for the tests of one file, each of which has a fake bpftrace of its own. */
+export function useCommand(ended: Parameters<typeof removeEnded>[1] = {}) {
+  let command: FakeCommand;
+  let fake: FakeBpftrace;
+  beforeAll(async () => {
+    command = await buildCommand();
+  });
+  afterAll(() => command.remove());
+  afterEach(() => removeEnded(fake, ended));
+  return {
+    /** Makes the fake bpftrace of a test. */
+    replay: (run: Run, version?: string) => {
+      fake = fakeBpftrace([run], version);
+      return fake;
+    },
+    /** Starts the command with it. */
+    start: (words: readonly string[]) => command.start(fake, words),
+  };
+}
+
+/** Builds the command as `npm run build` does, with the host of `host.ts`. */
+async function buildCommand(): Promise<FakeCommand> {
   const dir = mkdtempSync(join(tmpdir(), 'btprof-command-'));
   const outfile = join(dir, 'btprof.mjs');
   await build({

@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'vitest';
+import type { FakeBpftrace, Start } from './bpftrace.ts';
 
 const POLL_MS = 5;
 /** A process that was killed is gone at once, but for a machine that is busy. */
@@ -16,6 +17,13 @@ export async function expectEnded(pids: readonly number[]): Promise<void> {
   const left = () => pids.filter((pid) => !['', 'Z', 'X'].includes(stateOf(pid)));
   for (let i = 0; i < POLLS && left().length > 0; i++) await sleep(POLL_MS);
   expect(left()).toEqual([]);
+}
+
+/** Removes a fake bpftrace; all of its processes must have ended, and with `targets` also those that it followed. */
+export async function removeEnded(fake: FakeBpftrace, { targets = false } = {}): Promise<void> {
+  const followed = ({ target }: Start) => (targets && target ? [target] : []);
+  await expectEnded(fake.starts().flatMap((start) => [start.pid, ...followed(start)]));
+  fake.remove();
 }
 
 /** One letter, as proc(5) has it: `S` asleep, `T` stopped, `Z` ended; empty when the process is gone. */

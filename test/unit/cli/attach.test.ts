@@ -1,36 +1,20 @@
 import { readdirSync } from 'node:fs';
 import { execa } from 'execa';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { PROFILERS } from '../../../bt/profilers/registry.ts';
 import { type Profile, schemasOf } from '../../../metrics/schema.ts';
-import {
-  type FakeBpftrace,
-  fakeBpftrace,
-  phasesOf,
-  type Run,
-  replaying,
-  type Step,
-} from '../../fake/bpftrace.ts';
-import { buildCommand, type FakeCommand } from '../../fake/command.ts';
-import { expectEnded, stateOf, until, untilSays } from '../../fake/processes.ts';
+import { type FakeBpftrace, phasesOf, type Run, replaying } from '../../fake/bpftrace.ts';
+import { useCommand } from '../../fake/command.ts';
+import { stateOf, until, untilSays } from '../../fake/processes.ts';
 
 const PHASES = phasesOf('sleepers-no-stacks');
 const OPTIONS = ['--no-stacks', '--no-self-measure'];
 
-let command: FakeCommand;
+const command = useCommand();
 let fake: FakeBpftrace;
-beforeAll(async () => {
-  command = await buildCommand();
-});
-afterAll(() => command.remove());
-afterEach(async () => {
-  await expectEnded(fake.starts().map(({ pid }) => pid));
-  fake.remove();
-});
-
 function start(run: Run, words: readonly string[], version?: string) {
-  fake = fakeBpftrace([run], version);
-  return command.start(fake, words);
+  fake = command.replay(run, version);
+  return command.start(words);
 }
 
 /** A process to attach to; it ends with its test. */

@@ -1,23 +1,14 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
-import { type FakeBpftrace, fakeBpftrace, phasesOf, type Run, replaying } from '../../fake/bpftrace.ts';
-import { buildCommand, type FakeCommand } from '../../fake/command.ts';
-import { expectEnded } from '../../fake/processes.ts';
+import { expect, test } from 'vitest';
+import { type FakeBpftrace, phasesOf, type Run, replaying } from '../../fake/bpftrace.ts';
+import { useCommand } from '../../fake/command.ts';
 
-let command: FakeCommand;
+const command = useCommand();
 let fake: FakeBpftrace;
-beforeAll(async () => {
-  command = await buildCommand();
-});
-afterAll(() => command.remove());
-afterEach(async () => {
-  await expectEnded(fake.starts().map(({ pid }) => pid));
-  fake.remove();
-});
 
 test('names the tracepoints that are missing, and tries nothing then', async () => {
-  fake = fakeBpftrace([replaying(phasesOf('sleepers'))]);
+  fake = command.replay(replaying(phasesOf('sleepers')));
   makeTracefs([]);
   const { status, checks } = await doctor();
   expect(status).toBe(1);
@@ -55,7 +46,7 @@ test('says why the trial failed', async () => {
 
 /** Where the kernel has all tracepoints that it asks for. */
 async function doctorWithAll(run: Run) {
-  fake = fakeBpftrace([run]);
+  fake = command.replay(run);
   makeTracefs([]);
   const { checks } = await doctor();
   makeTracefs(Object.values(checks).flatMap(({ detail }) => detail.match(/\b[a-z_]+:[a-z_]+\b/g) ?? []));
@@ -63,7 +54,7 @@ async function doctorWithAll(run: Run) {
 }
 
 async function doctor() {
-  const { exitCode, stdout } = await command.start(fake, ['doctor', '--json']);
+  const { exitCode, stdout } = await command.start(['doctor', '--json']);
   const checks: { name: string; status: string; detail: string }[] = JSON.parse(stdout).checks;
   return { status: exitCode, checks: Object.fromEntries(checks.map((check) => [check.name, check])) };
 }

@@ -1,12 +1,13 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { PROFILERS } from '../../../bt/profilers/registry.ts';
 import { type Profile, schemasOf } from '../../../metrics/schema.ts';
-import { type FakeBpftrace, fakeBpftrace, phasesOf, type Run, replaying } from '../../fake/bpftrace.ts';
-import { buildCommand, type FakeCommand } from '../../fake/command.ts';
-import { expectEnded, until, untilSays } from '../../fake/processes.ts';
+import { cases } from '../../effort.ts';
+import { type FakeBpftrace, phasesOf, type Run, replaying } from '../../fake/bpftrace.ts';
+import { useCommand } from '../../fake/command.ts';
+import { until, untilSays } from '../../fake/processes.ts';
 
 const PHASES = phasesOf('sleepers-no-stacks');
 const SLEEPERS = replaying(PHASES);
@@ -15,20 +16,11 @@ const COMMAND = ['sh', '-c', 'echo the command ran; exit 3'];
 /** Says that it runs, and then waits to be killed. */
 const WAITING = ['sh', '-c', 'echo running; exec sleep 61'];
 
-let command: FakeCommand;
+const command = useCommand({ targets: true });
 let fake: FakeBpftrace;
-beforeAll(async () => {
-  command = await buildCommand();
-});
-afterAll(() => command.remove());
-afterEach(async () => {
-  await expectEnded(fake.starts().flatMap(({ pid, target }) => [pid, ...(target ? [target] : [])]));
-  fake.remove();
-});
-
 function start(run: Run, words: readonly string[], version?: string) {
-  fake = fakeBpftrace([run], version);
-  return command.start(fake, words);
+  fake = command.replay(run, version);
+  return command.start(words);
 }
 
 describe('run', () => {
@@ -65,12 +57,12 @@ describe('run', () => {
     ['profile', 'sleepers-no-stacks', ['--json']],
     ['samples', 'interval', ['-f', 'jsonl']],
   ])('a capture gives the same %s again', async (_, recording, format) => {
-    fake = fakeBpftrace([replaying(phasesOf(recording))]);
+    fake = command.replay(replaying(phasesOf(recording)));
     const file = join(fake.dir, 'p.btprof');
     const interval = recording === 'interval' ? ['-i', '300ms'] : [];
     const words = ['run', '--no-self-measure', '-q', '--capture', file, ...interval, ...format, 'true'];
-    const run = await command.start(fake, words);
-    const report = await command.start(fake, ['report', ...format, file]);
+    const run = await command.start(words);
+    const report = await command.start(['report', ...format, file]);
     expect(report.stdout).toBe(run.stdout);
   });
 
@@ -117,9 +109,9 @@ describe('run with a bpftrace in trouble', () => {
 
   test('ended while it ran: 125, a sentence and an incomplete result, after the end of the command', async () => {
     const run = replaying(PHASES, { at: 'once ready', steps: [['kill', 'SIGKILL']] });
-    fake = fakeBpftrace([run]);
+    fake = command.replay(run);
     const file = join(fake.dir, 'p.json');
-    const done = await command.start(fake, [...NO_STACKS, '-q', '--json', '-o', file, ...COMMAND]);
+    const done = await command.start([...NO_STACKS, '-q', '--json', '-o', file, ...COMMAND]);
     expect(done).toMatchObject({ exitCode: 125, stdout: 'the command ran\n' });
     expect(done.stderr).toMatch(/^btprof: bpftrace ended by SIGKILL before it printed its maps/);
     expect(readProfile(readFileSync(file, 'utf8')).metadata.incomplete).toBe(true);
@@ -144,12 +136,16 @@ describe('run with a bpftrace in trouble', () => {
 });
 
 describe('signals', () => {
-  test.each([
-    ['SIGINT', 130],
-    ['SIGTERM', 143],
-    ['SIGHUP', 129],
-    ['SIGUSR1', 138],
-  ] as const)('%s reaches the command, and there is a result', async (signal, status) => {
+  const signals = cases<[NodeJS.Signals, number]>(
+    [['SIGINT', 130]],
+    [
+      ['SIGTERM', 143],
+      ['SIGHUP', 129],
+      ['SIGUSR1', 138],
+    ],
+  );
+
+  test.each(signals)('%s reaches the command, and there is a result', async (signal, status) => {
     const running = start(SLEEPERS, [...NO_STACKS, ...WAITING]);
     await untilSays(running.stdout, 'running');
     running.kill(signal);

@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, test } from 'vitest';
+import { cases } from '../../../effort.ts';
 import {
   type FakeBpftrace,
   fakeBpftrace,
@@ -10,7 +11,7 @@ import {
   type Step,
 } from '../../../fake/bpftrace.ts';
 import { collectAttached, collectRun, hold } from '../../../fake/collecting.ts';
-import { expectEnded, until } from '../../../fake/processes.ts';
+import { removeEnded, until } from '../../../fake/processes.ts';
 
 const PHASES = phasesOf('sleepers-no-stacks');
 const BEFORE_READY: readonly Moment[] = ['before any output', 'while attaching'];
@@ -24,10 +25,7 @@ function start(...runs: readonly Run[]): FakeBpftrace {
   fake = fakeBpftrace(runs);
   return fake;
 }
-afterEach(async () => {
-  await expectEnded(fake.starts().map(({ pid }) => pid));
-  fake.remove();
-});
+afterEach(() => removeEnded(fake));
 
 describe('a bpftrace that does all that it should', () => {
   test.each(['0.17', '0.23', '0.27'])('%s: the profile is that of the recording', async (version) => {
@@ -57,7 +55,7 @@ describe('a bpftrace that does all that it should', () => {
 });
 
 describe('a bpftrace that ends before its probes are live', () => {
-  test.each(BEFORE_READY.flatMap((at) => ENDS().map((end) => ({ at, ...end }))))(
+  test.each(endsAt(BEFORE_READY))(
     '$at, $how: a sentence, and the command never runs',
     async ({ at, steps, how }) => {
       const collecting = collectRun(start(replaying(PHASES, { at, steps })), COMMAND);
@@ -78,9 +76,10 @@ describe('a bpftrace that ends before its probes are live', () => {
 });
 
 describe('a bpftrace that ends after that', () => {
-  const ends = AFTER_READY.flatMap((at) => ENDS().map((end) => ({ at, ...end })));
   // With status 0 it has printed all, as it does when it is interrupted.
-  const premature = ends.filter(({ at, how }) => !PRINTING.includes(at) || how !== 'with status 0');
+  const premature = endsAt(AFTER_READY).filter(
+    ({ at, how }) => !PRINTING.includes(at) || how !== 'with status 0',
+  );
 
   test.each(premature)(
     '$at, $how: the command runs to its end, and the result says that it is incomplete',
@@ -153,10 +152,14 @@ test('a program that does not hear that it should print: bpftrace is interrupted
 });
 
 /** How a process can end before its time. */
-function ENDS(): { how: string; steps: readonly Step[] }[] {
-  return [
-    { how: 'with status 1', steps: [['exit', 1]] },
-    { how: 'with status 0', steps: [['exit', 0]] },
-    { how: 'by SIGSEGV', steps: [['kill', 'SIGSEGV']] },
-  ];
+/** By a signal at each moment; with each status too in `npm run test:all`. */
+function endsAt(moments: readonly Moment[]): { at: Moment; how: string; steps: readonly Step[] }[] {
+  const ends = cases<{ how: string; steps: readonly Step[] }>(
+    [{ how: 'by SIGSEGV', steps: [['kill', 'SIGSEGV']] }],
+    [
+      { how: 'with status 1', steps: [['exit', 1]] },
+      { how: 'with status 0', steps: [['exit', 0]] },
+    ],
+  );
+  return moments.flatMap((at) => ends.map((end) => ({ at, ...end })));
 }

@@ -12,7 +12,7 @@ import {
   type Step,
 } from '../../../fake/bpftrace.ts';
 import { collectRun } from '../../../fake/collecting.ts';
-import { expectEnded } from '../../../fake/processes.ts';
+import { removeEnded } from '../../../fake/processes.ts';
 
 const PHASES = phasesOf('sleepers-no-stacks');
 const { recordedPid, attaching, ready, events, stop, maps, end } = PHASES;
@@ -41,10 +41,7 @@ const PRINT: readonly Step[] = [
 const FIRST: Run = { recordedPid, steps: [...AT_ENTRY, ...PRINT] };
 
 let fake: FakeBpftrace;
-afterEach(async () => {
-  await expectEnded(fake.starts().flatMap(({ pid, target }) => [pid, ...(target ? [target] : [])]));
-  fake.remove();
-});
+afterEach(() => removeEnded(fake, { targets: true }));
 
 function collect(runs: readonly Run[], stopAtEntry: StopAtEntry = STOP, stop?: Promise<void>) {
   fake = fakeBpftrace(runs);

@@ -2,15 +2,12 @@ import { afterEach, describe, expect, test, vi } from 'vitest';
 import type { Scope } from '../../../../bt/driver/target.ts';
 import { explainFailure, startTracer, type Tracer } from '../../../../bt/driver/tracer.ts';
 import { type FakeBpftrace, fakeBpftrace, type Step } from '../../../fake/bpftrace.ts';
-import { expectEnded, until } from '../../../fake/processes.ts';
+import { removeEnded, until } from '../../../fake/processes.ts';
 
 const NO_SETTINGS = { mapEntries: 1, bufferPages: 1, cpus: 1 };
 
 let fake: FakeBpftrace;
-afterEach(async () => {
-  await expectEnded(fake.starts().map(({ pid }) => pid));
-  fake.remove();
-});
+afterEach(() => removeEnded(fake));
 
 async function start(steps: readonly Step[], scope: Partial<Scope> = {}) {
   fake = fakeBpftrace([{ recordedPid: 0, steps }]);
