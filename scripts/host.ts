@@ -36,6 +36,7 @@ export const TO_TEST: readonly Need[] = [
   { command: 'addr2line', package: { default: 'binutils' } },
   { command: 'llvm-symbolizer', package: { default: 'llvm' } },
   { command: 'go', package: { default: 'go', 'apt-get': 'golang-go', dnf: 'golang' } },
+  { command: 'rustc', package: { default: 'rust', 'apt-get': 'rustc' } },
   { command: 'chromium', package: { default: 'chromium' } },
   { command: 'xz', package: { default: 'xz', 'apt-get': 'xz-utils' } },
   { command: 'git', package: { default: 'git' } },

@@ -5,9 +5,8 @@ import { describe, expect, test } from 'vitest';
 import type { Offcpu } from '../../bt/profilers/offcpu/off-schema.ts';
 import type { Frame } from '../../metrics/fields.ts';
 import type { Profile, Sample } from '../../metrics/schema.ts';
+import { lacks } from '../optional-tools.ts';
 import { btprof, profile, sum, temporaryFile, valid, validProfile } from './btprof.ts';
-
-const hasRust = !(await execa('rustc', ['--version'], { reject: false })).failed;
 
 /** User frames of each stack, leaf first. */
 function chains(offcpu: Offcpu | undefined): Frame[][] {
@@ -56,7 +55,7 @@ describe.concurrent('compiled programs', () => {
     );
   });
 
-  test.skipIf(process.arch !== 'x64' || !hasRust)('of Rust, with lines', async () => {
+  test.skipIf(process.arch !== 'x64' || lacks('rustc'))('of Rust, with lines', async () => {
     const program = temporaryFile('program');
     const flags = ['-g', '-C', 'force-frame-pointers=yes', '-C', 'opt-level=1'];
     await execa('rustc', [...flags, '-o', program, 'fixtures/workloads/chain.rs']);
