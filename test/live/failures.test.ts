@@ -117,16 +117,23 @@ describe.concurrent('a failure is a sentence with the value seen, the next thing
 });
 
 describe.concurrent('bpftrace killed in the middle', () => {
-  /** Kills bpftrace a while after the command, which makes the file `started`, has begun. */
-  const killer = (started: string) =>
+  /** Kills bpftrace as soon as a condition of a shell holds, and then makes the file `killed`. */
+  const killer = (condition: string, killed: string) =>
     bpftraceThat(
-      `${VERSION}; bpftrace "$@" & pid=$!; until [ -e '${started}' ]; do sleep 0.1; done; sleep 1; kill -9 $pid; wait`,
+      `${VERSION}; bpftrace "$@" & pid=$!; until ${condition}; do sleep 0.1; done; kill -9 $pid; wait; touch '${killed}'`,
     );
+  /** A command that runs on until then. */
+  const UNTIL_KILLED = 'touch "$0"; until [ -e "$1" ]; do sleep 0.05; done';
 
   test('is said, with status 125, after the command has run to its own end', async () => {
-    const [file, started] = [temporaryFile('p.json'), temporaryFile('started')];
-    const command = ['sh', '-c', 'touch "$0"; sleep 3; echo ended', started];
-    const args = ['run', '--json', '-o', file, '--bpftrace', killer(started), ...command];
+    const [file, started, killed] = [
+      temporaryFile('p.json'),
+      temporaryFile('started'),
+      temporaryFile('killed'),
+    ];
+    const command = ['sh', '-c', `${UNTIL_KILLED}; echo ended`, started, killed];
+    const bpftrace = killer(`[ -e '${started}' ]`, killed);
+    const args = ['run', '--json', '-o', file, '--bpftrace', bpftrace, ...command];
     const { status, stdout, stderr } = await btprof(args);
     expect({ status, stdout }).toEqual({ status: 125, stdout: 'ended\n' });
     expect(stderr).toMatch(/bpftrace ended .* before it printed its maps: the counts are lost/);
@@ -136,10 +143,16 @@ describe.concurrent('bpftrace killed in the middle', () => {
   });
 
   test('leaves what was printed at intervals', async () => {
-    const [file, started] = [temporaryFile('p.jsonl'), temporaryFile('started')];
-    const command = ['timeout', '3', 'sh', '-c', 'touch "$0"; while :; do sleep 0.05; done', started];
+    const [file, started, killed] = [
+      temporaryFile('p.jsonl'),
+      temporaryFile('started'),
+      temporaryFile('killed'),
+    ];
+    const command = ['sh', '-c', UNTIL_KILLED, started, killed];
     const interval = ['-f', 'jsonl', '-i', '100ms', '-o', file];
-    await btprof(['run', ...interval, '--bpftrace', killer(started), ...command]);
+    // Each sample has at least one more interval of the loop of the command.
+    const bpftrace = killer(`[ "$(wc -l < '${file}')" -gt 10 ]`, killed);
+    await btprof(['run', ...interval, '--bpftrace', bpftrace, ...command]);
     const lines = readFileSync(file, 'utf8').trim().split('\n');
     const result = validProfile(lines.at(-1) ?? '');
     expect(result.metadata.incomplete).toBe(true);
