@@ -23,7 +23,8 @@ describe.concurrent('an event loop', () => {
 
   test('is a line of the summary, or rows as all others', async () => {
     const folded = await btprof(['run', '--', ...LOOP]);
-    expect(folded.stderr).toMatch(/^ {2}of which idle: 25\d\.\d ms in 5 waits \(events 25\d\.\d ms\)$/m);
+    const line = /^ {2}of it waiting for work: (\d+\.\d) ms in 5 waits \(events \1 ms\)$/m;
+    expect(Number(line.exec(folded.stderr)?.[1])).toBeGreaterThanOrEqual(250);
     expect(folded.stderr).not.toMatch(/e(p_)?poll\w*\]$/m);
     const shown = await btprof(['run', '--idle', 'show', '--', ...LOOP]);
     expect(shown.stderr).toMatch(/ poll .*e(p_)?poll\w*\]$/m);
@@ -62,6 +63,7 @@ describe.concurrent('on a terminal', () => {
 test('into a file or a pipe no colours go, and -v has the stacks', async () => {
   const { stderr } = await btprof(['run', '-v', '--', 'sleep', '0.1'], { env: { LC_ALL: 'C.UTF-8' } });
   expect(stderr).not.toContain('\u001b');
-  expect(stderr).toMatch(/^ {2}1\. sleep, the longest of thread \d+:\d+, 10\d\.\d ms in 1 wait:$/m);
+  const longest = /^ {2}1\. sleep, the longest of thread \d+:\d+, (\d+\.\d) ms in 1 wait:$/m;
+  expect(Number(longest.exec(stderr)?.[1])).toBeGreaterThanOrEqual(100);
   expect(stderr).toMatch(/^ {6}do_nanosleep\+0x[\da-f]+ \(\[kernel\]\)$/m);
 });
