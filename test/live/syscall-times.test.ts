@@ -32,7 +32,7 @@ describe.concurrent('with --syscall-times', () => {
     const { ebpf } = await profile([...TIMED, '--', 'sleep', '0.3']);
     const sleep = ebpf.syscalls?.by_syscall.clock_nanosleep;
     expect(sleep).toMatchObject({ count: 1, returned: 1, errors: 0, in_flight: 0 });
-    expect(sleep?.off_cpu).toMatchObject({ count: 1, by_reason: { sleep: { count: 1 } } });
+    expect(sleep?.off_cpu).toMatchObject({ by_reason: { sleep: { count: 1 } } });
     const [took = 0, waited = 0] = [sleep?.total_time_ns, sleep?.off_cpu?.time_ns];
     expect(took).toBeGreaterThanOrEqual(waited);
     expect(waited).toBeGreaterThan(0.95 * took);
@@ -59,10 +59,11 @@ describe.concurrent('with --syscall-times', () => {
   });
 
   test('a call that a signal ends returns the error by which the kernel would start it again', async () => {
-    const kill = 'sleep 60 & sleep 0.1; kill -9 $!; wait $! 2>/dev/null; sleep 0.1';
+    const asleep = 'until grep -q nanosleep /proc/$!/wchan; do :; done';
+    const kill = `sleep 60 & ${asleep}; kill -9 $!; wait $! 2>/dev/null; sleep 0.1`;
     const { ebpf } = await profile([...TIMED, '--', 'sh', '-c', `${kill}; true`]);
     const sleep = ebpf.syscalls?.by_syscall.clock_nanosleep;
-    expect(sleep).toMatchObject({ count: 3, returned: 3, in_flight: 0 });
+    expect(sleep).toMatchObject({ count: 2, returned: 2, in_flight: 0 });
     expect(sleep?.by_errno).toEqual({ ERESTART_RESTARTBLOCK: 1 });
   });
 });
