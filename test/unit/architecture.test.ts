@@ -39,6 +39,16 @@ describe('imports', () => {
     expect(back).toEqual([]);
   });
 
+  test('of metrics and parsers are pure: no module of Node, and no package but zod', () => {
+    const impure = FILES.filter((file) => /^(metrics|parsers)\//.test(file)).flatMap((file) =>
+      [...readFileSync(file, 'utf8').matchAll(/(?:\bfrom |\bimport\()'([^.'][^']*)'/g)]
+        .map(([, name]) => name as string)
+        .filter((name) => name !== 'zod')
+        .map((name) => `${file} -> ${name}`),
+    );
+    expect(impure).toEqual([]);
+  });
+
   test('form no cycles', () => {
     expect(cycles()).toEqual([]);
   });
