@@ -9,7 +9,7 @@ import { type FakeBpftrace, fakeBpftrace, type Run } from './bpftrace.ts';
 import { removeEnded } from './processes.ts';
 
 /** btprof for a machine with a fake bpftrace. */
-interface FakeCommand {
+export interface FakeCommand {
   /** Starts it; those that run bpftrace run the fake one. */
   readonly start: (fake: FakeBpftrace, words: readonly string[]) => Running;
   readonly remove: () => void;
@@ -37,8 +37,12 @@ export function useCommand(ended: Parameters<typeof removeEnded>[1] = {}) {
   };
 }
 
-/** Builds the command as `npm run build` does, with the host of `host.ts`. */
-async function buildCommand(): Promise<FakeCommand> {
+/**
+ * Builds the command as `npm run build` does, with the host of `host.ts`.
+ *
+ * @param registry a module in place of that of the profilers
+ */
+export async function buildCommand(registry = REGISTRY): Promise<FakeCommand> {
   const dir = mkdtempSync(join(tmpdir(), 'btprof-command-'));
   const outfile = join(dir, 'btprof.mjs');
   await build({

@@ -23,7 +23,7 @@ describe.concurrent('an event loop', () => {
 
   test('is a line of the summary, or rows as all others', async () => {
     const folded = await btprof(['run', '--', ...LOOP]);
-    const line = /^ {2}of it waiting for work: (\d+\.\d) ms in 5 waits \(events \1 ms\)$/m;
+    const line = /^ {2}of which idle: (\d+\.\d) ms in 5 waits \(events \1 ms\)$/m;
     expect(Number(line.exec(folded.stderr)?.[1])).toBeGreaterThanOrEqual(250);
     expect(folded.stderr).not.toMatch(/e(p_)?poll\w*\]$/m);
     const shown = await btprof(['run', '--idle', 'show', '--', ...LOOP]);

@@ -3,7 +3,7 @@ import { execa } from 'execa';
 import { describe, expect, test } from 'vitest';
 import { PROFILERS } from '../../../bt/profilers/registry.ts';
 import { type Profile, schemasOf } from '../../../metrics/schema.ts';
-import { type FakeBpftrace, phasesOf, type Run, replaying } from '../../fake/bpftrace.ts';
+import { type FakeBpftrace, phasesOf, type Run, replaying, type Step } from '../../fake/bpftrace.ts';
 import { useCommand } from '../../fake/command.ts';
 import { stateOf, until, untilSays } from '../../fake/processes.ts';
 

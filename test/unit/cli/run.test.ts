@@ -73,11 +73,11 @@ describe('run', () => {
   });
 
   test('samples that cannot be written: 125 and a sentence, once the command has ended', async () => {
-    fake = fakeBpftrace([replaying(phasesOf('interval'))]);
+    const fake = command.replay(replaying(phasesOf('interval')));
     const ended = join(fake.dir, 'ended');
     const words = ['-d', '50ms', '-f', 'jsonl', '-i', '300ms', '-o', '/dev/full'];
     const script = 'exec > /dev/null 2>&1; sleep 1; echo > "$0"';
-    const done = await command.start(fake, [...NO_STACKS, ...words, 'sh', '-c', script, ended]);
+    const done = await command.start([...NO_STACKS, ...words, 'sh', '-c', script, ended]);
     expect(existsSync(ended)).toBe(true);
     expect(done).toMatchObject({ exitCode: 125, stdout: '' });
     expect(done.stderr).toMatch(/^btprof: cannot write to "\/dev\/full": ENOSPC/);
