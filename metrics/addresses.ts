@@ -1,6 +1,6 @@
 import { type KnownPlaces, readStack } from '../parsers/stack.ts';
 
-/** An address of a stack. The first one of a stack is where its thread was; the others are return addresses. */
+/** An address in a stack. The first one of a stack is where the thread was; the others are return addresses. */
 export interface KernelAddress {
   /** Hexadecimal. */
   readonly digits: string;
@@ -14,7 +14,7 @@ export interface UserAddress extends KernelAddress {
   readonly generation: number;
 }
 
-/** The distinct addresses of all stacks that were read; a stack is the numbers of its addresses, leaf first. */
+/** The distinct addresses of all stacks. A stack is a list of indices into them, leaf first. */
 export interface Addresses {
   readonly kernelAddresses: readonly KernelAddress[];
   readonly userAddresses: readonly UserAddress[];

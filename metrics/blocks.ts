@@ -23,10 +23,10 @@ export type Line =
       readonly rows: readonly (readonly (Cell | Text)[])[];
     };
 
-/** Lines that stand together; blocks are apart by an empty line. */
+/** Lines of one block. Blocks are separated by an empty line. */
 export type Block = readonly Line[];
 
-/** What becomes of waits for work: listed as all others, in one line, or not in the shares either. */
+/** How idle waits are shown: like all others, in one line, or not at all, so that the shares leave them out too. */
 export type IdleView = 'show' | 'fold' | 'hide';
 
 /** How much a block shows. */
@@ -34,17 +34,17 @@ export interface BlockOptions {
   readonly idle: IdleView;
   /** 0 is the longest page for one screen; higher levels have fewer rows. */
   readonly level: number;
-  /** As long as it gets. */
+  /** Whether everything is shown. */
   readonly verbose: boolean;
 }
 
-/** Levels of shorter and shorter pages. */
+/** Number of levels; each one makes the page shorter. */
 export const LEVELS = 6;
 
 /**
- * The rows of a table.
+ * Returns the maximum number of rows of a table.
  *
- * @param brief at each level; the last one counts for further levels
+ * @param brief the number at each level; the last one applies to further levels
  */
 export function rowsOf(
   { level, verbose }: BlockOptions,
@@ -54,7 +54,7 @@ export function rowsOf(
   return verbose ? all : (brief[level] ?? (brief.at(-1) as number));
 }
 
-/** ` (4 of 31)`, where not all are shown. */
+/** ` (4 of 31)` if not all are shown. */
 export function ofAll(most: number, all: number): string {
   return all > most ? ` (${formatCount(most)} of ${formatCount(all)})` : '';
 }

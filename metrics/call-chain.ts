@@ -2,7 +2,7 @@ import type { Frame } from './fields.ts';
 import { distinct, hashOf, sameNumbers } from './hash.ts';
 import { waitSite } from './wait-site.ts';
 
-/** What every program goes through on its way to the kernel: the C library, the threads, the loader, the vDSO. */
+/** Libraries that every program uses to enter the kernel: the C library, threads, the loader, the vDSO. */
 const RUNTIME =
   /(^\[vdso\]$|\/(ld-[\w-]+|ld|libc|libpthread|libm|librt|libdl|libstdc\+\+|libgcc_s|libc\+\+)[-\d.]*\.so[.\d]*$)/;
 
@@ -11,7 +11,7 @@ const START = /^(_start|start_thread|(__)?clone3?|__libc_start\w*|runtime\.(goex
 
 /** Frames of the application that are shown. */
 const APPLICATION_FRAMES = 3;
-/** More than there are kinds of time. */
+/** Upper bound for the number of kinds of time. */
 const MOST_KINDS = 4096;
 /** Characters of one name. */
 const LONGEST_NAME = 48;
@@ -24,32 +24,35 @@ interface Place {
   readonly kernel: readonly number[];
 }
 
-/** What a frame is to a reader. */
+/** How a frame is shown. */
 interface Word {
   readonly kind: 'runtime' | 'start' | 'application';
   readonly name: string;
-  /** Frames of one name share it; from 1. */
+  /** Frames with the same name have the same id; from 1. */
   readonly id: number;
-  /** Whether it is one of the scheduler's own functions, through which every wait goes. */
+  /** Whether it is one of the scheduler's own functions, which are part of every wait. */
   readonly plumbing: boolean;
 }
 
 export interface CallChains {
   /**
-   * A wait in a few words: the application's innermost functions, leaf first, and in brackets the function of the C library
-   * that they called and the kernel function that waited, such as `step < worker [pthread_mutex_lock, futex_do_wait]`. A
-   * thread that had no CPU may have been anywhere. Empty without stacks.
+   * Describes a wait: the innermost functions of the application, leaf first, and in brackets the C library function
+   * that they called and the kernel function that waited, such as `step < worker [pthread_mutex_lock, futex_do_wait]`.
+   * Kinds in `kindTexts` have their text instead. Empty without stacks.
    */
   readonly textOf: (place: Place) => string;
-  /** One number for all waits that have one reason and one text; it comes sooner than the text. */
+  /** A number that identifies the reason and the text of a wait; faster than the text. */
   readonly groupOf: (place: Place) => number;
-  /** One number for all waits of one reason in one function of the application: those of a group share it. It comes soonest. */
+  /**
+   * A number that identifies the reason and the innermost application function; the same for all waits of a group, and
+   * faster still.
+   */
   readonly leafOf: (place: Place) => number;
 }
 
 /**
  * @param frames with names for people
- * @param kindTexts the text for kinds of time whose stacks say nothing
+ * @param kindTexts texts for kinds of time whose stacks do not explain them
  */
 export function callChains(
   frames: readonly Frame[],
@@ -92,7 +95,10 @@ export function callChains(
   };
 }
 
-/** The innermost functions of the application, the one of the C library that the first of them called, and the kernel's. */
+/**
+ * Finds the innermost application functions, the C library function that the first of them called, and the kernel
+ * function.
+ */
 function wordsOf({ user, kernel }: Place, wordOf: (index: number) => Word) {
   const application: Word[] = [];
   let called: Word | undefined;
@@ -117,7 +123,7 @@ function newWord(frame: Frame, ids: Map<string, number>): Word {
   return { kind, name, id, plumbing: waitSite([symbol]) === undefined };
 }
 
-/** Without its parameters; a frame without a name has its file and where it is in that. */
+/** A function name without parameters; for a frame without a name, its file and the offset. */
 function shortName({ symbol, module, offset, address }: Frame): string {
   if (symbol === null) {
     const file = module?.slice(module.lastIndexOf('/') + 1);
@@ -130,7 +136,7 @@ function shortName({ symbol, module, offset, address }: Frame): string {
 /** What may stand after the parameters of a C++ function. */
 const AFTER_PARAMETERS = /\)(?: const| volatile| &{1,2}| noexcept| \[clone [^\]]*\])*$/;
 
-/** Other parentheses stay: those of `(anonymous namespace)`, of a template's arguments, of Go's methods. */
+/** Other parentheses stay, such as in `(anonymous namespace)`, template arguments and Go methods. */
 function withoutParameters(name: string): string {
   const end = AFTER_PARAMETERS.exec(name)?.index;
   if (end === undefined) return name;

@@ -1,4 +1,4 @@
-/** What the records of a capture hold: a file may come from anywhere, and be damaged. */
+/** Schemas of the records of a capture. They are validated because a file may be damaged, or come from anywhere. */
 import { z } from 'zod';
 import type { Ending, Facts } from './facts.ts';
 import { decodeSpaces } from './mappings.ts';
@@ -83,7 +83,7 @@ export const symbolsSchema = z.object({
   problems: z.array(text),
 }) satisfies z.ZodType<ResolvedSymbols>;
 
-/** How results are judged by default: as `--idle-match` said. */
+/** The rules of `--idle-match`, which apply to results by default. */
 export const idleSchema = z.array(z.object({ pattern: text, idle: z.boolean() }));
 
 export const headSchema = z.object({ kind: z.literal('capture'), version: z.int().positive(), btprof: text });

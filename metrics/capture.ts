@@ -16,21 +16,21 @@ import { type Collected, measured, readRecorder } from './profile.ts';
 import { currentSession, newRecorder, type Recording, recordLine } from './recording.ts';
 import { addToTable, noSymbols, type ResolvedSymbols } from './symbols.ts';
 
-/** Of the format that is written here; one that readers of version 1 cannot read has another. */
+/** Version of the format. It changes when readers of this version cannot read the format. */
 const CAPTURE_VERSION = 1;
 
-/** What a line of bpftrace begins with. All others are the name of a record and its JSON. */
+/** Prefix of a line of bpftrace. All other lines are the name of a record and its JSON. */
 const RAW = '>';
 
-/** The records of a capture: those that come again replace what came before, or add to it. */
+/** The records of a capture. A repeated record replaces the earlier one, or adds to it. */
 interface Records {
   readonly facts: Facts;
-  /** Those that are new since the last record. */
+  /** Mappings that are new since the last record. */
   readonly mappings: MappingTexts;
-  /** As `mappings`. */
+  /** Symbols that are new since the last record. */
   readonly symbols: ResolvedSymbols;
   readonly idle: readonly { readonly pattern: string; readonly idle: boolean }[];
-  /** The last one: the capture is whole. */
+  /** The last record: the capture is complete. */
   readonly ending: StoredEnding;
 }
 
@@ -57,7 +57,7 @@ export function storedEnding(ending: Ending): StoredEnding {
   return { ...ending, mappings: encodeSpaces(ending.mappings) };
 }
 
-/** A run that was captured: all that a profile is assembled from. */
+/** A captured run: everything from which a profile is assembled. */
 export interface Capture extends Required<Collected> {
   readonly ending: Ending;
   readonly symbols: ResolvedSymbols;
@@ -70,9 +70,9 @@ export interface CapturedTick extends Required<Collected> {
 }
 
 export interface CaptureReader {
-  /** Reads one line, and returns why it cannot be read: then the capture is of no use. */
+  /** Reads one line. Returns a problem if the line makes the capture unusable. */
   readonly line: (text: string) => string | undefined;
-  /** What was read; undefined when the collection had not even begun. */
+  /** The result; undefined if the collection had not begun. */
   readonly capture: () => Capture | undefined;
 }
 
@@ -112,7 +112,7 @@ export function newCaptureReader(
   const collected = (of: Facts): Required<Collected> => {
     return { ...readRecorder(recorder, of, measured(of, registered)), idle };
   };
-  // What was learnt of a print comes after it.
+  // The records that belong to a print come after it.
   const reportTick = () => {
     if (ticked && facts) onTick({ ...collected(facts), spaces: mappings, symbols });
     ticked = false;
@@ -175,12 +175,12 @@ function tryParse(text: string): unknown {
   }
 }
 
-/** Enough of a text to know it again, without what a terminal would obey. */
+/** The beginning of a text, without control characters. */
 function excerpt(text: string): string {
   return JSON.stringify(text.length > 40 ? `${text.slice(0, 40)}…` : text);
 }
 
-/** What a run had come to when its capture breaks off. */
+/** Makes the ending of a capture that breaks off. */
 function brokenOff(recording: Recording, mappings: AddressSpaces): Ending {
   const { begin = 0, execs, forks, exits, tick = 0 } = recording;
   const last = Math.max(begin, tick, ...[execs, forks, exits].map((events) => events.at(-1)?.at ?? 0));

@@ -1,6 +1,6 @@
-/** Kernel maps that belong to no profiler and that are read back: the writer of programs and the reader share their names. */
+/** Names of the BPF maps that belong to no profiler, shared by the writer of programs and the reader. */
 
-/** The map in which the program reports full maps, by name. */
+/** The map in which the program records which maps were full. */
 export const FULL_MAP = '@full';
 
 /** Maps that hold each stack once, where other maps hold its number: the key is the number, the value the stack. */

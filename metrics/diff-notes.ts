@@ -5,7 +5,7 @@ import type { Side, Sides } from './sides.ts';
 import { stackParts } from './timed-stacks.ts';
 import { formatNs, formatShare } from './units.ts';
 
-/** What a reader has to know of the two sides before believing a change. */
+/** States what the reader must know about the two sides before relying on a change. */
 export function notesOf(sides: Sides, measurements: readonly Measurement[]): string[] {
   return [
     ...differences(sides),
@@ -59,7 +59,7 @@ function wallNote({ before, after }: Sides): string[] {
   ];
 }
 
-/** What a result may have, each with the word for it. */
+/** Parts that a result may have, with their names. */
 function partsOf(measurements: readonly Measurement[]): (readonly [string, (profile: Profile) => boolean])[] {
   return [
     ['account', ({ account }) => account !== undefined],
@@ -76,7 +76,7 @@ function hasStacks(profile: Profile, measurements: readonly Measurement[]): bool
   });
 }
 
-/** What only some runs have cannot be compared. */
+/** Reports parts that only some runs have, because they cannot be compared. */
 function partNotes({ before, after }: Sides, measurements: readonly Measurement[]): string[] {
   const runs = [...before, ...after];
   return partsOf(measurements).flatMap(([name, has]) => {
@@ -93,7 +93,7 @@ function lossNotes({ file, profile: { metadata, quality } }: Side): string[] {
   return lost > 0 ? [`${file} lost events: some of its figures are too small`] : [];
 }
 
-/** A chance of false alarms, over all rows that did not change, that needs a note. */
+/** Chance of false alarms, over all unchanged rows, from which a note is given. */
 const FALSE_ALARMS = 0.05;
 
 function runsNote({ before, after }: Sides): string[] {

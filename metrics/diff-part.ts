@@ -1,16 +1,16 @@
 import { z } from 'zod';
 import { type Change, compare, countOf, type Measured } from './noise.ts';
 
-/** A row of a table of one result: what it is about, and its figures. */
+/** A row of a table of one result: its label and its figures. */
 export interface DiffRow<Label, Field extends string> {
   readonly label: Label;
   readonly figures: Readonly<Record<Field, Measured>>;
 }
 
-/** Rows by the key under which those of two results match. */
+/** Rows by key. Rows of two results with the same key match. */
 export type DiffTable<Label, Field extends string> = ReadonlyMap<string, DiffRow<Label, Field>>;
 
-/** Something of each run; at least one on each side. */
+/** One value for each run; at least one on each side. */
 export interface SidesOf<T> {
   readonly before: readonly T[];
   readonly after: readonly T[];
@@ -21,11 +21,11 @@ export interface DiffSection {
   readonly title: string;
   readonly unit: 'ns' | 'count';
   readonly rows: readonly DiffLine[];
-  /** Rows at most. */
+  /** Maximum number of rows. */
   readonly most: number;
   /** Headings of the cells. */
   readonly cells?: readonly string[];
-  /** Whether the names are short enough for the ranges of several runs. */
+  /** Whether there is space for the ranges of several runs, because names are short. */
   readonly ranges?: boolean;
 }
 
@@ -75,7 +75,7 @@ export function compareBy<T>({ before, after }: SidesOf<T>, measure: (of: T) => 
   return compare(before.map(measure), after.map(measure));
 }
 
-/** Rows of all runs, matched by their keys; in a run without a row its figures are 0. */
+/** Matches the rows of all runs by key. If a run lacks a row, its figures are 0. */
 export function compareRows<T, Label, Field extends string>(
   { before, after }: SidesOf<T>,
   tableOf: (of: T) => DiffTable<Label, Field>,
@@ -97,7 +97,7 @@ export function byTime<T extends { readonly time_ns: Change }>(rows: T[]): T[] {
   return rows.sort((a, b) => bySize(a.time_ns, b.time_ns));
 }
 
-/** The largest change first; among equal ones the largest figure. */
+/** Orders changes by size, largest first, then by figure. */
 export function bySize(a: Change, b: Change): number {
   const size = ({ before, after }: Change) => Math.max(before.median, after.median);
   return Math.abs(b.change) - Math.abs(a.change) || size(b) - size(a);

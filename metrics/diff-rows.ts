@@ -26,7 +26,8 @@ export interface StackLabel {
 }
 
 /**
- * Stacks that share name of the thread, kind and names of functions: a reader of profiles that are to be matched.
+ * Makes a reader that merges stacks with the same thread name, kind and function names, so that profiles can be
+ * matched.
  *
  * @param measurements whose stacks are read
  */
@@ -63,7 +64,7 @@ function stackLabel({ comm, kind, idle, frames }: StackLabel): StackLabel {
   return { comm, kind, idle, frames };
 }
 
-/** Waits, or samples; one that had not ended counts too. */
+/** Number of waits or samples, including a wait that had not ended. */
 export function eventsOf({ count, open }: Pick<TimedStack, 'count' | 'open'>): number {
   return count + (open ? 1 : 0);
 }
@@ -79,7 +80,7 @@ export interface ChainLabel {
   readonly functions: string;
 }
 
-/** Stacks that look alike in the summary. */
+/** Merges stacks that look alike in the summary. */
 export function chainRows(
   profile: Profile,
   measurements: readonly Measurement[],
@@ -96,7 +97,7 @@ export function chainRows(
   return addedUp(rows, ({ kind, idle, functions }) => ({ kind, idle, functions }));
 }
 
-/** The time of all waits, and how far it may be off by chance. */
+/** The time of all waits, with its variance. */
 export function waitTime(profile: Profile, measurements: readonly Measurement[]): Measured {
   const waits = rowsOf(profile, measurements).filter(({ kind }) => kind !== ON_CPU);
   return sumOf(waits.map((row) => timeOf(row.timeNs, eventsOf(row))));
@@ -106,7 +107,7 @@ export function keyOf(label: object): string {
   return JSON.stringify(label);
 }
 
-/** Sums of the items that have one key, and of their variances: waits of different stacks are scattered differently. */
+/** Adds up items by key, and also their variances, because waits of different stacks vary differently. */
 export function addedUp<
   Item extends { readonly timeNs: number; readonly events: number },
   Label extends object,

@@ -5,7 +5,9 @@ import type { Measurement } from './measurement.ts';
 
 const waits = { time_ns: change, waits: change };
 
-/** @param metadata of a run, as profiles have it */
+/**
+ * @param metadata the schema of a run's metadata
+ */
 export function diffSchemaOf<M extends z.ZodType>(metadata: M, measurements: readonly Measurement[]) {
   const side = z.array(z.object({ file: z.string(), metadata }));
   const [withStacks, others] = shapesOf(measurements);

@@ -17,7 +17,7 @@ import type { Side, Sides } from './sides.ts';
 import { sum } from './sums.ts';
 import type { TimedStack } from './timed-stacks.ts';
 
-/** A stack of both sides; where it is missing its time is 0. */
+/** A stack of both sides; its time is 0 where it is missing. */
 export interface DiffStack extends TimedStack {
   readonly beforeNs: number;
 }
@@ -25,7 +25,7 @@ export interface DiffStack extends TimedStack {
 /**
  * Compares results.
  *
- * @param gates as they were judged
+ * @param gates the results of the gates
  */
 export function diffOf(
   sides: Sides,
@@ -58,7 +58,7 @@ export function diffOf(
   };
 }
 
-/** Stacks for flame graphs and folded lines: with several runs the medians of each. */
+/** Makes the stacks for flame graphs and folded lines; with several runs, their medians. */
 export function diffStacks(sides: Sides, measurements: readonly Measurement[]): DiffStack[] {
   const common = measurements.filter(({ name }) => every(sides, ({ ebpf }) => ebpf[name] !== undefined));
   return stacksOfBoth(sides, common).map(({ comm, kind, idle, frames, time_ns, waits }) => ({
@@ -87,14 +87,14 @@ function every({ before, after }: Sides, has: (profile: Profile) => boolean): bo
   return [...before, ...after].every(({ profile }) => has(profile));
 }
 
-/** A part of all results; undefined when some have none. */
+/** Returns a part of all results; undefined if some lack it. */
 function partsOf(sides: Sides, name: string): SidesOf<unknown> | undefined {
   if (!every(sides, ({ ebpf }) => ebpf[name] !== undefined)) return undefined;
   const of = (runs: readonly Side[]) => runs.map(({ profile }) => profile.ebpf[name]);
   return { before: of(sides.before), after: of(sides.after) };
 }
 
-/** What only one side has would look like a change: only common profilers are compared. */
+/** Only common profilers are compared: a part of one side alone would look like a change. */
 function stacksOfBoth(
   sides: Sides,
   common: readonly Measurement[],
@@ -113,7 +113,7 @@ function accountOf(sides: Sides, measurements: readonly Measurement[]): Diff['ac
   return { wall_time_ns, ...Object.fromEntries(rows) };
 }
 
-/** Only what is a sum of waits has a known variance. */
+/** Only sums of waits have a known variance. */
 function accountFigure(
   profile: Profile,
   name: (typeof ACCOUNT)[number],

@@ -1,6 +1,6 @@
 /**
- * Error numbers of Linux on x86_64 and aarch64 (asm-generic/errno-base.h and errno.h), and from 512 on those that the kernel
- * keeps to itself (linux/errno.h): a call that a signal interrupted returns them on its way to be restarted.
+ * Error numbers of Linux on x86_64 and aarch64 (asm-generic/errno-base.h and errno.h), and from 512 on those that are
+ * internal to the kernel (linux/errno.h): an interrupted call returns them before it is restarted.
  */
 const NAMES = new Map(
   `
@@ -31,7 +31,7 @@ const NAMES = new Map(
     }),
 );
 
-/** `ENOENT`; `errno_999` when there is no such number. */
+/** `ENOENT`; `errno_999` for an unknown number. */
 export function errnoName(errno: number): string {
   return NAMES.get(errno) ?? `errno_${errno}`;
 }

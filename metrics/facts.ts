@@ -4,8 +4,8 @@ import type { HostInfo, Metadata } from './metadata-schema.ts';
 import type { Arch } from './syscall-name.ts';
 
 /**
- * What is known of a collection besides its stream, when it begins. Plain data, as `Ending` is: together with the
- * lines of the stream they make the same profile anywhere.
+ * What is known about a collection at its start, besides its stream. Like `Ending`, it is plain data: with the lines of
+ * the stream, both give the same profile on any machine.
  */
 export interface Facts {
   readonly mode: Metadata['mode'];
@@ -19,24 +19,24 @@ export interface Facts {
   readonly btprof: string;
   readonly bpftrace: string;
   readonly profilers: readonly string[];
-  /** Options of the profilers, by name; missing for those without any. */
+  /** Options of the profilers, by name; missing for profilers without options. */
   readonly options?: Readonly<Record<string, Readonly<Record<string, unknown>>>> | undefined;
-  /** Whether the program knew the system call that each thread was in, so that waits have theirs. */
+  /** Whether waits have the system call in which they occurred. */
   readonly syscallTimes?: boolean | undefined;
   readonly stacks: boolean;
-  /** Whether the kernel has BTF, and so tells of each thread when it started and what it used of the CPU. */
+  /** Whether the kernel has BTF, from which start and CPU time of each thread are read. */
   readonly btf: boolean;
-  /** Frames that a stack can have. */
+  /** Maximum number of frames in a stack. */
   readonly stackDepth: number;
   /** Processes whose user stacks were unwound by DWARF until they ran another program. */
   readonly dwarfPids: readonly number[];
-  /** The exec generation of the program that they ran. */
+  /** The exec generation of that program. */
   readonly dwarfGeneration: number;
-  /** Whether bpftrace can do so: `too old`, or `no` on this architecture. */
+  /** Whether bpftrace can unwind by DWARF: `too old`, or `no` on this architecture. */
   readonly unwindsDwarf: 'yes' | 'too old' | 'no';
-  /** How many keys fit into each kernel map, by its name. */
+  /** Maximum number of keys of each BPF map, by name. */
   readonly room: Readonly<Record<string, number>>;
-  /** The threads that ran already and were named to the program, as they were then; none under `run`. */
+  /** The running threads that were named to the program, with their state at that time; none under `run`. */
   readonly named: readonly LiveThread[];
 }
 
@@ -51,18 +51,18 @@ export interface LiveThread {
   readonly blocked?: BlockedAt | undefined;
   /** When it was named, ns after the start of the collection. */
   readonly namedNs?: number | undefined;
-  /** What it had used by then. */
+  /** CPU time at that moment. */
   readonly cpu?: CpuTime | undefined;
 }
 
-/** What the scheduler has counted of a thread since its start. */
+/** The scheduler's counts for a thread since its start. */
 export interface CpuTime {
   readonly onCpuNs: number;
-  /** How long it was ready and had no CPU. */
+  /** How long it was ready without a CPU. */
   readonly runDelayNs: number;
 }
 
-/** A place in the kernel that was read with its name. */
+/** A place in the kernel whose name is already known. */
 export interface NamedPlace extends KernelPlace {
   /** `0x` and hexadecimal digits; 0x0 when it is unknown. */
   readonly address: string;
@@ -78,44 +78,44 @@ export interface BlockedAt {
 
 /** What is known when the collection has ended. */
 export interface Ending {
-  /** How long the collection took by our own clock, ns: for a stream that breaks off. */
+  /** Duration of the collection by btprof's own clock, ns; used for a stream that breaks off. */
   readonly elapsedNs: number;
   readonly exit: Metadata['exit'];
   readonly incomplete: boolean;
   /** Threads of followed processes that were alive at the end. */
   readonly alive: readonly LiveThread[];
-  /** How long before the end they were looked at, ns, at most. */
+  /** Maximum time between the check of these threads and the end, ns. */
   readonly aliveAgeNs?: number | undefined;
   readonly mappings: AddressSpaces;
-  /** Processes that told what code they compiled, by a perf-PID.map. */
+  /** Processes that wrote a perf-PID.map. */
   readonly perfMaps: readonly number[];
-  /** How often the kernel did not run one of the programs. */
+  /** How often the kernel skipped a BPF program. */
   readonly skippedRuns: number;
-  /** What the programs took of the CPUs; null when the kernel did not time them. */
+  /** CPU time of the BPF programs; null if the kernel did not measure it. */
   readonly programTime?: ProgramTime | null | undefined;
-  /** Why it did not; none when that was not asked for. */
+  /** Why the kernel did not measure it; undefined if it was not wanted. */
   readonly untimed?: string | undefined;
-  /** What else was taken; null when that was not asked for, or bpftrace had ended. */
+  /** Cost of btprof and bpftrace; null if not wanted, or if bpftrace had ended. */
   readonly footprint?: Footprint | null | undefined;
   readonly warnings: readonly string[];
 }
 
 export interface ProgramTime {
   readonly timeNs: number;
-  /** How often a program ran. */
+  /** Number of runs of the programs. */
   readonly runs: number;
-  /** For how long the kernel timed them, where it did not all of the time: then these are estimates. */
+  /** How long the kernel timed them. If it was not the whole time, the figures are estimates. */
   readonly timedNs?: number | undefined;
 }
 
-/** What btprof and bpftrace take, besides the programs in the kernel. */
+/** CPU time and memory of btprof and bpftrace, without the programs in the kernel. */
 export interface Footprint {
-  /** Of both, in user code and in the kernel, while the collection lasted. */
+  /** CPU time of both during the collection, in user code and in the kernel. */
   readonly cpuNs: number;
-  /** Resident memory of btprof, the most until the maps had been read. */
+  /** Peak of btprof's resident memory until the maps had been read. */
   readonly btprofBytes: number;
   readonly bpftraceBytes: number;
-  /** What the kernel's maps take. */
+  /** Memory of the BPF maps. */
   readonly mapBytes: number;
 }
 

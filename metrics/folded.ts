@@ -3,22 +3,22 @@
  * Times are ns.
  */
 export interface Folded {
-  /** Threads, and those of them whose times are all known. */
+  /** All folded threads, and those whose times are all known. */
   threads: number;
   known: number;
   /** Processes that were created within the collection. */
   forks: number;
-  /** Of the known threads. */
+  /** Sums of the known threads. */
   timeNs: number;
   onCpuNs: number;
   runDelayNs: number;
   miscountNs: number;
   /**
-   * Of each known thread, by `threadNumber`: how long it was on a CPU beyond the scheduler's count. Whether that can be
-   * trusted is known at the end only. Waits of the threads in it belong to the known ones.
+   * For each known thread, by `threadNumber`: its time on a CPU minus the scheduler's count. Whether that is reliable
+   * is known only at the end. The map also shows whose waits belong to known threads.
    */
   readonly miscounts: Map<number, number>;
-  /** Those that ran when the collection began, as `PID:TID`. */
+  /** Folded threads that ran when the collection began, as `PID:TID`. */
   readonly named: Set<string>;
   /** Names of threads by tid, and of processes by pid. */
   readonly threadNames: Map<number, string>;
@@ -35,7 +35,7 @@ export function noneFolded(): Folded {
 /** One more than the largest pid or tid of the kernel (PID_MAX_LIMIT). */
 const PID_LIMIT = 2 ** 22;
 
-/** One number for a thread: the kernel's own have 22 bits. */
+/** Combines pid and tid into one number; each has 22 bits. */
 export function threadNumber(pid: number, tid: number): number {
   return pid * PID_LIMIT + tid;
 }

@@ -3,15 +3,15 @@ import { type Folded, threadNumber } from './folded.ts';
 import { currentSession, type Recorder, type Session, type ThreadEvents } from './recording.ts';
 import { cpuTimes, keyOf, lifetimes, ranTimes, startOf, threadCounts } from './threads.ts';
 
-/** Finished threads that keep rows of their own. */
+/** Number of finished threads that have their own rows. */
 export const FINISHED_KEPT = 16_384;
-/** Names and miscounts of folded threads that are kept: the kernel's maps have no more rows by default. */
+/** Maximum number of names and errors of folded threads. The BPF maps have no more rows by default. */
 const FOLDED_KEPT = 131_072;
 
 /**
- * Adds the threads that ended first to the sums, once there are too many. Only a collection that began can be folded.
+ * Adds the threads that ended first to the sums if there are too many. The collection must have begun.
  *
- * @param kept finished threads that keep rows of their own
+ * @param kept number of finished threads that have their own rows
  */
 export function foldFinished(recorder: Recorder, facts: Facts, kept = FINISHED_KEPT): void {
   const session = currentSession(recorder);
@@ -50,7 +50,7 @@ function foldNames(folded: Folded, { exits, forks }: ThreadEvents, facts: Facts)
   }
 }
 
-/** By `PID:TID`: also numbers that threads gave up because they ran another program. */
+/** Lists ended threads by `PID:TID`, including numbers that threads gave up when they ran another program. */
 function endedThreads({ exits, renamed }: ThreadEvents): Map<string, { pid: number; tid: number }> {
   const old = renamed.map(({ pid, oldTid }) => ({ pid, tid: oldTid }));
   return new Map([...exits, ...old].map(({ pid, tid }) => [keyOf({ pid, tid }), { pid, tid }]));
@@ -87,7 +87,7 @@ function takeFinished(session: Session, count: number, { mode, pids }: Facts): T
   };
 }
 
-/** The latest entries are kept. */
+/** Adds an entry, and removes the oldest one if there are too many. */
 function keep<V>(entries: Map<number, V>, number: number, value: V): void {
   entries.delete(number);
   entries.set(number, value);

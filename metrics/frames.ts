@@ -7,13 +7,14 @@ import { distinct, hashOfText } from './hash.ts';
 import { isByDwarf, type KernelSite, type Located, type StackFacts, type UserSite } from './located.ts';
 import { compiledKey, type FilePlace, objectKey, placeKey, type ResolvedSymbols } from './symbols.ts';
 
-/** The table of frames that stacks point into: equal frames are one. A stack is the indices of its frames, leaf first. */
+/** The table of the frames of all stacks, without duplicates. A stack is the indices of its frames, leaf first. */
 export interface FrameTable {
   readonly frames: readonly Frame[];
   /** @param ids addresses of a stack, by their numbers */
   readonly kernel: (ids: readonly number[]) => number[];
   /**
-   * Ends at the first frame that lies in no executable mapping: it is no return address, and neither are those after it.
+   * A user stack. It ends at the first frame outside executable mappings: that word is not a return address, and
+   * neither are those after it.
    */
   readonly user: (ids: readonly number[], pid: number, generation: number) => UserStack;
   /** A kernel stack whose frames have their names already. */
@@ -24,21 +25,21 @@ export interface FrameTable {
 
 export interface UserStack {
   readonly stack: number[];
-  /** Words that followed and were never code. */
+  /** Number of words after the last frame that are not code. */
   readonly cut: number;
-  /** Whether callers are known to be missing: that of the leaf, or those at the other end. */
+  /** Whether callers are known to be missing: the leaf's caller, or those after the last frame. */
   readonly incomplete: boolean;
 }
 
 export interface FinishedFrames {
-  /** With readable names, and with source lines where they were looked up. */
+  /** Frames with readable names, and with source lines if requested. */
   readonly frames: Frame[];
   readonly mappings: MappingRow[];
   /** The indices of a stack in these frames. */
   readonly stack: (indices: number[]) => number[];
 }
 
-/** In place of the index of a frame: the word was never code. */
+/** Stands for the index of a frame: the word is not code. */
 const NO_CODE = -1;
 
 /** @param located the addresses that stacks may have */
@@ -79,7 +80,7 @@ export function newFrameTable(located: Located, symbols: ResolvedSymbols, facts:
   };
 }
 
-/** The index of the frame of each address; each is looked up once. */
+/** Finds the frame index of each address, and looks up each address once. */
 function newIndices<Site>(sites: readonly Site[], indexOf: (site: Site) => number): (id: number) => number {
   const known: number[] = [];
   return (id) => {
@@ -102,7 +103,7 @@ function newMappingTable({ buildIds }: ResolvedSymbols) {
   return { rows, indexOf };
 }
 
-/** Functions where programs and threads begin: nothing calls them that could be missing. */
+/** Functions where programs and threads begin: they have no callers that could be missing. */
 const OUTERMOST = /^(_start|main|start_thread|(__)?clone3?|__libc_start\w*|runtime\.(goexit|mstart)\S*)$/;
 
 function cutAtNonCode(stack: number[]): Omit<UserStack, 'incomplete'> {
@@ -159,7 +160,7 @@ interface PlacedFrame {
   readonly place?: FilePlace;
 }
 
-/** Undefined when it is no code. */
+/** Makes a user frame; undefined if the word is not code. */
 function userFrame(site: UserSite, symbols: ResolvedSymbols): PlacedFrame | undefined {
   const address = `0x${site.digits}`;
   const compiled = site.compiled && symbols.jit[compiledKey(site.compiled)];
@@ -205,8 +206,8 @@ function finishFrames(
 }
 
 /**
- * A frame with its source line. Where calls were inlined, it becomes as many frames, the innermost first; the last one is
- * that of the function itself, which keeps its name and offset.
+ * Adds the source line to a frame. Inlined calls become frames of their own, innermost first. The last frame is the
+ * function itself, with its name and offset.
  */
 function withLines(frame: Frame, lines: readonly SourceLine[]): Frame[] {
   const own = lines.at(-1);

@@ -10,13 +10,13 @@ export interface Gate {
   readonly text: string;
   readonly metric: string;
   readonly above: boolean;
-  /** What is limited: the change as a share of BEFORE, the change, or AFTER itself. */
+  /** What is limited: the relative change, the absolute change, or the value of AFTER. */
   readonly of: 'relative' | 'change' | 'level';
   /** A share, ns, or a number. */
   readonly limit: number;
 }
 
-/** A gate as it was judged. */
+/** The result of a gate. */
 export interface GateResult {
   readonly gate: string;
   readonly crossed: boolean;
@@ -28,9 +28,10 @@ export interface GateResult {
 }
 
 /**
- * Reads `METRIC>VALUE` or `METRIC<VALUE`: `lock>+20%`, `syscalls.by_syscall.read.count>+100`, `offcpu.total_time_ns>2s`.
+ * Reads `METRIC>VALUE` or `METRIC<VALUE`: `lock>+20%`, `syscalls.by_syscall.read.count>+100`,
+ * `offcpu.total_time_ns>2s`.
  *
- * @throws UsageError when it is none
+ * @throws UsageError if the text is not a gate
  */
 export function parseGate(text: string, measurements: readonly Measurement[]): Gate {
   const parts = /^\s*([^<>=\s]+)\s*([<>])\s*([+-]?)(\d+(?:\.\d+)?)\s*(%|[a-zµ]+)?\s*$/.exec(text);
@@ -49,7 +50,7 @@ export function parseGate(text: string, measurements: readonly Measurement[]): G
   return { text, metric, above: operator === '>', of, limit: sign === '-' ? -size : size };
 }
 
-/** How gates are written, by examples. */
+/** Examples of gates for a hint. */
 function formHint(measurements: readonly Measurement[]): string {
   const examples = measurements.flatMap(({ metrics }) => metrics?.example ?? []);
   return `Such as: ${[...examples, 'account.on_cpu_ns>+50ms'].map((gate) => `--fail-if '${gate}'`).join(', ')}`;
@@ -85,10 +86,10 @@ function gateError(text: string, what: string, hint: string): UsageError {
 }
 
 /**
- * Judges the medians of the two sides. Where a gate asks that something does not grow, or does not shrink, and a side has several
- * runs, it is only crossed when the ranges of the two do not overlap: otherwise the change may be chance.
+ * Compares the medians of the two sides. If a gate forbids growth or shrinking and a side has several runs, it is
+ * crossed only if the ranges of the two sides do not overlap: otherwise the change may be chance.
  *
- * @throws UsageError when no run has the metric; BtprofError when only some have it
+ * @throws UsageError if no run has the metric; BtprofError if only some have it
  */
 export function judgeGate(gate: Gate, sides: Sides, measurements: readonly Measurement[]): GateResult {
   const { before: olds, after: news } = valuesOf(gate, sides, measurements);
@@ -102,13 +103,13 @@ export function judgeGate(gate: Gate, sides: Sides, measurements: readonly Measu
   return { gate: gate.text, crossed: exceeded && !byChance, before, after, change, relative };
 }
 
-/** What grows from nothing grows without limit. */
+/** Growth from 0 counts as infinite. */
 function shareOf(change: number, before: number): number {
   if (change === 0) return 0;
   return before === 0 ? Math.sign(change) * Infinity : change / Math.abs(before);
 }
 
-/** And does not demand one, as `lock>-10%` does. */
+/** Tells whether a gate forbids a change. `lock>-10%` does not: it demands one. */
 function forbidsChange({ of, above, limit }: Gate): boolean {
   return of !== 'level' && (above ? limit >= 0 : limit <= 0);
 }

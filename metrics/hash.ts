@@ -2,7 +2,7 @@ import { NumberTable } from '../parsers/number-table.ts';
 
 const FNV_PRIME = 0x01000193;
 
-/** A 32-bit hash of a list of numbers (FNV-1a). Text as keys would cost more than all the rest of handling a stack. */
+/** A 32-bit hash of a list of numbers (FNV-1a). Text keys would cost more than everything else done with a stack. */
 export function hashOf(numbers: readonly number[], begin = 0): number {
   let hash = begin;
   for (const number of numbers) hash = Math.imul(hash ^ number, FNV_PRIME);

@@ -4,14 +4,14 @@ import type { Facts } from './facts.ts';
 import type { AddressSpaces } from './mappings.ts';
 import { type CompiledPlace, type FilePlace, placeKey, type SymbolRequests } from './symbols.ts';
 
-/** What is known of how stacks were taken. */
+/** Facts about how stacks were unwound. */
 export type StackFacts = Pick<Facts, 'dwarfPids' | 'dwarfGeneration' | 'stackDepth'>;
 
-/** An address of the kernel, and what its name is looked up by. */
+/** A kernel address, and the address by which its name is looked up. */
 export interface KernelSite {
   /** Hexadecimal digits of the address itself. */
   readonly digits: string;
-  /** Of the call, which is before a return address. */
+  /** Digits for the look-up: a return address is after the call, so this one is before it. */
   readonly lookup: string;
   /** Bytes from the call to the address. */
   readonly back: number;
@@ -25,21 +25,21 @@ export interface UserSite {
   readonly place?: FilePlace | undefined;
   /** Where a runtime may have compiled code. */
   readonly compiled?: CompiledPlace | undefined;
-  /** It is a leaf whose caller is known only if its function sets up a frame pointer. */
+  /** Whether it is a leaf whose caller is missing unless the function sets up a frame pointer. */
   readonly needsFramePointer: boolean;
-  /** It may be code although nothing is mapped there: the leaf always is, and mappings may be unknown. */
+  /** Whether it may be code without a known mapping: a leaf always is code, and mappings may be unknown. */
   readonly maybeCode: boolean;
 }
 
-/** All addresses of a span, by their numbers in `Addresses`; undefined for a word that was never code. */
+/** The sites of all addresses, in the order of `Addresses`; undefined for a word that is not code. */
 export interface Located {
   readonly kernel: readonly KernelSite[];
   readonly user: readonly (UserSite | undefined)[];
-  /** What has to be looked up for them. */
+  /** The symbols that they need. */
   readonly requests: SymbolRequests;
 }
 
-/** Finds the mapping of each address, and collects what has to be looked up. */
+/** Finds the mapping of each address, and collects the symbols to look up. */
 export function locate(
   { kernelAddresses, userAddresses }: Addresses,
   spaces: AddressSpaces,
@@ -51,13 +51,13 @@ export function locate(
   return { kernel, user, requests: requestsFor(kernel, user, lines) };
 }
 
-/** A return address is the one after the call, which may be the last instruction of its function. */
+/** A return address is after the call, which may be the last instruction of its function. */
 function kernelSite({ digits, leaf }: KernelAddress): KernelSite {
   const back = leaf ? 0 : 1;
   return { digits, back, lookup: leaf ? digits : (BigInt(`0x${digits}`) - 1n).toString(16) };
 }
 
-/** How bpftrace's DWARF unwinder ends a stack that it cannot unwind any further. */
+/** The address by which bpftrace's DWARF unwinder ends a stack that it cannot unwind further. */
 const NOT_UNWOUND = 'f'.repeat(16);
 
 function userSite(address: UserAddress, spaces: AddressSpaces, facts: StackFacts): UserSite | undefined {
@@ -87,7 +87,7 @@ export function isByDwarf(
   return generation === dwarfGeneration && dwarfPids.includes(pid);
 }
 
-/** Runtimes compile into memory. */
+/** Tells whether a mapping is a file; runtimes compile code into anonymous memory. */
 function isFile({ path }: Mapping): boolean {
   return path.startsWith('/') && !isMemory(path);
 }

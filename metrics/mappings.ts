@@ -6,10 +6,10 @@ import { type Mapping, parseMaps } from '../parsers/proc.ts';
  */
 export type AddressSpaces = ReadonlyMap<string, readonly Mapping[]>;
 
-/** The same in captures and recordings: rows of /proc/PID/maps by `PID:GENERATION`. */
+/** Address spaces in captures and recordings: rows of /proc/PID/maps by `PID:GENERATION`. */
 export type MappingTexts = Readonly<Record<string, string>>;
 
-/** Writes address spaces for a capture or a recording; for nothing else. */
+/** Writes address spaces for a capture or a recording, and only for these. */
 export function encodeSpaces(spaces: AddressSpaces): MappingTexts {
   return Object.fromEntries([...spaces].map(([key, space]) => [key, encodeSpace(space)]));
 }

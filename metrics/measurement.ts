@@ -18,23 +18,23 @@ export interface Parts {
   [name: string]: unknown;
 }
 
-/** The same of an interval. */
+/** The parts of an interval. */
 export interface IntervalParts {
   [name: string]: unknown;
 }
 
-/** A span of the collection, the whole of it or one interval: its rows, and what else is known of it. */
+/** The whole collection or one interval: its rows, and the facts that belong to it. */
 export interface Window {
-  /** The rows of a map in that span: what it holds at its end, less what it held at its start. */
+  /** The rows of a map in this span: its content at the end minus its content at the start. */
   readonly rows: <Row>(map: ReadableMap<Row>) => readonly Row[];
   /** A table for the frames of a part. */
   readonly newFrames: () => FrameTable;
   readonly facts: Facts;
   /** Whether it is the whole collection. */
   readonly isWhole: boolean;
-  /** Whether all maps are of one moment, as at the end; waits go on while they are printed at an interval. */
+  /** Whether all maps are from the same moment, as at the end. At intervals, waits continue while maps are printed. */
   readonly isOneMoment: boolean;
-  /** Whether nothing is known to be lost: no event, no line, no entry of a map. */
+  /** Whether no event, line or map entry is known to be lost. */
   readonly isLossless: boolean;
   /** Whether a map was full. */
   readonly isFull: (map: ReadableMap) => boolean;
@@ -48,38 +48,38 @@ export interface Window {
   readonly named: ReadonlyMap<number, LiveThread>;
   /** Where such a thread entered the kernel, as a user stack of one address. */
   readonly startStacks: ReadonlyMap<number, readonly number[]>;
-  /** How the threads that are alive at the end were then, by tid. */
+  /** The state of the threads that are alive at the end, by tid. */
   readonly alive: ReadonlyMap<number, EndState>;
-  /** When they were looked at, at the earliest, ns of the kernel's clock. */
+  /** Earliest time at which that state was read, ns of the kernel's clock. */
   readonly lookedAt: number;
-  /** Times of whole threads. */
+  /** Lifetimes and CPU times of threads. */
   readonly threads: ThreadTimes;
   readonly idle: readonly IdleMatch[];
   readonly recording: Recording;
   /** The profilers of this collection. */
   readonly measured: readonly Measurement[];
   readonly spaces: AddressSpaces;
-  /** Processes that named the code that they compiled, by a perf-PID.map. */
+  /** Processes that wrote a perf-PID.map. */
   readonly perfMaps: readonly number[];
 }
 
 /** Times by `PID:TID`, ns. */
 export interface ThreadTimes {
-  /** How many threads had that number and ended, or are alive. */
+  /** How many threads had this number. */
   readonly counts: ReadonlyMap<string, number>;
   /** How long each thread lived within the collection. */
   readonly lifetimes: ReadonlyMap<string, number>;
-  /** What each used of the CPU, by the scheduler's count. */
+  /** CPU time of each thread, as counted by the scheduler. */
   readonly cpu: ReadonlyMap<string, { readonly onCpuNs: number; readonly runDelayNs: number }>;
 }
 
-/** A rule of the user's: waits under functions that match are idle, or are not. */
+/** A rule of the user: waits below matching functions are idle, or not idle. */
 export interface IdleMatch {
   readonly pattern: RegExp;
   readonly idle: boolean;
 }
 
-/** What a part's figures lack, for `quality`. */
+/** What the figures of a part lack, for `quality`. */
 export interface Losses {
   readonly switches_unseen?: number;
   readonly waits_missed?: number;
@@ -93,9 +93,9 @@ export interface Losses {
 export interface Reduced<Part> {
   readonly part: Part;
   readonly losses?: Losses;
-  /** Where the time of all threads went, from a profiler that sees all of their waits. */
+  /** Where the time of all threads went; only from a profiler that measures all waits. */
   readonly account?: Account | undefined;
-  /** What would show more, the most useful first: a sentence each. */
+  /** How to get a more complete result: a sentence each, the most useful first. */
   readonly hints?: readonly string[];
 }
 
@@ -104,38 +104,38 @@ export interface StackRow {
   readonly pid: number;
   readonly tid: number;
   readonly comm: string | null;
-  /** What the time went into: a reason, ON_CPU, or a kind of the profiler's own. */
+  /** Kind of time: a reason, ON_CPU, or a kind of the profiler's own. */
   readonly kind: string;
-  /** It was waiting for work to come. */
+  /** Whether the wait was idle. */
   readonly idle: boolean;
-  /** It had not ended at the end of the collection. */
+  /** Whether it had not ended at the end of the collection. */
   readonly open: boolean;
   readonly timeNs: number;
-  /** Events that ended. */
+  /** Number of events that ended. */
   readonly count: number;
-  /** The system call that it was within; undefined when that is unknown. */
+  /** The system call in which the thread was; undefined if unknown. */
   readonly syscall?: string | null | undefined;
   /** Indices into the frames, leaf first. */
   readonly user: readonly number[];
   readonly kernel: readonly number[];
 }
 
-/** How the stacks of a part are read: what flame graphs and their like are made of. */
+/** How the stacks of a part are read for flame graphs and similar formats. */
 export interface StackView<Part> {
   frames(part: Part): readonly Frame[];
   mappings(part: Part): readonly MappingRow[];
   rows(part: Part): StackRow[];
-  /** Its rows are samples of time on a CPU, which the account knows exactly. */
+  /** Whether its rows are samples of CPU time, which the account has exactly. */
   readonly samplesCpu?: boolean;
   /** Values of a stack, as pprof shows them; the first `isDefault` of all parts is shown first. */
   readonly values: readonly StackValue[];
-  /** Kinds whose stacks say nothing, and what to show in their place. */
+  /** Texts for kinds whose stacks do not explain them. */
   readonly kindTexts?: Readonly<Record<string, string>>;
-  /** Hue in degrees and chroma (oklch) of each kind, for pictures. */
+  /** Hue in degrees and chroma (oklch) of each kind in flame graphs. */
   readonly colours: Readonly<Record<string, readonly [hue: number, chroma: number]>>;
-  /** Of its events: the word for one, such as `wait`. */
+  /** The word for one event, such as `wait`. */
   readonly event: string;
-  /** Of the picture: `Off-CPU time`. */
+  /** Title of the flame graph: `Off-CPU time`. */
   readonly title: string;
 }
 
@@ -151,32 +151,35 @@ export interface MetricNames<Part> {
   /** Short names of times in ns, such as `lock`. */
   readonly times: readonly string[];
   time(part: Part, name: string): number;
-  /** Tables that leave out rows of 0: their path, the names of rows, and what may follow the name. */
+  /** Tables that leave out rows with 0: their path, the possible row names, and what may follow the name. */
   readonly zeros: readonly (readonly [path: string, names: readonly string[], rest: RegExp])[];
-  /** What to say where no result has the part. */
+  /** The message if no result has the part. */
   readonly missing: string;
   /** A gate on a metric of the part, such as `lock>+20%`. */
   readonly example: string;
 }
 
-/** The half of a profiler that needs no kernel: from the rows of its maps to its part of a result, and to all outputs. */
+/**
+ * The half of a profiler that does not need the kernel: it turns rows of maps into a part of the result and into all
+ * outputs.
+ */
 export interface Measurement<Part = unknown> {
   readonly name: string;
   /** What it measures, in a few words: `off-CPU time`. */
   readonly noun: string;
   readonly schema: z.ZodType<Part>;
-  /** Of an interval; the same without it. */
+  /** Schema of an interval; by default the same as `schema`. */
   readonly intervalSchema?: z.ZodType;
   /** The maps that it reads. */
   readonly maps: readonly ReadableMap[];
   reduce(window: Window): Reduced<unknown>;
-  /** Adds to the part what the rows of all parts show. */
+  /** Adds to the part what depends on the rows of other parts. */
   finish?(part: Part, rows: readonly StackRow[], window: Window): void;
-  /** What threads had done when a session ended whose collection another one goes on with. */
+  /** Runs of threads at the end of a session after which another session continues the collection. */
   runsAtEnd?(reading: Reading): readonly ThreadRun[];
   /** How much was measured: `69 waits`. */
   events(part: Part): { readonly count: number; readonly text: string };
-  /** Sentences on what matters most. */
+  /** Sentences about what matters most. */
   findings?(part: Part): readonly string[];
   /** Its blocks of the summary. */
   blocks?(part: Part, options: BlockOptions): readonly Block[];

@@ -1,4 +1,4 @@
-/** What a result says of its origin, as zod schemas. */
+/** The origin of a result, as zod schemas. */
 import { z } from 'zod';
 import { count, ns, pid } from './fields.ts';
 

@@ -1,7 +1,7 @@
 import type { Measurement } from './measurement.ts';
 import type { Profile } from './schema.ts';
 
-/** Whether a metric is a time in ns: a reason is. */
+/** Tells whether a metric is a time in ns, as reasons are. */
 export function isTime(metric: string, measurements: readonly Measurement[]): boolean {
   return namedBy(metric, measurements) !== undefined || metric.endsWith('_ns');
 }
@@ -31,7 +31,7 @@ export function namedBy(metric: string, measurements: readonly Measurement[]): M
   return measurements.find(({ metrics }) => metrics?.times.includes(metric));
 }
 
-/** Metrics of the profiles with names like that one, most alike first. */
+/** Finds metrics with similar names, the most similar first. */
 export function closestMetrics(
   profiles: readonly Profile[],
   metric: string,
@@ -53,7 +53,7 @@ const SUGGESTIONS = 3;
 /** Results come from anywhere: nothing in them may control the terminal. */
 const PLAIN = /^[\w.$-]+$/;
 
-/** Names of a table may have dots themselves, as functions of the kernel do. */
+/** Names of rows may contain dots, as kernel functions do. */
 function numberAt(value: unknown, names: readonly string[]): number | undefined {
   if (names.length === 0) return typeof value === 'number' ? value : undefined;
   if (!isTable(value)) return undefined;
@@ -69,7 +69,7 @@ function isTable(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** 0 for a row that could be there. */
+/** Returns 0 for a row that the table leaves out. */
 function missingRow(
   { ebpf, account }: Profile,
   metric: string,
@@ -86,7 +86,7 @@ function missingRow(
   return undefined;
 }
 
-/** Tables by process and thread are left out: their keys are others in each run. */
+/** Tables by process and thread are left out, because their keys differ in each run. */
 const BY_PROCESS = /^(thread_stats|by_process|by_thread)$/;
 
 function numbersIn(value: unknown, path: readonly string[] = []): string[] {
@@ -97,7 +97,9 @@ function numbersIn(value: unknown, path: readonly string[] = []): string[] {
     .flatMap((name) => numbersIn(value[name], [...path, name]));
 }
 
-/** Letters to put in, take out or change (Levenshtein); what one of the two merely begins or ends with counts half. */
+/**
+ * The number of letters to insert, remove or change (Levenshtein); extra letters at the beginning or end count half.
+ */
 function distanceOf(a: string, b: string): number {
   const part = a.includes(b) || b.includes(a) ? 0.5 : 1;
   let row = Array.from({ length: b.length + 1 }, (_, i) => i);

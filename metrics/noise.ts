@@ -1,7 +1,7 @@
 /** A figure of one run. */
 export interface Measured {
   readonly value: number;
-  /** How far another run would be off by chance, squared; undefined when one run does not tell. */
+  /** Variance by chance from run to run; undefined if one run does not show it. */
   readonly variance: number | undefined;
 }
 
@@ -20,7 +20,7 @@ export interface Change {
   readonly change: number;
   /** The change as a share of the median before; null when that is not above 0. */
   readonly relative: number | null;
-  /** Whether it may be chance; null when the runs do not tell. Without a change it is true. */
+  /** Whether the change may be chance; null if the runs do not show it. True without a change. */
   readonly noise: boolean | null;
 }
 
@@ -41,21 +41,21 @@ export function compare(before: readonly Measured[], after: readonly Measured[])
   };
 }
 
-/** A number of events. When they come at random, its variance is the number itself (Poisson). */
+/** A number of events. For random events, the variance is the number itself (Poisson). */
 export function countOf(count: number): Measured {
   return { value: count, variance: count };
 }
 
 /**
- * A sum of waits, ns. When they come at random and are as scattered as an exponential distribution, whose second moment is
- * twice the square of its mean, the variance of their sum is n * 2 * (time / n)^2 (a compound Poisson process).
+ * A sum of waits, ns. For random waits with an exponential distribution, whose second moment is twice the square of its
+ * mean, the variance of their sum is n * 2 * (time / n)^2 (a compound Poisson process).
  */
 export function timeOf(ns: number, waits: number): Measured {
   if (waits === 0) return { value: ns, variance: ns === 0 ? 0 : undefined };
   return { value: ns, variance: (2 * ns * ns) / waits };
 }
 
-/** A sum of figures that do not depend on one another: variances add up. */
+/** A sum of independent figures: their variances add up. */
 export function sumOf(parts: readonly Measured[]): Measured {
   let [value, variance]: [number, number | undefined] = [0, 0];
   for (const part of parts) {
@@ -65,7 +65,7 @@ export function sumOf(parts: readonly Measured[]): Measured {
   return { value, variance };
 }
 
-/** A figure that is no sum of events. */
+/** A figure that is not a sum of events. */
 export function single(value: number): Measured {
   return { value, variance: undefined };
 }
@@ -76,14 +76,14 @@ export function figureOf(runs: readonly Pick<Measured, 'value'>[]): Figure {
   return { median: median(values), min: Math.min(...values), max: Math.max(...values) };
 }
 
-/** Whether one value may be on either side. */
+/** Tells whether the ranges of two figures overlap. */
 export function overlap(a: Figure, b: Figure): boolean {
   return a.min <= b.max && b.min <= a.max;
 }
 
 /**
- * How often the ranges of runs that do not differ are apart by chance: of all ways to share them out to two sides, all of
- * one are below all of the other in two.
+ * The probability that the ranges of equal runs do not overlap by chance: of all ways to divide the runs between two
+ * sides, two separate them completely.
  */
 export function chanceApart(before: number, after: number): number {
   let ways = 1;
@@ -100,7 +100,7 @@ function isNoise(before: readonly Measured[], after: readonly Measured[], change
   return a === undefined || b === undefined ? null : Math.abs(change) <= DEVIATIONS * Math.sqrt(a + b);
 }
 
-/** Of a typical run: one side has no more than that. */
+/** The variance of a typical run of one side. */
 function varianceOf(runs: readonly Measured[]): number | undefined {
   const known = runs.map(({ variance }) => variance).filter((variance) => variance !== undefined);
   return known.length === runs.length ? median(known) : undefined;

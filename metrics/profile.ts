@@ -21,13 +21,13 @@ import {
 } from './threads.ts';
 import { newReading, type Reading } from './window.ts';
 
-/** All that a result is made of, besides symbols. */
+/** Everything that a result needs, except symbols. */
 export interface Collected {
-  /** The profilers of the collection; its maps are read by them. */
+  /** The profilers of the collection, which read its maps. */
   readonly measurements: readonly Measurement[];
   readonly recording: Recording;
   readonly facts: Facts;
-  /** Rules of the user's for which waits are idle. */
+  /** The user's rules for idle waits. */
   readonly idle?: readonly IdleMatch[] | undefined;
 }
 
@@ -39,7 +39,7 @@ export function measured(
   return registered.filter(({ name }) => profilers.includes(name));
 }
 
-/** What a recorder holds now; with several sessions, as one recording. */
+/** Reads what a recorder holds now; several sessions become one recording. */
 export function readRecorder(
   recorder: Recorder,
   facts: Facts,
@@ -57,16 +57,16 @@ export function readRecorder(
   return { measurements, recording, facts, idle };
 }
 
-/** A result that lacks only the symbols that it requests. */
+/** A result that needs only the symbols that it requests. */
 export interface Pending<Result> {
   readonly requests: SymbolRequests;
   readonly assemble: (symbols: ResolvedSymbols) => Result;
 }
 
 /**
- * The whole result out of a stream and what was learnt beside it. Pure: the same input gives the same profile.
+ * Makes the whole result from a stream and the facts about it. Pure: the same input gives the same profile.
  *
- * @param lines whether frames are to have source lines
+ * @param lines whether frames should have source lines
  */
 export function readProfile(collected: Collected, ending: Ending, lines = false): Pending<Profile> {
   const { recording, facts } = collected;
@@ -117,7 +117,7 @@ export interface Earlier {
 }
 
 /**
- * The figures of one interval: what the maps hold now, less what they held at its start.
+ * Makes the figures of one interval: the content of the maps now minus their content at its start.
  *
  * @param earlier undefined for the first interval
  */
@@ -222,7 +222,7 @@ function timesOf(recording: Recording, facts: Facts, { alive }: Ending, span: Sp
   };
 }
 
-/** What a result contains about its origin, before anything is measured. */
+/** The metadata that is known before anything is measured. */
 export function metadataOf(facts: Facts) {
   const { mode, pids, cmd, executable, host, btprof, bpftrace, profilers } = facts;
   return {

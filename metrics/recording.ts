@@ -4,14 +4,14 @@ import { type Folded, noneFolded } from './folded.ts';
 
 export type EventOf<T extends StreamEvent['type']> = Extract<StreamEvent, { type: T }>;
 
-/** What the kernel printed of processes and threads. Times are ns of the kernel's clock (CLOCK_BOOTTIME). */
+/** Events of processes and threads. Times are ns of the kernel's clock (CLOCK_BOOTTIME). */
 export interface ThreadEvents {
   readonly execs: EventOf<'exec'>[];
   readonly forks: EventOf<'fork'>[];
   readonly exits: EventOf<'exit'>[];
   /** Threads that took the number of their process because they ran another program. */
   readonly renamed: EventOf<'renamed'>[];
-  /** New threads, the first ones of new processes among them. */
+  /** New threads, including the first ones of new processes. */
   readonly threads: EventOf<'thread'>[];
 }
 
@@ -19,19 +19,19 @@ export interface ThreadEvents {
 export interface Session extends ThreadEvents {
   /** When BEGIN ran; undefined until the program is live. */
   begin: number | undefined;
-  /** When the threads that ran already were named. */
+  /** When the running threads were named. */
   start: number | undefined;
   /** When the command was stopped at its entry point. */
   entry: number | undefined;
-  /** When the collection ended and the maps were printed; undefined when bpftrace did not get that far. */
+  /** When the collection ended and the maps were printed; undefined if bpftrace ended before. */
   end: number | undefined;
-  /** Whether all maps of the end have been printed: what comes after does not belong to the collection. */
+  /** Whether the final maps have been printed; later lines do not belong to the collection. */
   complete: boolean;
   /** The held process became the command. */
   began: EventOf<'began'> | undefined;
   /** Whether a line held a name that is not ASCII. */
   mangled: boolean;
-  /** Maps of a print at an interval that is not complete yet: should bpftrace die, they do not go with the others. */
+  /** Maps of an incomplete print at an interval. If bpftrace dies, they are dropped. */
   printing: Map<string, readonly Entry[]> | undefined;
   /** The last print of each map. */
   readonly maps: Map<string, readonly Entry[]>;
@@ -44,7 +44,7 @@ export interface StreamQuality {
   linesRead: number;
   linesIgnored: number;
   linesDropped: number;
-  /** Events that the kernel had no buffer space to send. */
+  /** Events that the kernel dropped because its buffer was full. */
   lostEvents: number;
   /** Failures of the program in the kernel, one line each. */
   faults: number;
@@ -54,10 +54,10 @@ export interface StreamQuality {
   readonly faultMessages: Set<string>;
 }
 
-/** Messages of each kind that are kept: a flood of lines may come, and memory has to stay bounded. */
+/** Maximum number of messages of each kind, so that memory stays bounded. */
 const MESSAGES_KEPT = 5;
 
-/** Records a stream line by line: one session, or two when a second bpftrace goes on for the first. */
+/** Records a stream line by line: one session, or two if a second bpftrace continues the collection. */
 export interface Recorder {
   readonly sessions: Session[];
   /** Threads and processes that ended long ago. */
@@ -167,17 +167,17 @@ function recordEvent(session: Session, event: StreamEvent): void {
   }
 }
 
-/** What comes after a print shows that it is complete. */
+/** Completes a print when the next line shows that it has ended. */
 function completePrint(session: Session): void {
   for (const [name, entries] of session.printing ?? []) session.maps.set(name, entries);
   session.printing = undefined;
 }
 
-/** A span in which the target was held, which belongs to nobody's time. */
+/** A span in which the target was held. It does not count for any thread. */
 export interface Pause {
   /** When the target was asked to stop. */
   readonly asked: number;
-  /** When it stopped, and when it went on. */
+  /** When it stopped, and when it continued. */
   readonly from: number;
   readonly to: number;
 }
@@ -188,11 +188,11 @@ export interface ThreadRun {
   readonly tid: number;
   /** How long it had been on a CPU. */
   readonly ranNs: number;
-  /** Since when it was stopped. */
+  /** When it was stopped. */
   readonly stoppedAt?: number | undefined;
 }
 
-/** All that a collection has recorded, whatever number of sessions it had. */
+/** Everything that a collection recorded, in one or two sessions. */
 export interface Recording extends ThreadEvents {
   readonly begin: number | undefined;
   readonly start: number | undefined;
@@ -201,21 +201,21 @@ export interface Recording extends ThreadEvents {
   readonly began: EventOf<'began'> | undefined;
   readonly pause: Pause | undefined;
   readonly maps: MapEntries;
-  /** Runs of threads that no exit event has. */
+  /** Runs of threads that are in no exit event. */
   readonly earlierRuns: readonly ThreadRun[];
-  /** How many keys each kernel map has; `maps` may have the entries of two sessions. */
+  /** Number of entries of each BPF map. `maps` may have more, because it merges two sessions. */
   readonly mapSizes: ReadonlyMap<string, number>;
   readonly folded: Folded;
   readonly quality: Readonly<StreamQuality>;
 }
 
-/** Knows which maps hold what is in progress, and what threads had done by the end of a session. */
+/** Tells which maps hold waits in progress, and how long threads had run at the end of a session. */
 export interface SessionReader {
   readonly leftovers: ReadonlySet<string>;
   readonly runsOf: (maps: MapEntries) => readonly ThreadRun[];
 }
 
-/** The recording as it stands now: later lines do not change it. */
+/** Returns the recording so far; later lines do not change it. */
 export function recordingOf({ sessions, folded }: Recorder, reader: SessionReader): Recording {
   const [first, ...others] = sessions.map((session) => alone(session, folded)) as [Recording, ...Recording[]];
   return others.reduce((merged, next) => mergeSessions(merged, next, reader), first);
@@ -242,12 +242,12 @@ function alone(session: Session, folded: Folded): Recording {
 }
 
 /**
- * One recording of two sessions: the second counts on from what the first one counted, and the target was held between
- * them. What was in progress at the end of the first is in progress no more.
+ * Merges two sessions: the second continues the counts of the first, and the target was held between them. Waits in
+ * progress at the end of the first session are dropped.
  */
 function mergeSessions(first: Recording, second: Recording, reader: SessionReader): Recording {
   const quality = addQuality(first.quality, second.quality);
-  // It was opened and never used: the result is that of the first, with its end.
+  // The second session was never used: the result is that of the first.
   if (second.start === undefined && second.maps.size === 0) return { ...first, quality };
   const runs = reader.runsOf(first.maps);
   const to = second.start ?? second.begin ?? 0;

@@ -6,7 +6,7 @@ import { newRecorder, recordLine } from './recording.ts';
 import type { Profile } from './schema.ts';
 import type { ResolvedSymbols } from './symbols.ts';
 
-/** A run that was kept: the lines that bpftrace printed, and what was learnt beside them. */
+/** A recorded run: the lines of bpftrace, and the facts about the run. */
 export interface KeptRun {
   readonly facts: Facts;
   readonly ending: StoredEnding;
@@ -14,7 +14,7 @@ export interface KeptRun {
   readonly symbols: ResolvedSymbols;
 }
 
-/** The profile of a kept run: the same that the run itself gave. */
+/** Makes the profile of a recorded run: the same as that of the run itself. */
 export function replay(
   { facts, ending, lines, symbols }: KeptRun,
   registered: readonly Measurement[],

@@ -2,10 +2,10 @@ import type { Mapping } from '../parsers/proc.ts';
 import type { AddressSpaces } from './mappings.ts';
 import { plural } from './units.ts';
 
-/** A runtime that can name the functions it compiles, when it is asked to. */
+/** A runtime that can name the functions that it compiles, if an option asks for it. */
 interface Runtime {
   readonly name: string;
-  /** The file that its processes have mapped. */
+  /** Matches a file that its processes have mapped. */
   readonly file: RegExp;
   readonly advice: string;
 }
@@ -34,7 +34,7 @@ const RUNTIMES: readonly Runtime[] = [
   },
 ];
 
-/** Whether a process with these mappings is of a runtime that can name the code that it compiles. */
+/** Tells whether a process with these mappings belongs to such a runtime. */
 export function isRuntime(space: readonly Mapping[]): boolean {
   return RUNTIMES.some(({ file }) => hasMapped(space, file));
 }
@@ -46,7 +46,7 @@ function hasMapped(space: readonly Mapping[], file: RegExp): boolean {
 /**
  * Runtimes whose processes do not say what code they compile.
  *
- * @param isMeant whether a process is to be looked at
+ * @param isMeant whether to check a process
  */
 export function silentRuntimes(
   spaces: AddressSpaces,

@@ -12,7 +12,7 @@ import type { IntervalParts, Measurement, Parts } from './measurement.ts';
 import { metadataLineSchema, metadataSchema } from './metadata-schema.ts';
 import { type Quality, qualitySchema } from './quality-schema.ts';
 
-/** Where every profile has the same; the parts of its profilers are in `ebpf`. */
+/** Fields of every profile; the parts of the profilers are in `ebpf`. */
 const profileFields = {
   kind: z.literal('profile'),
   schema: z.literal('btprof/1'),
@@ -41,7 +41,7 @@ export const doctorSchema = z.object({
   ),
 });
 
-/** The schemas of all that btprof prints as JSON, with the parts of these profilers. */
+/** Makes the schemas of all JSON that btprof prints, with the parts of these profilers. */
 export function schemasOf(measurements: readonly Measurement[]) {
   const parts = (schemaOf: (measurement: Measurement) => z.ZodType) =>
     z.object(Object.fromEntries(measurements.map((one) => [one.name, schemaOf(one).optional()])));

@@ -1,7 +1,7 @@
 import type { SidesOf } from './diff-part.ts';
 import type { Profile } from './schema.ts';
 
-/** A result and where it is from. */
+/** A result and its file. */
 export interface Side {
   /** As the user named it. */
   readonly file: string;

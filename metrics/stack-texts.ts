@@ -1,10 +1,10 @@
 import type { MapEntries } from '../parsers/entries.ts';
 import { STACK_MAPS } from './core-maps.ts';
 
-/** Stacks as bpftrace printed them, by their numbers as they stand in a key. */
+/** Stacks as bpftrace printed them, by the text of their numbers. */
 export type NumberedStacks = ReadonlyMap<string, string>;
 
-/** Reads the maps that hold stacks by their numbers. */
+/** Reads the maps that store stacks by number. */
 export function readStacks(maps: MapEntries): NumberedStacks {
   const entries = Object.values(STACK_MAPS).flatMap((name) => maps.get(name) ?? []);
   return new Map(
@@ -13,8 +13,8 @@ export function readStacks(maps: MapEntries): NumberedStacks {
 }
 
 /**
- * Kernel and user stack out of the end of a key: both numbers, or `\nffff..\n,\n7f..\n`. A kernel stack has no comma in
- * it, so the first one divides.
+ * Splits the end of a key into kernel and user stack: both numbers, or `\nffff..\n,\n7f..\n`. A kernel stack has no
+ * comma, so the first comma separates them.
  */
 export function splitStacks(text: string, numbered: NumberedStacks): readonly [kernel: string, user: string] {
   const comma = text.indexOf(',');

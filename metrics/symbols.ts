@@ -4,7 +4,7 @@ import type { Mapping } from '../parsers/proc.ts';
 
 /** A place in a function of user code. */
 export interface UserPlace {
-  /** As the file has it: C++ and Rust names are mangled. */
+  /** The name in the file: C++ and Rust names are mangled. */
   readonly symbol: string;
   /** Bytes from the start of the function. */
   readonly offset: number;
@@ -12,11 +12,11 @@ export interface UserPlace {
 
 /** A place in a function that a runtime compiled. */
 export interface JitPlace extends UserPlace {
-  /** What its name was read from. */
+  /** The file from which its name was read. */
   readonly module: string;
 }
 
-/** An address as its file has it. */
+/** An address in a mapped file. */
 export interface FilePlace {
   readonly mapping: Mapping;
   /** The address as an offset of the mapping's file. */
@@ -30,20 +30,23 @@ export interface CompiledPlace {
   readonly address: bigint;
 }
 
-/** What has to be looked up for one profile or one interval: plain data, each thing once. */
+/** The look-ups for one profile or one interval: plain data, without duplicates. */
 export interface SymbolRequests {
   /** Addresses of kernel code, hexadecimal digits. */
   readonly kernel: readonly string[];
   /** Places in mapped files and in the vDSO. */
   readonly user: readonly FilePlace[];
-  /** Those of `user` that are the innermost frame of a stack: does the function there set up a frame pointer? */
+  /**
+   * The places of `user` that are the innermost frame of a stack: whether their functions set up a frame pointer is
+   * looked up.
+   */
   readonly leaves: readonly FilePlace[];
   readonly compiled: readonly CompiledPlace[];
   /** Whether file, line and inlined functions of every place in `user` are wanted. */
   readonly lines: boolean;
 }
 
-/** Looks all of them up at once. */
+/** Looks up all requests at once. */
 export type Resolve = (requests: SymbolRequests) => Promise<ResolvedSymbols>;
 
 /** The answers: plain data, which a capture stores. */
@@ -51,19 +54,19 @@ export interface ResolvedSymbols {
   readonly kernel: Record<string, KernelPlace>;
   /** By object and offset in its file, as lines. */
   readonly user: Record<string, UserPlace>;
-  /** Those of which it is true, as in `user`. */
+  /** Places whose function sets up no frame pointer, with the keys of `user`. */
   readonly frameless: Record<string, boolean>;
   /** By object. */
   readonly buildIds: Record<string, string>;
   /** By `PID:GENERATION ADDRESS`. */
   readonly jit: Record<string, JitPlace>;
   readonly demangled: Record<string, string>;
-  /** Undefined when lines were not asked for. */
+  /** Undefined if lines were not requested. */
   lines?: Record<string, readonly SourceLine[]> | undefined;
   problems: readonly string[];
 }
 
-/** Two mappings of the same key are of the same object: the vDSO is no file. */
+/** The key of a mapping's object: mappings with the same key belong to the same object. The vDSO is not a file. */
 export function objectKey({ path, file }: Mapping): string {
   return path === VDSO ? path : file;
 }

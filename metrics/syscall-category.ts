@@ -1,11 +1,11 @@
 /**
  * Which of denet's ten categories each 64-bit system call belongs to.
  *
- * The rule: strace's classes (`strace -e trace=%class`), as of strace 7.2. A call in several classes goes to the
- * first of %network, %ipc, %memory, %signal, %process, %clock (time), %creds (security); then %file and %desc
- * are file_io. futex, pipes and eventfd are ipc; io_uring and POSIX message queues are file_io. A call in no class goes by what it
- * is about: process attributes and scheduling, timers and sleeps, keys and confinement, or the machine (system).
- * Calls go by their name: a `read` of a socket is file_io, for the kernel's entry point does not say.
+ * The rule: strace's classes (`strace -e trace=%class`), as of strace 7.2. A call in several classes goes to the first
+ * of %network, %ipc, %memory, %signal, %process, %clock (time), %creds (security); then %file and %desc are file_io.
+ * futex, pipes and eventfd are ipc; io_uring and POSIX message queues are file_io. A call in no class goes by what it
+ * is about: process attributes and scheduling, timers and sleeps, keys and confinement, or the machine (system). Calls
+ * go by their name: a `read` of a socket is file_io, because the kernel's entry point does not show the kind of file.
  */
 const CALLS = {
   file_io: `
@@ -69,7 +69,7 @@ export type SyscallCategory = keyof typeof CALLS;
 
 export const CATEGORIES = Object.keys(CALLS) as SyscallCategory[];
 
-/** Every name with its category; a name given twice would be a mistake of this table, and the tests say so. */
+/** All names with their categories. The tests check that no name occurs twice. */
 export const CATEGORY_ROWS: readonly (readonly [string, SyscallCategory])[] = CATEGORIES.flatMap((category) =>
   CALLS[category]
     .trim()
@@ -79,7 +79,7 @@ export const CATEGORY_ROWS: readonly (readonly [string, SyscallCategory])[] = CA
 
 const BY_NAME: ReadonlyMap<string, SyscallCategory> = new Map(CATEGORY_ROWS);
 
-/** The category of a call's name; `other` for a name that no kernel header had when the table was made. */
+/** The category of a call's name; `other` for a name that is newer than the table. */
 export function categoryOf(name: string): SyscallCategory {
   return BY_NAME.get(name) ?? 'other';
 }

@@ -1,9 +1,9 @@
 import { SYSCALL_TABLE } from './syscall-table.ts';
 
-/** A call of the kernel's table, or of the one for 32-bit programs. */
+/** A system call: a number in the kernel's 64-bit or 32-bit table. */
 export interface CallId {
   readonly nr: number;
-  /** Made through the 32-bit entry of a 64-bit kernel. */
+  /** Whether it came through the 32-bit entry point of a 64-bit kernel. */
   readonly compat: boolean;
 }
 
@@ -13,16 +13,16 @@ export interface CallId {
  */
 export const COMPAT_BIT = 0x1_0000_0000;
 
-/** The call that a number with the compat bit stands for. */
+/** Decodes a number with the compat bit. */
 export function callOf(number: number): CallId {
   const compat = number >= COMPAT_BIT / 2;
   return { nr: compat ? number - COMPAT_BIT : number, compat };
 }
 
-/** Added to the number of a call in progress, so that 0 is none. */
+/** Added to the number of a call in progress, so that 0 means none. */
 export const IN_PROGRESS_OFFSET = 1;
 
-/** The call in progress that such a number stands for; undefined for none. */
+/** Decodes the number of a call in progress; undefined for none. */
 export function callInProgress(number: number): CallId | undefined {
   return number === 0 ? undefined : callOf(number - IN_PROGRESS_OFFSET);
 }
@@ -42,7 +42,7 @@ export function compatSyscallName(arch: Arch, nr: number): string {
   return nameIn(COMPAT[arch], nr);
 }
 
-/** What stands before the name of a call through the 32-bit entry, where the two kinds are side by side. */
+/** Prefix for calls through the 32-bit entry point where both kinds are listed together. */
 export const COMPAT_PREFIX = '32-bit ';
 
 /** The name of a call of either kind. */

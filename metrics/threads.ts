@@ -12,13 +12,16 @@ export interface Span {
   readonly wall: number;
 }
 
-/** `run` is timed by the kernel, from the command's exec to its exit; the others from start to end. */
+/**
+ * Computes the span. `run` counts from the command's exec to its exit, by the kernel's clock; the other modes from
+ * start to end.
+ */
 export function spanOf(recording: Recording, facts: Facts, ending: Ending): Span {
   const start = startOf(recording, facts);
   const end = recording.end ?? recording.tick ?? start + ending.elapsedNs;
   if (facts.mode !== 'run') return { start, end, wall: Math.max(0, end - start) };
   const [pid] = facts.pids;
-  // The main thread may leave first, and another may take its place by exec: the last one ends the process.
+  // The main thread may exit first, and another may replace it by exec: the last exit ends the process.
   const left = recording.exits.findLast((e) => e.pid === pid)?.at ?? end;
   return { start, end, wall: Math.max(0, Math.min(left, end) - start - pausedNs(recording)) };
 }
@@ -27,7 +30,7 @@ function pausedNs({ pause }: Pick<Recording, 'pause'>): number {
   return pause ? pause.to - pause.from : 0;
 }
 
-/** When the command became itself, or the threads were named; BEGIN was shortly before either. */
+/** The time of the command's exec, or of naming the running threads; BEGIN was shortly before. */
 export function startOf(
   recording: Pick<Recording, 'execs' | 'start' | 'begin'>,
   { mode, pids }: Facts,
@@ -46,7 +49,7 @@ export interface Names {
   readonly threadCount: number;
 }
 
-/** The last known names: at a thread's exit, at the end, at exec or fork, or at the start. */
+/** Collects the last known names, from exits, the end, exec, fork or the start. */
 export function namesOf(recording: Recording, { named }: Facts, alive: readonly NamedThread[]): Names {
   const { forks, exits, folded } = recording;
   const processes = new Map(folded.processNames);
@@ -69,13 +72,13 @@ export function namesOf(recording: Recording, { named }: Facts, alive: readonly 
   return {
     processes,
     threads,
-    // A pid that was used again is one name and several processes; a lost event is one process without a name.
+    // A reused pid has one name for several processes; if an event was lost, a process has no name.
     processCount: Math.max(processes.size, processes.size > 0 ? first + forks.length + folded.forks : 0),
     threadCount: folded.threads + Math.max(seen.size, alive.length + exits.length),
   };
 }
 
-/** The threads that ran when the collection began, by tid. */
+/** Indexes by tid the threads that ran when the collection began. */
 export function namedByTid({ named }: Facts): Map<number, LiveThread> {
   return new Map(named.map((thread) => [thread.tid, thread]));
 }
@@ -94,14 +97,14 @@ export function lifetimes(
   const bornBefore = (thread: ThreadId, at: number) =>
     births.get(keyOf(thread))?.findLast((birth) => birth <= at);
   const lived = new Map<string, number>();
-  // A number that was used again stands for all who had it, as it does in the waits.
+  // A reused number stands for all threads that had it, as in the waits.
   const add = (thread: ThreadId, from: number | undefined, until: number) => {
     if (from === undefined) return;
     const held = from < (recording.pause?.asked ?? 0) ? pausedNs(recording) : 0;
     const ns = Math.max(0, until - Math.max(from, span.start) - held);
     lived.set(keyOf(thread), (lived.get(keyOf(thread)) ?? 0) + ns);
   };
-  // The start is that of the thread that ended: the birth may be that of one which had its number before.
+  // The start belongs to the thread that ended. The birth may belong to an earlier thread with the same number.
   for (const exit of recording.exits) {
     const birth = bornBefore(exit, exit.at);
     add(exit, exit.start > 0 ? Math.max(birth ?? 0, exit.start) : birth, exit.at);
@@ -123,8 +126,8 @@ export function keyOf({ pid, tid }: ThreadId): string {
 }
 
 /**
- * How many threads had each number, by `PID:TID`: several where it was used again. A number that its thread gave up is not
- * among them.
+ * Counts the threads that had each number (`PID:TID`): several if it was reused. Numbers that a thread gave up are not
+ * included.
  */
 export function threadCounts(
   { exits }: Pick<ThreadEvents, 'exits'>,
@@ -146,7 +149,9 @@ function birthsOf(recording: ThreadEvents, facts: Facts, span: Pick<Span, 'start
   return births;
 }
 
-/** What each thread used within the collection, by `PID:TID`: until its exit or the end, less what it had used before. */
+/**
+ * CPU time of each thread within the collection, by `PID:TID`: until its exit or the end, minus its CPU time before.
+ */
 export function cpuTimes(recording: Lives, facts: Facts, alive: readonly LiveThread[]): Map<string, CpuTime> {
   const named = namedByTid(facts);
   const { began } = recording;
@@ -166,7 +171,7 @@ export function cpuTimes(recording: Lives, facts: Facts, alive: readonly LiveThr
     });
   };
   const start = startOf(recording, facts);
-  // What a thread had used that was there before, and is gone before it was named, nobody knows.
+  // The earlier CPU time of a thread that ended before it was named is unknown.
   const isKnown = ({ pid, tid, start: born }: Recording['exits'][number]) =>
     facts.mode === 'run' || born === 0 || born >= start || named.get(tid)?.pid === pid;
   recording.exits.filter(isKnown).forEach(add);
@@ -178,7 +183,7 @@ export function cpuTimes(recording: Lives, facts: Facts, alive: readonly LiveThr
   return times;
 }
 
-/** Takes from the time of the number that a thread took what it had used under its old one. */
+/** Subtracts from a new number the CPU time that the thread used under its old number. */
 function take(times: Map<string, CpuTime>, key: string, cpu: CpuTime | undefined): void {
   const known = times.get(key);
   if (!known || !cpu) return;
@@ -189,7 +194,7 @@ function take(times: Map<string, CpuTime>, key: string, cpu: CpuTime | undefined
 /**
  * How long each thread was on a CPU from switch to switch, ns, by `PID:TID`: until its exit or the end.
  *
- * @param alive that of the threads that are there at the end
+ * @param alive the same for threads that are alive at the end
  */
 export function ranTimes(
   { exits, renamed, earlierRuns }: Pick<Lives, 'exits' | 'renamed' | 'earlierRuns'>,
@@ -205,18 +210,18 @@ export function ranTimes(
   return times;
 }
 
-/** What /proc had of a thread shortly before the end. */
+/** What /proc showed of a thread shortly before the end. */
 export interface EndState {
   /** On a CPU, or ready for one. */
   readonly runnable: boolean;
-  /** It has used a CPU for most of the time since the collection began. */
+  /** Whether it used a CPU for most of the time since the collection began. */
   readonly busy: boolean;
 }
 
-/** Share of the time for which a thread that never went out has to have used a CPU. */
+/** Minimum share of the time on a CPU for a thread that was never switched out. */
 const BUSY = 0.5;
 
-/** How threads were at the end, by tid, as the kernel shows it besides the program. */
+/** States of the threads at the end, by tid, as read from /proc. */
 export function endStates(
   facts: Facts,
   alive: readonly LiveThread[],

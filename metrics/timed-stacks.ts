@@ -5,28 +5,26 @@ import type { Profile } from './schema.ts';
 import { groupBy, sum } from './sums.ts';
 import { keyOf } from './threads.ts';
 
-/** A frame with what it stands in; those of one row of a table of frames are one object. */
+/** A frame with its mapping. All uses of one row of a table of frames are the same object. */
 export interface StackFrame {
   readonly frame: Frame;
   readonly kind: 'user' | 'kernel';
-  /** What its file is mapped to. */
+  /** The mapping that contains it. */
   readonly mapping: MappingRow | undefined;
 }
 
-/**
- * Time that one thread spent in one stack: what flame graphs and their like are made of. Its kind may also be UNACCOUNTED.
- */
+/** Time that one thread spent in one stack, for flame graphs and similar formats. Its kind may also be UNACCOUNTED. */
 export interface TimedStack extends Omit<StackRow, 'syscall' | 'user' | 'kernel'> {
   /** Root first: user frames, then those of the kernel. */
   readonly frames: readonly StackFrame[];
 }
 
 /**
- * All that a picture of a profile shows. Where the CPU was sampled, that is all of the time that threads lived: their waits,
- * and their time on the CPU as the account has it, miscounted or not, which samples only share out; threads that the
- * account has no row of have the time of their samples. What no stack has is a stack without frames: time on the CPU
- * between samples, and the unaccounted. The sum for each kind is then that of the rows of the account, but for unaccounted
- * time below 0, which is no time.
+ * Lists the stacks of a flame graph. If the CPU was sampled, they cover the lifetimes of all threads: their waits, and
+ * their CPU time as in the account including drift, divided in proportion to their samples. A thread without a row in
+ * the account has the time of its samples. Time that belongs to no stack becomes a stack without frames: CPU time of
+ * threads without samples, and unaccounted time. So the sum of each kind equals that of the account's rows, except for
+ * negative unaccounted time, which cannot be drawn.
  */
 export function stacksOf(profile: Profile, measurements: readonly Measurement[]): TimedStack[] {
   const parts = stackParts(profile, measurements);
@@ -55,14 +53,14 @@ export function partStacks(profile: Profile, { name, stacks: view }: Measurement
   });
 }
 
-/** The rows of all parts, without frames, which take longest to look up. */
+/** The rows of all parts, without frames, because looking those up takes longest. */
 export function rowsOf(profile: Profile, measurements: readonly Measurement[]): StackRow[] {
   return stackParts(profile, measurements).flatMap(
     ({ name, stacks }) => stacks?.rows(profile.ebpf[name]) ?? [],
   );
 }
 
-/** Samples that share out the time on the CPU that the account has, and the time that it cannot explain. */
+/** Divides the CPU time of the account in proportion to the samples, and adds the unaccounted time. */
 function runningStacks(samples: readonly TimedStack[], account: Profile['account']): TimedStack[] {
   if (!account) return [...samples];
   const running = byThread(samples);
@@ -85,7 +83,7 @@ export function byThread(stacks: readonly TimedStack[]): Map<string, TimedStack[
   return new Map(groupBy(stacks, keyOf).map((of) => [keyOf(of[0] as TimedStack), of]));
 }
 
-/** The time, shared out in whole ns in proportion to the stacks' own. */
+/** Divides a time, in whole ns, in proportion to the times of the stacks. */
 function shared(stacks: readonly TimedStack[], ns: number): TimedStack[] {
   const total = sum(stacks.map(({ timeNs }) => timeNs));
   let [before, given] = [0, 0];
@@ -114,10 +112,7 @@ function frameObjects(frames: readonly Frame[], mappings: readonly MappingRow[])
   ];
 }
 
-/**
- * Name of a frame where stacks are added up by name: the function, or the file that it is in as `[libc.so.6]`, or
- * `[unknown]`.
- */
+/** Name of a frame for merging stacks by name: the function, or its file as `[libc.so.6]`, or `[unknown]`. */
 export function frameName({ frame: { symbol, module } }: StackFrame): string {
   return (
     symbol ??
@@ -130,7 +125,9 @@ export function frameName({ frame: { symbol, module } }: StackFrame): string {
   );
 }
 
-/** What stackcollapse-perf.pl puts behind names: `_[k]` for a function of the kernel, `_[i]` for an inlined one. */
+/**
+ * Suffix of a name, as stackcollapse-perf.pl writes it: `_[k]` for a function of the kernel, `_[i]` for an inlined one.
+ */
 export function frameMark({ kind, frame }: StackFrame): string {
   return kind === 'kernel' ? '_[k]' : frame.inlined ? '_[i]' : '';
 }

@@ -1,4 +1,4 @@
-/** Units in which people type times, in ns. */
+/** Units of times on the command line, in ns. */
 export const TIME_UNITS_NS: ReadonlyMap<string, number> = new Map([
   ['ns', 1],
   ['us', 1e3],
@@ -62,5 +62,5 @@ export function formatBytes(bytes: number): string {
   return size === 1 ? `${bytes} B` : `${(bytes / size).toFixed(1)} ${unit}`;
 }
 
-/** The most entries of a kernel map that can be asked for. */
+/** Maximum value of --map-entries. */
 export const MOST_ENTRIES = 2 ** 26;

@@ -8,11 +8,13 @@ export interface StackIds {
   readonly user: readonly number[];
 }
 
-/** What reading a map needs besides its entries. */
+/** What is needed to read a map, besides its entries. */
 export interface ReadContext {
-  /** @param text both stacks as they stand in an entry, or their numbers */
+  /**
+   * @param text both stacks as printed in an entry, or their numbers
+   */
   readonly stacks: (text: string, pid: unknown, generation: unknown) => StackIds;
-  /** The process of a thread: where the kernel had only the tid, it stands in place of the pid. */
+  /** The process of a thread: if the kernel knew only the tid, the entry has it in place of the pid. */
   readonly ownerOf: (pid: number, tid: number) => number;
 }
 
@@ -27,7 +29,7 @@ export interface ReadableMap<Row = unknown> {
   readonly name: string;
   readonly role: 'result' | 'leftover' | 'helper';
   readonly hasStacks: boolean;
-  /** What it holds cannot be subtracted: only the whole collection has rows of it. */
+  /** Whether it has rows only for the whole collection, because its values cannot be subtracted. */
   readonly wholeOnly: boolean;
   /** @param before the same map at the start of the interval; undefined for the whole collection */
   readonly read: (
@@ -46,7 +48,7 @@ export interface Reading {
 }
 
 /**
- * Reads maps as they are asked for.
+ * Reads each map when it is first needed.
  *
  * @param before the maps at the start of the interval; undefined for the whole collection
  * @param owners processes by tid, of the threads that ran before the collection

@@ -7,11 +7,11 @@ import { readInteger } from './integer.ts';
 export type StreamLine =
   | { readonly kind: 'map'; readonly name: string; readonly entries: readonly Entry[] }
   | { readonly kind: 'event'; readonly event: StreamEvent }
-  /** Events that the kernel had no room to send. */
+  /** Events that the kernel dropped because its buffer was full. */
   | { readonly kind: 'lost'; readonly count: number }
   /** Something that failed in the kernel while the program ran, in bpftrace's words. */
   | { readonly kind: 'fault'; readonly message: string }
-  /** A line that carries nothing for us: blank, or a remark of bpftrace's, which 0.24 to 0.27 print among the data. */
+  /** A line without data: blank, or a message of bpftrace, which 0.24 to 0.27 print among the data. */
   | { readonly kind: 'ignored'; readonly remark?: string }
   /** A line that cannot be read; it is counted, never fatal. */
   | { readonly kind: 'dropped'; readonly reason: string };
@@ -91,12 +91,12 @@ const eventTuple = z.union([
     .transform(([type, device, inode, level, name]) => ({ type, device, inode, level, name })),
 ]);
 
-/** Without BTF the program knows neither. */
+/** Both are unknown without BTF. */
 function cpuTime(onCpuNs: number | undefined, runDelayNs: number | undefined) {
   return onCpuNs === undefined || runDelayNs === undefined ? undefined : { onCpuNs, runDelayNs };
 }
 
-/** By their first element, for to try each in turn takes five times as long. */
+/** Indexed by type: five times as fast as trying each member of a union. */
 const EVENTS = new Map<unknown, (typeof eventTuple.options)[number]>(
   eventTuple.options.map((option) => [option.in.def.items[0].value, option]),
 );
@@ -123,8 +123,8 @@ const fault = z.object({
  * Reads one line of bpftrace's JSON output.
  *
  * @param line without its newline; may be anything
- * @param mangled whether a name with bytes that are no ASCII came before: 0.24 and later print hexadecimal numbers of
- *   lost events from then on
+ * @param mangled whether a name that is not ASCII came before: from then on, 0.24 and later print the number of lost
+ * events in hexadecimal
  */
 export function readLine(line: string, mangled = false): StreamLine {
   const type = /^\{"type": ?"(\w+)"/.exec(line)?.[1];
@@ -147,7 +147,7 @@ export function readLine(line: string, mangled = false): StreamLine {
   }
 }
 
-/** Whether a line has a byte in it that bpftrace spells out, after which 0.24 and later go on in hexadecimal. */
+/** Tells whether a line has a byte that bpftrace escapes, after which 0.24 and later print hexadecimal numbers. */
 export function isMangled(line: string): boolean {
   return line.startsWith('{"type": "value"') && /\\u(?:ffffff|00)/.test(line);
 }
