@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { WORKLOADS } from '../../cli/demo/workloads.ts';
 
-test('each program is told about, and no other', () => {
+test('exactly the built-in programs are described', () => {
   const names = [...readFileSync('cli/demo/demo.c', 'utf8').matchAll(/\{"([\w-]+)", \w+\}/g)].map(
     ([, name]) => name,
   );

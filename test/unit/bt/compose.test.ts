@@ -67,7 +67,7 @@ describe.each(VARIANTS)('%s', (_, plan, context) => {
     expect(old).not.toMatch(/\bargs\.|\blet\b|\bhas_key\b|\blen\(|\bconfig\b|\bfor\b|\braw\b/);
   });
 
-  test('every exit of a followed thread is told once', () => {
+  test('every exit of a followed thread is printed once', () => {
     const told = code.match(/.*print\(\(, (?:nsecs|\$now), pid, tid, /g) ?? [];
     const [unseen, seen] = [true, false].map((is) => told.filter((line) => line.includes('.0 == 0') === is));
     expect(seen).toHaveLength(1);
@@ -112,7 +112,7 @@ test('stacks are in the keys of waits, and in waits in progress', () => {
   expect(withStacks({ ...PLAN, stacks: false })).toEqual([]);
 });
 
-describe('the place of code is told', () => {
+describe('the mappings of code are printed', () => {
   const tells = ([plan, context]: readonly [Plan, ProgramTarget]) => {
     const program = composeProgram(plan, context);
     return ['sys_enter_mmap', 'sys_exit_mmap', '("image"', '("auxv"', '("path"'].map((part) =>

@@ -27,7 +27,7 @@ test.each(['', 'bash: bpftrace: not found', 'bpftrace vX.Y'])(
   },
 );
 
-test('a refusal is a failure of btprof, with what to do next', () => {
+test('an error has the status of a btprof failure, and a hint', () => {
   try {
     dialectFor('bpftrace v0.14.0');
     expect.unreachable();
@@ -80,7 +80,7 @@ describe('what changes between versions', () => {
     expect(dialectFor(`bpftrace v${version}`).needsBtf).toBe(needsBtf);
   });
 
-  test.each(['0.16.0', '0.17.0', '0.23.2', '0.27.99'])('%s has been tried', (version) => {
+  test.each(['0.16.0', '0.17.0', '0.23.2', '0.27.99'])('%s is tested, and gets no warning', (version) => {
     expect(dialectFor(`bpftrace v${version}`).warnings).toEqual([]);
   });
 
@@ -130,7 +130,7 @@ describe('the environment', () => {
     },
   );
 
-  test('unsets in one version what it sets in another, and has the same names in all', () => {
+  test('has the same names in all versions, and unsets those that a version does not use', () => {
     expect(Object.keys(environmentOf('0.16.0'))).toEqual(Object.keys(environmentOf('0.27.0')));
   });
 
@@ -155,7 +155,7 @@ describe('the environment', () => {
     expect(environmentOf(version, { bufferPages, cpus }).BPFTRACE_PERF_RB_PAGES).toBe(value);
   });
 
-  test('has room for the probes of a program', () => {
+  test('allows the probes of a program', () => {
     expect(environmentOf('0.17.0').BPFTRACE_MAX_PROBES).toBe('512');
   });
 });

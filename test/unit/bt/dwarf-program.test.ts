@@ -23,7 +23,7 @@ describe('a program that unwinds by DWARF', () => {
     ]);
   });
 
-  test('asks bpftrace for what it does not have by itself', () => {
+  test('enables the DWARF unwinder in the config of bpftrace', () => {
     expect(composeProgram(PLAN, DWARF)).toContain(' */\n\nconfig = { unstable_dw_ustack=enable }\n\n');
     expect(composeProgram(PLAN, NEW)).not.toContain('config');
   });

@@ -78,7 +78,7 @@ describe.each([
     });
   });
 
-  test('2 CPUs and 24 GiB have room for 65,536 keys at full depth', () => {
+  test('2 CPUs and 24 GiB allow 65,536 keys at full depth', () => {
     expect(limitsFor(meansOf(version))).toEqual({
       cpus: 2,
       mapEntries: 65_536 * slots,
@@ -87,7 +87,7 @@ describe.each([
     });
   });
 
-  test('many threads have more room on a big host, and no more than it has on a small one', () => {
+  test('many threads get more entries if memory allows', () => {
     const entries = (threads: number, memoryBytes: number) =>
       limitsFor(meansOf(version, { threads, memoryBytes, cpus: 16 })).mapEntries;
     expect(entries(4096, 512 * GiB)).toBe(65_536 * slots);
@@ -102,7 +102,7 @@ describe.each([
     expect(entries(128)).toBeLessThan(entries(2));
   });
 
-  test('what cannot fit has room for 64 entries of the shallowest stacks', () => {
+  test('the minimum is 64 entries of the shallowest stacks', () => {
     const means = meansOf(version, { memoryBytes: 16 * MiB, threads: 100_000 });
     expect(limitsFor(means)).toMatchObject({ mapEntries: 64, stackDepth: 8 });
   });
@@ -148,7 +148,7 @@ describe('what the user asks for', () => {
     expect(limitsFor(meansOf('0.17.0', { stackDepth })).stackDepth).toBe(stackDepth);
   });
 
-  test('no stacks, leaves room for more entries', () => {
+  test('no stacks, which allows more entries', () => {
     const memoryBytes = GiB;
     const withStacks = limitsFor(meansOf('0.27.0', { memoryBytes }));
     const without = limitsFor(meansOf('0.27.0', { memoryBytes }, { stacks: false }));
@@ -157,13 +157,13 @@ describe('what the user asks for', () => {
   });
 });
 
-describe('the room of each map', () => {
+describe('the maximum keys of each map', () => {
   const roomFor = (version: string, mapEntries: number) => {
     const means = meansOf(version, { mapEntries });
     return roomOf(means, limitsFor(means));
   };
 
-  test('is that of all, for stats() before 0.22 half of it', () => {
+  test('are the same for all maps; half as many for stats() before 0.22', () => {
     const room = roomFor('0.21.3', 65_536);
     expect(room).toMatchObject({ '@waits': 32_768, '@extremes': 65_536, '@off': 65_536, '@full': 65_536 });
     expect(roomFor('0.22.0', 65_536)).toEqual({ ...room, '@waits': 65_536 });
@@ -213,7 +213,7 @@ describe('the memory of a map, by hand', () => {
     expect(kernelBytes({ maps: [map(changes)], stackStore }, LIMITS)).toBe(1000 * bytes);
   });
 
-  test('of short stacks is none where stacks are not much longer', () => {
+  test('of short stacks does not exist if stacks are not much longer', () => {
     const maps = [map({ key: 0, stacksInKey: 1, short: { frames: 32, from: 128 } })];
     expect(kernelBytes({ maps, stackStore: 'inline' }, LIMITS)).toBe(0);
   });

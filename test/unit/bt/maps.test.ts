@@ -50,7 +50,7 @@ describe('counts', () => {
     expect(read(map, now, [entry('7,8', 5), entry('7,8', 3)]).rows).toEqual([{ tid: 7, pid: 8, count: 3 }]);
   });
 
-  test('of 0 are not rows, nor are those that shrank', () => {
+  test('that are 0 or shrank are not rows', () => {
     expect(read(map, [entry('7,8', 0)])).toEqual({ rows: [], unreadable: 0 });
     expect(read(map, [entry('7,8', 2)], [entry('7,8', 5)])).toEqual({ rows: [], unreadable: 0 });
   });
@@ -249,7 +249,7 @@ describe('a record', () => {
     });
   });
 
-  test('without stacks has none behind its fields', () => {
+  test('without stacks ends with its fields', () => {
     const plain = record('@call', { tid: id }, { since: word }, { role: 'leftover' });
     expect(read(plain, [entry('7', [5]), entry('8', [5, '\n1100\n'])])).toEqual({
       rows: [{ tid: 7, since: 5 }],

@@ -45,7 +45,7 @@ test('the head is one comment without trailing blanks', () => {
   expect(write().startsWith('/*\n * Title.\n *\n * Text.\n */\n\n')).toBe(true);
 });
 
-test('settings stand between the head and the probes, and there is no block of none', () => {
+test('settings are between the head and the probes; without settings there is no block', () => {
   const config = ['a=1', 'b=enable'];
   expect(write({ config })).toContain(' */\n\nconfig = { a=1; b=enable }\n\n// Printed once all probes are');
   expect(write({ config: [] })).toBe(write());
@@ -62,7 +62,7 @@ test('a probe without a predicate has no line for it', () => {
   expect(write()).toContain('// C.\ntracepoint:c:d\n{\n  z();\n}\n');
 });
 
-test('there is one BEGIN, and what fragments want of it comes before it says ready', () => {
+test('there is one BEGIN, which runs the statements of fragments before it prints ready', () => {
   const program = write();
   expect(program.match(/^BEGIN$/gm)).toHaveLength(1);
   expect(bodyOf(program, 'BEGIN')).toEqual(['@gen[$1] = 1;', 'print(("ready", nsecs));']);
@@ -86,12 +86,12 @@ describe('at an interval', () => {
     ]);
   });
 
-  test('none are printed once the profiler has asked for the end', () => {
+  test('no maps are printed at intervals after the profiler has asked for the end', () => {
     expect(write({ intervalMs: 250, self: 42 })).toContain('interval:ms:250\n/@stopped == 0/\n');
     expect(write({ intervalMs: 250 })).toContain('interval:ms:250\n{\n');
   });
 
-  test('no map is cleared: what lands between a print and a clear would be lost', () => {
+  test('maps are never cleared: events between a print and a clear would be lost', () => {
     const before = write({ intervalMs: 250 }).split('\nEND\n')[0];
     expect(before).not.toMatch(/\b(?:clear|zero)\(/);
   });
@@ -133,13 +133,13 @@ test('without a profiler nothing waits for one', () => {
 describe('the maps of a program', () => {
   const names = (stops: boolean) => mapsOf([A, B], stops).map((map) => map.name);
 
-  test('are those of its fragments, and one that says which were full', () => {
+  test('are those of its fragments, and the one that records which maps were full', () => {
     expect(names(false)).toEqual(['@gen', '@count', '@a', '@off', '@b', '@full']);
     expect(mapsOf([A], false).at(-1)).toMatchObject({ name: '@full', role: 'result' });
     expect(mapsOf([B], false).map((map) => map.name)).toEqual(['@b']);
   });
 
-  test('have the switch of one that a profiler ends, which is never printed', () => {
+  test('include the flag for the end, which is never printed', () => {
     expect(names(true)).toEqual([...names(false), '@stopped']);
     expect(mapsOf([A, B], true).at(-1)?.role).toBe('helper');
   });

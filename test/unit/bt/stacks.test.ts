@@ -22,7 +22,7 @@ const STACKS = readStacks(MAPS);
 const NUMBERS = '281479271677953,281479271677954';
 
 describe('stacks that have numbers', () => {
-  test('are read from two maps; a value that is not a stack has none', () => {
+  test('are read from two maps; a value that is not a stack gives no stack', () => {
     expect([...STACKS.values()]).toEqual([KERNEL, USER]);
   });
 
@@ -55,7 +55,7 @@ describe('a stack is looked up by a short key when it is short', () => {
     saveStacks({ ...NUMBERED, ...changes }, () => []).map((line) => line.trim());
   const lookups = (lines: readonly string[]) => lines.flatMap((l) => /^\$\w+ = (@.*);/.exec(l)?.[1] ?? []);
 
-  test('and all of it is kept', () => {
+  test('and the whole stack is stored', () => {
     const lines = linesOf({});
     expect(lines).toContain('if (len($short_user) < 24) {');
     expect(lookups(lines)).toEqual([
@@ -75,14 +75,14 @@ describe('a stack is looked up by a short key when it is short', () => {
       );
   });
 
-  test('but not when none is longer', () => {
+  test('but not if stacks cannot be longer', () => {
     expect(linesOf({ stackDepth: 47 }).join()).not.toContain('short');
     const names = (depth: number) => numberedStacks(depth).maps.map((map) => map.name);
     expect(names(47)).not.toContain('@user_short');
     expect(names(48)).toEqual(expect.arrayContaining(['@kernel_short', '@user_short']));
   });
 
-  test('nor when it is unwound by tables, which takes long', () => {
+  test('but not if it is unwound by tables, which is slow', () => {
     const lines = linesOf({ dwarfPids: [7] });
     const tables = lines.slice(lines.indexOf('if (@gen[(uint64)pid] == 1 && (pid == 7)) {') + 1);
     expect(tables[0]).toBe('$user = @user_numbers[dw_ustack(raw, 127)];');

@@ -64,7 +64,7 @@ describe('processes named by the profiler', () => {
     expect(named?.condition).toBe('pid == 42 && args->sig == 0');
   });
 
-  test('what profilers want is done before the thread is followed', () => {
+  test('hooks of profilers run before the thread is followed', () => {
     expect(named?.body.slice(-6, -3)).toEqual([
       '  named();',
       '  if (@gen[$named] == 0) {',

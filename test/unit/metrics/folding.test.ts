@@ -184,14 +184,14 @@ test('a command whose main thread leaves first is timed from its exec', () => {
   for (const kept of [1, 5]) expect(totalsOf(lines, kept, facts, ending)).toEqual(unfolded);
 });
 
-test('a full map of threads leaves their miscounted time unknown', () => {
+test('the accounting drift is unknown if the map of threads was full', () => {
   const full = mapLine('@full', [{ key: '@off', value: 1 }]);
   const lines = [...LINES.slice(0, -1), full, ...LINES.slice(-1)];
   expect(totalsOf(LINES, 2).sums).not.toMatchObject({ miscounted_ns: 0 });
   expect(totalsOf(lines, 2).sums).toMatchObject({ miscounted_ns: 0 });
 });
 
-test('threads that went out unseen leave their miscounted time unknown, before and after they are folded', () => {
+test('the accounting drift is unknown for threads with a missed switch-out, before and after they are folded', () => {
   const again: Life = { tid: 100, born: 7000, died: 7500, comm: 'again', used: 70 };
   const missed = mapLine('@missed', [
     { key: '100', value: 1 },

@@ -215,7 +215,7 @@ describe('kernel frames', () => {
     expect(table.frames.map((frame) => frame.symbol)).toEqual(['schedule']);
   });
 
-  test.each(['', '0000000000000000 T schedule\n'])('have none without symbols: %j', (kallsyms) => {
+  test.each(['', '0000000000000000 T schedule\n'])('have no names without symbols: %j', (kallsyms) => {
     const table = tableOf({ kernel: parseKernelSymbols(kallsyms).find });
     table.kernel('\n\tffffffff821f94c3 schedule+35\n');
     expect(table.frames).toEqual([

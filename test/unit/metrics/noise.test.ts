@@ -35,7 +35,7 @@ describe('one run on each side: the number of events decides', () => {
     expect(timeOf(0, 0).variance).toBe(0);
   });
 
-  test('one long wait beside many short ones may be off by far, where they are told apart', () => {
+  test('one long wait has a large variance if it is separate from many short ones', () => {
     const sides = (long: number) => sumOf([timeOf(long, 1), timeOf(1e6, 1009)]);
     expect(compare([sides(1e9)], [sides(1.5e9)]).noise).toBe(true);
     expect(compare([timeOf(1.001e9, 1010)], [timeOf(1.501e9, 1010)]).noise).toBe(false);
@@ -43,7 +43,7 @@ describe('one run on each side: the number of events decides', () => {
     expect(sumOf([])).toEqual({ value: 0, variance: 0 });
   });
 
-  test('what is no sum of events is not known', () => {
+  test('the variance of a figure that is not a sum of events is unknown', () => {
     expect(compare([single(2)], [single(3)]).noise).toBeNull();
     expect(compare([timeOf(7, 0)], [timeOf(9, 3)]).noise).toBeNull();
     expect(compare([single(2)], [single(2)]).noise).toBe(true);

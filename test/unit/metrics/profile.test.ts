@@ -67,7 +67,7 @@ describe('the profile of sleep', () => {
   });
 });
 
-describe('what the scheduler miscounts', () => {
+describe('accounting drift', () => {
   const exit = '"sleep"]}';
   const lines = (...more: string[]) => [
     ...SLEEP_LINES.slice(0, 3),
@@ -80,7 +80,7 @@ describe('what the scheduler miscounts', () => {
     expect(profileOf(lines()).account).toMatchObject({ on_cpu_ns: 2_000_000, miscounted_ns: 500_000 });
   });
 
-  test('is not known of a thread that went out unseen, which is counted', () => {
+  test('is unknown for a thread with a missed switch-out, which is counted', () => {
     const { account, quality } = profileOf(lines('"@missed": {"26857": 3}'));
     expect(account).toMatchObject({ on_cpu_ns: 2_000_000, miscounted_ns: 0 });
     expect(quality).toMatchObject({ waits_missed: 3, switches_unseen: 0 });
@@ -247,7 +247,7 @@ test('the first line of a jsonl result fits the published schema', () => {
   expectValid({ kind: 'metadata', schema: 'btprof/1', ...metadataOf(SLEEP_FACTS) });
 });
 
-test('the published schema rejects what is not a result', () => {
+test('the published schema rejects documents that are not results', () => {
   expect(fitsPublishedSchema({ kind: 'profile' })).toBe(false);
   expect(fitsPublishedSchema({ ...sleepProfile(), schema: 'btprof/2' })).toBe(false);
 });

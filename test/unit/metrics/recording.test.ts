@@ -23,7 +23,7 @@ test('a recording has the events and maps of the run', () => {
   });
 });
 
-test('what a line was is returned', () => {
+test('recording a line returns its kind', () => {
   const recorder = newRecorder();
   expect(recordLine(recorder, '')).toEqual({ kind: 'ignored' });
   expect(recordLine(recorder, '{"type": "value", "data": ["end",7]}')).toEqual({
@@ -52,7 +52,7 @@ test('the last print of a map replaces the ones before', () => {
   expect(recording.maps.get('@calls')).toEqual([{ key: '865,158', value: 2 }]);
 });
 
-test('what is printed after the end changes nothing', () => {
+test('lines after the end change nothing', () => {
   const recording = currentSession(
     recorderOf([
       '{"type": "map", "data": {"@calls": {"865,158": 1}}}',
@@ -113,7 +113,7 @@ describe('two sessions', () => {
     expect(recording.execs).toHaveLength(1);
   });
 
-  test('what was in progress in the first is not, but its runs count', () => {
+  test('drop the waits in progress at the end of the first, but count its runs', () => {
     const recording = recordingOf([...FIRST, ...SECOND]);
     expect(recording.maps.has('@off')).toBe(false);
     expect(recording.earlierRuns).toMatchObject([{ pid: 4711, tid: 4711, ranNs: 7 }]);

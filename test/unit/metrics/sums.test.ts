@@ -40,7 +40,7 @@ test('groupBy puts rows with the same key together, in the order in which keys f
   ]);
 });
 
-test('waits are added up by key, and none are 0', () => {
+test('waits are added up by key; the sum of no waits is 0', () => {
   const rows = [
     { name: 'a', time_ns: 5, count: 1 },
     { name: 'b', time_ns: 7, count: 2 },

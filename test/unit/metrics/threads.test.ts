@@ -81,7 +81,7 @@ describe('names', () => {
     expect(names.threadCount).toBe(2);
   });
 
-  test('of a thread name a process of which nothing else is known', () => {
+  test('of a thread are used for a process without any other event', () => {
     const names = namesOf(recordingOf([]), SLEEP_FACTS, [{ pid: 7, tid: 8, comm: 'worker' }]);
     expect(names.processes.get(7)).toBe('worker');
   });
@@ -168,7 +168,7 @@ describe('time on the CPU', () => {
     expect(timesOf(lines)).toEqual([['7:7', { onCpuNs: 250, runDelayNs: 7 }]]);
   });
 
-  test('of a command whose first switch-in was unseen is what it has used since the last one', () => {
+  test('of a command with a missed first switch-in counts from its last switch-in', () => {
     const lines = [['began', 1050, 7, 0, 100, 0, 3], exit(7, 400, 10)];
     expect(timesOf(lines)).toEqual([['7:7', { onCpuNs: 300, runDelayNs: 7 }]]);
   });

@@ -124,7 +124,7 @@ describe('a bpftrace that hangs', () => {
   });
 });
 
-describe('lines that are none of ours', () => {
+describe('lines that the program did not print', () => {
   const garbage = ['', 'hello', '{"type": "value", "data": ["exec"', '\u0000\ufffd', '{}', '[1,2]', 'null'];
 
   test('are counted, and the rest is read', async () => {

@@ -28,7 +28,7 @@ test('a character that two chunks share is whole', async () => {
   expect(await linesOf(bytes.subarray(0, 4), bytes.subarray(4))).toEqual(['café']);
 });
 
-test('what is no UTF-8 becomes U+FFFD, and costs no other line', async () => {
+test('bytes that are not UTF-8 become U+FFFD, and no other line is lost', async () => {
   expect(await linesOf(Buffer.from('caf\xc3"\nnext\n', 'latin1'))).toEqual(['caf\ufffd"', 'next']);
 });
 

@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { estimate, momentOf, sampleProgramTime } from '../../../../bt/driver/program-sampling.ts';
 import type { ProgramTiming } from '../../../../bt/driver/program-time.ts';
 
-describe('what programs took', () => {
+describe('the run time of BPF programs', () => {
   const first = { from: 0, ms: 200, runs: 1000, timeNs: 300_000 };
   const windowAt = (from: number, runs: number, ms = 50) => ({ from, ms, runs, timeNs: 100 * runs });
 
@@ -80,7 +80,7 @@ describe('sampling', () => {
     expect(kernel.pauses()).toBe(0);
   });
 
-  test('counts what is between the windows, too', async () => {
+  test('also counts the runs between windows', async () => {
     const kernel = countingKernel();
     const began = performance.now();
     const end = startOn(kernel);

@@ -52,7 +52,7 @@ function collect(runs: readonly Run[], stopAtEntry: StopAtEntry = STOP, stop?: P
 }
 
 describe('a command that is to be unwound by DWARF', () => {
-  test('is stopped at its entry; a second bpftrace knows it and goes on with the counts of the first', async () => {
+  test('is stopped at its entry point; a second bpftrace continues the counts of the first', async () => {
     const start = `{"type": "value", "data": ["start",${timeOf(events[began]) + 2}]}`;
     const second: Run = {
       recordedPid,
@@ -70,7 +70,7 @@ describe('a command that is to be unwound by DWARF', () => {
     expect(profile.ebpf.syscalls?.by_syscall.clock_nanosleep).toEqual({ count: 138 });
   });
 
-  test('and does not need it goes on under the first one', async () => {
+  test('and does not need it continues under the first bpftrace', async () => {
     const { failure, exit } = await collect([FIRST], { ...STOP, isNeeded: () => false });
     expect({ failure, exit }).toEqual({ failure: undefined, exit: { code: 3, signal: null } });
     expect(fake.starts()).toHaveLength(1);
@@ -85,7 +85,7 @@ describe('a command that is to be unwound by DWARF', () => {
   });
 });
 
-describe('it goes on, and is not left stopped', () => {
+describe('the command continues, and is not left stopped', () => {
   test.each([
     [
       'the first bpftrace ends before it can report that it stopped the command',

@@ -89,7 +89,7 @@ test('lines come whole, also those that are written in pieces, and the last one 
   expect(lines).toEqual(['one', 'two', 'three']);
 });
 
-test('what it writes to stderr is remarks, but for what means nothing', async () => {
+test('lines of stderr are remarks, except harmless ones', async () => {
   const remarks = ['Attaching 3 probes...', 'WARNING: x', 'failed to look up stack id 7', '', 'y'];
   const { tracer } = await start([['stderr', remarks.join('\n')]]);
   await tracer.ended;

@@ -20,7 +20,7 @@ test.each([
 });
 
 describe('the processes that are unwound by DWARF', () => {
-  test('are none with frame pointers', () => {
+  test('are empty with frame pointers', () => {
     expect(dwarfPids('fp', [1, 7], NEW, 'x86_64')).toEqual([]);
   });
 
@@ -37,7 +37,7 @@ describe('the processes that are unwound by DWARF', () => {
     expect(() => dwarfPids('dwarf', [1], dialect, arch)).toThrow(BtprofError);
   });
 
-  test('cannot be asked for in vain: it is said what to do', () => {
+  test('fails with advice if it is requested but not available', () => {
     const refusal = (dialect: typeof OLD, arch: string) => {
       try {
         return dwarfPids('dwarf', [1], dialect, arch);
@@ -130,7 +130,7 @@ describe.skipIf(process.platform !== 'linux' || process.arch !== 'x64')('a proce
     },
   );
 
-  test('that is to be started is not unwound by DWARF, with auto, if it is none or cannot be', () => {
+  test('is not held, with auto, if it is not a program or cannot be unwound', () => {
     expect(isHeld('auto', without, OLD)).toBe(false);
     expect(isHeld('auto', without, NEW, 'aarch64')).toBe(false);
     expect(isHeld('auto', in_('none'))).toBe(false);

@@ -18,7 +18,7 @@ test('a program is in a directory that nobody else can look into, and can be run
   expect(existsSync(program.directory)).toBe(false);
 });
 
-test('it is removed once: what has its name afterwards is not ours', () => {
+test('it is removed only once: a later file of that name is not touched', () => {
   const program = unpackProgram(BINARIES, 'p', [PLACE]);
   if ('problem' in program) throw new Error(program.problem);
   program.remove();
@@ -28,7 +28,7 @@ test('it is removed once: what has its name afterwards is not ours', () => {
   expect(existsSync(join(program.directory, 'theirs'))).toBe(true);
 });
 
-test('it is gone when we exit, and what has its name by then is not', async () => {
+test('it is removed at exit, but not another directory that has its name by then', async () => {
   const script = `
     import { mkdirSync } from 'node:fs';
     import { unpackProgram } from './bt/native/unpack.ts';

@@ -7,13 +7,13 @@ test('names are unique', () => {
 });
 
 describe.each(PROFILERS)('$name', (profiler) => {
-  test('attaches to what it says it does, and to no others', () => {
+  test('attaches to exactly the tracepoints that it lists', () => {
     const attached = profiler.program(CONTEXT, {}).clauses.map((clause) => clause.attach);
     const tracepoints = profiler.tracepoints.map((name) => `tracepoint:${name}`);
     expect(attached).toEqual([...tracepoints, ...(profiler.timer ? [profiler.timer] : [])]);
   });
 
-  test('has results, and says in one line what it is and costs', () => {
+  test('has results, and describes itself and its cost in one line', () => {
     expect(profiler.program(CONTEXT, {}).maps.map((map) => map.role)).toContain('result');
     for (const text of [profiler.summary, profiler.cost, ...profiler.caveats]) {
       expect(text).toMatch(/^[^\n]{10,120}$/);

@@ -55,7 +55,7 @@ describe.skipIf(process.platform !== 'linux')('a mangled name is made readable',
     expect((await demangle([name])).get(name)).toMatch(text);
   });
 
-  test('as many at once as there are', async () => {
+  test('any number at once', async () => {
     const names = Array.from({ length: 10_007 }, (_, i) => `_ZN2ns1f${i % 10}Ei.${i}`).map((name, i) =>
       name.replace(/1f\d/, `${`f${i}`.length}f${i}`),
     );
@@ -70,7 +70,7 @@ describe.skipIf(process.platform !== 'linux')('a mangled name is made readable',
     );
   });
 
-  test('and what only looks like one stays as it is', async () => {
+  test('and a name that only looks mangled stays as it is', async () => {
     expect(await demangle(['_Zone', '_R', '_Z', '_ZN2ns1fEi'])).toEqual(
       new Map([['_ZN2ns1fEi', 'ns::f(int)']]),
     );
@@ -108,7 +108,7 @@ describe.skipIf(process.platform !== 'linux')('of tools', () => {
     expect((await demangle(['_ZN2ns1fEi'])).get('_ZN2ns1fEi')).toBe('ns::f(int)');
   });
 
-  test('none is none', async () => {
+  test('no names give no names', async () => {
     onlyTools({});
     expect((await demangle(['_ZN2ns1fEi'])).size).toBe(0);
   });

@@ -77,7 +77,7 @@ describe.skipIf(process.platform !== 'linux' || process.arch !== 'x64')('a funct
     );
   });
 
-  test('in a shared library keeps none if it was compiled so', async () => {
+  test('in a shared library lacks its frame pointer if it was compiled without', async () => {
     const path = build('library.so', ['-shared', '-fPIC', '-O2', ...WITHOUT], SOURCE);
     expect(await framelessIn(path)).toHaveLength(NAMES.length);
   });
@@ -103,7 +103,7 @@ describe.skipIf(process.platform !== 'linux' || process.arch !== 'x64')('a funct
       expect(await frameless([{ mapping: mappingOf(path), fileOffset: offset }])).toEqual([false]);
     });
 
-    test('in a file that was never seen, or is none', async () => {
+    test('in a file that was never seen, or is not a file', async () => {
       const offset = fileOffsets(path)(functionsOf(path).find(({ name }) => name === 'leaf')?.start ?? 0);
       const mappings: Mapping[] = [
         mappingOf(path),

@@ -80,7 +80,7 @@ describe('the mappings that a process makes', () => {
     expect(texts['1:1']).toBe(row(0x10000, 0x11000, A) + row(0xf000, 0x17000, B));
   });
 
-  test.each([2 ** 64 - 12, 2 ** 64, 2 ** 63, 2 ** 56])('are none where mmap failed: %i', (start) => {
+  test.each([2 ** 64 - 12, 2 ** 64, 2 ** 63, 2 ** 56])('do not include a failed mmap: %i', (start) => {
     expect(textsAfter(mapping(GONE, A, start))).toEqual({});
   });
 
@@ -176,7 +176,7 @@ describe('of many processes', () => {
     expect(cache.forgotten()).toBe(0);
   });
 
-  test('a child has what it inherits, though its parent is forgotten for it', () => {
+  test('a child keeps what it inherits, even if its parent is discarded to make space', () => {
     const { cache } = afterMany(...mappings(4096), fork(first, first + 5000));
     expect(cache.forgotten()).toBe(1);
     expect(textsOf(cache)[`${first + 5000}:1`]).toBe(row(0x10000, 0x11000, A));
@@ -227,7 +227,7 @@ describe.skipIf(process.platform !== 'linux')('on this machine', () => {
       expect(byStart(texts[key])).toEqual(byStart(ended.maps));
     });
 
-    test('has all its code, by events of which its path came after all others', () => {
+    test('has all its code, even if the event with its path comes last', () => {
       const texts = textsAfter(exec(ended.pid), image, auxv, ...mapped, ...paths(real));
       expect(byStart(texts[key])).toEqual(byStart(ended.maps));
     });
@@ -365,7 +365,7 @@ describe.skipIf(process.platform !== 'linux')('on this machine', () => {
       expect(codeMappings(textsOf(cache)[`${GONE}:1`] ?? '').map((m) => m.path)).toEqual([path]);
     });
 
-    test('takes what /proc says over what the events said', async () => {
+    test('prefers /proc to the events', async () => {
       const { pid, child, mapsNow, ready } = running();
       await ready();
       const [first] = codeMappings(mapsNow());

@@ -108,7 +108,7 @@ describe.skipIf(process.platform !== 'linux')('functions of user code', () => {
     const whole = build('whole', ['-rdynamic']);
     const functions = named(functionsOf(whole), 'exported', 'copy', 'main');
 
-    test('have the names that it exports, and none of a neighbour', async () => {
+    test('have only the names that it exports', async () => {
       const ask = asker(stripped(whole, 'bare'));
       await expectNamed(ask, named(functions, 'exported', 'main'));
       const [copy] = named(functions, 'copy');
@@ -126,7 +126,7 @@ describe.skipIf(process.platform !== 'linux')('functions of user code', () => {
       await expectNamed(asker(path), functions);
     });
 
-    test('have none of a debug file of another build', async () => {
+    test('have no names from a debug file of another build', async () => {
       const other = build('other', ['-rdynamic', '-O2']);
       run('objcopy', '--only-keep-debug', other, in_('stale.debug'));
       const path = stripped(whole, 'stale');
@@ -136,7 +136,7 @@ describe.skipIf(process.platform !== 'linux')('functions of user code', () => {
       expect(await ask(...named(functions, 'copy').map((f) => f.start))).toEqual([undefined]);
     });
 
-    test('nor of one that has the right name, and the checksum of another', async () => {
+    test('have no names from a debug file with a wrong checksum', async () => {
       const flags = [...IN_ORDER, '-Wl,--build-id=none'];
       const mine = build('mine.so', flags, LIBRARY);
       const path = stripped(mine, 'linked.so');
@@ -147,7 +147,7 @@ describe.skipIf(process.platform !== 'linux')('functions of user code', () => {
       await expectNamed(asker(path), named(functionsOf(mine), 'first', 'second', 'last'));
     });
 
-    test('have none of a debug file that is not an ELF file', async () => {
+    test('have no names from a debug file that is not an ELF file', async () => {
       const path = stripped(whole, 'broken');
       writeFileSync(in_('broken.debug'), 'no ELF file');
       run('objcopy', `--add-gnu-debuglink=${in_('broken.debug')}`, path);

@@ -67,7 +67,7 @@ describe.skipIf(process.platform !== 'linux')('of the files of a process', () =>
       expect(vi.mocked(readSourceLines).mock.calls.map(([, addresses]) => addresses.length)).toEqual([2, 2]);
     });
 
-    test('of nothing are none, and nothing is asked', async () => {
+    test('of no places are empty, and no tool is started', async () => {
       expect(await newAsker(files).lines([])).toEqual([]);
       expect(readSourceLines).not.toHaveBeenCalled();
     });
@@ -90,7 +90,7 @@ describe.skipIf(process.platform !== 'linux')('of the files of a process', () =>
       expect(await newAsker(files).lines([place])).toEqual([[lineIn(path, 4, 'second')]]);
     });
 
-    test('are none where there is no debug information, and nothing is wrong', async () => {
+    test('are empty without debug information, which is not a problem', async () => {
       const path = seen(build('plain', [], SOURCE));
       const { lines, problems } = newAsker(files);
       expect(await lines([startsIn(path).second])).toEqual([[]]);
@@ -98,7 +98,7 @@ describe.skipIf(process.platform !== 'linux')('of the files of a process', () =>
       expect(await problems()).toEqual([]);
     });
 
-    test('are none without a tool, which is reported once for each object', async () => {
+    test('are empty without a tool, which is reported once for each object', async () => {
       const places = [one, other].map((path) => startsIn(seen(path)).first);
       vi.stubEnv('PATH', '/nonexistent');
       const { lines, problems } = newAsker(files);
@@ -113,7 +113,7 @@ describe.skipIf(process.platform !== 'linux')('of the files of a process', () =>
   });
 
   describe('problems', () => {
-    test('are none where all can be read', async () => {
+    test('are empty if everything can be read', async () => {
       const { user, lines, problems } = newAsker(files);
       const { first } = startsIn(seen(one));
       await user(first.mapping, first.fileOffset);
@@ -121,7 +121,7 @@ describe.skipIf(process.platform !== 'linux')('of the files of a process', () =>
       expect(await problems()).toEqual([]);
     });
 
-    test('are none in memory of no file', async () => {
+    test('are empty in memory without a file', async () => {
       const { user, problems } = newAsker(files);
       for (const path of ['', '[stack]', '[anon:v8]']) await user(placeIn(path, 0, '00:00 0').mapping, 0);
       expect(await problems()).toEqual([]);

@@ -243,7 +243,7 @@ describe.skipIf(process.platform !== 'linux')('the map of a process that runs an
     expect(nameFor(maps, pid, 2)).toBeUndefined();
   });
 
-  test('is none of a program whose events come late', () => {
+  test('is not used for a program whose events come late', () => {
     stoppedClock();
     const pid = newPid();
     written(pid);

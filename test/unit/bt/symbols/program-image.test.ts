@@ -54,7 +54,7 @@ describe.skipIf(process.platform !== 'linux')('the mappings of a program that be
         expect(own.filter((m) => m.start <= address && address < m.end)).toHaveLength(1);
     });
 
-    test('are without what the auxiliary vector does not tell', () => {
+    test('lack the parts that the auxiliary vector does not have', () => {
       const without = (key: number) =>
         rowsOf(path, { ...ended, auxv: ended.auxv.map((w, i) => (i % 2 === 0 && w === key ? 1 : w)) });
       const paths = (rows: readonly Mapping[]) => new Set(rows.map((row) => row.path));

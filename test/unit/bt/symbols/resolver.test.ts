@@ -143,7 +143,7 @@ describe.skipIf(process.platform !== 'linux')('a resolver', () => {
     expect(tools.filter((tool) => tool === 'c++filt')).toHaveLength(1);
   });
 
-  test('starts none for what it was asked before', async () => {
+  test('starts no process for an earlier request', async () => {
     const { resolve } = newOne();
     const first = await resolve(everything());
     vi.clearAllMocks();
@@ -180,7 +180,7 @@ describe.skipIf(process.platform !== 'linux')('a resolver', () => {
     expect(await Promise.all(requests.map(resolve))).toEqual(await alone());
   });
 
-  test('gives in several batches what it gives in one', async () => {
+  test('gives the same answers in several batches as in one', async () => {
     const { resolve } = newOne();
     const table = noSymbols();
     for (const request of requests) addToTable(table, await resolve({ ...request, lines: true }));

@@ -207,7 +207,7 @@ describe('nothing is thrown', () => {
     expect(readFileSync(join(folder, 'file'), 'utf8')).toBe('mine');
   });
 
-  test('when a file cannot take its name, and none is left', () => {
+  test('if a file cannot be renamed, and leaves no file behind', () => {
     const { cache, directory } = filled();
     mkdirSync(join(directory, 'another', 'folder'), { recursive: true });
     cache.put('another', [tableOf('more')]);
@@ -225,7 +225,7 @@ describe('of all files', () => {
     expect(names(directory)).toEqual([KEY, 'ee-0', '01-0', '02-0', '03-0', '04-0'].sort());
   });
 
-  test('none is removed as long as they fit', () => {
+  test('no file is removed as long as all fit', () => {
     const { cache, directory } = filled();
     const kept = lstatSync(join(directory, KEY)).size;
     aged(join(directory, '0d-0'), MOST - 2 * kept, 1000);

@@ -50,7 +50,7 @@ describe.skipIf(process.platform !== 'linux')('a tool', () => {
     expect((await runTool(['cat'], { input }))?.equals(Buffer.from(input))).toBe(true);
   });
 
-  test('need not read what it gets', async () => {
+  test('need not read its input', async () => {
     expect(await runTool(['true'], { input: Buffer.alloc(5 * 2 ** 20) })).toHaveLength(0);
   });
 
@@ -76,7 +76,7 @@ describe.skipIf(process.platform !== 'linux')('a tool', () => {
       closeSync(descriptor);
     });
 
-    test('gets none of ours else', async () => {
+    test('gets no other descriptor of btprof', async () => {
       writeFileSync(in_('ours'), '');
       const descriptor = openSync(in_('ours'), 'r');
       const open = (await shell('for fd in /proc/self/fd/*; do readlink $fd; done; true')) ?? '';

@@ -79,7 +79,7 @@ describe('a row of @waits', () => {
     expect(readWait({ key, value: STATS })).toMatchObject({ kernel, user });
   });
 
-  test('a sum of nothing is none', () => {
+  test('an empty sum makes no row', () => {
     expect(readWait({ key: '1,1,1,1', value: { count: 0, average: 0, total: 7 } })).toBeUndefined();
   });
 

@@ -27,7 +27,7 @@ describe('the fragment', () => {
     },
   );
 
-  test('a wait for which there is no room is noted, wherever it begins', () => {
+  test('a wait that does not fit into the map is reported, wherever it begins', () => {
     const seeds = (offcpu.program(CONTEXT, {}).hooks?.onNamed ?? []).map((line) => line.trim());
     const made = bodyOf().map((line) => line.trim());
     const starts = bodyOf({ allThreadsHaveEntry: false }).map((line) => line.trim());
@@ -62,7 +62,7 @@ describe('the fragment', () => {
     expect(held).toEqual([0, 0, 0, count, count]);
   });
 
-  test('without stacks none are read, and the keys have none', () => {
+  test('without stacks, stacks are neither read nor part of the keys', () => {
     const body = bodyOf({ stacks: false }).join('\n');
     expect(body).not.toContain('stack');
     expect(body).toContain('@waits[$next, $w.1, $w.2, $w.3] = stats($wait);');
@@ -141,7 +141,7 @@ describe('a thread that comes in', () => {
     );
   });
 
-  test('while it runs went out unseen, which is told', () => {
+  test('although its entry is a run has a missed switch-out, which is counted', () => {
     const at = body.indexOf('if ($w.3 == 16384) {');
     expect(body[at + 1]).toBe('@missed[$next] = @missed[$next] + 1;');
   });
@@ -162,7 +162,7 @@ describe('a thread is followed', () => {
     ]);
   });
 
-  test('by its process, where nobody names the threads that are there', () => {
+  test('by its process if running threads are not named', () => {
     expect(bodyOf(false)).toContain('$gen = @gen[$pid];');
     expect(bodyOf(false).map((line) => line.trim())).toContain(
       '@off[$tid] = ($now, $pid, $gen, $state, $ran, $long, $short);',

@@ -9,7 +9,7 @@ describe('a new thread', () => {
       .program({ ...CONTEXT, ...options }, {})
       .clauses.find((clause) => clause.attach === 'tracepoint:task:task_newtask');
 
-  test('waits for its first CPU from the moment on at which it is made', () => {
+  test('waits for its first CPU from its creation on', () => {
     expect(clauseOf()?.body).toContain('if (@gen[(uint64)pid]) {');
     expect(clauseOf({ stacks: false })?.body).toContain(
       '  @off[$tid] = ($now, $pid, @gen[(uint64)pid], (uint64)8192, (uint64)0, (uint64)0, (uint64)0);',
@@ -30,7 +30,7 @@ describe('a new thread', () => {
     expect(clauseOf({ stops: true })?.condition).toBe('@stopped == 0');
   });
 
-  test('has its exit told also when it found no room', () => {
+  test('has its exit printed even if it did not fit into the map', () => {
     const exits = (allThreadsHaveEntry: boolean) =>
       offcpu
         .program({ ...CONTEXT, allThreadsHaveEntry }, {})
@@ -61,7 +61,7 @@ describe('a new program', () => {
     expect(hookOf({ allThreadsHaveEntry: false })).not.toContain('if ($old == (uint64)pid && $r.0) {');
   });
 
-  test('ends the run of its thread, of which more is known when it was seen to come in', () => {
+  test('ends the run of its thread, with its length if the switch-in was seen', () => {
     const lines = hookOf({});
     const at = lines.indexOf('if ($r.3 == 16384 || $r.3 == 4096) {');
     expect(lines.slice(at + 1, at + 4)).toEqual([
@@ -95,7 +95,7 @@ describe('the held process', () => {
   const bodyOf = (options: Partial<ProgramContext>) =>
     offcpu.program({ ...CONTEXT, ...options }, {}).clauses.flatMap((clause) => clause.body);
 
-  test('is seen to come in, so that what it used before it became the command is known', () => {
+  test('has a switch-in, so that its CPU time before it became the command is known', () => {
     expect(bodyOf({ held: 4711 })).toContain('if ($next == 4711) { @arrived = $now; }');
     expect(offcpu.program({ ...CONTEXT, held: 4711 }, {}).hooks?.onCommand?.join()).toContain('"began"');
   });
@@ -105,7 +105,7 @@ describe('the held process', () => {
     expect(offcpu.program({ ...CONTEXT, ...options }, {}).hooks?.onCommand?.join()).not.toContain('"began"');
   });
 
-  test('runs from the moment on at which it is the command', () => {
+  test('runs from the moment at which it becomes the command', () => {
     const { onCommand = [] } = offcpu.program({ ...CONTEXT, held: 4711, stacks: false }, {}).hooks ?? {};
     expect(onCommand.at(-1)).toBe(
       '@off[(uint64)pid] = ($now, (uint64)pid, (uint64)1, (uint64)16384, (uint64)0, (uint64)0, (uint64)0);',

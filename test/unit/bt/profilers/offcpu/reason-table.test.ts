@@ -144,7 +144,7 @@ test('the innermost known function decides', () => {
   expect(whyWaited('S', [null, 'schedule', null, 'pipe_read', 'do_wait']).reason).toBe('pipe');
 });
 
-test('the state decides before the stack, and a page fault before what it waits for', () => {
+test('the state takes precedence over the stack, and a page fault over other functions', () => {
   expect(whyWaited('R', ['io_schedule', 'exc_page_fault']).reason).toBe('preempted');
   expect(whyWaited('D', ['io_schedule', 'exc_page_fault', 'ksys_read']).reason).toBe('page_fault');
 });

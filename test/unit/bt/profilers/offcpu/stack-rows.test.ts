@@ -169,7 +169,7 @@ describe('what is still blocked', () => {
     expect(since?.user.map((i) => frames[i]?.address)).toEqual(['0x7f195c57f503']);
   });
 
-  test('since before the start has no stack where /proc has none', () => {
+  test('since before the start has no stack if /proc shows none', () => {
     const { metrics } = metricsOf({ off, named: [thread(11, 11, { blocked: { kernel: [], user: '' } })] });
     expect(metrics.still_blocked[0]).toMatchObject({ tid: 11, kernel: [], user: [] });
   });
@@ -184,12 +184,12 @@ describe('what is still blocked', () => {
     expect(wait?.kernel.map((i) => frames[i]?.symbol)).toEqual(['schedule', 'do_nanosleep']);
   });
 
-  test('is not a thread that was named while it ran, and never left its CPU', () => {
+  test('does not include a thread that was named while it ran and never left its CPU', () => {
     const { metrics } = metricsOf({ off, ...ready(999_000) });
     expect(metrics.still_blocked.map((wait) => wait.tid)).toEqual([10]);
   });
 
-  test('is a thread that was ready and never got a CPU', () => {
+  test('includes a thread that was ready and never got a CPU', () => {
     const { metrics } = metricsOf({ off, ...ready(1000) });
     expect(metrics.still_blocked.map((wait) => wait.tid)).toEqual([11, 10]);
   });

@@ -84,7 +84,7 @@ describe('times of calls', () => {
     expect(metrics.by_syscall.read).toMatchObject({ returned: 0 });
   });
 
-  test('include how much of them was waiting, and for what', () => {
+  test('include the waiting time and its reasons', () => {
     const waits = [
       { ...WAIT, syscall: 'read', kind: 'disk', timeNs: 30, count: 2 },
       { ...WAIT, syscall: 'read', kind: 'pipe', timeNs: 5, count: 1 },
