@@ -1,7 +1,7 @@
 /**
  * `npm run test:matrix [-- VERSION... | --but-own | VITEST_ARG...]`: the kernel tests with the real bpftrace 0.17, 0.23
  * and 0.27 in turn, on this one kernel, and then those that compare the three. With --but-own the version of the
- * installed bpftrace is left out, for `npm test` has tried it, and so are tests in which all versions are alike.
+ * installed bpftrace is left out, because `npm test` uses it, and so are tests in which all versions behave alike.
  */
 import { $ } from 'zx';
 import { prepareHost, TO_TEST_VERSIONS } from './host.ts';
@@ -9,7 +9,7 @@ import { prepareVersions, VERSIONS, type Version } from './versions.ts';
 
 $.verbose = false;
 const butOwn = process.argv.includes('--but-own');
-/** Of what btprof does by itself, whatever its bpftrace. */
+/** Tests of what btprof itself does, whatever the version of bpftrace. */
 const ALIKE = ['capture', 'demo', 'failures', 'overhead', 'runtimes', 'summary', 'target'];
 const leftOut = butOwn ? ALIKE.flatMap((name) => ['--exclude', `test/live/${name}.test.ts`]) : [];
 const given = process.argv.slice(2).filter((arg) => arg !== '--but-own');

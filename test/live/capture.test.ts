@@ -87,7 +87,7 @@ describe.concurrent('a capture', () => {
     expect(stdout).not.toContain('do-not-keep-me');
   });
 
-  test('that finds no room on the disk is said, with status 125, once the result is there', async () => {
+  test('that does not fit on the disk is reported with status 125, after the result', async () => {
     const { status, stdout, stderr } = await btprof([
       'run',
       '-q',

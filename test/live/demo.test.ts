@@ -54,7 +54,7 @@ describe.concurrent('nearly all of the blocked time', () => {
     if (first) expect(bottlenecksOfItself(offcpu)).toEqual([expect.stringMatching(first)]);
   });
 
-  test('is none of chatty-syscalls, whose calls are nearly all alike', async () => {
+  test('is empty for chatty-syscalls, whose calls are nearly all alike', async () => {
     const { account, ebpf, metadata } = await profile(['demo', 'chatty-syscalls']);
     expectAllAccounted(account);
     const { total = 0, by_syscall } = ebpf.syscalls ?? {};

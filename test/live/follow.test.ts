@@ -42,7 +42,7 @@ describe.concurrent('followed in the kernel', () => {
     expect(sum(sleeps.map((s) => s.count))).toBe(13);
   });
 
-  test('1,009 children that are gone at once, none of which is said to be blocked', async () => {
+  test('1,009 children that end at once are not reported as blocked', async () => {
     const script = 'i=0; while [ $i -lt 1009 ]; do /bin/true; i=$((i+1)); done';
     const { metadata, ebpf } = await profile(['run', 'sh', '-c', script]);
     expect(metadata.processes).toBe(1010);

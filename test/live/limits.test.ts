@@ -31,7 +31,7 @@ function fullMaps({ quality }: Profile): string[] {
   return quality.warnings.flatMap((text) => /^the BPF map (@\w+) was full \(/.exec(text)?.[1] ?? []).sort();
 }
 
-describe.concurrent('a kernel map that fills up is told, with the option that makes room', () => {
+describe.concurrent('a full BPF map is reported with the option that raises its limit', () => {
   test.each([
     ['@gen, by 37 children alive at once', 16, [37, 0], 'syscalls', ['@calls', '@gen']],
     ['@calls, by calls of 37 children', 64, [37, 0], 'syscalls', ['@calls']],
@@ -59,7 +59,7 @@ describe.concurrent('a kernel map that fills up is told, with the option that ma
     expect(fullMaps(result)).toEqual(['@user_stacks', '@waits']);
   });
 
-  test('threads that find no room in @off are there, and their time is unaccounted', async () => {
+  test('threads that do not fit into @off are counted, and their time is unaccounted', async () => {
     const options = ['-p', 'offcpu', '--no-stacks'];
     const { metadata, account } = await crowded(64, [workload('crowd'), '0', '101'], options);
     expect(metadata.threads).toBe(102);
@@ -72,7 +72,7 @@ describe.concurrent('a kernel map that fills up is told, with the option that ma
     expect(stderr).toMatch(/Quality: .*full/);
   });
 
-  test('and with that room nothing is full, and every child is there', async () => {
+  test('and with that option no map is full, and every child is counted', async () => {
     const { metadata, quality, ebpf } = await profile(['run', workload('crowd'), '37', '101']);
     expect(quality.map_full).toBe(0);
     expect(metadata).toMatchObject({ processes: 38, threads: 38 + 101 });
@@ -80,7 +80,7 @@ describe.concurrent('a kernel map that fills up is told, with the option that ma
   });
 });
 
-test('more room than there is memory is refused at once', async () => {
+test('more entries than fit into memory are refused at once', async () => {
   const { status, stderr } = await btprof(['run', '--map-entries', '67108864', 'true']);
   expect(status).toBe(125);
   expect(stderr).toMatch(
@@ -98,7 +98,7 @@ describe.concurrent('a flood of updates that fail', () => {
     expect(statSync(kept).size).toBeLessThan(20_000);
   });
 
-  test('is counted, and kept in a few words, should bpftrace write a line for each', async () => {
+  test('is counted, and reported in a few words even if bpftrace writes a line for each', async () => {
     const loud = bpftraceThat(
       `for a do shift; [ "$a" = --no-warnings ] || set -- "$@" "$a"; done; exec bpftrace "$@"`,
     );

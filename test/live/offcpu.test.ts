@@ -97,7 +97,7 @@ test.concurrent('a stack has all of its frames, however deep it is', async () =>
   expect(depths[0]).toBeGreaterThanOrEqual(15);
 });
 
-test.concurrent('what is still blocked when the command is left is told, with its stack, and is not in the totals', async () => {
+test.concurrent('a wait that has not ended when the command is left is listed with its stack, and is not in the totals', async () => {
   const file = temporaryFile('p.json');
   const { status } = await btprof([
     'run',

@@ -11,7 +11,7 @@ import { BTPROF, bpftraceThat, profile, quote, temporaryFile, validProfile } fro
 const CALLS = ['dd', 'if=/dev/zero', 'of=/dev/null', 'bs=1', 'count=1500', 'status=none'];
 
 describe.concurrent('what our own programs take', () => {
-  test('is told by the kernel', async () => {
+  test('is measured by the kernel', async () => {
     const { quality, ebpf, metadata } = await profile(['run', '--', ...CALLS]);
     const { wall_time_ns: wall } = metadata;
     const { overhead } = quality;
@@ -50,12 +50,12 @@ describe.concurrent('what our own programs take', () => {
     expect(quality.hints.filter((hint) => hint.includes('programs cost'))).toEqual([]);
   });
 
-  test('is told also where no program may run in the directory for temporary files', async () => {
+  test('is measured even if programs may not run in the directory for temporary files', async () => {
     const { overhead } = await qualityWithout([], 0.3);
     expect(overhead?.bpf_events).toBeGreaterThan(0);
   });
 
-  test('is unknown where no program of ours may run anywhere, and that is said', async () => {
+  test('is unknown if programs may not run in any directory, and a hint says so', async () => {
     const { overhead, hints } = await qualityWithout(['/var/tmp'], 0);
     expect(overhead).toBeNull();
     const said = /overhead is unknown.*no program may run in .*noexec; .*in \/var\/tmp; TMPDIR=DIRECTORY/;
@@ -101,7 +101,7 @@ test('is unknown when bpftrace ends by itself', async () => {
   expect([overhead, footprint]).toEqual([null, null]);
 });
 
-test('is unknown when nobody asks the kernel any more, and that is said', async () => {
+test('is unknown if the process that requests it has ended, and a hint says so', async () => {
   const { overhead, footprint, hints } = await qualityWhen(HELPER, HELPER, 'SIGKILL');
   expect(overhead).toBeNull();
   expect(footprint?.cpu_time_ns).toBeGreaterThanOrEqual(0);
@@ -111,7 +111,7 @@ test('is unknown when nobody asks the kernel any more, and that is said', async 
 /** Steady, for some seconds. */
 const MORE_CALLS = CALLS.map((word) => word.replace('count=1500', 'count=2000000'));
 
-test('is told to two at once, from a part of the time, and after them the kernel times no more', async () => {
+test('is estimated for two concurrent profiles, and afterwards the kernel stops timing', async () => {
   const short = profile(['run', '--', 'sleep', '0.2']);
   const long = await profile(['run', '-p', 'syscalls', '--', ...MORE_CALLS]);
   expect((await short).quality.overhead?.bpf_events).toBeGreaterThan(0);

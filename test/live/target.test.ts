@@ -95,7 +95,7 @@ test.concurrent('without -o the summary goes to stderr, and JSON to stdout after
   expect(valid<Profile>(rest.join('\n')).metadata.cmd).toEqual(['echo', 'hello']);
 });
 
-test.concurrent('a name with commas, quotes, spaces, a newline and other letters is kept', async () => {
+test.concurrent('a name with commas, quotes, spaces, a newline and other letters stays unchanged', async () => {
   const name = 'a,"é \'x\n\\';
   const script = `import ctypes; ctypes.CDLL(None).prctl(15, ${JSON.stringify(name)}.encode(), 0, 0, 0)`;
   const { ebpf, metadata } = await profile(['run', 'python3', '-c', script]);

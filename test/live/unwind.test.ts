@@ -68,7 +68,7 @@ function longest(offcpu: Offcpu | undefined) {
   return { chain: symbols(offcpu, stack?.user), incomplete: stack?.user_incomplete };
 }
 
-test('by frame pointers callers are missing, which is said', async () => {
+test('by frame pointers callers are missing, which is reported', async () => {
   const { ebpf, quality } = await attach();
   expect(longest(ebpf.offcpu).chain).not.toEqual(expect.arrayContaining(CHAIN));
   expect(longest(ebpf.offcpu).incomplete).toBe(true);
@@ -136,7 +136,7 @@ describe.runIf(able)('where bpftrace unwinds by DWARF', { concurrent: true }, ()
     expect(quality.overhead?.cpu_share).toBeLessThan(cpus().length);
   });
 
-  test('a command that is held goes on when btprof is killed', async () => {
+  test('a held command continues when btprof is killed', async () => {
     const file = temporaryFile('done');
     const command = ['sh', '-c', 'echo $$ > "$0"; sleep 0.1; echo done >> "$0"', file];
     const killed = execa(BTPROF, ['run', '--unwind', 'dwarf', ...command], { reject: false });
@@ -155,7 +155,7 @@ describe.runIf(able)('where bpftrace unwinds by DWARF', { concurrent: true }, ()
     expect((await killed).exitCode).toBe(137);
   });
 
-  test('a command goes on to its end when the second bpftrace cannot start', async () => {
+  test('a command runs to its end if the second bpftrace cannot start', async () => {
     const [file, json] = [temporaryFile('done'), temporaryFile('p.json')];
     const broken = bpftraceThat('case "$*" in *--dwarf-pid*) echo no >&2; exit 3;; esac; exec bpftrace "$@"');
     const command = ['sh', '-c', 'sleep 0.2; echo done > "$0"', file];

@@ -129,15 +129,15 @@ function hatching(context: CanvasRenderingContext2D, dark: boolean): CanvasPatte
 /** Cuts names that do not fit. All ASCII characters have the same width, so they need no measuring. */
 function labelFitter(context: CanvasRenderingContext2D) {
   const character = context.measureText('x').width;
-  return (name: string, room: number): string => {
-    const most = Math.floor(room / character);
+  return (name: string, width: number): string => {
+    const most = Math.floor(width / character);
     if (most < LEAST_LABEL) return '';
     if (name.length <= most && isAscii(name)) return name;
     const letters = Array.from(name.slice(0, 2 * most));
     const cut = letters.length > most || letters.length < name.length;
     let text = cut ? `${letters.slice(0, most - 1).join('')}…` : letters.join('');
     if (isAscii(text.slice(0, -1))) return text;
-    for (let n = letters.length; n > 0 && context.measureText(text).width > room; n--)
+    for (let n = letters.length; n > 0 && context.measureText(text).width > width; n--)
       text = `${letters.slice(0, n - 1).join('')}…`;
     return text;
   };
