@@ -50,7 +50,7 @@ export async function takeOverAtEntry(
 }
 
 const INTERRUPTED = new BtprofError(
-  'interrupted while the command was held at its entry: what came after is not counted.',
+  'interrupted while the command was held at its entry point: nothing after that was counted.',
   undefined,
   130,
 );
