@@ -203,7 +203,7 @@ export interface Recording extends ThreadEvents {
   readonly maps: MapEntries;
   /** Runs of threads that are in no exit event. */
   readonly earlierRuns: readonly ThreadRun[];
-  /** Number of entries of each BPF map. `maps` may have more, because it merges two sessions. */
+  /** Number of keys of each BPF map. `maps` may have more, because it merges two sessions. */
   readonly mapSizes: ReadonlyMap<string, number>;
   readonly folded: Folded;
   readonly quality: Readonly<StreamQuality>;

@@ -126,9 +126,14 @@ describe.concurrent('bpftrace killed in the middle', () => {
   const UNTIL_KILLED = 'touch "$0"; until [ -e "$1" ]; do sleep 0.05; done';
 
   test('is reported with status 125 after the command has ended normally', async () => {
-    const [file, started] = [temporaryFile('p.json'), temporaryFile('started')];
-    const command = ['sh', '-c', 'touch "$0"; sleep 3; echo ended', started];
-    const args = ['run', '--json', '-o', file, '--bpftrace', killer(started), ...command];
+    const [file, started, killed] = [
+      temporaryFile('p.json'),
+      temporaryFile('started'),
+      temporaryFile('killed'),
+    ];
+    const command = ['sh', '-c', `${UNTIL_KILLED}; echo ended`, started, killed];
+    const bpftrace = killer(`[ -e '${started}' ]`, killed);
+    const args = ['run', '--json', '-o', file, '--bpftrace', bpftrace, ...command];
     const { status, stdout, stderr } = await btprof(args);
     expect({ status, stdout }).toEqual({ status: 125, stdout: 'ended\n' });
     expect(stderr).toMatch(/bpftrace ended .* before it printed its maps: the counts are lost/);

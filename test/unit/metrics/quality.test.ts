@@ -69,6 +69,14 @@ describe('what was lost', () => {
     expect(quality.warnings).toEqual([sentence('@calls', 4)]);
   });
 
+  test('a histogram is full when its buckets are as many as the keys that fit', () => {
+    const line =
+      '{"type": "hist", "data": {"@took": {"0": [{"min": 2, "count": 5}, {"min": 4, "count": 1}]}}}';
+    const full = (keys: number) =>
+      profileOf([...SLEEP_LINES.slice(0, -1), line], { room: { '@took': keys } });
+    expect([2, 3].map((keys) => full(keys).quality.map_full)).toEqual([1, 0]);
+  });
+
   test('a map with fewer keys, or of unknown size, is not full', () => {
     expect(sleepProfile({ room: { ...room, '@calls': 5 } }).quality).toMatchObject({
       map_full: 0,
