@@ -49,7 +49,9 @@ describe.concurrent('nearly all of the blocked time', () => {
     expect(shareOf(reason, offcpu)).toBeGreaterThanOrEqual(0.9);
     const hot = waitsOf(offcpu).filter((wait) => wait.reason === reason);
     const there = hot.filter(({ site = -1 }) => offcpu.frames[site]?.symbol === leaf);
-    expect(sum(there)).toBeGreaterThanOrEqual(0.8 * sum(hot));
+    // Before bpftrace 0.25, a stack is lost when its hash is that of an earlier one: then it is counted as missing.
+    const known = quality.stacks_missing > 0 ? hot.filter(({ site }) => site !== undefined) : hot;
+    expect(sum(there)).toBeGreaterThanOrEqual(0.8 * sum(known));
     expect(quality.frames_unresolved).toBe(0);
     if (first) expect(bottlenecksOfItself(offcpu)).toEqual([expect.stringMatching(first)]);
   });

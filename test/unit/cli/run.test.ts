@@ -131,7 +131,7 @@ describe('run with a bpftrace in trouble', () => {
   test('newer than any that was tried: the result has a warning', async () => {
     const done = await start(SLEEPERS, [...NO_STACKS, ...COMMAND], 'echo bpftrace v0.99.0');
     expect(done.exitCode).toBe(3);
-    expect(done.stderr).toMatch(/bpftrace 0\.99\.0 is newer than all/);
+    expect(done.stderr).toMatch(/bpftrace 0\.99\.0 is newer than/);
   });
 });
 
