@@ -78,12 +78,12 @@ async function bootstrap(release: string, packages: readonly string[], root: str
   renameSync(unfinished, root);
 }
 
-/** Writes a command that sees this machine's /proc, /sys and /dev, through mounts that end with it. */
+/** Writes a command that sees this machine's /proc, /sys, /dev and /tmp, through mounts that end with it. */
 function writeCommand(root: string, version: Version): Pick<Bpftrace, 'dir' | 'path'> {
   const dir = join(CACHE, `bin-${version}`);
   const path = join(dir, 'bpftrace');
   const inside = [
-    ...['proc', 'sys', 'dev'].map((name) => `mount --rbind /${name} ${root}/${name}`),
+    ...['proc', 'sys', 'dev', 'tmp'].map((name) => `mount --rbind /${name} ${root}/${name}`),
     `exec chroot ${root} /usr/bin/bpftrace "$@"`,
   ];
   mkdirSync(dir, { recursive: true });
