@@ -27,17 +27,21 @@ export function qualityBlock(result: Result, hints: number, look: Look): string[
 
 function lossesOf(quality: Quality): string {
   const losses = [
-    [quality.lost_events, 'events lost'],
-    [quality.dropped_lines, 'unreadable lines'],
-    [quality.switches_unseen, 'context switches missed (reconstructed)'],
-    [quality.waits_missed, 'waits missed'],
-    [quality.runs_skipped, 'BPF program runs skipped by the kernel'],
-    [quality.map_full, 'BPF maps full'],
-    [quality.kernel_errors, 'kernel errors'],
-    [quality.stacks_missing, 'stacks missing'],
-    [quality.symbols_unread, 'symbol files not read'],
-  ] as const;
-  const lost = losses.filter(([n]) => n > 0).map(([n, what]) => `${formatCount(n)} ${what}`);
+    [quality.lost_events, 'event lost', 'events lost'],
+    [quality.dropped_lines, 'unreadable line'],
+    [
+      quality.switches_unseen,
+      'context switch missed (reconstructed)',
+      'context switches missed (reconstructed)',
+    ],
+    [quality.waits_missed, 'wait missed', 'waits missed'],
+    [quality.runs_skipped, 'BPF program run skipped by the kernel', 'BPF program runs skipped by the kernel'],
+    [quality.map_full, 'BPF map full', 'BPF maps full'],
+    [quality.kernel_errors, 'kernel error'],
+    [quality.stacks_missing, 'stack missing', 'stacks missing'],
+    [quality.symbols_unread, 'symbol file not read', 'symbol files not read'],
+  ] satisfies [number, string, string?][];
+  const lost = losses.filter(([n]) => n > 0).map(([n, one, many]) => plural(n, one, many));
   return lost.length > 0 ? lost.join(', ') : 'nothing lost';
 }
 
