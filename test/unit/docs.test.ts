@@ -30,7 +30,22 @@ describe.each(DOCUMENTS.filter((path) => summariesIn(path).length > 0))('%s', (p
       .map(({ at, text }) => `${at}: ${text}`);
     expect(stale).toEqual([]);
   });
+
+  test('shows whole summaries: nothing is missing that every summary has', () => {
+    const shown = new Set(summariesIn(path).flatMap(({ text }) => shapesOf(text)));
+    expect([...shapesOfAll()].filter((shape) => !shown.has(shape))).toEqual([]);
+  });
 });
+
+/** Shapes of lines, and of clauses of the quality line, that every summary has when the costs of the run are known. */
+function shapesOfAll(): Set<string> {
+  const profiles = ['demo', 'sleepers', 'deadlock'].map((name) => withCosts(recorded('0.27', name)));
+  const all = [...profiles, ...profiles.map(withTwoThreads), ...profiles.map(withEverything)];
+  const [first, ...others] = all.map(
+    (profile) => new Set(shapesOfPage(summaryView(resultOf(profile), LOOK))),
+  );
+  return new Set([...(first as Set<string>)].filter((shape) => others.every((shapes) => shapes.has(shape))));
+}
 
 /** The summaries of a document: blocks of a console in which a command of btprof prints one. */
 function summariesIn(path: string): Shown[] {
@@ -69,11 +84,24 @@ function knownShapes(): Set<string> {
   const pages = [...profiles, ...profiles.map(withEverything), ...profiles.map(withTwoThreads)].flatMap(
     (profile) => [LOOK, { ...LOOK, verbose: true }].map((look) => summaryView(resultOf(profile), look)),
   );
-  return new Set(
-    pages.flatMap((page) =>
-      joined(page.split('\n').map((text) => ({ at: '', text }))).flatMap(({ text }) => shapesOf(text)),
-    ),
-  );
+  return new Set(pages.flatMap(shapesOfPage));
+}
+
+function shapesOfPage(page: string): string[] {
+  return joined(page.split('\n').map((text) => ({ at: '', text }))).flatMap(({ text }) => shapesOf(text));
+}
+
+/** With the figures that only a run on the kernel has. */
+function withCosts(profile: Profile): Profile {
+  const overhead = {
+    ...{ cpu_share: 0.1, bpf_time_ns: 1e6, bpf_events: 1000, events_per_second: 100 },
+    ...{ ns_per_event: 1000, timed_ns: 1e6 },
+  };
+  const footprint = {
+    ...{ cpu_time_ns: 1e8, cpu_share: 0.1 },
+    ...{ btprof_peak_bytes: 1e8, bpftrace_peak_bytes: 1e8, map_bytes: 1e8 },
+  };
+  return { ...profile, quality: { ...profile.quality, overhead, footprint } };
 }
 
 function withEverything(profile: Profile): Profile {
@@ -81,13 +109,7 @@ function withEverything(profile: Profile): Profile {
   const counts = Object.fromEntries(
     Object.entries(quality).map(([key, value]) => [key, value === 0 ? 3 : value]),
   );
-  const overhead = {
-    ...{ cpu_share: 0.1, bpf_time_ns: 1e6, bpf_events: 1000, events_per_second: 100 },
-    ...{ ns_per_event: 1000, timed_ns: 1e6 },
-  };
-  const footprint = {
-    ...{ cpu_time_ns: 1e8, btprof_peak_bytes: 1e8, bpftrace_peak_bytes: 1e8, map_bytes: 1e8 },
-  };
+  const { overhead, footprint } = withCosts(profile).quality;
   const offcpu = ebpf.offcpu && {
     ...ebpf.offcpu,
     bottlenecks: bottlenecks({
