@@ -40,7 +40,11 @@ describe.each(DOCUMENTS.filter((path) => summariesIn(path).length > 0))('%s', (p
 /** Shapes of lines, and of clauses of the quality line, that every summary has when the costs of the run are known. */
 function shapesOfAll(): Set<string> {
   const profiles = ['demo', 'sleepers', 'deadlock'].map((name) => withCosts(recorded('0.27', name)));
-  const all = [...profiles, ...profiles.map(withTwoThreads), ...profiles.map(withEverything)];
+  const all = [
+    ...profiles,
+    ...profiles.map(withTwoThreads),
+    ...profiles.map((profile) => withEverything(profile)),
+  ];
   const [first, ...others] = all.map(
     (profile) => new Set(shapesOfPage(summaryView(resultOf(profile), LOOK))),
   );
@@ -81,8 +85,9 @@ function knownShapes(): Set<string> {
   const profiles = ['0.17', '0.23', '0.27'].flatMap((version) =>
     ['demo', 'sleepers', 'forks', 'deadlock', 'oncpu', 'full'].map((name) => recorded(version, name)),
   );
-  const pages = [...profiles, ...profiles.map(withEverything), ...profiles.map(withTwoThreads)].flatMap(
-    (profile) => [LOOK, { ...LOOK, verbose: true }].map((look) => summaryView(resultOf(profile), look)),
+  const everything = [1, 3].flatMap((count) => profiles.map((profile) => withEverything(profile, count)));
+  const pages = [...profiles, ...everything, ...profiles.map(withTwoThreads)].flatMap((profile) =>
+    [LOOK, { ...LOOK, verbose: true }].map((look) => summaryView(resultOf(profile), look)),
   );
   return new Set(pages.flatMap(shapesOfPage));
 }
@@ -104,10 +109,11 @@ function withCosts(profile: Profile): Profile {
   return { ...profile, quality: { ...profile.quality, overhead, footprint } };
 }
 
-function withEverything(profile: Profile): Profile {
+/** With losses of every kind, `count` of each. */
+function withEverything(profile: Profile, count = 3): Profile {
   const { quality, ebpf, account } = profile;
   const counts = Object.fromEntries(
-    Object.entries(quality).map(([key, value]) => [key, value === 0 ? 3 : value]),
+    Object.entries(quality).map(([key, value]) => [key, value === 0 ? count : value]),
   );
   const { overhead, footprint } = withCosts(profile).quality;
   const offcpu = ebpf.offcpu && {

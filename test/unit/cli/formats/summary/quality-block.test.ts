@@ -49,7 +49,7 @@ test('reports what btprof and bpftrace used, where it is known', () => {
 test('reports every kind of loss', () => {
   const quality = { lost_events: 46, dropped_lines: 2, map_full: 1, stacks_missing: 1009 };
   expect(textOf(quality)).toContain(
-    'Quality: 46 events lost, 2 unreadable lines, 1 BPF maps full, 1,009 stacks missing, 1 of 12 frames',
+    'Quality: 46 events lost, 2 unreadable lines, 1 BPF map full, 1,009 stacks missing, 1 of 12 frames',
   );
 });
 
