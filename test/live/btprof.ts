@@ -17,6 +17,12 @@ export function workload(name: string): string {
   return join(inject('workloads'), name);
 }
 
+/** Tells whether `int $0x80` ends a program: kernels may be built without it, and some hypervisors do not pass it on. */
+export async function refuses32BitCalls(): Promise<boolean> {
+  const { signal } = await execa(workload('compat'), { reject: false });
+  return signal === 'SIGSEGV';
+}
+
 export interface Outcome {
   readonly status: number | undefined;
   readonly stdout: string;

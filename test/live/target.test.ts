@@ -3,7 +3,16 @@ import { join, resolve } from 'node:path';
 import { execa } from 'execa';
 import { describe, expect, test } from 'vitest';
 import type { Profile } from '../../metrics/schema.ts';
-import { BTPROF, btprof, profile, temporaryFile, valid, validProfile, workload } from './btprof.ts';
+import {
+  BTPROF,
+  btprof,
+  profile,
+  refuses32BitCalls,
+  temporaryFile,
+  valid,
+  validProfile,
+  workload,
+} from './btprof.ts';
 
 const LAUNCH = resolve('fixtures/workloads/launch.py');
 const PORTRAIT = resolve('fixtures/workloads/portrait.py');
@@ -121,9 +130,7 @@ test('process ids above 65,535 are whole', async () => {
 });
 
 test.concurrent('32-bit calls of a 64-bit kernel are counted apart, by their own names', async ({ skip }) => {
-  // Kernels may be told to do without them, and guests of some hypervisors have none.
-  const { signal } = await execa(workload('compat'), { reject: false });
-  skip(signal === 'SIGSEGV', 'this kernel refuses int $0x80');
+  skip(await refuses32BitCalls(), 'this kernel refuses int $0x80');
   const { ebpf } = await profile(['run', workload('compat')]);
   expect(ebpf.syscalls?.compat_32bit).toEqual({ total: 7, by_syscall: { getpid: { count: 7 } } });
   expect(ebpf.syscalls?.by_syscall.getpid).toEqual({ count: 7 });
