@@ -42,9 +42,20 @@ export function nonIdle<T extends { idle: unknown }>(rows: readonly T[]): T[] {
 
 /** Leaves out idle waits and, if the children were profiled too, waits for children: what the children wait for says more. */
 function worthNaming<T extends { idle: unknown; reason: Reason }>(rows: readonly T[], offcpu: Offcpu): T[] {
-  const keys = Object.keys(offcpu.thread_stats).map((key) => key.slice(0, key.indexOf(':')));
-  const pids = new Set([...keys, ...offcpu.still_blocked.map(({ pid }) => String(pid))]);
-  return nonIdle(rows).filter(({ reason }) => pids.size < 2 || reason !== 'child');
+  const working = nonIdle(rows);
+  return hasChildren(offcpu) ? working.filter(({ reason }) => reason !== 'child') : working;
+}
+
+function hasChildren({ thread_stats, still_blocked }: Offcpu): boolean {
+  const ofEnded = Object.keys(thread_stats).map((key) => key.slice(0, key.indexOf(':')));
+  return new Set([...ofEnded, ...still_blocked.map(({ pid }) => String(pid))]).size > 1;
+}
+
+/** What the time of the waits that are worth naming is called. */
+function totalText(offcpu: Offcpu): string {
+  const isChild = ({ reason }: { reason: Reason }) => reason === 'child';
+  const without = hasChildren(offcpu) && nonIdle([...offcpu.stacks, ...offcpu.still_blocked]).some(isChild);
+  return `non-idle off-CPU time${without ? ' without waits for children' : ''}`;
 }
 
 /** Adds up the time of waits that had not ended. */
@@ -104,7 +115,7 @@ function waitSentence(offcpu: Offcpu): string | undefined {
   const { waits, threads } = countsOf(hottest.rows);
   const share = formatShare(timeNs, total);
   const figures = `${formatNs(timeNs)} in ${plural(waits, 'wait')} of ${plural(threads, 'thread')}`;
-  return `${REASON_SUBJECTS[reason]} account for ${share} of non-idle off-CPU time: ${chain} (${figures}).`;
+  return `${REASON_SUBJECTS[reason]} account for ${share} of ${totalText(offcpu)}: ${chain} (${figures}).`;
 }
 
 /** Leaves out functions that waited for less than `leastNs` in all: no call chain that leads to them can have waited longer. */
