@@ -74,22 +74,32 @@ function endOfValue(text: string, from: number): number {
 }
 
 /**
- * How many keys the kernel's map has: that of a histogram has one for each bucket that is not empty.
+ * Counts the keys that a map has in the kernel: a histogram has one for each bucket that is not empty.
  *
  * @param entries of one map
  */
 export function kernelKeys(entries: readonly Entry[]): number {
-  return isHistogram(entries[0]?.value)
-    ? entries.reduce((keys, { value }) => keys + (isHistogram(value) ? value.filter(isFilled).length : 1), 0)
-    : entries.length;
+  if (!isHistogram(entries[0]?.value)) return entries.length;
+  return entries.reduce(
+    (keys, { value }) => keys + (isHistogram(value) ? value.filter(isFilled).length : 1),
+    0,
+  );
 }
 
 /** `[{"min": 4, "max": 7, "count": 2}]`; a tuple is an array of numbers and stacks. */
-function isHistogram(value: unknown): value is { readonly count: unknown }[] {
-  return Array.isArray(value) && typeof value[0] === 'object';
+function isHistogram(value: unknown): value is Bucket[] {
+  return Array.isArray(value) && value.every(isBucket);
 }
 
-function isFilled({ count }: { readonly count: unknown }): boolean {
+interface Bucket {
+  readonly count: unknown;
+}
+
+function isBucket(value: unknown): value is Bucket {
+  return typeof value === 'object' && value !== null && 'count' in value;
+}
+
+function isFilled({ count }: Bucket): boolean {
   return count !== 0;
 }
 

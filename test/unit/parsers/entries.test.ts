@@ -207,6 +207,7 @@ test.each([
   ['tuples', OFF['0.17'], 2],
   ['histograms: one for each bucket that is not empty', HISTOGRAMS, 4],
   ['nothing', '{"type": "map", "data": {"@calls": {}}}', 0],
+  ['what is not a bucket', '{"type": "map", "data": {"@took": {"1": [null], "2": [{"count": 1}, null]}}}', 2],
 ])('counts the keys that the kernel has for %s', (_, line, keys) => {
   expect(kernelKeys(entriesOf(line))).toBe(keys);
 });
