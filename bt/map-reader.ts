@@ -157,6 +157,8 @@ function areStacks(rest: readonly unknown[], { stacks }: Stacked): boolean {
   const isNumber = (part: unknown) => readInteger(part) !== undefined;
   return stacks === true && rest.length === 2 && (rest.every(isStack) || rest.every(isNumber));
 }
+
+/** What `stats()` prints of a key: how many values, and their sum. */
 export interface Stats {
   readonly count: number;
   readonly total: number;

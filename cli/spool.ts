@@ -4,15 +4,15 @@ import { join } from 'node:path';
 import { BtprofError } from '../metrics/errors.ts';
 import { type Sink, writeAll } from './output.ts';
 
-/** Text that has to wait: in a file without a name, so that any amount of it takes no memory. */
+/** Holds text that must wait in an unnamed file, so that btprof does not hold it in memory. */
 export interface Spool extends Pick<Sink, 'write'> {
-  /** Copies all of it, and forgets it. */
+  /** Copies the whole text once, and closes the file. */
   readonly copyTo: (sink: Pick<Sink, 'write'>) => void;
 }
 
 const CHUNK_BYTES = 2 ** 20;
 
-/** @param directory where the file is; it is made when something is written */
+/** @param directory where the file is created, at the first write */
 export function newSpool(directory = tmpdir()): Spool {
   let fd: number | undefined;
   return {

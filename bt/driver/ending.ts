@@ -21,7 +21,7 @@ export interface Stopping {
   readonly target: Target;
   readonly state: ProcessState;
   readonly facts: Facts;
-  /** When it began, ms of our own clock. */
+  /** When it began, ms of btprof's own clock. */
   readonly began: number;
   readonly takeOver: TakeOver;
   readonly measure: SelfMeasure;
@@ -68,7 +68,7 @@ export async function endingOf(ended: Ended): Promise<Ending> {
   };
 }
 
-/** Counts processes of runtimes that compile code. */
+/** Lists the processes of runtimes that compile code. */
 function runtimes(spaces: AddressSpaces): number[] {
   const keys = [...spaces].filter(([, space]) => isRuntime(space));
   return [...new Set(keys.map(([key]) => Number.parseInt(key, 10)))];

@@ -8,20 +8,21 @@ import type { Tracer } from './tracer.ts';
 
 /** How the last print of all maps went. */
 export interface MapPrint {
-  /** When it began, in ms of our own clock. */
+  /** When it began, ms of btprof's own clock. */
   readonly at: number;
   /** Why maps are missing; undefined when none are. */
   readonly failure: BtprofError | undefined;
 }
 
-/** How long bpftrace may print other lines before it begins to print the maps. */
+/** Maximum time for other lines before bpftrace begins to print the maps. */
 const BUSY_MS = 30_000;
-/** And how long it may print nothing before that. */
+/** Maximum silence in that time. */
 const UNNOTICED_MS = 3000;
 
 /**
- * The program prints its maps when we start a process under the name that it knows. If that event gets lost, bpftrace prints
- * them when it ends. On a busy machine it may have to print a lot before. A bpftrace that prints nothing for too long is killed.
+ * Makes the program print its maps: btprof starts a process under a name that the program knows. If that event is lost,
+ * bpftrace prints the maps when it ends. On a busy machine it may have to print many other lines first. A bpftrace that
+ * prints nothing for too long is killed.
  *
  * @param mapEntries maximum entries of each map
  * @returns resolves when the maps are read, or bpftrace has ended
@@ -59,10 +60,10 @@ function askForMaps(): void {
 const POLL_MS = 100;
 
 /**
- * Whether something comes before bpftrace has printed nothing for too long. The looks are counted, because btprof itself may be
- * too busy to read, or stopped.
+ * Waits for an event. Returns false once bpftrace has printed nothing for too long. Silence is counted in polls, not by
+ * the clock, because btprof itself may be stopped, or too busy to read.
  *
- * @param deadline by our own clock, ms; however much it prints
+ * @param deadline the latest time to wait, ms of btprof's own clock, however much bpftrace prints
  */
 async function comes(
   event: Promise<unknown>,
@@ -80,9 +81,10 @@ async function comes(
 }
 
 /**
- * Why bpftrace ended without all of its maps. When it is interrupted, it prints them at its end, without the last event.
+ * Explains why bpftrace ended without all of its maps. If it was interrupted, it prints them when it ends, but without
+ * the last event.
  *
- * @param silentMs how long it had printed nothing when it was killed; undefined when it was not
+ * @param silentMs how long it was silent when it was killed; undefined if it was not killed
  */
 async function whyIncomplete(
   tracer: Tracer,

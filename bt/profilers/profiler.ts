@@ -41,7 +41,7 @@ export interface ProfilerOption<T> {
   readonly schema: z.ZodType<T>;
   /** One line for help. */
   readonly help: string;
-  /** Placeholder for the value in the help, such as `TIME`; undefined for a flag. */
+  /** How the help writes the value, such as `TIME`; undefined for a flag. */
   readonly value?: string;
   /** The global option with the same meaning, such as `--min-block`. */
   readonly alias?: string;

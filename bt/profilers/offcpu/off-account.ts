@@ -90,9 +90,7 @@ function byReason(waits: readonly Wait[]): Account['off_cpu_ns'] {
   return Object.fromEntries([...sums].sort(([, a], [, b]) => b - a));
 }
 
-/**
- * How long threads ran. It is unknown if `@off` was full, and for threads with a missed switch-out.
- */
+/** Finds how long threads ran: unknown if `@off` was full, and for threads with a missed switch-out. */
 function knownRuns(
   window: Window,
   missedTids: ReadonlySet<number>,
