@@ -96,5 +96,6 @@ function symbolHints({ frames }: Offcpu): string[] {
   );
   const [most] = [...unnamed].sort(([, a], [, b]) => b - a);
   if (!most || most[1] <= WORTH * frames.length) return [];
-  return [`${plural(most[1], 'frame')} of ${most[0]} have no name: install its debug symbols`];
+  const have = most[1] === 1 ? 'has' : 'have';
+  return [`${plural(most[1], 'frame')} of ${most[0]} ${have} no name: install its debug symbols`];
 }

@@ -143,6 +143,7 @@ describe('frames without a name', () => {
     expect(of(frames('/a.so', 5), frames('/b.so', 7), frames('/c.so', 6))).toEqual([
       '7 frames of /b.so have no name: install its debug symbols',
     ]);
+    expect(of(frames('/a.so', 1))).toEqual(['1 frame of /a.so has no name: install its debug symbols']);
   });
 
   test('are reported when they are more than a tenth of all', () => {
