@@ -46,7 +46,7 @@ export const LEVELS = 6;
  *
  * @param brief the number at each level; the last one applies to further levels
  */
-export function rowsOf(
+export function rowLimit(
   { level, verbose }: BlockOptions,
   brief: readonly [number, ...number[]],
   all: number,

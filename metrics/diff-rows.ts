@@ -5,9 +5,9 @@ import type { Measurement } from './measurement.ts';
 import { countOf, type Measured, sumOf, timeOf } from './noise.ts';
 import type { Profile } from './schema.ts';
 import {
+  allStackRows,
   frameMark,
   frameName,
-  rowsOf,
   type StackFrame,
   stackParts,
   stacksOf,
@@ -99,7 +99,7 @@ export function chainRows(
 
 /** The time of all waits, with its variance. */
 export function waitTime(profile: Profile, measurements: readonly Measurement[]): Measured {
-  const waits = rowsOf(profile, measurements).filter(({ kind }) => kind !== ON_CPU);
+  const waits = allStackRows(profile, measurements).filter(({ kind }) => kind !== ON_CPU);
   return sumOf(waits.map((row) => timeOf(row.timeNs, eventsOf(row))));
 }
 

@@ -54,7 +54,7 @@ export function partStacks(profile: Profile, { name, stacks: view }: Measurement
 }
 
 /** The rows of all parts, without frames, because looking those up takes longest. */
-export function rowsOf(profile: Profile, measurements: readonly Measurement[]): StackRow[] {
+export function allStackRows(profile: Profile, measurements: readonly Measurement[]): StackRow[] {
   return stackParts(profile, measurements).flatMap(
     ({ name, stacks }) => stacks?.rows(profile.ebpf[name]) ?? [],
   );

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import type { Page } from 'playwright-core';
 import { PROFILERS } from '../bt/profilers/registry.ts';
-import { coloursOf, eventsOf } from '../cli/formats/flamegraph/kind-colours.ts';
+import { coloursOf, eventWordsOf } from '../cli/formats/flamegraph/kind-looks.ts';
 import { launchChromium } from './chromium.ts';
 import { exampleStacks } from './example-stacks.ts';
 import { loadFlamegraphView } from './flamegraph-client.ts';
@@ -18,7 +18,13 @@ try {
   const write = (name: string, compares: boolean, title: string) => {
     const notes = compares ? [] : ['Times of 6 threads are added up.'];
     const subtitle = '30.0 s, 1 process, 6 threads';
-    const options = { title, subtitle, notes, colours: coloursOf(PROFILERS), events: eventsOf(PROFILERS) };
+    const options = {
+      title,
+      subtitle,
+      notes,
+      colours: coloursOf(PROFILERS),
+      events: eventWordsOf(PROFILERS),
+    };
     writeFileSync(join(dir, name), flamegraphView(exampleStacks(compares), options));
   };
   write('graph.html', false, 'Time of orders --port 8080');

@@ -10,7 +10,7 @@ import { build } from 'esbuild';
 import type { Browser, Page } from 'playwright-core';
 import { PROFILERS } from '../../bt/profilers/registry.ts';
 import type { FlameStack } from '../../cli/formats/flamegraph/flame-stack.ts';
-import { coloursOf, eventsOf } from '../../cli/formats/flamegraph/kind-colours.ts';
+import { coloursOf, eventWordsOf } from '../../cli/formats/flamegraph/kind-looks.ts';
 import { frameName } from '../../metrics/timed-stacks.ts';
 import { launchChromium } from '../chromium.ts';
 import { loadFlamegraphView } from '../flamegraph-client.ts';
@@ -67,7 +67,7 @@ async function writePages(dir: string): Promise<Contestant[]> {
     subtitle: '',
     notes: [],
     colours: coloursOf(PROFILERS),
-    events: eventsOf(PROFILERS),
+    events: eventWordsOf(PROFILERS),
   };
   const [ours, theirs] = [join(dir, 'btprof.html'), join(dir, 'd3.html')];
   writeFileSync(ours, flamegraphView(stacks, options));

@@ -6,7 +6,7 @@ import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 import { PROFILERS } from '../../bt/profilers/registry.ts';
 import type { FlameStack } from '../../cli/formats/flamegraph/flame-stack.ts';
 import { flamegraphView } from '../../cli/formats/flamegraph/html.ts';
-import { coloursOf, eventsOf } from '../../cli/formats/flamegraph/kind-colours.ts';
+import { coloursOf, eventWordsOf } from '../../cli/formats/flamegraph/kind-looks.ts';
 
 export interface FrameBox {
   readonly name: string;
@@ -44,7 +44,7 @@ export async function openPage(
     subtitle: '30.0 s',
     notes: ['A note.'],
     colours: coloursOf(PROFILERS),
-    events: eventsOf(PROFILERS),
+    events: eventWordsOf(PROFILERS),
   };
   writeFileSync(file, flamegraphView(stacks, look));
   const url = pathToFileURL(file).href;

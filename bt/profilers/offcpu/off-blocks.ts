@@ -4,7 +4,7 @@ import {
   type Cell,
   type Line,
   ofAll,
-  rowsOf,
+  rowLimit,
   type Text,
 } from '../../../metrics/blocks.ts';
 import { callChains } from '../../../metrics/call-chain.ts';
@@ -18,10 +18,10 @@ import { KIND_TEXTS } from './reason-table.ts';
 
 type StackRow = Offcpu['stacks'][number];
 
-const waitRows = (options: BlockOptions) => rowsOf(options, [4, 4, 4, 3, 3, 2], 20);
-const threadRows = (options: BlockOptions) => rowsOf(options, [3, 3, 3, 2, 2, 1], 20);
+const waitRows = (options: BlockOptions) => rowLimit(options, [4, 4, 4, 3, 3, 2], 20);
+const threadRows = (options: BlockOptions) => rowLimit(options, [3, 3, 3, 2, 2, 1], 20);
 /** Waits for which the whole stack is printed. */
-const stackRows = (options: BlockOptions) => rowsOf(options, [0], 5);
+const stackRows = (options: BlockOptions) => rowLimit(options, [0], 5);
 
 /** Shows where threads waited, which threads waited longest, and which were still waiting at the end. */
 export function offcpuBlocks(offcpu: Offcpu, options: BlockOptions): Block[] {

@@ -3,7 +3,7 @@ import {
   type BlockOptions,
   type Line,
   ofAll,
-  rowsOf,
+  rowLimit,
   type Text,
 } from '../../../metrics/blocks.ts';
 import { formatCount, formatNs } from '../../../metrics/units.ts';
@@ -61,7 +61,7 @@ export function syscallBlocks(syscalls: Syscalls, options: BlockOptions): Block[
 function callsTable(syscalls: Syscalls, options: BlockOptions): Line[] {
   const all = Object.entries(syscalls.by_syscall);
   if (all.length === 0) return [];
-  const most = rowsOf(options, [4, 4, 3, 3, 2, 2], 20);
+  const most = rowLimit(options, [4, 4, 3, 3, 2, 2], 20);
   const title = `name${ofAll(most, all.length)}`;
   if (all.every(([, call]) => call.returned === undefined)) {
     const rows = all

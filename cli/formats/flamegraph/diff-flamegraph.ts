@@ -5,7 +5,7 @@ import { figureOf } from '../../../metrics/noise.ts';
 import type { Sides } from '../../../metrics/sides.ts';
 import { formatSignedNs, plural } from '../../../metrics/units.ts';
 import { flamegraphView } from './html.ts';
-import { coloursOf, eventsOf } from './kind-colours.ts';
+import { coloursOf, eventWordsOf } from './kind-looks.ts';
 
 /** The flame graph of AFTER, coloured by what has changed since BEFORE. */
 export function diffFlamegraph(sides: Sides, measurements: readonly Measurement[]): string {
@@ -17,7 +17,7 @@ export function diffFlamegraph(sides: Sides, measurements: readonly Measurement[
     title: `Change of ${commandOf(sides)}`,
     subtitle: `wall time ${formatSignedNs(old)} before, ${formatSignedNs(now)} after; ${runs}`,
     notes: notesOf(sides, measurements),
-    ...{ colours: coloursOf(measurements), events: eventsOf(measurements) },
+    ...{ colours: coloursOf(measurements), events: eventWordsOf(measurements) },
   });
 }
 

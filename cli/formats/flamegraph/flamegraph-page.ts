@@ -3,7 +3,7 @@ import { stackParts, stacksOf } from '../../../metrics/timed-stacks.ts';
 import { formatNs, plural } from '../../../metrics/units.ts';
 import type { Result } from '../format.ts';
 import { flamegraphView } from './html.ts';
-import { coloursOf, eventsOf } from './kind-colours.ts';
+import { coloursOf, eventWordsOf } from './kind-looks.ts';
 
 /** The flame graph of a profile: where its threads waited and, with samples, all of their time. */
 export function flamegraphPage({ profile, measurements }: Result): string {
@@ -17,7 +17,7 @@ export function flamegraphPage({ profile, measurements }: Result): string {
     title: `${title} of ${command || 'the whole machine'}`,
     subtitle: `${formatNs(metadata.wall_time_ns)}, ${plural(metadata.processes, 'process', 'processes')}, ${plural(metadata.threads, 'thread')}`,
     notes: notesOf(profile, sampled !== undefined),
-    ...{ colours: coloursOf(measurements), events: eventsOf(measurements) },
+    ...{ colours: coloursOf(measurements), events: eventWordsOf(measurements) },
   });
 }
 

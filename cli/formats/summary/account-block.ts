@@ -1,5 +1,5 @@
 import type { Account } from '../../../metrics/account-schema.ts';
-import { type Block, type BlockOptions, type IdleView, ofAll, rowsOf } from '../../../metrics/blocks.ts';
+import { type Block, type BlockOptions, type IdleView, ofAll, rowLimit } from '../../../metrics/blocks.ts';
 import { sum } from '../../../metrics/sums.ts';
 import { formatNs, formatShare, plural } from '../../../metrics/units.ts';
 import { bar, coloursOf, type Look, padEnd, wrap } from '../../page.ts';
@@ -61,7 +61,7 @@ function accountRows(account: Account, view: IdleView): [string, number][] {
 /** Shows the threads that used the most CPU time. A single thread needs no table: the account has its time. */
 export function onCpuThreads({ by_thread, on_cpu_ns }: Account, options: BlockOptions): Block {
   const all = Object.entries(by_thread).sort(([, a], [, b]) => b.on_cpu_ns - a.on_cpu_ns);
-  const most = rowsOf(options, [3, 2, 2, 1, 1, 0], 20);
+  const most = rowLimit(options, [3, 2, 2, 1, 1, 0], 20);
   if (all.length < 2 || on_cpu_ns <= 0 || most === 0) return [];
   const rows = all.slice(0, most).map(([key, { comm, time_ns, on_cpu_ns: ns }]) => {
     return [{ ns }, { share: ns, of: time_ns }, `${key}${comm ? ` ${comm}` : ''}`];

@@ -1,4 +1,4 @@
-import { type BlockOptions, LEVELS, rowsOf } from '../../../metrics/blocks.ts';
+import { type BlockOptions, LEVELS, rowLimit } from '../../../metrics/blocks.ts';
 import type { Profile } from '../../../metrics/schema.ts';
 import { formatNs, plural } from '../../../metrics/units.ts';
 import { clip, coloursOf, printable, printPage, wrap } from '../../page.ts';
@@ -34,7 +34,7 @@ function pageOf(result: Result, options: BlockOptions, look: ResultLook): string
       ? [accountBlock(profile.account, look), blockLines(onCpuThreads(profile.account, options), look)]
       : []),
     ...parts.map((block) => blockLines(block, look)),
-    qualityBlock(result, rowsOf(options, [3, 1, 1, 1, 0], Infinity), look),
+    qualityBlock(result, rowLimit(options, [3, 1, 1, 1, 0], Infinity), look),
   ];
   return printPage(
     blocks.filter((lines) => lines.length > 0),

@@ -3,12 +3,12 @@ import { PROFILERS } from '../../../../../bt/profilers/registry.ts';
 import { encodeProfile } from '../../../../../cli/formats/flamegraph/encode.ts';
 import { decodeProfile, type FlameProfile } from '../../../../../cli/formats/flamegraph/flame-profile.ts';
 import type { FlameStack } from '../../../../../cli/formats/flamegraph/flame-stack.ts';
-import { coloursOf, eventsOf } from '../../../../../cli/formats/flamegraph/kind-colours.ts';
+import { coloursOf, eventWordsOf } from '../../../../../cli/formats/flamegraph/kind-looks.ts';
 import { buildTree, type View } from '../../../../../cli/formats/flamegraph/tree.ts';
 import type { Tree } from '../../../../../cli/formats/flamegraph/tree-types.ts';
 
 export const COLOURS = coloursOf(PROFILERS);
-export const EVENTS = eventsOf(PROFILERS);
+export const EVENTS = eventWordsOf(PROFILERS);
 
 /** As the page has it. */
 export function profileOf(stacks: readonly FlameStack[]): FlameProfile {

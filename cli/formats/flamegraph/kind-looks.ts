@@ -9,7 +9,7 @@ export function coloursOf(measurements: readonly Measurement[]): KindColours {
 }
 
 /** The word for an event of each kind of time, by the profilers; unaccounted time has no events. */
-export function eventsOf(measurements: readonly Measurement[]): KindEvents {
+export function eventWordsOf(measurements: readonly Measurement[]): KindEvents {
   const words = measurements.flatMap(({ stacks: view }) => {
     if (!view) return [];
     const kinds = [...Object.keys(view.colours), ...(view.samplesCpu ? [ON_CPU] : [])];
