@@ -27,7 +27,11 @@ export const metadataSchema = z.object({
   btprof: z.string(),
   bpftrace: z.string(),
   profilers: z.array(z.string()),
-  incomplete: z.boolean().describe('the collection was cut short: the figures are from its last interval'),
+  incomplete: z
+    .boolean()
+    .describe(
+      'the collection was cut short: the figures are those of the last complete print, or lack some maps',
+    ),
 });
 
 /** First line of a jsonl result: what is known before the collection. */

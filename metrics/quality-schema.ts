@@ -16,7 +16,7 @@ export const qualitySchema = z.object({
   dropped_lines: count.describe('lines from bpftrace that could not be parsed'),
   map_full: count.describe('BPF maps that reached their limit: their counts are too small'),
   kernel_errors: count.describe('errors of the running program that bpftrace reported'),
-  stacks_missing: count.describe('waits whose kernel or user stack could not be read'),
+  stacks_missing: count.describe('waits or samples whose stack could not be read'),
   frames_total: count,
   frames_unresolved: count.describe('frames without a symbol'),
   frames_cut: count.describe('frames left out because they are not code'),

@@ -17,7 +17,7 @@ export function isLossless(recording: Recording, { room }: Facts): boolean {
 /** Maximum number of problems that become warnings; the others are only counted. */
 const PROBLEMS_SHOWN = 3;
 const MISSING_STACKS =
-  'some waits have no stack because the kernel could not store it; times and counts are complete';
+  'some stacks are missing because the kernel could not store them; times and counts are complete';
 
 /** Sums up what was lost, cut or not named, and the cost of the measurement. */
 export function quality(

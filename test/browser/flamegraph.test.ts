@@ -242,7 +242,7 @@ describe('the page', () => {
 
   it('says that nothing waited', async () => {
     const { page } = await open([]);
-    expect(await page.locator('body').textContent()).toContain('Nothing waited');
+    expect(await page.locator('body').textContent()).toContain('There is no stack to draw');
   });
 
   it('tells in a comparison what was before', async () => {

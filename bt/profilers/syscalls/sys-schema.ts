@@ -37,7 +37,9 @@ export const syscallsSchema = z.object({
     network_intensity: share,
     behavior,
   }),
-  by_syscall: z.record(z.string(), callCount).describe('with --syscall-times, more than count'),
+  by_syscall: z
+    .record(z.string(), callCount)
+    .describe('count for all calls; the other fields with --syscall-times'),
   by_process: z.record(
     z.string().regex(/^\d+$/),
     z.object({ comm: z.string().nullable(), total: count, by_syscall: z.record(z.string(), count) }),

@@ -42,7 +42,7 @@ ${stacks.length === 0 ? NOTHING : content(stacks, options)}
 `;
 }
 
-const NOTHING = '<p>Nothing waited: there is no stack to draw.</p>';
+const NOTHING = '<p>There is no stack to draw.</p>';
 
 function content(stacks: readonly FlameStack[], { colours, events }: FlameGraphOptions): string {
   return `${APP}

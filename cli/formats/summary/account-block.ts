@@ -67,7 +67,7 @@ export function onCpuThreads({ by_thread, on_cpu_ns }: Account, options: BlockOp
     return [{ ns }, { share: ns, of: time_ns }, `${key}${comm ? ` ${comm}` : ''}`];
   });
   const ended = on_cpu_ns - sum(all.map(([, thread]) => thread.on_cpu_ns));
-  const without = ended > 0 ? `, without ${formatNs(ended)} of threads that ended early` : '';
+  const without = ended > 0 ? `, without ${formatNs(ended)} of threads that ended long ago` : '';
   const title = `top on-CPU threads${ofAll(most, all.length)}${without}`;
   return [{ kind: 'table', head: ['time', 'of lifetime', title], rows }];
 }

@@ -24,7 +24,7 @@ function profileIn(html: string) {
 describe('flamegraphView', () => {
   it('says that nothing waited when there is no stack', () => {
     const html = flamegraphView([], OPTIONS);
-    expect(html).toContain('Nothing waited');
+    expect(html).toContain('There is no stack to draw');
     expect(html).not.toContain('<canvas');
   });
 

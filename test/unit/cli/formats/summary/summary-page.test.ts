@@ -305,10 +305,10 @@ describe('the threads that used the most CPU time', () => {
     );
   });
 
-  test('do not include threads that ended early: the heading has their CPU time', () => {
+  test('do not include threads that ended long ago: the heading has their CPU time', () => {
     const { '9:9': _, ...others } = five;
     expect(text(others)).toContain(
-      'top on-CPU threads (3 of 4), without 1.90 s of threads that ended early\n',
+      'top on-CPU threads (3 of 4), without 1.90 s of threads that ended long ago\n',
     );
   });
 
