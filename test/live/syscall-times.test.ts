@@ -32,7 +32,10 @@ describe.concurrent('with --syscall-times', () => {
     const { ebpf } = await profile([...TIMED, '--', 'sleep', '0.3']);
     const sleep = ebpf.syscalls?.by_syscall.clock_nanosleep;
     expect(sleep).toMatchObject({ count: 1, returned: 1, errors: 0, in_flight: 0 });
-    expect(sleep?.off_cpu).toMatchObject({ by_reason: { sleep: { count: 1 } } });
+    // On a busy machine the thread may also have to wait for a CPU within the call.
+    const { sleep: asleep, preempted, ...others } = sleep?.off_cpu?.by_reason ?? {};
+    expect({ asleep, others }).toEqual({ asleep: expect.objectContaining({ count: 1 }), others: {} });
+    expect(sleep?.off_cpu?.count).toBe(1 + (preempted?.count ?? 0));
     const [took = 0, waited = 0] = [sleep?.total_time_ns, sleep?.off_cpu?.time_ns];
     expect(took).toBeGreaterThanOrEqual(waited);
     expect(waited).toBeGreaterThan(0.95 * took);
