@@ -9,8 +9,11 @@ import { imageMappings, isImageKnown } from './program-image.ts';
 
 type Event<T extends StreamEvent['type']> = Extract<StreamEvent, { type: T }>;
 
-/** After an exec the loader maps libraries for some milliseconds; programs load more of them later. */
-const READ_AFTER_MS = [0, 5, 50, 500];
+/**
+ * After an exec the loader maps libraries for some milliseconds. Programs load more of them later, and a runtime begins
+ * to compile after 50 ms or, on a busy machine, much later: its process may end soon after that.
+ */
+const READ_AFTER_MS = [0, 5, 50, 100, 200, 300, 500];
 /** The end of user space: an address beyond it is an error code of mmap. */
 const USER_SPACE = 2 ** 56;
 /** The kernel maps whole pages. */

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
-import { afterAll, afterEach, describe, expect, test, vi } from 'vitest';
+import { afterAll, afterEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { type MappingCache, newMappingCache } from '../../../../bt/symbols/mapping-cache.ts';
 import { newObjectFiles, type ObjectFiles } from '../../../../bt/symbols/object-files.ts';
 import { encodeSpace, encodeSpaces, type MappingTexts } from '../../../../metrics/mappings.ts';
@@ -374,6 +374,36 @@ describe.skipIf(process.platform !== 'linux')('on this machine', () => {
       cache.onEvent(mapping(pid, B, 0x10000));
       await cache.read(pid, 1);
       expect(sorted(textsOf(cache)[`${pid}:1`])).toEqual(sorted(mapsNow() + row(0x10000, 0x11000, B)));
+      child.stdin.end();
+    });
+
+    test('shows code that it compiles later, and long before 500 ms', async () => {
+      const source = `#include <sys/mman.h>
+#include <unistd.h>
+int main(void) {
+  for (char c; read(0, &c, 1) == 1; write(1, &c, 1))
+    mmap(0, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+}`;
+      const child = spawn(build('compiler', [], source), { stdio: ['pipe', 'pipe', 'ignore'] });
+      const answer = () => new Promise((resolve) => child.stdout.once('data', resolve));
+      const pid = child.pid as number;
+      const see = vi.fn();
+      const files = newObjectFiles();
+      const cache = newMappingCache(files, { see, execed: () => undefined });
+      opened.push({ cache, files });
+      vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+      onTestFinished(() => void vi.useRealTimers());
+      cache.onEvent(exec(pid));
+      await vi.advanceTimersByTimeAsync(60);
+      for (let i = 0; i < 10; i++) await cache.read(pid, 1); // by then, the reads of the timers are done
+      expect(see).not.toHaveBeenCalled();
+      const compiled = answer();
+      child.stdin.write('.');
+      await compiled;
+      await vi.advanceTimersByTimeAsync(190);
+      vi.useRealTimers();
+      await vi.waitUntil(() => see.mock.calls.length > 0, { timeout: 10_000, interval: 5 });
+      expect(see).toHaveBeenCalledWith(pid, 1);
       child.stdin.end();
     });
 
