@@ -1,5 +1,5 @@
 import type { ReadableMap, ReadContext, StackIds } from '../metrics/window.ts';
-import type { Entry } from '../parsers/entries.ts';
+import type { MapEntry } from '../parsers/entries.ts';
 import { readInteger } from '../parsers/integer.ts';
 
 /** One word of a key or a value: how bpftrace prints it, and how it is read back. */
@@ -62,7 +62,7 @@ export function reader<Row extends object, Value>(
 type KeyedValue<Value> = readonly [key: string, value: Value | undefined];
 
 function* valuesOf<Value>(
-  entries: readonly Entry[],
+  entries: readonly MapEntry[],
   { read }: ValueCodec<Value>,
 ): Iterable<KeyedValue<Value>> {
   for (const { key, value } of entries) yield [key, read(value)];
@@ -73,8 +73,8 @@ function* valuesOf<Value>(
  * alike if their stacks could not be read.
  */
 function* valuesBetween<Value>(
-  now: readonly Entry[],
-  before: readonly Entry[],
+  now: readonly MapEntry[],
+  before: readonly MapEntry[],
   codec: ValueCodec<Value>,
 ): Iterable<KeyedValue<Value>> {
   const earlier = valuesByKey(before, codec);
@@ -86,7 +86,7 @@ function* valuesBetween<Value>(
 }
 
 /** Adds up the readable values of each key. */
-function valuesByKey<Value>(entries: readonly Entry[], codec: ValueCodec<Value>): Map<string, Value> {
+function valuesByKey<Value>(entries: readonly MapEntry[], codec: ValueCodec<Value>): Map<string, Value> {
   const values = new Map<string, Value>();
   for (const [key, value] of valuesOf(entries, codec)) {
     if (value === undefined) continue;

@@ -26,12 +26,12 @@ export function saveStacks(
   ];
 }
 
-type Unwinder = 'ustack' | 'dw_ustack';
+type StackSource = 'ustack' | 'dw_ustack';
 
 /** DWARF works only for processes whose unwind tables bpftrace has read and that still run the same program. */
 function byEitherUnwinder(
   options: ProgramContext,
-  save: (unwinder: Unwinder) => readonly string[],
+  save: (unwinder: StackSource) => readonly string[],
 ): readonly string[] {
   if (!options.stacks || options.dwarfPids.length === 0) return save('ustack');
   const known = options.dwarfPids.map((pid) => `pid == ${pid}`).join(' || ');
@@ -76,7 +76,7 @@ function numberByLength(kind: Kind, stack: 'kstack' | 'ustack', options: Program
  * Finds the number of a stack. A user stack may change between two reads, so a new one is read once into a variable,
  * and the same text is looked up and stored.
  */
-function numberOf(kind: Kind, stack: 'kstack' | Unwinder, options: ProgramContext): string[] {
+function numberOf(kind: Kind, stack: 'kstack' | StackSource, options: ProgramContext): string[] {
   const deep = stackOf(stack, options);
   const fresh = `$new_${kind}`;
   return numberIn(kind, { stack: deep, fresh, numbers: `@${kind}_numbers` }, fresh, options);
@@ -169,13 +169,13 @@ export function otherStacks(
 /** The stack fields of a key or value for the running thread; none without stacks. */
 function stackFields(
   options: Pick<ProgramContext, 'stacks' | 'stackMode' | 'stackDepth'>,
-  user: Unwinder = 'ustack',
+  user: StackSource = 'ustack',
 ): string[] {
   return options.stacks ? [stackOf('kstack', options), stackOf(user, options)] : [];
 }
 
 function stackOf(
-  stack: 'kstack' | Unwinder,
+  stack: 'kstack' | StackSource,
   { stackMode, stackDepth }: Pick<ProgramContext, 'stackMode' | 'stackDepth'>,
   frames = stackDepth,
 ): string {

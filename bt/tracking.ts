@@ -1,7 +1,7 @@
 import { CLONE_THREAD, type Clause, type Fragment, type Hooks, indent, reportFull } from './program.ts';
 
 /** The first instruction of a program. */
-export interface Entry {
+export interface EntryPoint {
   /** The file, which is written in quotes. */
   readonly path: string;
   /** The address in the file. */
@@ -17,7 +17,7 @@ export type Follow =
       readonly execs: number;
       readonly children: boolean;
       /** Where the command is stopped: after its libraries are loaded, before its own code runs. */
-      readonly entry?: Entry | undefined;
+      readonly entry?: EntryPoint | undefined;
     }
   /**
    * Running processes. The profiler, process `by`, names each of their threads by kill(tid, 0). Threads that the
@@ -140,7 +140,7 @@ function execClause({ follow, onCommand, onProgram }: TrackingOptions): Clause {
   };
 }
 
-function entryClause(pid: number, { path, address }: Entry): Clause {
+function entryClause(pid: number, { path, address }: EntryPoint): Clause {
   return {
     attach: `uprobe:"${path}":0x${address.toString(16)}`,
     condition: `pid == ${pid} && @gen[(uint64)pid]`,

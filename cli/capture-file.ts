@@ -2,7 +2,7 @@ import { createReadStream } from 'node:fs';
 import { constants, createGunzip, gzipSync } from 'node:zlib';
 import type { Snapshot } from '../bt/driver/line-reader.ts';
 import { readLines } from '../bt/driver/lines.ts';
-import { PROFILERS } from '../bt/profilers/registry.ts';
+import { PROFILERS } from '../bt/profilers/profiler-registry.ts';
 import {
   type Capture,
   type CapturedTick,

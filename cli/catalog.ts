@@ -3,7 +3,7 @@
  * profiler.
  */
 import type { Profiler } from '../bt/profilers/profiler.ts';
-import { PROFILERS } from '../bt/profilers/registry.ts';
+import { PROFILERS } from '../bt/profilers/profiler-registry.ts';
 import type { ProfilerChoice } from './profiler-choice.ts';
 
 export function catalogOf(profilers: readonly Profiler[]): ProfilerChoice[] {

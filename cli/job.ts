@@ -6,7 +6,7 @@ import { UsageError } from '../metrics/errors.ts';
 import type { IdleMatch } from '../metrics/measurement.ts';
 import type { CaptureFile } from './capture-file.ts';
 import type { Format, Rendered, Result, SampleWriter } from './formats/format.ts';
-import { FORMATS } from './formats/registry.ts';
+import { FORMATS } from './formats/format-registry.ts';
 import type { ProfileOptions } from './options.ts';
 import { openOutput, type Sink, stderr } from './output.ts';
 import { planOf } from './plan.ts';

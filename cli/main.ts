@@ -4,8 +4,8 @@ import { inheritedDescriptors } from '../bt/driver/inherited.ts';
 import { BtprofError } from '../metrics/errors.ts';
 import { CATALOG } from './catalog.ts';
 import { commandLine } from './command-line.ts';
-import { COMMANDS } from './commands/registry.ts';
-import { FORMATS } from './formats/registry.ts';
+import { COMMANDS } from './commands/command-registry.ts';
+import { FORMATS } from './formats/format-registry.ts';
 import { stderr } from './output.ts';
 import { VERSION } from './version.ts';
 

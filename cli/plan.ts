@@ -1,7 +1,7 @@
 import type { Plan } from '../bt/compose.ts';
 import { chooseProfilers, parseWanted, type Wanted } from '../bt/profilers/choose.ts';
 import type { Profiler } from '../bt/profilers/profiler.ts';
-import { PROFILERS } from '../bt/profilers/registry.ts';
+import { PROFILERS } from '../bt/profilers/profiler-registry.ts';
 import { UsageError } from '../metrics/errors.ts';
 import type { PlanOptions, ProfileOptions } from './options.ts';
 import { propertyOf } from './profiler-options.ts';

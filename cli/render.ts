@@ -2,7 +2,7 @@ import { isatty } from 'node:tty';
 import { UsageError } from '../metrics/errors.ts';
 import { chosenFormat } from './format-options.ts';
 import type { Format, ResultLook } from './formats/format.ts';
-import { FORMATS } from './formats/registry.ts';
+import { FORMATS } from './formats/format-registry.ts';
 import type { ResultOptions } from './result-options.ts';
 import { lookOf } from './terminal.ts';
 

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { constants, gunzipSync } from 'node:zlib';
-import { PROFILERS } from '../bt/profilers/registry.ts';
+import { PROFILERS } from '../bt/profilers/profiler-registry.ts';
 import { BtprofError } from '../metrics/errors.ts';
 import { type Profile, schemasOf } from '../metrics/schema.ts';
 import { stackParts } from '../metrics/timed-stacks.ts';

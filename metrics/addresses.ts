@@ -1,4 +1,4 @@
-import { type KnownPlaces, readStack } from '../parsers/stack.ts';
+import { type KnownAddresses, readStack } from '../parsers/stack.ts';
 
 /** An address in a stack. The first one of a stack is where the thread was; the others are return addresses. */
 export interface KernelAddress {
@@ -27,8 +27,8 @@ export function newAddresses(): Addresses {
   const kernelAddresses: KernelAddress[] = [];
   const userAddresses: UserAddress[] = [];
   const kernelKnown = newKnown();
-  const spaces = new Map<string, KnownPlaces>();
-  const knownIn = (pid: number, generation: number): KnownPlaces => {
+  const spaces = new Map<string, KnownAddresses>();
+  const knownIn = (pid: number, generation: number): KnownAddresses => {
     const key = `${pid}:${generation}`;
     const known = spaces.get(key) ?? newKnown();
     spaces.set(key, known);
@@ -50,6 +50,6 @@ export function newAddresses(): Addresses {
   };
 }
 
-function newKnown(): KnownPlaces {
+function newKnown(): KnownAddresses {
   return { leaf: new Map(), callers: new Map() };
 }

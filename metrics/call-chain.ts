@@ -17,7 +17,7 @@ const MOST_KINDS = 4096;
 const LONGEST_NAME = 48;
 
 /** A stack, and the kind of time that it stands for. */
-interface Place {
+interface StackWithReason {
   readonly reason: string;
   /** Indices into the frames, leaf first. */
   readonly user: readonly number[];
@@ -40,14 +40,14 @@ export interface CallChains {
    * that they called and the kernel function that waited, such as `step < worker [pthread_mutex_lock, futex_do_wait]`.
    * Kinds in `kindTexts` have their text instead. Empty without stacks.
    */
-  readonly textOf: (place: Place) => string;
+  readonly textOf: (place: StackWithReason) => string;
   /** A number that identifies the reason and the text of a wait; faster than the text. */
-  readonly groupOf: (place: Place) => number;
+  readonly groupOf: (place: StackWithReason) => number;
   /**
    * A number that identifies the reason and the innermost application function; the same for all waits of a group, and
    * faster still.
    */
-  readonly leafOf: (place: Place) => number;
+  readonly leafOf: (place: StackWithReason) => number;
 }
 
 /**
@@ -99,7 +99,7 @@ export function callChains(
  * Finds the innermost application functions, the C library function that the first of them called, and the kernel
  * function.
  */
-function wordsOf({ user, kernel }: Place, wordOf: (index: number) => Word) {
+function wordsOf({ user, kernel }: StackWithReason, wordOf: (index: number) => Word) {
   const application: Word[] = [];
   let called: Word | undefined;
   for (const index of user) {

@@ -1,4 +1,4 @@
-import type { KernelPlace } from '../parsers/kernel-symbols.ts';
+import type { KernelSymbol } from '../parsers/kernel-symbols.ts';
 import type { AddressSpaces, MappingTexts } from './mappings.ts';
 import type { HostInfo, Metadata } from './metadata-schema.ts';
 import type { Arch } from './syscall-name.ts';
@@ -63,7 +63,7 @@ export interface CpuTime {
 }
 
 /** A place in the kernel whose name is already known. */
-export interface NamedPlace extends KernelPlace {
+export interface NamedKernelAddress extends KernelSymbol {
   /** `0x` and hexadecimal digits; 0x0 when it is unknown. */
   readonly address: string;
 }
@@ -71,7 +71,7 @@ export interface NamedPlace extends KernelPlace {
 /** The stack of a blocked thread, read from /proc. */
 export interface BlockedAt {
   /** Leaf first. */
-  readonly kernel: readonly NamedPlace[];
+  readonly kernel: readonly NamedKernelAddress[];
   /** Address from which it entered the kernel, hexadecimal; empty when unknown. */
   readonly user: string;
 }

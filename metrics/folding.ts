@@ -1,6 +1,6 @@
 import type { Facts } from './facts.ts';
-import { type Folded, threadNumber } from './folded.ts';
-import { currentSession, type Recorder, type Session, type ThreadEvents } from './recording.ts';
+import { type Folded, threadNumber } from './folded-threads.ts';
+import { currentSession, type RecordedSession, type Recorder, type ThreadEvents } from './recording.ts';
 import { cpuTimes, keyOf, lifetimes, ranTimes, startOf, threadCounts } from './threads.ts';
 
 /** Number of finished threads that have their own rows. */
@@ -60,7 +60,7 @@ function endedThreads({ exits, renamed }: ThreadEvents): Map<string, { pid: numb
  * Removes the first exits from a session, with all other events of their threads and processes. The main thread of the
  * command stays: the collection is timed from its exec.
  */
-function takeFinished(session: Session, count: number, { mode, pids }: Facts): ThreadEvents {
+function takeFinished(session: RecordedSession, count: number, { mode, pids }: Facts): ThreadEvents {
   const isCommand = ({ pid, tid }: { readonly pid: number; readonly tid: number }) =>
     mode === 'run' && pid === pids[0] && tid === pid;
   const first = session.exits.splice(0, count);

@@ -1,11 +1,17 @@
 import type { SourceLine } from '../parsers/addr2line.ts';
-import type { KernelPlace } from '../parsers/kernel-symbols.ts';
+import type { KernelSymbol } from '../parsers/kernel-symbols.ts';
 import type { Mapping } from '../parsers/proc.ts';
-import type { NamedPlace } from './facts.ts';
+import type { NamedKernelAddress } from './facts.ts';
 import type { Frame, MappingRow } from './fields.ts';
 import { distinct, hashOfText } from './hash.ts';
 import { isByDwarf, type KernelSite, type Located, type StackFacts, type UserSite } from './located.ts';
-import { compiledKey, type FilePlace, objectKey, placeKey, type ResolvedSymbols } from './symbols.ts';
+import {
+  type FileAddress,
+  fileAddressKey,
+  jitAddressKey,
+  objectKey,
+  type ResolvedSymbols,
+} from './symbols.ts';
 
 /** The table of the frames of all stacks, without duplicates. A stack is the indices of its frames, leaf first. */
 export interface FrameTable {
@@ -18,7 +24,7 @@ export interface FrameTable {
    */
   readonly user: (ids: readonly number[], pid: number, generation: number) => UserStack;
   /** A kernel stack whose frames have their names already. */
-  readonly named: (places: readonly NamedPlace[]) => number[];
+  readonly named: (places: readonly NamedKernelAddress[]) => number[];
   /** The frames as results have them. */
   readonly finished: () => FinishedFrames;
 }
@@ -44,7 +50,7 @@ const NO_CODE = -1;
 
 /** @param located the addresses that stacks may have */
 export function newFrameTable(located: Located, symbols: ResolvedSymbols, facts: StackFacts): FrameTable {
-  const places: (FilePlace | undefined)[] = [];
+  const places: (FileAddress | undefined)[] = [];
   const { items: frames, indexOf: frameIndex } = distinct<Frame>(
     ({ address }) => hashOfText(address),
     areSame,
@@ -63,7 +69,7 @@ export function newFrameTable(located: Located, symbols: ResolvedSymbols, facts:
   });
   const hasLeafCaller = ([leaf = -1]: readonly number[]): boolean => {
     const place = places[leaf];
-    return !place || symbols.frameless[placeKey(place)] !== true;
+    return !place || symbols.frameless[fileAddressKey(place)] !== true;
   };
   return {
     frames,
@@ -146,7 +152,7 @@ function kernelFrame({ digits, lookup, back }: KernelSite, { kernel }: ResolvedS
   return frameAt(`0x${digits}`, place && { ...place, offset: place.offset + back });
 }
 
-function frameAt(address: string, place: KernelPlace | undefined): Frame {
+function frameAt(address: string, place: KernelSymbol | undefined): Frame {
   return {
     address,
     symbol: place?.symbol ?? null,
@@ -157,13 +163,13 @@ function frameAt(address: string, place: KernelPlace | undefined): Frame {
 
 interface PlacedFrame {
   readonly frame: Frame;
-  readonly place?: FilePlace;
+  readonly place?: FileAddress;
 }
 
 /** Makes a user frame; undefined if the word is not code. */
 function userFrame(site: UserSite, symbols: ResolvedSymbols): PlacedFrame | undefined {
   const address = `0x${site.digits}`;
-  const compiled = site.compiled && symbols.jit[compiledKey(site.compiled)];
+  const compiled = site.compiled && symbols.jit[jitAddressKey(site.compiled)];
   if (compiled) return { frame: frameAt(address, { ...compiled, offset: compiled.offset + site.back }) };
   if (site.place) return mappedFrame(address, site.place, site.back, symbols);
   return site.maybeCode ? { frame: { address, symbol: null, module: null, offset: null } } : undefined;
@@ -171,11 +177,11 @@ function userFrame(site: UserSite, symbols: ResolvedSymbols): PlacedFrame | unde
 
 function mappedFrame(
   address: string,
-  place: FilePlace,
+  place: FileAddress,
   back: number,
   { user }: ResolvedSymbols,
 ): PlacedFrame {
-  const named = user[placeKey(place)];
+  const named = user[fileAddressKey(place)];
   const frame = {
     address,
     symbol: named?.symbol ?? null,
@@ -187,7 +193,7 @@ function mappedFrame(
 
 function finishFrames(
   frames: readonly Frame[],
-  places: readonly (FilePlace | undefined)[],
+  places: readonly (FileAddress | undefined)[],
   { lines, demangled }: ResolvedSymbols,
 ): Pick<FinishedFrames, 'frames' | 'stack'> {
   const readable = (frame: Frame): Frame => {
@@ -198,7 +204,7 @@ function finishFrames(
   const finished: Frame[] = [];
   const indices = frames.map((frame, i) => {
     const place = places[i];
-    return withLines(frame, place ? (lines[placeKey(place)] ?? []) : []).map(
+    return withLines(frame, place ? (lines[fileAddressKey(place)] ?? []) : []).map(
       (one) => finished.push(readable(one)) - 1,
     );
   });

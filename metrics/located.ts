@@ -2,7 +2,7 @@ import { isMemory, type Mapping } from '../parsers/proc.ts';
 import type { Addresses, KernelAddress, UserAddress } from './addresses.ts';
 import type { Facts } from './facts.ts';
 import type { AddressSpaces } from './mappings.ts';
-import { type CompiledPlace, type FilePlace, placeKey, type SymbolRequests } from './symbols.ts';
+import { type FileAddress, fileAddressKey, type JitAddress, type SymbolRequests } from './symbols.ts';
 
 /** Facts about how stacks were unwound. */
 export type StackFacts = Pick<Facts, 'dwarfPids' | 'dwarfGeneration' | 'stackDepth'>;
@@ -22,9 +22,9 @@ export interface UserSite {
   readonly digits: string;
   readonly back: number;
   /** Within the file of a mapping. */
-  readonly place?: FilePlace | undefined;
+  readonly place?: FileAddress | undefined;
   /** Where a runtime may have compiled code. */
-  readonly compiled?: CompiledPlace | undefined;
+  readonly compiled?: JitAddress | undefined;
   /** Whether it is a leaf whose caller is missing unless the function sets up a frame pointer. */
   readonly needsFramePointer: boolean;
   /** Whether it may be code without a known mapping: a leaf always is code, and mappings may be unknown. */
@@ -97,11 +97,11 @@ function requestsFor(
   user: readonly (UserSite | undefined)[],
   lines: boolean,
 ): SymbolRequests {
-  const places = new Map<string, FilePlace>();
-  const leaves = new Map<string, FilePlace>();
+  const places = new Map<string, FileAddress>();
+  const leaves = new Map<string, FileAddress>();
   for (const site of user) {
     if (!site?.place) continue;
-    const key = placeKey(site.place);
+    const key = fileAddressKey(site.place);
     places.set(key, site.place);
     if (site.needsFramePointer) leaves.set(key, site.place);
   }

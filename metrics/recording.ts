@@ -1,6 +1,6 @@
-import { type Entry, kernelKeys, type MapEntries } from '../parsers/entries.ts';
+import { kernelKeys, type MapEntries, type MapEntry } from '../parsers/entries.ts';
 import { isMangled, readLine, type StreamEvent, type StreamLine } from '../parsers/stream.ts';
-import { type Folded, noneFolded } from './folded.ts';
+import { type Folded, noneFolded } from './folded-threads.ts';
 
 export type EventOf<T extends StreamEvent['type']> = Extract<StreamEvent, { type: T }>;
 
@@ -16,7 +16,7 @@ export interface ThreadEvents {
 }
 
 /** What one bpftrace has printed so far. */
-export interface Session extends ThreadEvents {
+export interface RecordedSession extends ThreadEvents {
   /** When BEGIN ran; undefined until the program is live. */
   begin: number | undefined;
   /** When the running threads were named. */
@@ -32,9 +32,9 @@ export interface Session extends ThreadEvents {
   /** Whether a line held a name that is not ASCII. */
   mangled: boolean;
   /** Maps of an incomplete print at an interval. If bpftrace dies, they are dropped. */
-  printing: Map<string, readonly Entry[]> | undefined;
+  printing: Map<string, readonly MapEntry[]> | undefined;
   /** The last print of each map. */
-  readonly maps: Map<string, readonly Entry[]>;
+  readonly maps: Map<string, readonly MapEntry[]>;
   /** The time of the last complete print at an interval. */
   tick: number | undefined;
   readonly quality: StreamQuality;
@@ -59,7 +59,7 @@ const MESSAGES_KEPT = 5;
 
 /** Records a stream line by line: one session, or two if a second bpftrace continues the collection. */
 export interface Recorder {
-  readonly sessions: Session[];
+  readonly sessions: RecordedSession[];
   /** Threads and processes that ended long ago. */
   readonly folded: Folded;
 }
@@ -68,11 +68,11 @@ export function newRecorder(): Recorder {
   return { sessions: [newSession()], folded: noneFolded() };
 }
 
-export function currentSession({ sessions }: Recorder): Session {
-  return sessions.at(-1) as Session;
+export function currentSession({ sessions }: Recorder): RecordedSession {
+  return sessions.at(-1) as RecordedSession;
 }
 
-function newSession(): Session {
+function newSession(): RecordedSession {
   return {
     ...{ begin: undefined, start: undefined, entry: undefined, end: undefined, tick: undefined },
     ...{ complete: false, mangled: false, began: undefined, printing: undefined, maps: new Map() },
@@ -118,7 +118,7 @@ function recordQuality(quality: StreamQuality, line: StreamLine): void {
   quality.linesRead++;
 }
 
-function recordEvent(session: Session, event: StreamEvent): void {
+function recordEvent(session: RecordedSession, event: StreamEvent): void {
   switch (event.type) {
     case 'ready':
       session.begin ??= event.at;
@@ -168,7 +168,7 @@ function recordEvent(session: Session, event: StreamEvent): void {
 }
 
 /** Completes a print when the next line shows that it has ended. */
-function completePrint(session: Session): void {
+function completePrint(session: RecordedSession): void {
   for (const [name, entries] of session.printing ?? []) session.maps.set(name, entries);
   session.printing = undefined;
 }
@@ -221,7 +221,7 @@ export function recordingOf({ sessions, folded }: Recorder, reader: SessionReade
   return others.reduce((merged, next) => mergeSessions(merged, next, reader), first);
 }
 
-function alone(session: Session, folded: Folded): Recording {
+function alone(session: RecordedSession, folded: Folded): Recording {
   const maps = new Map(session.maps);
   const { entry, execs, forks, exits, renamed, threads, ...others } = session;
   return {

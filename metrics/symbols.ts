@@ -1,9 +1,9 @@
 import type { SourceLine } from '../parsers/addr2line.ts';
-import type { KernelPlace } from '../parsers/kernel-symbols.ts';
+import type { KernelSymbol } from '../parsers/kernel-symbols.ts';
 import type { Mapping } from '../parsers/proc.ts';
 
 /** A place in a function of user code. */
-export interface UserPlace {
+export interface UserSymbol {
   /** The name in the file: C++ and Rust names are mangled. */
   readonly symbol: string;
   /** Bytes from the start of the function. */
@@ -11,20 +11,20 @@ export interface UserPlace {
 }
 
 /** A place in a function that a runtime compiled. */
-export interface JitPlace extends UserPlace {
+export interface JitSymbol extends UserSymbol {
   /** The file from which its name was read. */
   readonly module: string;
 }
 
 /** An address in a mapped file. */
-export interface FilePlace {
+export interface FileAddress {
   readonly mapping: Mapping;
   /** The address as an offset of the mapping's file. */
   readonly fileOffset: number;
 }
 
 /** An address outside mapped files, where a runtime may have compiled code. */
-export interface CompiledPlace {
+export interface JitAddress {
   readonly pid: number;
   readonly generation: number;
   readonly address: bigint;
@@ -35,13 +35,13 @@ export interface SymbolRequests {
   /** Addresses of kernel code, hexadecimal digits. */
   readonly kernel: readonly string[];
   /** Places in mapped files and in the vDSO. */
-  readonly user: readonly FilePlace[];
+  readonly user: readonly FileAddress[];
   /**
    * The places of `user` that are the innermost frame of a stack: whether their functions set up a frame pointer is
    * looked up.
    */
-  readonly leaves: readonly FilePlace[];
-  readonly compiled: readonly CompiledPlace[];
+  readonly leaves: readonly FileAddress[];
+  readonly compiled: readonly JitAddress[];
   /** Whether file, line and inlined functions of every place in `user` are wanted. */
   readonly lines: boolean;
 }
@@ -51,15 +51,15 @@ export type Resolve = (requests: SymbolRequests) => Promise<ResolvedSymbols>;
 
 /** The answers: plain data, which a capture stores. */
 export interface ResolvedSymbols {
-  readonly kernel: Record<string, KernelPlace>;
+  readonly kernel: Record<string, KernelSymbol>;
   /** By object and offset in its file, as lines. */
-  readonly user: Record<string, UserPlace>;
+  readonly user: Record<string, UserSymbol>;
   /** Places whose function sets up no frame pointer, with the keys of `user`. */
   readonly frameless: Record<string, boolean>;
   /** By object. */
   readonly buildIds: Record<string, string>;
   /** By `PID:GENERATION ADDRESS`. */
-  readonly jit: Record<string, JitPlace>;
+  readonly jit: Record<string, JitSymbol>;
   readonly demangled: Record<string, string>;
   /** Undefined if lines were not requested. */
   lines?: Record<string, readonly SourceLine[]> | undefined;
@@ -75,12 +75,12 @@ export function objectKey({ path, file }: Mapping): string {
 export const VDSO = '[vdso]';
 
 /** The key of a place in `user`, `frameless` and `lines`. */
-export function placeKey({ mapping, fileOffset }: FilePlace): string {
+export function fileAddressKey({ mapping, fileOffset }: FileAddress): string {
   return `${objectKey(mapping)}+${fileOffset}`;
 }
 
 /** The key of such a place in `jit`. */
-export function compiledKey({ pid, generation, address }: CompiledPlace): string {
+export function jitAddressKey({ pid, generation, address }: JitAddress): string {
   return `${pid}:${generation} ${address}`;
 }
 

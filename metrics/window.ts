@@ -1,4 +1,4 @@
-import type { Entry, MapEntries } from '../parsers/entries.ts';
+import type { MapEntries, MapEntry } from '../parsers/entries.ts';
 import { type Addresses, newAddresses } from './addresses.ts';
 import { type NumberedStacks, readStacks, splitStacks } from './stack-texts.ts';
 
@@ -33,8 +33,8 @@ export interface ReadableMap<Row = unknown> {
   readonly wholeOnly: boolean;
   /** @param before the same map at the start of the interval; undefined for the whole collection */
   readonly read: (
-    now: readonly Entry[],
-    before: readonly Entry[] | undefined,
+    now: readonly MapEntry[],
+    before: readonly MapEntry[] | undefined,
     context: ReadContext,
   ) => Rows<Row>;
 }

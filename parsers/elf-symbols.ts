@@ -76,13 +76,13 @@ function functionRows(elf: ElfFile, sections: readonly SymbolSection[], problems
 }
 
 /** A range of addresses. */
-interface Span {
+interface CodeRange {
   readonly start: number;
   readonly end: number;
 }
 
 /** Finds the code that contains a symbol; undefined if its address is not in code. */
-type FindCode = (symbol: ElfSymbol, vaddr: number) => Span | undefined;
+type FindCode = (symbol: ElfSymbol, vaddr: number) => CodeRange | undefined;
 
 /**
  * Tries the section of the symbol first. Tools that remove sections leave wrong indices in .dynsym, because loaders ignore
@@ -105,7 +105,7 @@ function codeFinder(elf: ElfFile): FindCode {
   };
 }
 
-function isWithin({ start, end }: Span, vaddr: number): boolean {
+function isWithin({ start, end }: CodeRange, vaddr: number): boolean {
   return start <= vaddr && vaddr < end;
 }
 

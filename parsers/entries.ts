@@ -1,5 +1,5 @@
 /** A key of a printed map, with its value. Keys may repeat, because bpftrace prints an unreadable stack as nothing. */
-export interface Entry {
+export interface MapEntry {
   /** The text as it stands in the line, escapes included: keys are numbers, names and stacks, and need no decoded copy. */
   readonly key: string;
   /** Undefined when it is not valid JSON, such as a hexadecimal number. */
@@ -13,10 +13,10 @@ export interface Entry {
  * @param line such as `{"type": "map", "data": {"@calls": {"2933,1": 1, "2933,231": 1}}}`
  * @returns the map's name and entries; undefined when the line has another shape or is cut off, or the map has no keys
  */
-export function readMapLine(line: string): { name: string; entries: Entry[] } | undefined {
+export function readMapLine(line: string): { name: string; entries: MapEntry[] } | undefined {
   const head = /^\{"type": ?"\w+", ?"data": ?\{"(@\w*)": ?\{ */.exec(line);
   if (!head) return undefined;
-  const entries: Entry[] = [];
+  const entries: MapEntry[] = [];
   let at = head[0].length;
   while (line[at] !== '}') {
     const keyEnd = endOfString(line, at);
@@ -78,7 +78,7 @@ function endOfValue(text: string, from: number): number {
  *
  * @param entries of one map
  */
-export function kernelKeys(entries: readonly Entry[]): number {
+export function kernelKeys(entries: readonly MapEntry[]): number {
   if (!isHistogram(entries[0]?.value)) return entries.length;
   return entries.reduce(
     (keys, { value }) => keys + (isHistogram(value) ? value.filter(isFilled).length : 1),
@@ -87,21 +87,21 @@ export function kernelKeys(entries: readonly Entry[]): number {
 }
 
 /** `[{"min": 4, "max": 7, "count": 2}]`; a tuple is an array of numbers and stacks. */
-function isHistogram(value: unknown): value is Bucket[] {
+function isHistogram(value: unknown): value is PrintedBucket[] {
   return Array.isArray(value) && value.every(isBucket);
 }
 
-interface Bucket {
+interface PrintedBucket {
   readonly count: unknown;
 }
 
-function isBucket(value: unknown): value is Bucket {
+function isBucket(value: unknown): value is PrintedBucket {
   return typeof value === 'object' && value !== null && 'count' in value;
 }
 
-function isFilled({ count }: Bucket): boolean {
+function isFilled({ count }: PrintedBucket): boolean {
   return count !== 0;
 }
 
 /** The entries of each map at one moment. */
-export type MapEntries = ReadonlyMap<string, readonly Entry[]>;
+export type MapEntries = ReadonlyMap<string, readonly MapEntry[]>;

@@ -1,7 +1,7 @@
 import { lastAtOrBelow } from './sorted.ts';
 
 /** A place in the kernel's code. */
-export interface KernelPlace {
+export interface KernelSymbol {
   readonly symbol: string;
   /** Bytes from the start of the symbol. */
   readonly offset: number;
@@ -12,7 +12,7 @@ export interface KernelPlace {
 /** Names of kernel functions by address. */
 export interface KernelSymbols {
   /** @param address hexadecimal digits, with or without `0x` */
-  readonly find: (address: string) => KernelPlace | undefined;
+  readonly find: (address: string) => KernelSymbol | undefined;
   /** The row of /proc/kallsyms that names an address, with its newline. */
   readonly row: (address: string) => string | undefined;
 }
@@ -39,7 +39,7 @@ export function parseKernelSymbols(text: string): KernelSymbols {
     if (start === undefined || at === undefined || wanted - start >= LONGEST_FUNCTION) return undefined;
     return `${text.slice(at, endOfLine(text, at))}\n`;
   };
-  return { row, find: (address) => placeOf(row(address), address) };
+  return { row, find: (address) => symbolAt(row(address), address) };
 }
 
 /**
@@ -129,7 +129,7 @@ function digitOf(unit: number): number {
   return unit >= 97 && unit < 103 ? unit - 87 : NaN;
 }
 
-function placeOf(row: string | undefined, address: string): KernelPlace | undefined {
+function symbolAt(row: string | undefined, address: string): KernelSymbol | undefined {
   const parts = /^([0-9a-f]+) \w ([^\s]+)(?:\s+(\[.+\]))?\n$/.exec(row ?? '');
   if (!parts) return undefined;
   const [, start, symbol, module] = parts as unknown as [string, string, string, string | undefined];

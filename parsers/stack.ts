@@ -12,7 +12,7 @@ interface Half {
 }
 
 /** Leaves and callers apart: the first address of a stack is exact, the others are return addresses. */
-export interface KnownPlaces {
+export interface KnownAddresses {
   readonly leaf: Known;
   readonly callers: Known;
 }
@@ -32,7 +32,7 @@ export interface KnownPlaces {
  */
 export function readStack(
   text: string,
-  known: KnownPlaces,
+  known: KnownAddresses,
   look: (address: string, leaf: boolean) => number,
 ): number[] {
   const end = encode(text);

@@ -1,11 +1,11 @@
 import { z } from 'zod';
 import { decodeBytes } from './byte-string.ts';
-import { type Entry, parseJson, readMapLine } from './entries.ts';
+import { type MapEntry, parseJson, readMapLine } from './entries.ts';
 import { readInteger } from './integer.ts';
 
 /** What one line of `bpftrace -f json` says. */
 export type StreamLine =
-  | { readonly kind: 'map'; readonly name: string; readonly entries: readonly Entry[] }
+  | { readonly kind: 'map'; readonly name: string; readonly entries: readonly MapEntry[] }
   | { readonly kind: 'event'; readonly event: StreamEvent }
   /** Events that the kernel dropped because its buffer was full. */
   | { readonly kind: 'lost'; readonly count: number }

@@ -1,6 +1,6 @@
 /**
- * `npm run build:native`: compiles our C programs for both architectures. Each source gets a `program.ts` beside it with the
- * binaries. They are committed, because a profiled host may lack a compiler. The build ID of a binary is the hash of its
+ * `npm run build:native`: compiles our C programs for both architectures. Each source gets a `NAME-binary.ts` beside it with
+ * the binaries. They are committed, because a profiled host may lack a compiler. The build ID of a binary is the hash of its
  * sources, which a test compares.
  *
  * Needs x86_64-linux-gnu-gcc and aarch64-linux-gnu-gcc, with the headers of the kernel (linux-libc-dev) for both.
@@ -8,7 +8,7 @@
 import { createHash } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { $ } from 'zx';
 
 const RUNTIME = 'bt/native/runtime.h';
@@ -39,6 +39,11 @@ export function hashOfSource(source: string): string {
   return hash.digest('hex');
 }
 
+/** The module with the binaries of a source. */
+export function binariesOf(source: string): string {
+  return source.replace(/\.c$/, '-binary.ts');
+}
+
 async function compile(source: string, directory: string): Promise<string> {
   const entries: string[] = [];
   for (const [arch, { tools, flags }] of Object.entries(ARCHITECTURES)) {
@@ -54,7 +59,7 @@ if (process.argv[1] === new URL(import.meta.url).pathname) {
   const directory = mkdtempSync(join(tmpdir(), 'btprof-native-'));
   try {
     for (const source of Object.keys(SOURCES)) {
-      writeFileSync(join(dirname(source), 'program.ts'), await compile(source, directory));
+      writeFileSync(binariesOf(source), await compile(source, directory));
     }
   } finally {
     rmSync(directory, { recursive: true });

@@ -15,7 +15,7 @@ export interface FlamegraphClient {
 
 /** Bundles and minifies script and style. */
 export async function bundleFlamegraphClient(): Promise<FlamegraphClient> {
-  const [script, style] = await Promise.all([bundled('main.ts'), bundled('style.css')]);
+  const [script, style] = await Promise.all([bundled('start.ts'), bundled('style.css')]);
   return { script, style };
 }
 

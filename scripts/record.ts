@@ -13,7 +13,7 @@ import { holdTarget } from '../bt/driver/held-target.ts';
 import { type Host, requireHost } from '../bt/driver/host.ts';
 import type { Target } from '../bt/driver/target.ts';
 import { chooseProfilers, parseWanted } from '../bt/profilers/choose.ts';
-import { PROFILERS } from '../bt/profilers/registry.ts';
+import { PROFILERS } from '../bt/profilers/profiler-registry.ts';
 import { storedEnding } from '../metrics/capture.ts';
 import { readProfile } from '../metrics/profile.ts';
 import type { KeptRun } from '../metrics/replay.ts';

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import type { Page } from 'playwright-core';
-import { PROFILERS } from '../bt/profilers/registry.ts';
+import { PROFILERS } from '../bt/profilers/profiler-registry.ts';
 import { coloursOf, eventWordsOf } from '../cli/formats/flamegraph/kind-looks.ts';
 import { launchChromium } from './chromium.ts';
 import { exampleStacks } from './example-stacks.ts';

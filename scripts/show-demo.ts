@@ -5,11 +5,11 @@
 import { readFileSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
 import { $ } from 'zx';
-import { PROFILERS } from '../bt/profilers/registry.ts';
+import { PROFILERS } from '../bt/profilers/profiler-registry.ts';
 import { summaryView } from '../cli/formats/summary/summary-page.ts';
 import { lookOf } from '../cli/terminal.ts';
 import { type KeptRun, replay } from '../metrics/replay.ts';
-import { prepareHost, TO_PROFILE } from './host.ts';
+import { prepareHost, TO_PROFILE } from './prepare-host.ts';
 
 const COMMAND = ['node', 'fixtures/workloads/demo.mjs'];
 

@@ -4,7 +4,7 @@
  * installed bpftrace is left out, because `npm test` uses it, and so are tests in which all versions behave alike.
  */
 import { $ } from 'zx';
-import { prepareHost, TO_TEST_VERSIONS } from './host.ts';
+import { prepareHost, TO_TEST_VERSIONS } from './prepare-host.ts';
 import { prepareVersions, VERSIONS, type Version } from './versions.ts';
 
 $.verbose = false;

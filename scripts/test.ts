@@ -4,7 +4,7 @@
  */
 import { $ } from 'zx';
 import { LONG } from '../test/effort.ts';
-import { prepareHost, TO_TEST, TO_TEST_ALL } from './host.ts';
+import { prepareHost, TO_TEST, TO_TEST_ALL } from './prepare-host.ts';
 
 $.verbose = false;
 const run = $({ stdio: 'inherit', nothrow: true });

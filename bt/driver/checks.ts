@@ -6,7 +6,7 @@ import type { DoctorCheck } from '../../metrics/schema.ts';
 import { parseMaps } from '../../parsers/proc.ts';
 import type { Dialect } from '../dialect.ts';
 import { MAPPING_TRACEPOINTS } from '../mapping-events.ts';
-import { PROFILERS } from '../profilers/registry.ts';
+import { PROFILERS } from '../profilers/profiler-registry.ts';
 import { newPerfMaps } from '../symbols/perf-maps.ts';
 import { TRACKING_TRACEPOINTS } from '../tracking.ts';
 import { type Check, failed, limited, ok } from './check.ts';
@@ -18,8 +18,8 @@ import {
   readDialect,
   tracefs,
 } from './host.ts';
+import { userProcesses } from './proc-threads.ts';
 import { tryRead } from './procfs.ts';
-import { userProcesses } from './threads.ts';
 import { trialRun } from './trial.ts';
 
 /** Checks everything that a profile needs, one thing at a time. The last check profiles a real program. */

@@ -7,12 +7,12 @@ import { formatShare } from '../../metrics/units.ts';
 import type { Plan } from '../compose.ts';
 import { withPeaks } from './footprint.ts';
 import type { Host } from './host.ts';
+import { threadsOf } from './proc-threads.ts';
 import type { ProcessState } from './process-state.ts';
 import type { SelfCost, SelfMeasure } from './self-measure.ts';
 import type { Session } from './session.ts';
 import type { TakeOver } from './take-over.ts';
 import type { Target } from './target.ts';
-import { threadsOf } from './threads.ts';
 
 /** A collection that is to stop. */
 export interface Stopping {

@@ -3,7 +3,7 @@ import { execa } from 'execa';
 import { BtprofError } from '../../metrics/errors.ts';
 import { readElf } from '../../parsers/elf.ts';
 import { readRegular } from '../symbols/plain-files.ts';
-import type { Entry } from '../tracking.ts';
+import type { EntryPoint } from '../tracking.ts';
 import { tryRead } from './procfs.ts';
 
 /** Paths that need no escape in a bpftrace program. */
@@ -17,7 +17,7 @@ const LONGEST_LINE = 256;
  *
  * @throws BtprofError when bpftrace cannot attach there
  */
-export function entryOf(executable: string): Entry {
+export function entryOf(executable: string): EntryPoint {
   const path = programOf(executable);
   const read = readProgram(path);
   if ('interpreter' in read) throw cannot(executable, 'it is a script of a script');
@@ -53,7 +53,7 @@ function readProgram(path: string): { address: number } | { interpreter: string 
 }
 
 /** Makes an entry with a path from btprof's own root, whatever root bpftrace has. */
-function entryAt(path: string, address: number): Entry {
+function entryAt(path: string, address: number): EntryPoint {
   if (!PLAIN.test(path)) throw cannot(path, 'its path has characters that bpftrace would misread');
   return { path: `/proc/${process.pid}/root${path}`, address };
 }

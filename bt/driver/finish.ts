@@ -3,8 +3,8 @@ import type { Ending, LiveThread } from '../../metrics/facts.ts';
 import { type Collected, readRecorder } from '../../metrics/profile.ts';
 import { currentSession, type Recorder, type ThreadEvents } from '../../metrics/recording.ts';
 import { endingOf, followed, type Stopping } from './ending.ts';
+import { liveThreads } from './proc-threads.ts';
 import { drain, type StopReason } from './stop-reason.ts';
-import { liveThreads } from './threads.ts';
 
 /** Everything that a profile needs, except symbols. */
 export interface Collection extends Collected {

@@ -32,7 +32,7 @@ export function sampleProgramTime(
   programRuns: () => ProgramRuns,
   began: Moment,
 ): () => ProgramTime | null {
-  const windows: Window[] = [];
+  const windows: TimedWindow[] = [];
   let opened: Moment | undefined = began;
   const close = () => {
     const now = momentOf(programRuns);
@@ -60,7 +60,7 @@ export function sampleProgramTime(
 }
 
 /** Program runs in a window in which they were timed. */
-export interface Window {
+export interface TimedWindow {
   /** Time since the beginning, ms. */
   readonly from: number;
   readonly ms: number;
@@ -68,7 +68,7 @@ export interface Window {
   readonly timeNs: number;
 }
 
-function windowOf(began: Moment, from: Moment, to: Moment): Window {
+function windowOf(began: Moment, from: Moment, to: Moment): TimedWindow {
   return {
     from: from.at - began.at,
     ms: to.at - from.at,
@@ -84,7 +84,7 @@ function windowOf(began: Moment, from: Moment, to: Moment): Window {
  * @param elapsedMs since the beginning of the first window
  * @returns null if runs were never timed, or if bpftrace ended and its counts are gone
  */
-export function estimate(all: readonly Window[], elapsedMs: number): ProgramTime | null {
+export function estimate(all: readonly TimedWindow[], elapsedMs: number): ProgramTime | null {
   const windows = all.filter(({ ms }, i) => i === 0 || ms >= WINDOW_MS / 2);
   const [first] = windows;
   if (!first || all.some(({ runs }) => runs < 0)) return null;
@@ -105,9 +105,9 @@ export function estimate(all: readonly Window[], elapsedMs: number): ProgramTime
  * after the last window.
  */
 function spanOf(
-  before: Window | undefined,
-  { from, ms }: Window,
-  after: Window | undefined,
+  before: TimedWindow | undefined,
+  { from, ms }: TimedWindow,
+  after: TimedWindow | undefined,
   elapsedMs: number,
 ): number {
   const gapBefore = before ? (from - before.from - before.ms) / 2 : 0;

@@ -1,7 +1,7 @@
 import { tmpdir } from 'node:os';
 import { getSystemErrorName } from 'node:util';
 import { execa, type ResultPromise } from 'execa';
-import { BINARIES } from '../native/program.ts';
+import { BINARIES } from '../native/bpf-stats-binary.ts';
 import { unpackProgram } from '../native/unpack.ts';
 
 /** Timing of BPF programs by the kernel (Linux 5.8 and newer). */

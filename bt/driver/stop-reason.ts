@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { currentSession, type Recorder } from '../../metrics/recording.ts';
+import { isAlive } from './proc-threads.ts';
 import type { Target } from './target.ts';
-import { isAlive } from './threads.ts';
 import type { Tracer } from './tracer.ts';
 
 /** Why a collection stopped: the target ended, --duration is over, the user asked for the result, or bpftrace ended. */

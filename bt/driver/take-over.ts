@@ -2,9 +2,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { BtprofError } from '../../metrics/errors.ts';
 import { currentSession, type Recorder } from '../../metrics/recording.ts';
 import type { Plan } from '../compose.ts';
+import { nameThreads, threadsOf } from './proc-threads.ts';
 import type { Session } from './session.ts';
 import type { RunTarget, Scope } from './target.ts';
-import { nameThreads, threadsOf } from './threads.ts';
 import type { ProgramRuns } from './tracer.ts';
 
 /** The session in which a collection continues. */

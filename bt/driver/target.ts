@@ -2,7 +2,7 @@ import type { LiveThread } from '../../metrics/facts.ts';
 import type { MappingCache } from '../symbols/mapping-cache.ts';
 import type { Follow } from '../tracking.ts';
 import type { HeldTarget } from './held-target.ts';
-import { nameThreads, threadsOf, userProcesses, withStacks } from './threads.ts';
+import { nameThreads, threadsOf, userProcesses, withStacks } from './proc-threads.ts';
 import type { StopAtEntry } from './unwind.ts';
 
 /** What is profiled. */

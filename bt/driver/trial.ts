@@ -4,7 +4,7 @@ import type { Profile } from '../../metrics/schema.ts';
 import type { Chosen, Plan } from '../compose.ts';
 import type { Dialect } from '../dialect.ts';
 import type { Profiler } from '../profilers/profiler.ts';
-import { PROFILERS } from '../profilers/registry.ts';
+import { PROFILERS } from '../profilers/profiler-registry.ts';
 import { type Check, failed, limited, ok } from './check.ts';
 import { collect } from './collect.ts';
 import { holdTarget } from './held-target.ts';

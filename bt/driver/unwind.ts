@@ -6,7 +6,7 @@ import type { ByteSource, ElfFile } from '../../parsers/elf-types.ts';
 import { parseMaps } from '../../parsers/proc.ts';
 import type { Dialect } from '../dialect.ts';
 import { newObjectFiles } from '../symbols/object-files.ts';
-import type { Entry } from '../tracking.ts';
+import type { EntryPoint } from '../tracking.ts';
 import type { Unwinder } from '../unwinder.ts';
 import { entryOf } from './entry.ts';
 import { tryRead } from './procfs.ts';
@@ -34,7 +34,7 @@ export function dwarfPids(
 
 /** Where a command is stopped: after its libraries are loaded, before its own code runs. */
 export interface StopAtEntry {
-  readonly entry: Entry;
+  readonly entry: EntryPoint;
   /** Whether it needs to be unwound by DWARF; called once it is stopped. */
   readonly isNeeded: (pid: number) => boolean;
 }

@@ -52,7 +52,7 @@ export type OptionValues = Readonly<Record<string, unknown>>;
 
 /**
  * One thing that btprof measures: what it writes into the bpftrace program, and how its part of a result is made.
- * `registry.ts` has one line for each; everything else finds it there.
+ * `profiler-registry.ts` has one line for each; everything else finds it there.
  */
 export interface Profiler<Part = unknown> extends Measurement<Part> {
   /** One line for help and `btprof profilers`. */

@@ -23,7 +23,7 @@ export interface SpaceStore {
   /** Adds a mapping. It replaces one with the same start, and covers all others. */
   readonly add: (pid: number, generation: number, mapping: NewMapping) => void;
   /** Gives a process the mappings of its parent, covered by those that it already has. */
-  readonly inherit: (parent: Program, child: Program) => void;
+  readonly inherit: (parent: Execution, child: Execution) => void;
   /** A snapshot. An address space that has not changed is the same array as before. */
   readonly spaces: () => AddressSpaces;
   /** How many address spaces were discarded to make space for new ones. */
@@ -31,12 +31,12 @@ export interface SpaceStore {
 }
 
 /** One program of a process, from exec to exec. */
-export interface Program {
+export interface Execution {
   readonly pid: number;
   readonly generation: number;
 }
 
-interface Space extends Program {
+interface Space extends Execution {
   /** By start address, the latest last. */
   readonly mapped: Map<bigint, NewMapping>;
   /** The list for consumers; undefined after a change. */
@@ -50,7 +50,7 @@ interface Space extends Program {
  */
 export function newSpaceStore(
   files: ObjectFiles,
-  isAlive: (program: Program) => boolean,
+  isAlive: (execution: Execution) => boolean,
   most = MOST_OF_ALL,
 ): SpaceStore {
   const spaces = new Map<string, Space>();
@@ -61,16 +61,16 @@ export function newSpaceStore(
       first(spaces, (space) => space !== except && !isAlive(space)) ??
       first(spaces, (space) => space !== except);
     if (!oldest) return;
-    spaces.delete(programKey(oldest));
+    spaces.delete(executionKey(oldest));
     mappings -= oldest.mapped.size;
     forgotten++;
   };
-  const spaceOf = (program: Program): Space => {
-    const key = programKey(program);
+  const spaceOf = (execution: Execution): Space => {
+    const key = executionKey(execution);
     const known = spaces.get(key);
     if (known) return known;
     if (spaces.size >= MOST_SPACES) forgetOldest();
-    const { pid, generation } = program;
+    const { pid, generation } = execution;
     const space = { pid, generation, mapped: new Map(), list: undefined };
     spaces.set(key, space);
     return space;
@@ -84,7 +84,7 @@ export function newSpaceStore(
   return {
     add: (pid, generation, mapping) => addTo(spaceOf({ pid, generation }), mapping),
     inherit: (parent, child) => {
-      const inherited = spaces.get(programKey(parent))?.mapped;
+      const inherited = spaces.get(executionKey(parent))?.mapped;
       if (!inherited) return;
       const space = spaceOf(child);
       const own = [...space.mapped.values()];
@@ -95,7 +95,7 @@ export function newSpaceStore(
   };
 }
 
-export function programKey({ pid, generation }: Program): string {
+export function executionKey({ pid, generation }: Execution): string {
   return `${pid}:${generation}`;
 }
 

@@ -2,7 +2,13 @@ import { readFile } from 'node:fs/promises';
 import type { AddressSpaces } from '../../metrics/mappings.ts';
 import { type Mapping, parseMaps } from '../../parsers/proc.ts';
 import type { StreamEvent } from '../../parsers/stream.ts';
-import { MOST_SPACES, type NewMapping, newSpaceStore, type Program, programKey } from './address-spaces.ts';
+import {
+  type Execution,
+  executionKey,
+  MOST_SPACES,
+  type NewMapping,
+  newSpaceStore,
+} from './address-spaces.ts';
 import { fileKey, type ObjectFiles } from './object-files.ts';
 import type { PerfMaps } from './perf-maps.ts';
 import { imageMappings, isImageKnown } from './program-image.ts';
@@ -47,7 +53,7 @@ export function newMappingCache(
 ): MappingCache {
   /** The program that each live process runs. */
   const generations = new Map<number, number>();
-  const isAlive = ({ pid, generation }: Program) => generations.get(pid) === generation;
+  const isAlive = ({ pid, generation }: Execution) => generations.get(pid) === generation;
   const store = newSpaceStore(files, isAlive);
   const images = new Map<string, Event<'image'>>();
   /** Programs whose file was not known yet when they began. */
@@ -63,7 +69,7 @@ export function newMappingCache(
     for (const mapping of mappings) add({ pid, generation }, mapping);
     if (mappings.some(isCompiledCode)) perfMaps.see(pid, generation);
   };
-  const add = ({ pid, generation }: Program, mapping: Mapping) => {
+  const add = ({ pid, generation }: Execution, mapping: Mapping) => {
     const { file, path } = mapping;
     if (path.startsWith('/')) files.see(file, { pid, path, range: mapping });
     store.add(pid, generation, mapping);
@@ -82,7 +88,7 @@ export function newMappingCache(
   const addProgram = (beginning: Beginning) => {
     const { image, auxv } = beginning;
     for (const mapping of imageMappings(image, auxv.words, files)) add(image, mapping);
-    if (!isImageKnown(image, files)) setBounded(waiting, programKey(image), beginning);
+    if (!isImageKnown(image, files)) setBounded(waiting, executionKey(image), beginning);
   };
   /** Adds the code of programs whose file has become known. */
   const addWaiting = (keys: Iterable<string>) => {
@@ -107,7 +113,7 @@ export function newMappingCache(
           return;
         case 'fork': {
           const parent = { pid: event.parent, generation: event.generation };
-          addWaiting([programKey(parent)]);
+          addWaiting([executionKey(parent)]);
           store.inherit(parent, event);
           begin(event.pid, event.generation);
           return;
@@ -123,11 +129,11 @@ export function newMappingCache(
           files.addName(fileKey(event.device, event.inode), event.level, event.name);
           return;
         case 'image':
-          setBounded(images, programKey(event), event);
+          setBounded(images, executionKey(event), event);
           return;
         case 'auxv': {
-          const image = images.get(programKey(event));
-          images.delete(programKey(event));
+          const image = images.get(executionKey(event));
+          images.delete(executionKey(event));
           if (image) addProgram({ image, auxv: event });
           return;
         }

@@ -1,4 +1,4 @@
-import { type FilePlace, objectKey } from '../../metrics/symbols.ts';
+import { type FileAddress, objectKey } from '../../metrics/symbols.ts';
 import type { SourceLine } from '../../parsers/addr2line.ts';
 import { fileOffsetToVaddr } from '../../parsers/elf.ts';
 import type { Mapping } from '../../parsers/proc.ts';
@@ -13,7 +13,7 @@ export interface ObjectLines {
    * @param places all of this object, at least one
    * @returns for each place its functions, the innermost first; none where nothing is known
    */
-  readonly of: (object: ObjectSymbols, places: readonly FilePlace[]) => Promise<(readonly SourceLine[])[]>;
+  readonly of: (object: ObjectSymbols, places: readonly FileAddress[]) => Promise<(readonly SourceLine[])[]>;
   /** A sentence for each object with debug information that no tool could read. */
   readonly problems: () => readonly string[];
 }
@@ -34,7 +34,7 @@ export function newObjectLines(files: ObjectFiles): ObjectLines {
   };
   return {
     of: async (object, places) => {
-      const [{ mapping }] = places as [FilePlace];
+      const [{ mapping }] = places as [FileAddress];
       const vaddrs = places.map(({ fileOffset }) => fileOffsetToVaddr(object.elf, fileOffset));
       const fresh = [...new Set(vaddrs.flatMap((vaddr) => vaddr ?? []))].filter(
         (vaddr) => !object.lines.has(vaddr),

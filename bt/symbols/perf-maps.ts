@@ -1,6 +1,6 @@
 import { closeSync, constants, readFileSync, type Stats, statSync } from 'node:fs';
 import { sum } from '../../metrics/sums.ts';
-import type { JitPlace } from '../../metrics/symbols.ts';
+import type { JitSymbol } from '../../metrics/symbols.ts';
 import { type PerfMap, parsePerfMap } from '../../parsers/perf-map.ts';
 import { parseBootTime, parseStat, parseStatus } from '../../parsers/proc.ts';
 import { tryRead } from '../driver/procfs.ts';
@@ -28,7 +28,7 @@ export interface PerfMaps {
   /** Tells that the process now runs another program: an existing file belongs to the earlier one. */
   readonly execed: (pid: number, generation: number) => void;
   /** @param address within the process */
-  readonly find: (pid: number, generation: number, address: bigint) => JitPlace | undefined;
+  readonly find: (pid: number, generation: number, address: bigint) => JitSymbol | undefined;
   /** Whether a process has a map, or had one with an earlier program. */
   readonly has: (pid: number) => boolean;
   /** Why maps were not read, or not completely. */

@@ -1,10 +1,10 @@
 import { groupBy } from '../../metrics/sums.ts';
 import {
-  compiledKey,
-  type FilePlace,
+  type FileAddress,
+  fileAddressKey,
+  jitAddressKey,
   noSymbols,
   objectKey,
-  placeKey,
   type Resolve,
   type ResolvedSymbols,
   type SymbolRequests,
@@ -59,16 +59,16 @@ export function newResolver(
     // A map file belongs to the last program of a process, so look up that one first.
     for (const place of [...compiled].sort((a, b) => b.generation - a.generation)) {
       const found = perfMaps.find(place.pid, place.generation, place.address);
-      if (found) table.jit[compiledKey(place)] = found;
+      if (found) table.jit[jitAddressKey(place)] = found;
     }
   };
   const addObject = async (table: ResolvedSymbols, { places, leaves }: OfObject) => {
-    const [{ mapping }] = places as [FilePlace];
+    const [{ mapping }] = places as [FileAddress];
     const object = await objects.of(mapping);
     if (object) addFunctions(table, object, { places, leaves });
     if (!table.lines) return;
     const found = object ? await lines.of(object, places) : [];
-    for (const [i, place] of places.entries()) table.lines[placeKey(place)] = found[i] ?? [];
+    for (const [i, place] of places.entries()) table.lines[fileAddressKey(place)] = found[i] ?? [];
   };
 
   const resolve: Resolve = async (requests) => {
@@ -87,8 +87,8 @@ export function newResolver(
 
 /** The requests for one object. */
 interface OfObject {
-  readonly places: readonly FilePlace[];
-  readonly leaves: readonly FilePlace[];
+  readonly places: readonly FileAddress[];
+  readonly leaves: readonly FileAddress[];
 }
 
 function byObject({ user, leaves }: SymbolRequests): OfObject[] {
@@ -96,19 +96,20 @@ function byObject({ user, leaves }: SymbolRequests): OfObject[] {
   return groupBy(user, keyOf).map((places) => ({ places, leaves: leavesOf.get(keyOf(places[0])) ?? [] }));
 }
 
-function keyOf(place: FilePlace | undefined): string {
+function keyOf(place: FileAddress | undefined): string {
   return place ? objectKey(place.mapping) : '';
 }
 
 function addFunctions(table: ResolvedSymbols, object: ObjectSymbols, { places, leaves }: OfObject): void {
-  const [{ mapping }] = places as [FilePlace];
+  const [{ mapping }] = places as [FileAddress];
   const { buildId } = object.elf;
   if (buildId) table.buildIds[objectKey(mapping)] = buildId;
   for (const place of places) {
     const found = functionAt(object, place.fileOffset);
-    if (found) table.user[placeKey(place)] = { symbol: found.name, offset: found.offset };
+    if (found) table.user[fileAddressKey(place)] = { symbol: found.name, offset: found.offset };
   }
-  for (const leaf of leaves) if (isFrameless(object, leaf.fileOffset)) table.frameless[placeKey(leaf)] = true;
+  for (const leaf of leaves)
+    if (isFrameless(object, leaf.fileOffset)) table.frameless[fileAddressKey(leaf)] = true;
 }
 
 /** Lists all function names of a table that may be mangled. */

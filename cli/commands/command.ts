@@ -3,7 +3,8 @@ import type { Format } from '../formats/format.ts';
 import type { ProfilerChoice } from '../profiler-choice.ts';
 
 /**
- * A command of btprof. It is one file in this folder and one line in registry.ts; the help and the build find it there.
+ * A command of btprof. It is one file in this folder and one line in command-registry.ts; the help and the build find it
+ * there.
  * Every start loads these files, so an action imports what it needs when it runs.
  */
 export interface CommandDefinition<Words extends readonly unknown[] = readonly unknown[], Options = object> {

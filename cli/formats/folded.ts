@@ -20,7 +20,7 @@ export const folded: Format<{ readonly root?: readonly Root[] }> = {
   },
   renderDiff: async ({ sides, measurements }) => {
     const [{ diffStacks }, { diffFoldedView }] = await Promise.all([
-      import('../../metrics/diff.ts'),
+      import('../../metrics/profile-diff.ts'),
       import('./folded/diff-folded.ts'),
     ]);
     return diffFoldedView(diffStacks(sides, measurements));

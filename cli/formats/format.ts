@@ -8,8 +8,8 @@ import type { Sides } from '../../metrics/sides.ts';
 import type { Look } from '../page.ts';
 
 /**
- * An output format. It is one file in this folder and one line in registry.ts; the options, the help and the commands find
- * it there. Every start loads these files, so whatever renders a result is imported when it is needed.
+ * An output format. It is one file in this folder and one line in format-registry.ts; the options, the help and the
+ * commands find it there. Every start loads these files, so whatever renders a result is imported when it is needed.
  */
 export interface Format<Options extends object = object> {
   /** What `--format` calls it. */

@@ -6,7 +6,7 @@ export const json: Format = {
   hasFlag: true,
   render: ({ profile }) => indented(profile),
   renderDiff: async ({ sides, gates, measurements }) => {
-    const { diffOf } = await import('../../metrics/diff.ts');
+    const { diffOf } = await import('../../metrics/profile-diff.ts');
     return indented(diffOf(sides, measurements, gates));
   },
 };

@@ -10,7 +10,7 @@ export const summary: Format = {
   },
   renderDiff: async ({ sides, gates, measurements }, look) => {
     const [{ diffOf }, { diffView }] = await Promise.all([
-      import('../../metrics/diff.ts'),
+      import('../../metrics/profile-diff.ts'),
       import('./summary/diff-page.ts'),
     ]);
     return diffView(diffOf(sides, measurements, gates), measurements, look);

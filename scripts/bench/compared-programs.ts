@@ -3,7 +3,7 @@ import { composeMaps, composeProgram, type Plan } from '../../bt/compose.ts';
 import { requireHost } from '../../bt/driver/host.ts';
 import { limitsFor } from '../../bt/limits.ts';
 import { chooseProfilers, parseWanted } from '../../bt/profilers/choose.ts';
-import { PROFILERS } from '../../bt/profilers/registry.ts';
+import { PROFILERS } from '../../bt/profilers/profiler-registry.ts';
 import { VERSION } from '../../cli/version.ts';
 
 export interface Program {

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { build } from 'esbuild';
 import type { Browser, Page } from 'playwright-core';
-import { PROFILERS } from '../../bt/profilers/registry.ts';
+import { PROFILERS } from '../../bt/profilers/profiler-registry.ts';
 import type { FlameStack } from '../../cli/formats/flamegraph/flame-stack.ts';
 import { coloursOf, eventWordsOf } from '../../cli/formats/flamegraph/kind-looks.ts';
 import { frameName } from '../../metrics/timed-stacks.ts';

@@ -3,7 +3,7 @@ import { readFileSync, statSync } from 'node:fs';
 import { newObjectFiles } from '../../bt/symbols/object-files.ts';
 import { newResolver } from '../../bt/symbols/resolver.ts';
 import { newSymbolCache } from '../../bt/symbols/symbol-cache.ts';
-import { placeKey } from '../../metrics/symbols.ts';
+import { fileAddressKey } from '../../metrics/symbols.ts';
 import type { Mapping } from '../../parsers/proc.ts';
 
 export interface Question {
@@ -40,7 +40,7 @@ for (let round = 0; round < rounds; round++) {
     const mapping: Mapping = { start: 0n, end: 2n ** 47n, fileOffset: 0n, file, path };
     const places = offsets.map((fileOffset) => ({ mapping, fileOffset }));
     const { user } = await resolve({ kernel: [], user: places, leaves: [], compiled: [], lines: false });
-    names[path] = places.map((place) => user[placeKey(place)]?.symbol ?? null);
+    names[path] = places.map((place) => user[fileAddressKey(place)]?.symbol ?? null);
   }
   times.push(performance.now() - started);
 }

@@ -1,5 +1,5 @@
 import { $ } from 'zx';
-import { type Need, prepareCommands, prepareHost, TO_PROFILE } from '../host.ts';
+import { type Need, prepareCommands, prepareHost, TO_PROFILE } from '../prepare-host.ts';
 import { Refusal, requireNothing, sentenceOf } from '../refusal.ts';
 import { prepareVersions } from '../versions.ts';
 

@@ -5,7 +5,7 @@
 import { readFileSync, statSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
 import { readLines } from '../../bt/driver/lines.ts';
-import { PROFILERS } from '../../bt/profilers/registry.ts';
+import { PROFILERS } from '../../bt/profilers/profiler-registry.ts';
 import { decodeSpaces } from '../../metrics/mappings.ts';
 import { measured, readProfile, readRecorder } from '../../metrics/profile.ts';
 import { newRecorder, recordLine } from '../../metrics/recording.ts';

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
-import { PROFILERS } from '../../bt/profilers/registry.ts';
+import { PROFILERS } from '../../bt/profilers/profiler-registry.ts';
 import type { FlameStack } from '../../cli/formats/flamegraph/flame-stack.ts';
 import { flamegraphView } from '../../cli/formats/flamegraph/html.ts';
 import { coloursOf, eventWordsOf } from '../../cli/formats/flamegraph/kind-looks.ts';

@@ -4,7 +4,7 @@ import { collect } from '../../bt/driver/collect.ts';
 import { type Exit, type HeldTarget, holdTarget } from '../../bt/driver/held-target.ts';
 import type { Target } from '../../bt/driver/target.ts';
 import type { StopAtEntry } from '../../bt/driver/unwind.ts';
-import { PROFILERS } from '../../bt/profilers/registry.ts';
+import { PROFILERS } from '../../bt/profilers/profiler-registry.ts';
 import type { BtprofError } from '../../metrics/errors.ts';
 import { readProfile } from '../../metrics/profile.ts';
 import type { Profile } from '../../metrics/schema.ts';

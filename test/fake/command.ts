@@ -81,7 +81,7 @@ function starting(
 /** Commands that take `--bpftrace`. */
 const PROFILING = ['run', 'attach', 'system', 'script', 'doctor', 'demo'];
 
-const REGISTRY = 'bt/profilers/registry.ts';
+const REGISTRY = 'bt/profilers/profiler-registry.ts';
 
 /** Whoever imports a module gets another one, which itself gets the real one. */
 function insteadOf(module: string, fake: string): Plugin {

@@ -5,7 +5,7 @@ import { execa, type Options } from 'execa';
 import { expect, inject } from 'vitest';
 import type { Offcpu } from '../../bt/profilers/offcpu/off-schema.ts';
 // Its profilers add the types of their parts to Profile.ebpf.
-import type {} from '../../bt/profilers/registry.ts';
+import type {} from '../../bt/profilers/profiler-registry.ts';
 import type { Syscalls } from '../../bt/profilers/syscalls/sys-schema.ts';
 import type { Profile } from '../../metrics/schema.ts';
 

@@ -6,7 +6,7 @@ import { composeMaps } from '../../bt/compose.ts';
 import { dialectFor } from '../../bt/dialect.ts';
 import { kernelBytes, limitsFor, MEMORY_SHARE } from '../../bt/limits.ts';
 import { chooseProfilers, parseWanted } from '../../bt/profilers/choose.ts';
-import { PROFILERS } from '../../bt/profilers/registry.ts';
+import { PROFILERS } from '../../bt/profilers/profiler-registry.ts';
 import type { Profile } from '../../metrics/schema.ts';
 import { untilSays } from '../fake/processes.ts';
 import { BTPROF, bpftraceThat, btprof, profile, temporaryFile, valid, workload } from './btprof.ts';

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { PROFILERS } from '../../bt/profilers/registry.ts';
+import { PROFILERS } from '../../bt/profilers/profiler-registry.ts';
 
 /** The folders, each of which may import those behind it. */
 const LAYERS = ['cli', 'bt', 'metrics', 'parsers'] as const;
@@ -29,7 +29,7 @@ describe('imports', () => {
   test('are found at all', () => {
     expect(FILES.length).toBeGreaterThan(100);
     expect(IMPORTS.get('metrics/profile.ts')).toContain('parsers/entries.ts');
-    expect(importsOf('cli/formats/json.ts')).toContain('metrics/diff.ts');
+    expect(importsOf('cli/formats/json.ts')).toContain('metrics/profile-diff.ts');
   });
 
   test('go from cli to bt to metrics to parsers, and never back', () => {
@@ -87,7 +87,7 @@ describe.each(PROFILERS)('$name', ({ name, maps }) => {
 
 /** Files of a profiler, and the one line that registers it. */
 function isOwn(file: string, name: string): boolean {
-  return file === 'bt/profilers/registry.ts' || file.startsWith(`bt/profilers/${name}`);
+  return file === 'bt/profilers/profiler-registry.ts' || file.startsWith(`bt/profilers/${name}`);
 }
 
 /** Lines of a file, without comments and the descriptions of the JSON Schema. */

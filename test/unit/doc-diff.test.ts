@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import { PROFILERS } from '../../bt/profilers/registry.ts';
+import { PROFILERS } from '../../bt/profilers/profiler-registry.ts';
 import { diffView, gatesView } from '../../cli/formats/summary/diff-page.ts';
-import { diffOf } from '../../metrics/diff.ts';
 import { judgeGate, parseGate } from '../../metrics/gates.ts';
+import { diffOf } from '../../metrics/profile-diff.ts';
 import { recorded } from './metrics/recorded-profiles.ts';
 
 const LOOK = { columns: 100, colours: false, ascii: false, verbose: false };

@@ -1,5 +1,5 @@
 /** Lines as bpftrace prints them. */
-import type { Entry } from '../../parsers/entries.ts';
+import type { MapEntry } from '../../parsers/entries.ts';
 
 /** @param data such as `'exit', 9000, 7, 8, 5, 'x'` */
 export function eventLine(...data: readonly unknown[]): string {
@@ -7,12 +7,12 @@ export function eventLine(...data: readonly unknown[]): string {
 }
 
 /** A print of a map. Keys may repeat. */
-export function mapLine(name: string, entries: readonly Entry[]): string {
+export function mapLine(name: string, entries: readonly MapEntry[]): string {
   const rows = entries.map(({ key, value }) => `${JSON.stringify(key)}: ${JSON.stringify(value)}`);
   return `{"type": "map", "data": {"${name}": {${rows.join(', ')}}}}`;
 }
 
 /** An entry of a map of sums. */
-export function sumEntry(key: string, count: number, total: number): Entry {
+export function sumEntry(key: string, count: number, total: number): MapEntry {
   return { key, value: { count, average: Math.floor(total / count), total } };
 }

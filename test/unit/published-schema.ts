@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { expect } from 'vitest';
-import { PROFILERS } from '../../bt/profilers/registry.ts';
+import { PROFILERS } from '../../bt/profilers/profiler-registry.ts';
 import { schemasOf } from '../../metrics/schema.ts';
 
 const schema = JSON.parse(readFileSync(new URL('../../docs/schema.json', import.meta.url), 'utf8'));

@@ -1,4 +1,4 @@
-import { PROFILERS } from '../../bt/profilers/registry.ts';
+import { PROFILERS } from '../../bt/profilers/profiler-registry.ts';
 import type { Ending, Facts } from '../../metrics/facts.ts';
 import { type AddressSpaces, decodeSpaces } from '../../metrics/mappings.ts';
 import {
@@ -12,7 +12,7 @@ import {
 } from '../../metrics/profile.ts';
 import { newRecorder, type Recorder, type Recording, recordLine } from '../../metrics/recording.ts';
 import type { Profile, Sample } from '../../metrics/schema.ts';
-import type { ResolvedSymbols, UserPlace } from '../../metrics/symbols.ts';
+import type { ResolvedSymbols, UserSymbol } from '../../metrics/symbols.ts';
 import { parseKernelSymbols } from '../../parsers/kernel-symbols.ts';
 import { answersTo, type Lookups } from './symbol-answers.ts';
 
@@ -53,7 +53,7 @@ ffffffff822003e0 t do_nanosleep
 `);
 
 /** The one of its two places in user code that has a name: the loader is stripped. */
-const USER_SYMBOLS: Readonly<Record<string, UserPlace>> = {
+const USER_SYMBOLS: Readonly<Record<string, UserSymbol>> = {
   '/usr/lib/x86_64-linux-gnu/libc.so.6+849155': { symbol: 'clock_nanosleep', offset: 35 },
 };
 

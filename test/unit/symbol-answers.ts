@@ -1,28 +1,28 @@
 import {
-  compiledKey,
-  type FilePlace,
-  type JitPlace,
+  type FileAddress,
+  fileAddressKey,
+  type JitSymbol,
+  jitAddressKey,
   noSymbols,
   objectKey,
-  placeKey,
   type ResolvedSymbols,
   type SymbolRequests,
-  type UserPlace,
+  type UserSymbol,
 } from '../../metrics/symbols.ts';
 import type { SourceLine } from '../../parsers/addr2line.ts';
-import type { KernelPlace } from '../../parsers/kernel-symbols.ts';
+import type { KernelSymbol } from '../../parsers/kernel-symbols.ts';
 import type { Mapping } from '../../parsers/proc.ts';
 
 /** What a test knows of symbols, as functions. */
 export interface Lookups {
   /** @param address hexadecimal digits */
-  readonly kernel: (address: string) => KernelPlace | undefined;
-  readonly user: (mapping: Mapping, fileOffset: number) => UserPlace | undefined;
+  readonly kernel: (address: string) => KernelSymbol | undefined;
+  readonly user: (mapping: Mapping, fileOffset: number) => UserSymbol | undefined;
   readonly frameless: (mapping: Mapping, fileOffset: number) => boolean;
-  readonly jit: (pid: number, generation: number, address: bigint) => JitPlace | undefined;
+  readonly jit: (pid: number, generation: number, address: bigint) => JitSymbol | undefined;
   readonly buildId: (mapping: Mapping) => string | undefined;
   readonly demangle: (name: string) => string | undefined;
-  readonly lines: (place: FilePlace) => readonly SourceLine[];
+  readonly lines: (place: FileAddress) => readonly SourceLine[];
   readonly problems: readonly string[];
 }
 
@@ -31,8 +31,8 @@ export function answersTo(requests: SymbolRequests, known: Partial<Lookups>): Re
   const table: ResolvedSymbols = {
     ...noSymbols(),
     kernel: answers(requests.kernel, (address) => address, known.kernel),
-    user: answers(requests.user, placeKey, (place) => known.user?.(place.mapping, place.fileOffset)),
-    frameless: answers(requests.leaves, placeKey, (place) =>
+    user: answers(requests.user, fileAddressKey, (place) => known.user?.(place.mapping, place.fileOffset)),
+    frameless: answers(requests.leaves, fileAddressKey, (place) =>
       known.frameless?.(place.mapping, place.fileOffset) ? true : undefined,
     ),
     buildIds: answers(
@@ -40,11 +40,11 @@ export function answersTo(requests: SymbolRequests, known: Partial<Lookups>): Re
       (place) => objectKey(place.mapping),
       (place) => known.buildId?.(place.mapping),
     ),
-    jit: answers(requests.compiled, compiledKey, ({ pid, generation, address }) =>
+    jit: answers(requests.compiled, jitAddressKey, ({ pid, generation, address }) =>
       known.jit?.(pid, generation, address),
     ),
     ...(requests.lines
-      ? { lines: answers(requests.user, placeKey, (place) => known.lines?.(place) ?? []) }
+      ? { lines: answers(requests.user, fileAddressKey, (place) => known.lines?.(place) ?? []) }
       : {}),
     problems: known.problems ?? [],
   };

@@ -3,14 +3,14 @@ import { keyOf } from '../../../metrics/threads.ts';
 import type { OpenRow } from './off-maps.ts';
 
 type AtEnd = Pick<Window, 'alive' | 'lookedAt' | 'end'>;
-type Entry = Pick<OpenRow, 'pid' | 'tid' | 'since' | 'ran' | 'running' | 'sinceStart'>;
+type OpenRun = Pick<OpenRow, 'pid' | 'tid' | 'since' | 'ran' | 'running' | 'sinceStart'>;
 
 /**
  * Tells whether an entry is a run on a CPU. It can be that of a thread that seemed blocked when it was named but has
  * used a CPU since.
  */
 export function isRun(
-  { running, sinceStart, tid }: Pick<Entry, 'running' | 'sinceStart' | 'tid'>,
+  { running, sinceStart, tid }: Pick<OpenRun, 'running' | 'sinceStart' | 'tid'>,
   { alive }: Pick<AtEnd, 'alive'>,
 ): boolean {
   return running || (sinceStart && alive.get(tid)?.busy === true);
@@ -21,7 +21,7 @@ export function isRun(
  * counts the threads whose last switch-out was missed: they seem to run, but how long they ran is unknown.
  */
 export function runsAtEnd(
-  entries: readonly Entry[],
+  entries: readonly OpenRun[],
   end: AtEnd,
 ): { ran: Map<string, number>; unseen: number } {
   const alive = entries.filter(({ tid, since }) => end.alive.has(tid) || since >= end.lookedAt);
@@ -36,10 +36,10 @@ export function runsAtEnd(
  * Tells whether a switch-out was missed: the thread seems to run, but at the end it was neither on a CPU nor ready for
  * one.
  */
-function wentUnseen({ running, tid, since }: Entry, { alive, lookedAt }: AtEnd): boolean {
+function wentUnseen({ running, tid, since }: OpenRun, { alive, lookedAt }: AtEnd): boolean {
   return running && since < lookedAt && alive.get(tid)?.runnable !== true;
 }
 
-function ranUntil(entry: Entry, end: AtEnd): number {
+function ranUntil(entry: OpenRun, end: AtEnd): number {
   return entry.ran + (isRun(entry, end) ? Math.max(0, end.end - entry.since) : 0);
 }

@@ -1,5 +1,5 @@
 import type { Account } from '../../../metrics/account-schema.ts';
-import { type Folded, threadNumber, tidOf } from '../../../metrics/folded.ts';
+import { type Folded, threadNumber, tidOf } from '../../../metrics/folded-threads.ts';
 import type { Window } from '../../../metrics/measurement.ts';
 import type { Reason } from '../../../metrics/reasons.ts';
 import { sum, sumBy } from '../../../metrics/sums.ts';

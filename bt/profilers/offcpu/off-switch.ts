@@ -81,7 +81,7 @@ function startOfWait(context: ProgramContext, options: SwitchOptions): string[] 
  */
 function endOfWait(context: ProgramContext, options: SwitchOptions): string[] {
   const runs = { since: '$now', state: `(uint64)${RUNNING}`, longest: '$most', shortest: '$least' };
-  const ending: Ending = { wait: '$w', tid: '$next', longest: '$most', shortest: '$least' };
+  const ending: WaitEnd = { wait: '$w', tid: '$next', longest: '$most', shortest: '$least' };
   return [
     `if (${off.field('$w', 'since')}) {`,
     `  $most = ${off.field('$w', 'longest')};`,
@@ -106,7 +106,7 @@ function endOfWait(context: ProgramContext, options: SwitchOptions): string[] {
 function endOfRun(context: ProgramContext, options: SwitchOptions): string[] {
   const onCpu = 'curtask->se.sum_exec_runtime - curtask->se.prev_sum_exec_runtime';
   const [since, state] = [off.field('$p', 'since'), off.field('$p', 'state')];
-  const ending: Ending = { wait: '$p', tid: '$tid', longest: '$long', shortest: '$short' };
+  const ending: WaitEnd = { wait: '$p', tid: '$tid', longest: '$long', shortest: '$short' };
   const count = unseen.add({ tid: '$tid' }, context);
   const reconstruct = [
     `$in = $now - (uint64)(${onCpu});`,
@@ -131,7 +131,7 @@ function endOfRun(context: ProgramContext, options: SwitchOptions): string[] {
 }
 
 /** The variable with an entry of `off`, and the variables for its new extremes. */
-interface Ending {
+interface WaitEnd {
   readonly wait: '$w' | '$p';
   readonly tid: string;
   readonly longest: string;
@@ -143,7 +143,7 @@ interface Ending {
  * entry has a copy, so that `@extremes` is written only when one changes.
  */
 function addWait(
-  { wait, tid, longest, shortest }: Ending,
+  { wait, tid, longest, shortest }: WaitEnd,
   context: ProgramContext,
   { minNs }: SwitchOptions,
 ): string[] {

@@ -1,6 +1,6 @@
 import type { KernelMap } from '../../program.ts';
 import { stackShape } from '../../stacks.ts';
-import { timeNs } from '../options.ts';
+import { timeNs } from '../option-kinds.ts';
 import type { Profiler } from '../profiler.ts';
 import { offcpuBlocks } from './off-blocks.ts';
 import { offcpuDiff } from './off-diff.ts';

@@ -4,7 +4,7 @@ import { SYSCALL_TABLE } from '../../../metrics/syscall-table.ts';
 import { plural } from '../../../metrics/units.ts';
 import { type Clause, indent, unlessStopped } from '../../program.ts';
 import { stackShape } from '../../stacks.ts';
-import { flag } from '../options.ts';
+import { flag } from '../option-kinds.ts';
 import type { OptionValues, Profiler, ProgramContext } from '../profiler.ts';
 import { calls, errors, inProgress, slowest, times } from './call-maps.ts';
 import { beginCall, currentCall, endOfCalls } from './call-times.ts';

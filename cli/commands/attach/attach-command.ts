@@ -1,4 +1,4 @@
-import { isAlive, isKernelThread, processOf } from '../../../bt/driver/threads.ts';
+import { isAlive, isKernelThread, processOf } from '../../../bt/driver/proc-threads.ts';
 import { dwarfPids } from '../../../bt/driver/unwind.ts';
 import { BtprofError } from '../../../metrics/errors.ts';
 import { finish, perform } from '../../collection.ts';

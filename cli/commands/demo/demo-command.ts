@@ -2,7 +2,7 @@ import { constants, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { unpackProgram } from '../../../bt/native/unpack.ts';
 import { BtprofError, UsageError } from '../../../metrics/errors.ts';
-import { BINARIES } from '../../demo/program.ts';
+import { BINARIES } from '../../demo/demo-binary.ts';
 import { WORKLOADS, type Workload } from '../../demo/workloads.ts';
 import type { ProfileOptions } from '../../options.ts';
 import { stderr, stdout } from '../../output.ts';

@@ -1,10 +1,10 @@
-import { PROFILERS } from '../../../bt/profilers/registry.ts';
+import { PROFILERS } from '../../../bt/profilers/profiler-registry.ts';
 import { UsageError } from '../../../metrics/errors.ts';
 import { type Gate, judgeGate, parseGate } from '../../../metrics/gates.ts';
 import type { Side } from '../../../metrics/sides.ts';
 import { chosenFormat, diffFormats } from '../../format-options.ts';
 import type { GatedDiff, Rendered } from '../../formats/format.ts';
-import { FORMATS } from '../../formats/registry.ts';
+import { FORMATS } from '../../formats/format-registry.ts';
 import { gatesView } from '../../formats/summary/diff-page.ts';
 import { openOutput, stderr, stdout } from '../../output.ts';
 import { readResult } from '../../result-file.ts';

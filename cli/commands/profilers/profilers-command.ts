@@ -1,4 +1,4 @@
-import { PROFILERS } from '../../../bt/profilers/registry.ts';
+import { PROFILERS } from '../../../bt/profilers/profiler-registry.ts';
 import { stdout } from '../../output.ts';
 
 /** `btprof profilers`; returns the exit status. */

@@ -1,5 +1,5 @@
 import { takesStacks } from '../../../bt/compose.ts';
-import { resolveCommand } from '../../../bt/driver/command.ts';
+import { resolveCommand } from '../../../bt/driver/find-command.ts';
 import type { Collection } from '../../../bt/driver/finish.ts';
 import { exitStatus, holdTarget } from '../../../bt/driver/held-target.ts';
 import { rawEnvironment } from '../../../bt/driver/inherited.ts';

@@ -1,6 +1,6 @@
 import { formatNs, formatShare, plural } from '../../../metrics/units.ts';
 import { type FlameFrame, type FlameProfile, kindLabel } from './flame-profile.ts';
-import { selfNs, sumOf, totalNs } from './sums.ts';
+import { selfNs, sumOf, totalNs } from './tree-sums.ts';
 import type { Tree } from './tree-types.ts';
 
 /** The description of a frame. */

@@ -1,7 +1,7 @@
-import { diffStacks } from '../../../metrics/diff.ts';
 import { notesOf } from '../../../metrics/diff-notes.ts';
 import type { Measurement } from '../../../metrics/measurement.ts';
 import { figureOf } from '../../../metrics/noise.ts';
+import { diffStacks } from '../../../metrics/profile-diff.ts';
 import type { Sides } from '../../../metrics/sides.ts';
 import { formatSignedNs, plural } from '../../../metrics/units.ts';
 import { flamegraphView } from './html.ts';

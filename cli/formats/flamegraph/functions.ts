@@ -1,9 +1,9 @@
 import type { FlameProfile } from './flame-profile.ts';
-import { totalNs } from './sums.ts';
+import { totalNs } from './tree-sums.ts';
 import type { Tree } from './tree-types.ts';
 
 /** A row of the table beside the graph. */
-export interface FunctionRow {
+export interface FunctionTableRow {
   readonly frame: number;
   readonly selfNs: number;
   /** Including everything that it called. Recursion counts once. */
@@ -11,7 +11,7 @@ export interface FunctionRow {
 }
 
 /** The functions of a frame and of all frames below it, in the order of the frames table. */
-export function functionRows({ frames }: FlameProfile, tree: Tree, zoom: number): FunctionRow[] {
+export function functionRows({ frames }: FlameProfile, tree: Tree, zoom: number): FunctionTableRow[] {
   const [self, total] = [new Float64Array(frames.length), new Float64Array(frames.length)];
   const active = new Int32Array(frames.length);
   const path: number[] = [];

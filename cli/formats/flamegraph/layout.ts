@@ -1,4 +1,4 @@
-import { totalNs } from './sums.ts';
+import { totalNs } from './tree-sums.ts';
 import type { Tree } from './tree-types.ts';
 
 /** A rectangle of the graph. Lengths are in CSS pixels. */

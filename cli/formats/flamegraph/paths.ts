@@ -1,4 +1,4 @@
-import { childrenOf } from './sums.ts';
+import { childrenOf } from './tree-sums.ts';
 import type { Tree } from './tree-types.ts';
 
 /** Frames from the root to a node, to find the same node in another tree. */

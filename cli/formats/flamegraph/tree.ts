@@ -1,5 +1,5 @@
 import { type FlameProfile, IDLE } from './flame-profile.ts';
-import { sumsOf } from './sums.ts';
+import { sumsOf } from './tree-sums.ts';
 import type { Tree } from './tree-types.ts';
 
 /** Which part of the profile is shown, and how. */

@@ -1,4 +1,4 @@
-import type { DiffStack } from '../../../metrics/diff.ts';
+import type { DiffStack } from '../../../metrics/profile-diff.ts';
 import { foldedStack } from './folded-stacks.ts';
 
 /**

@@ -4,7 +4,7 @@ import type { Profile } from '../../../metrics/schema.ts';
 import { partStacks, stackParts, type TimedStack } from '../../../metrics/timed-stacks.ts';
 import { printable } from '../../page.ts';
 import type { Result } from '../format.ts';
-import { newTables, type Text } from './tables.ts';
+import { newTables, type StringIndex } from './tables.ts';
 
 /**
  * The profile as pprof reads it: profile.proto (github.com/google/pprof/blob/main/proto/profile.proto), packed by gzip.
@@ -17,7 +17,7 @@ export function pprofView({ profile, measurements }: Result): Uint8Array {
   const { metadata } = profile;
   const stringTable = new StringTable();
   // pprof prints names to terminals as they are.
-  const text: Text = (string) => stringTable.dedup(printable(string));
+  const text: StringIndex = (string) => stringTable.dedup(printable(string));
   const parts = stackParts(profile, measurements);
   const values = parts.flatMap((part) => (part.stacks?.values ?? []).map((value) => ({ part, value })));
   const { locationsOf, mapping, ...tables } = newTables(metadata.executable, text);
@@ -38,7 +38,7 @@ export function pprofView({ profile, measurements }: Result): Uint8Array {
   return gzipSync(encoded.encode());
 }
 
-function labelsOf({ pid, tid, comm, kind, idle }: TimedStack, text: Text): Label[] {
+function labelsOf({ pid, tid, comm, kind, idle }: TimedStack, text: StringIndex): Label[] {
   const named = (key: string, value: string) => new Label({ key: text(key), str: text(value) });
   return [
     named('thread', `${pid}:${tid}`),

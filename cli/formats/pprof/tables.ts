@@ -2,7 +2,7 @@ import { Line, Location, Mapping, Function as PprofFunction } from 'pprof-format
 import type { StackFrame } from '../../../metrics/timed-stacks.ts';
 
 /** Gives the index of a string in the string table of the file. */
-export type Text = (string: string) => number;
+export type StringIndex = (string: string) => number;
 
 /** The tables that samples of a pprof file point into, which grow as stacks are added. */
 export interface Tables {
@@ -18,7 +18,7 @@ export interface Tables {
 }
 
 /** @param executable its path: what pprof names the profile after, also where no frame is in it */
-export function newTables(executable: string | null, text: Text): Tables {
+export function newTables(executable: string | null, text: StringIndex): Tables {
   const mappings = newMappings(executable, text);
   const functions = newFunctions(text);
   const { rows, idOf, noStack } = newLocations(mappings, functions);
@@ -31,7 +31,7 @@ export function newTables(executable: string | null, text: Text): Tables {
 
 function newLocations(mappings: Mappings, { linesOf, lineOf }: Functions) {
   const { rows, idOf } = numbered<Location>();
-  const add = ({ frames, isCaller }: Place): number => {
+  const add = ({ frames, isCaller }: CodeLocation): number => {
     const address = addressOf(frames[0].frame, isCaller);
     const mappingId = mappings.idOf(frames);
     const line = linesOf(frames);
@@ -43,7 +43,7 @@ function newLocations(mappings: Mappings, { linesOf, lineOf }: Functions) {
   return {
     rows,
     noStack: () => idOf('', (id) => new Location({ id, line: [lineOf(NO_STACK)] })),
-    idOf: (place: Place): number => {
+    idOf: (place: CodeLocation): number => {
       const ids = place.isCaller ? known.caller : known.called;
       const id = ids.get(place.frames[0]) ?? add(place);
       ids.set(place.frames[0], id);
@@ -55,14 +55,14 @@ function newLocations(mappings: Mappings, { linesOf, lineOf }: Functions) {
 const NO_STACK = '[no stack]';
 
 /** A place in the code. */
-interface Place {
+interface CodeLocation {
   /** The functions that are inlined there, the innermost first, and last the one that they are part of. */
   readonly frames: readonly [StackFrame, ...StackFrame[]];
   readonly isCaller: boolean;
 }
 
 /** Leaf first. */
-function placesOf(frames: readonly StackFrame[]): Place[] {
+function placesOf(frames: readonly StackFrame[]): CodeLocation[] {
   const places: [StackFrame, ...StackFrame[]][] = [];
   let inner: StackFrame | undefined;
   for (const frame of frames.toReversed()) {
@@ -80,7 +80,7 @@ function addressOf({ address }: StackFrame['frame'], isCaller: boolean): bigint 
   return isCaller && at > 0n ? at - 1n : at;
 }
 
-function newFunctions(text: Text) {
+function newFunctions(text: StringIndex) {
   const { rows, idOf } = numbered<PprofFunction>();
   const lineOf = (name: string, file = '', line = 0): Line => {
     const named = { name: text(name), systemName: text(name), filename: text(file) };
@@ -109,7 +109,7 @@ interface KnownMapping {
   inlined: boolean;
 }
 
-function newMappings(executable: string | null, text: Text) {
+function newMappings(executable: string | null, text: StringIndex) {
   const { rows, idOf } = numbered<KnownMapping>();
   const newMapping = (id: number, { frame: { module }, mapping }: StackFrame): KnownMapping => ({
     ...{ id, path: mapping?.path ?? module ?? '', buildId: mapping?.build_id ?? '' },
@@ -123,7 +123,7 @@ function newMappings(executable: string | null, text: Text) {
   return {
     rows: () => mainFirst(rows, executable).map((row) => pprofMapping(row, text)),
     /** Of that of the frames of a place; 0 when it is in none, as compiled code. */
-    idOf: (frames: Place['frames']): number => {
+    idOf: (frames: CodeLocation['frames']): number => {
       const [of] = frames;
       if (!of.mapping && of.frame.module === null) return 0;
       const key = of.mapping ? Object.values(of.mapping).join('\0') : `${of.frame.module}`;
@@ -157,7 +157,7 @@ function note(mapping: KnownMapping, { frame: { symbol, file, line } }: StackFra
 }
 
 /** With any of these marks, pprof looks for no names there: where one is missing none may be set. */
-function pprofMapping({ id, path, range, buildId, ...all }: KnownMapping, text: Text): Mapping {
+function pprofMapping({ id, path, range, buildId, ...all }: KnownMapping, text: StringIndex): Mapping {
   return new Mapping({
     ...{ id, ...range, filename: text(path), buildId: text(buildId) },
     hasFunctions: all.functions,

@@ -2,13 +2,13 @@ import type { Change, Figure } from '../../../metrics/noise.ts';
 import { formatCount } from '../../../metrics/units.ts';
 
 /** How figures of one unit are written. */
-export type Format = (value: number) => string;
+export type FormatNumber = (value: number) => string;
 
 /** The median of two counts may lie between them. */
-export const asCount: Format = (count) => formatCount(Math.round(count * 10) / 10);
+export const asCount: FormatNumber = (count) => formatCount(Math.round(count * 10) / 10);
 
 /** `+1.2 ms`, `-17`, `0`. */
-export function signed(value: number, format: Format): string {
+export function signed(value: number, format: FormatNumber): string {
   if (value === 0) return '0';
   return value > 0 ? `+${format(value)}` : format(value);
 }
@@ -25,7 +25,7 @@ export function relativeChange({ before, after, change, relative }: Omit<Change,
 }
 
 /** `1.10..1.30 s`, `9..11`: the least and the most of several runs. */
-export function range({ min, max }: Figure, format: Format): string {
+export function range({ min, max }: Figure, format: FormatNumber): string {
   const [from, to] = [format(min), format(max)];
   const [number, unit] = [from.split(' '), to.split(' ')] as [string[], string[]];
   const sameUnit = number.length === 2 && unit.length === 2 && number[1] === unit[1];

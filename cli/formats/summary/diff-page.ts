@@ -1,8 +1,8 @@
-import { diffSections } from '../../../metrics/diff.ts';
 import type { DiffLine, DiffSection } from '../../../metrics/diff-part.ts';
 import type { Measurement, StackView } from '../../../metrics/measurement.ts';
 import { isTime } from '../../../metrics/metric-path.ts';
 import type { Change } from '../../../metrics/noise.ts';
+import { diffSections } from '../../../metrics/profile-diff.ts';
 import type { Diff } from '../../../metrics/schema.ts';
 import { formatCount, formatSignedNs, plural } from '../../../metrics/units.ts';
 import { clip, coloursOf, type Look, padEnd, printable, printPage, table, wrap } from '../../page.ts';

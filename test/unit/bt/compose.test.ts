@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { composeMaps, composeProgram, type Plan, type ProgramTarget } from '../../../bt/compose.ts';
 import { dialectFor } from '../../../bt/dialect.ts';
-import { PROFILERS } from '../../../bt/profilers/registry.ts';
+import { PROFILERS } from '../../../bt/profilers/profiler-registry.ts';
 import { ALL, ATTACH, chosen, PLAN, PROGRAMS, RUN, SCRIPT, VERSIONS } from './programs.ts';
 
 describe.each(VERSIONS)('the program for bpftrace %s', (version) => {

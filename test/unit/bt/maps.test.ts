@@ -3,7 +3,7 @@ import { id, word } from '../../../bt/map-reader.ts';
 import { counts, extremes, histogram, record, sums } from '../../../bt/maps.ts';
 import { newAddresses } from '../../../metrics/addresses.ts';
 import type { ReadableMap, ReadContext } from '../../../metrics/window.ts';
-import type { Entry } from '../../../parsers/entries.ts';
+import type { MapEntry } from '../../../parsers/entries.ts';
 import { sumEntry } from '../printed-lines.ts';
 
 const addresses = newAddresses();
@@ -16,8 +16,8 @@ const CONTEXT: ReadContext = {
   ownerOf: (pid, tid) => (pid === tid && [21, 22].includes(tid) ? 20 : pid),
 };
 
-const entry = (key: string, value: unknown): Entry => ({ key, value });
-const read = <Row>(map: ReadableMap<Row>, now: readonly Entry[], before?: readonly Entry[]) =>
+const entry = (key: string, value: unknown): MapEntry => ({ key, value });
+const read = <Row>(map: ReadableMap<Row>, now: readonly MapEntry[], before?: readonly MapEntry[]) =>
   map.read(now, before, CONTEXT);
 
 const KEY = { tid: id, pid: id };
@@ -91,7 +91,7 @@ describe('sums', () => {
     sumEntry('866,865,1', 1, 326497),
     sumEntry('867,865,1', 1, 64210551),
   ];
-  const sumsOf = (now: readonly Entry[], before?: readonly Entry[]) =>
+  const sumsOf = (now: readonly MapEntry[], before?: readonly MapEntry[]) =>
     read(map, now, before).rows.map(({ tid, count, total }) => [tid, count, total]);
 
   test('have a count and a total', () => {

@@ -1,7 +1,7 @@
 import type { Plan, ProgramTarget } from '../../../bt/compose.ts';
 import { dialectFor } from '../../../bt/dialect.ts';
 import { chooseProfilers, parseWanted } from '../../../bt/profilers/choose.ts';
-import { PROFILERS } from '../../../bt/profilers/registry.ts';
+import { PROFILERS } from '../../../bt/profilers/profiler-registry.ts';
 
 /** A version of each dialect that is tested on the kernel. */
 export const VERSIONS = ['0.17', '0.23', '0.27'] as const;

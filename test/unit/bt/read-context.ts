@@ -1,7 +1,7 @@
 import { newAddresses } from '../../../metrics/addresses.ts';
 import { readStacks, splitStacks } from '../../../metrics/stack-texts.ts';
 import type { ReadContext } from '../../../metrics/window.ts';
-import type { Entry, MapEntries } from '../../../parsers/entries.ts';
+import type { MapEntries, MapEntry } from '../../../parsers/entries.ts';
 
 /** Reads stacks as hexadecimal addresses, in place of their numbers. */
 export interface ReadStacks {
@@ -13,12 +13,12 @@ export interface ReadStacks {
 export function readRows<Row>(
   map: {
     read: (
-      now: readonly Entry[],
+      now: readonly MapEntry[],
       before: undefined,
       context: ReadContext,
     ) => { rows: readonly Row[]; unreadable: number };
   },
-  entries: readonly Entry[],
+  entries: readonly MapEntry[],
   stacks: MapEntries = new Map(),
 ): { rows: (Omit<Row, 'kernel' | 'user'> & Partial<ReadStacks>)[]; unreadable: number } {
   const addresses = newAddresses();

@@ -3,13 +3,13 @@ import { off, waits } from '../../../bt/profilers/offcpu/off-maps.ts';
 import type { ProgramContext } from '../../../bt/profilers/profiler.ts';
 import { numberedStacks, saveStacks } from '../../../bt/stacks.ts';
 import { readStacks, splitStacks } from '../../../metrics/stack-texts.ts';
-import type { Entry } from '../../../parsers/entries.ts';
+import type { MapEntry } from '../../../parsers/entries.ts';
 import { CONTEXT } from './profilers/program-context.ts';
 import { readRows } from './read-context.ts';
 
 const KERNEL = '\nffffffff821f94c3\nffffffff8220043e\n';
 const USER = '\n7fdb5baed503\n11e1a300\n';
-const MAPS = new Map<string, Entry[]>(
+const MAPS = new Map<string, MapEntry[]>(
   Object.entries({
     '@kernel_stacks': [{ key: '281479271677953', value: KERNEL }],
     '@user_stacks': [

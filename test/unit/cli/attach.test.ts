@@ -1,7 +1,7 @@
 import { readdirSync } from 'node:fs';
 import { execa } from 'execa';
 import { describe, expect, test } from 'vitest';
-import { PROFILERS } from '../../../bt/profilers/registry.ts';
+import { PROFILERS } from '../../../bt/profilers/profiler-registry.ts';
 import { type Profile, schemasOf } from '../../../metrics/schema.ts';
 import { type FakeBpftrace, phasesOf, type Run, replaying, type Step } from '../../fake/bpftrace.ts';
 import { useCommand } from '../../fake/command.ts';

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { PROFILERS } from '../../../bt/profilers/registry.ts';
+import { PROFILERS } from '../../../bt/profilers/profiler-registry.ts';
 import { capturedProfile, openCapture, readCapture } from '../../../cli/capture-file.ts';
 import { BtprofError } from '../../../metrics/errors.ts';
 import { schemasOf } from '../../../metrics/schema.ts';

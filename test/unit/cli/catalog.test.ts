@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { PROFILERS } from '../../../bt/profilers/registry.ts';
+import { PROFILERS } from '../../../bt/profilers/profiler-registry.ts';
 import { CATALOG } from '../../../cli/catalog.ts';
 
 describe('the catalog', () => {

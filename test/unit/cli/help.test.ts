@@ -1,14 +1,14 @@
 import { Argument, Option } from 'commander';
 import { afterEach, describe, expect, test, vi } from 'vitest';
-import { flag, timeNs } from '../../../bt/profilers/options.ts';
+import { flag, timeNs } from '../../../bt/profilers/option-kinds.ts';
 import type { Profiler } from '../../../bt/profilers/profiler.ts';
-import { PROFILERS } from '../../../bt/profilers/registry.ts';
+import { PROFILERS } from '../../../bt/profilers/profiler-registry.ts';
 import { CATALOG, catalogOf } from '../../../cli/catalog.ts';
 import { commandLine } from '../../../cli/command-line.ts';
 import type { Choices, CommandDefinition } from '../../../cli/commands/command.ts';
-import { COMMANDS } from '../../../cli/commands/registry.ts';
+import { COMMANDS } from '../../../cli/commands/command-registry.ts';
 import type { Format } from '../../../cli/formats/format.ts';
-import { FORMATS } from '../../../cli/formats/registry.ts';
+import { FORMATS } from '../../../cli/formats/format-registry.ts';
 import { stderr, stdout } from '../../../cli/output.ts';
 
 const CHOICES: Choices = { profilers: CATALOG, formats: FORMATS };

@@ -2,7 +2,7 @@ import { Command, InvalidArgumentError } from 'commander';
 import { describe, expect, test } from 'vitest';
 import { CATALOG } from '../../../cli/catalog.ts';
 import { parsePid } from '../../../cli/commands/attach.ts';
-import { FORMATS } from '../../../cli/formats/registry.ts';
+import { FORMATS } from '../../../cli/formats/format-registry.ts';
 import { type ProfileOptions, profileOptions } from '../../../cli/options.ts';
 import { parseIdleMatch } from '../../../cli/result-options.ts';
 

@@ -1,11 +1,11 @@
 import { Command } from 'commander';
 import { describe, expect, test } from 'vitest';
 import type { Plan } from '../../../bt/compose.ts';
-import { flag, timeNs } from '../../../bt/profilers/options.ts';
+import { flag, timeNs } from '../../../bt/profilers/option-kinds.ts';
 import type { Profiler } from '../../../bt/profilers/profiler.ts';
-import { PROFILERS } from '../../../bt/profilers/registry.ts';
+import { PROFILERS } from '../../../bt/profilers/profiler-registry.ts';
 import { catalogOf } from '../../../cli/catalog.ts';
-import { FORMATS } from '../../../cli/formats/registry.ts';
+import { FORMATS } from '../../../cli/formats/format-registry.ts';
 import { type ProfileOptions, profileOptions } from '../../../cli/options.ts';
 import { planOf } from '../../../cli/plan.ts';
 import { UsageError } from '../../../metrics/errors.ts';

@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
-import { PROFILERS } from '../../../bt/profilers/registry.ts';
+import { PROFILERS } from '../../../bt/profilers/profiler-registry.ts';
 import { type Profile, schemasOf } from '../../../metrics/schema.ts';
 import { cases } from '../../effort.ts';
 import { type FakeBpftrace, phasesOf, type Run, replaying } from '../../fake/bpftrace.ts';

@@ -30,7 +30,7 @@ test('the start loads commander and no other package', async () => {
 
 test('the start loads no profiler and no code that measures, reads a capture or renders', async () => {
   const files = Object.keys((await loadedAtStart()).inputs);
-  expect(files).toContain('cli/formats/registry.ts');
+  expect(files).toContain('cli/formats/format-registry.ts');
   expect(files.filter((file) => /^bt\/profilers\//.test(file))).toEqual([]);
   expect(files.filter((file) => /^metrics\/(?!(units|errors)\.ts)/.test(file))).toEqual([]);
   expect(files.filter((file) => /^cli\/(formats|commands)\/\w+\/(?!roots\.ts)/.test(file))).toEqual([]);

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { PROFILERS } from '../../../bt/profilers/registry.ts';
+import { PROFILERS } from '../../../bt/profilers/profiler-registry.ts';
 import type { Ending, Facts } from '../../../metrics/facts.ts';
 import { foldFinished } from '../../../metrics/folding.ts';
 import { measured, readProfile, readRecorder } from '../../../metrics/profile.ts';

@@ -1,5 +1,5 @@
 import { newAddresses } from '../../../metrics/addresses.ts';
-import type { NamedPlace } from '../../../metrics/facts.ts';
+import type { NamedKernelAddress } from '../../../metrics/facts.ts';
 import { type FrameTable, newFrameTable, type UserStack } from '../../../metrics/frames.ts';
 import { type Located, locate, type StackFacts } from '../../../metrics/located.ts';
 import { decodeSpaces, type MappingTexts } from '../../../metrics/mappings.ts';
@@ -47,7 +47,7 @@ export function textTable(
       const ids = addresses.kernel(text);
       return add((table) => table.kernel(ids));
     },
-    named: (places: readonly NamedPlace[]) => add((table) => table.named(places)),
+    named: (places: readonly NamedKernelAddress[]) => add((table) => table.named(places)),
     finished: () => tableNow().finished(),
     get frames() {
       return tableNow().frames;

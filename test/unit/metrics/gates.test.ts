@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { PROFILERS } from '../../../bt/profilers/registry.ts';
+import { PROFILERS } from '../../../bt/profilers/profiler-registry.ts';
 import { BtprofError, UsageError } from '../../../metrics/errors.ts';
 import { judgeGate, parseGate } from '../../../metrics/gates.ts';
 import { metricOf } from '../../../metrics/metric-path.ts';

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
-import { PROFILERS } from '../../../bt/profilers/registry.ts';
+import { PROFILERS } from '../../../bt/profilers/profiler-registry.ts';
 import { type KeptRun, replay } from '../../../metrics/replay.ts';
 import { type Profile, schemasOf } from '../../../metrics/schema.ts';
 import type { Side } from '../../../metrics/sides.ts';

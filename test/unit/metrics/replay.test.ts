@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { PROFILERS } from '../../../bt/profilers/registry.ts';
+import { PROFILERS } from '../../../bt/profilers/profiler-registry.ts';
 import { storedEnding } from '../../../metrics/capture.ts';
 import { type KeptRun, replay } from '../../../metrics/replay.ts';
 import { noSymbols } from '../../../metrics/symbols.ts';

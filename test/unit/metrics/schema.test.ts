@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import { PROFILERS } from '../../../bt/profilers/registry.ts';
+import { PROFILERS } from '../../../bt/profilers/profiler-registry.ts';
 import { jsonSchemaText } from '../../../metrics/schema.ts';
 
 test('docs/schema.json is up to date: npm run generate writes it', () => {

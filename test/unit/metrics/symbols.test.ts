@@ -4,9 +4,9 @@ import { locate } from '../../../metrics/located.ts';
 import { decodeSpaces } from '../../../metrics/mappings.ts';
 import {
   addToTable,
+  fileAddressKey,
   noSymbols,
   objectKey,
-  placeKey,
   type ResolvedSymbols,
 } from '../../../metrics/symbols.ts';
 import type { Mapping } from '../../../parsers/proc.ts';
@@ -50,8 +50,8 @@ describe('requests', () => {
       ['1010\n1006', 1],
       ['1005', 1],
     ]);
-    expect(user.map(placeKey)).toEqual(['fe:00 1+4101', 'fe:00 1+4112']);
-    expect(leaves.map(placeKey)).toEqual(['fe:00 1+4101', 'fe:00 1+4112']);
+    expect(user.map(fileAddressKey)).toEqual(['fe:00 1+4101', 'fe:00 1+4112']);
+    expect(leaves.map(fileAddressKey)).toEqual(['fe:00 1+4101', 'fe:00 1+4112']);
   });
 
   test('look up return addresses of the kernel one byte before, where the call is', () => {
@@ -64,7 +64,7 @@ describe('requests', () => {
       ['1005', 2],
       ['3010', 1],
     ]);
-    expect(user.map(placeKey)).toEqual(['fe:00 1+4101', 'fe:00 9+4101', '[vdso]+16']);
+    expect(user.map(fileAddressKey)).toEqual(['fe:00 1+4101', 'fe:00 9+4101', '[vdso]+16']);
     expect(compiled.map(({ address }) => address)).toEqual([0x3010n]);
   });
 
@@ -82,8 +82,8 @@ describe('a table', () => {
     const stacks = textTable(
       {
         kernel: (address) => table.kernel[address],
-        user: (mapping, fileOffset) => table.user[placeKey({ mapping, fileOffset })],
-        frameless: (mapping, fileOffset) => table.frameless[placeKey({ mapping, fileOffset })] === true,
+        user: (mapping, fileOffset) => table.user[fileAddressKey({ mapping, fileOffset })],
+        frameless: (mapping, fileOffset) => table.frameless[fileAddressKey({ mapping, fileOffset })] === true,
         jit: (pid, generation, address) => table.jit[`${pid}:${generation} ${address}`],
         buildId: (mapping) => table.buildIds[objectKey(mapping)],
         demangle: (name) => table.demangled[name],

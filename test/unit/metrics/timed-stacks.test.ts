@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { PROFILERS } from '../../../bt/profilers/registry.ts';
+import { PROFILERS } from '../../../bt/profilers/profiler-registry.ts';
 import type { Account } from '../../../metrics/account-schema.ts';
 import type { Measurement } from '../../../metrics/measurement.ts';
 import type { Profile } from '../../../metrics/schema.ts';

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { id, word } from '../../../bt/map-reader.ts';
 import { counts, extremes, record, sums } from '../../../bt/maps.ts';
 import { newReading } from '../../../metrics/window.ts';
-import type { Entry } from '../../../parsers/entries.ts';
+import type { MapEntry } from '../../../parsers/entries.ts';
 import { sumEntry } from '../printed-lines.ts';
 
 const CALLS = counts('@calls', { pid: id });
@@ -11,8 +11,8 @@ const OFF = record('@off', { tid: id }, { since: word, pid: id }, { role: 'lefto
 const WAITS = sums('@waits', { tid: id, pid: id, generation: id }, { stacks: true });
 const NOBODY = new Map();
 
-const entry = (key: string, value: unknown): Entry => ({ key, value });
-const maps = (all: Record<string, readonly Entry[]>) => new Map(Object.entries(all));
+const entry = (key: string, value: unknown): MapEntry => ({ key, value });
+const maps = (all: Record<string, readonly MapEntry[]>) => new Map(Object.entries(all));
 
 test('the whole collection has the rows of all maps, and none of a map that was not printed', () => {
   const reading = newReading(

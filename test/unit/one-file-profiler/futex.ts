@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { id, word } from '../../../bt/map-reader.ts';
 import { histogram, record, sums } from '../../../bt/maps.ts';
-import { timeNs } from '../../../bt/profilers/options.ts';
+import { timeNs } from '../../../bt/profilers/option-kinds.ts';
 import type { OptionValues, Profiler, ProgramContext } from '../../../bt/profilers/profiler.ts';
 import { type Clause, indent, unlessStopped } from '../../../bt/program.ts';
 import { saveStacks, stackShape } from '../../../bt/stacks.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { type Entry, kernelKeys, parseJson, readMapLine } from '../../../parsers/entries.ts';
+import { kernelKeys, type MapEntry, parseJson, readMapLine } from '../../../parsers/entries.ts';
 
 /** bpftrace 0.17 on `@s[ustack(perf, 1)] = count()`: processes without ASLR, so the same address in each. */
 const ALIKE = String.raw`{"type": "map", "data": {"@s": {"\n\t7ffff7ea4503 0x7ffff7ea4503 ([unknown])\n": 1, "\n\t7ffff7ea4503 0x7ffff7ea4503 ([unknown])\n": 1, "\n\t7ffff7ea4503 0x7ffff7ea4503 ([unknown])\n": 1}}}`;
@@ -26,7 +26,7 @@ const CALLS = '{"type": "map", "data": {"@calls": {"26857,230": 1, "26857,-1": 3
 const HISTOGRAMS =
   '{"type": "hist", "data": {"@took": {"0": [{"min": 2, "max": 3, "count": 2}, {"min": 4, "max": 7, "count": 0}, {"min": 8, "max": 15, "count": 1}], "1": [{"max": -1, "count": 1}, {"min": 0, "max": 0, "count": 3}]}}}';
 
-function entriesOf(line: string): readonly Entry[] {
+function entriesOf(line: string): readonly MapEntry[] {
   const map = readMapLine(line);
   if (!map) throw new Error(`no entries in ${line}`);
   return map.entries;

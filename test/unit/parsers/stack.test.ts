@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { type KnownPlaces, readStack } from '../../../parsers/stack.ts';
+import { type KnownAddresses, readStack } from '../../../parsers/stack.ts';
 
 function addressesOf(text: string): string[] {
   const addresses: string[] = [];
@@ -118,7 +118,7 @@ test('addresses that differ in one bit are different', () => {
   expect(new Set(readStack(addresses.join('\n'), nothingKnown(), newNumber())).size).toBe(addresses.length);
 });
 
-function nothingKnown(): KnownPlaces {
+function nothingKnown(): KnownAddresses {
   return { leaf: new Map(), callers: new Map() };
 }
 

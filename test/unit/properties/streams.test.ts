@@ -6,7 +6,7 @@ import { Ajv2020 } from 'ajv/dist/2020.js';
 import fc from 'fast-check';
 import { test } from 'vitest';
 import { readLines } from '../../../bt/driver/lines.ts';
-import { PROFILERS } from '../../../bt/profilers/registry.ts';
+import { PROFILERS } from '../../../bt/profilers/profiler-registry.ts';
 import { decodeSpaces } from '../../../metrics/mappings.ts';
 import { measured, readProfile, readRecorder } from '../../../metrics/profile.ts';
 import { newRecorder, type Recorder, recordLine } from '../../../metrics/recording.ts';

@@ -1,5 +1,5 @@
 import type { FlameProfile, KindColour } from '../flame-profile.ts';
-import { changeOf, mainKind } from '../sums.ts';
+import { changeOf, mainKind } from '../tree-sums.ts';
 import type { Tree } from '../tree-types.ts';
 
 const LIGHTNESS = { light: 0.83, dark: 0.43 };

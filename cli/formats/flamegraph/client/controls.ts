@@ -1,8 +1,8 @@
 import { formatNs, formatShare } from '../../../../metrics/units.ts';
 import { describeFrame, sentenceOf } from '../describe.ts';
 import { matchedNs } from '../search.ts';
-import { totalNs } from '../sums.ts';
 import type { View } from '../tree.ts';
+import { totalNs } from '../tree-sums.ts';
 import type { App } from './app.ts';
 import { element } from './elements.ts';
 import { zoomTo } from './zoom.ts';

@@ -1,5 +1,5 @@
 import type { Rect } from '../layout.ts';
-import { totalNs } from '../sums.ts';
+import { totalNs } from '../tree-sums.ts';
 import type { App } from './app.ts';
 import type { Graph } from './graph.ts';
 import { ROW } from './paint.ts';

@@ -1,7 +1,7 @@
 import { formatCount, formatNs, formatShare } from '../../../../metrics/units.ts';
-import { type FunctionRow, functionRows } from '../functions.ts';
+import { type FunctionTableRow, functionRows } from '../functions.ts';
 import { patternOf } from '../search.ts';
-import { totalNs } from '../sums.ts';
+import { totalNs } from '../tree-sums.ts';
 import type { App } from './app.ts';
 import { button, element, textElement } from './elements.ts';
 
@@ -12,7 +12,7 @@ type Column = (typeof COLUMNS)[number];
 /** The table of functions below the zoomed frame. A click on a name searches for it. */
 export function useTable(app: App): void {
   let sort: Column = 'total';
-  let rows: FunctionRow[] = [];
+  let rows: FunctionTableRow[] = [];
   const show = () => {
     const sorted = [...rows].sort(comparison(app, sort));
     const all = totalNs(app.tree, app.state.zoom);
@@ -50,14 +50,14 @@ function afterPaint(work: () => void): () => void {
   };
 }
 
-function comparison({ profile }: App, sort: Column): (a: FunctionRow, b: FunctionRow) => number {
+function comparison({ profile }: App, sort: Column): (a: FunctionTableRow, b: FunctionTableRow) => number {
   if (sort === 'self') return (a, b) => b.selfNs - a.selfNs || b.totalNs - a.totalNs;
   if (sort === 'total') return (a, b) => b.totalNs - a.totalNs || b.selfNs - a.selfNs;
-  const name = ({ frame }: FunctionRow) => profile.frames[frame]?.name ?? '';
+  const name = ({ frame }: FunctionTableRow) => profile.frames[frame]?.name ?? '';
   return (a, b) => name(a).localeCompare(name(b));
 }
 
-function tableRow(app: App, { frame, selfNs, totalNs }: FunctionRow, all: number): HTMLElement {
+function tableRow(app: App, { frame, selfNs, totalNs }: FunctionTableRow, all: number): HTMLElement {
   const { name = '', kind, module } = app.profile.frames[frame] ?? {};
   const row = document.createElement('tr');
   row.className = app.isMatch(frame) ? 'match' : '';

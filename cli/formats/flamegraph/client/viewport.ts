@@ -13,14 +13,14 @@ export interface Viewport {
   readonly sheetHeight: () => number;
   readonly pixelRatio: () => number;
   /** Adapts to a number of rows and to the window. */
-  readonly fit: (rows: Rows) => void;
+  readonly fit: (rows: VisibleRows) => void;
   /** Shows all rows, whatever the height: for printing. */
   readonly unfold: (whole: boolean) => void;
   /** Calls back after scrolling, and after the window changed its size. */
   readonly listen: (scrolled: () => void, resized: () => void) => void;
 }
 
-export interface Rows {
+export interface VisibleRows {
   /** Now, and at most: the box keeps its height when the picture is zoomed. */
   readonly now: number;
   readonly most: number;
@@ -31,13 +31,13 @@ export interface Rows {
 export function createViewport(): Viewport {
   const [box, sheet] = [element('graph'), element('sheet')];
   const canvas = element<HTMLCanvasElement>('canvas');
-  let rows: Rows = { now: 0, most: 0, icicle: false };
+  let rows: VisibleRows = { now: 0, most: 0, icicle: false };
   let unfolded = false;
   // Keep the visible rows in place when the box or the graph changes its height.
   let fromRoot = 0;
   const sheetHeight = () => Math.max(rows.now * ROW, box.clientHeight);
   const height = () => (unfolded ? sheetHeight() : box.clientHeight);
-  const fit = (changed: Rows) => {
+  const fit = (changed: VisibleRows) => {
     if (changed.icicle !== rows.icicle) fromRoot = 0;
     rows = changed;
     box.style.setProperty('--height', `${rows.most * ROW}px`);

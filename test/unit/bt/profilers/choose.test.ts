@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { chooseProfilers, parseWanted } from '../../../../bt/profilers/choose.ts';
-import { PROFILERS } from '../../../../bt/profilers/registry.ts';
+import { PROFILERS } from '../../../../bt/profilers/profiler-registry.ts';
 import { UsageError } from '../../../../metrics/errors.ts';
 
 /** Names and options of the profilers that a list chooses. */

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { Oncpu } from '../../../../bt/profilers/oncpu.ts';
 import { decodeSpaces } from '../../../../metrics/mappings.ts';
-import type { Entry } from '../../../../parsers/entries.ts';
+import type { MapEntry } from '../../../../parsers/entries.ts';
 import { eventLine, mapLine } from '../../printed-lines.ts';
 import { profileOf, recorderOf, sampleOf } from '../../sleep-recording.ts';
 
@@ -69,8 +69,8 @@ describe('samples', () => {
 });
 
 test('an interval has the samples since the last print, with keys that print alike added up', () => {
-  const at = (key: string, value: number): Entry => ({ key, value });
-  const print = (entries: readonly Entry[]) => [mapLine('@oncpu', entries), eventLine('tock', 7)];
+  const at = (key: string, value: number): MapEntry => ({ key, value });
+  const print = (entries: readonly MapEntry[]) => [mapLine('@oncpu', entries), eventLine('tock', 7)];
   const before = [at('5,5,1', 4), at('6,5,1', 2), at('6,5,1', 3)];
   const now = [at('6,5,1', 5), at('6,5,1', 3), at('5,5,1', 4), at('7,5,1', 1)];
   const earlier = { maps: recorderOf(print(before)).sessions[0]?.maps ?? new Map(), at: 5 };

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { newSpaceStore, type Program } from '../../../../bt/symbols/address-spaces.ts';
+import { type Execution, newSpaceStore } from '../../../../bt/symbols/address-spaces.ts';
 import { newObjectFiles } from '../../../../bt/symbols/object-files.ts';
 
 const ENDED = 3;
@@ -18,7 +18,7 @@ function mappingAt(start: number) {
   return { start: BigInt(start), end: BigInt(start + 0x1000), fileOffset: 0n, file: '00:00 0', path: '' };
 }
 
-const program = (pid: number): Program => ({ pid, generation: 1 });
+const program = (pid: number): Execution => ({ pid, generation: 1 });
 
 test('too many mappings push out those of programs that have ended, then the oldest', () => {
   const store = newStore();

@@ -2,11 +2,11 @@ import type { ObjectFiles } from '../../../../bt/symbols/object-files.ts';
 import { newResolver } from '../../../../bt/symbols/resolver.ts';
 import type { SymbolCache } from '../../../../bt/symbols/symbol-cache.ts';
 import {
-  type FilePlace,
-  placeKey,
+  type FileAddress,
+  fileAddressKey,
   type ResolvedSymbols,
   type SymbolRequests,
-  type UserPlace,
+  type UserSymbol,
 } from '../../../../metrics/symbols.ts';
 import type { SourceLine } from '../../../../parsers/addr2line.ts';
 import type { Mapping } from '../../../../parsers/proc.ts';
@@ -16,10 +16,10 @@ export const NOTHING: SymbolRequests = { kernel: [], user: [], leaves: [], compi
 /** A resolver of user code that is asked for one kind of thing at a time. */
 export interface Asker {
   readonly resolve: (requests: Partial<SymbolRequests>) => Promise<ResolvedSymbols>;
-  readonly user: (mapping: Mapping, fileOffset: number) => Promise<UserPlace | undefined>;
-  readonly users: (places: readonly FilePlace[]) => Promise<(UserPlace | undefined)[]>;
-  readonly frameless: (places: readonly FilePlace[]) => Promise<boolean[]>;
-  readonly lines: (places: readonly FilePlace[]) => Promise<(readonly SourceLine[] | undefined)[]>;
+  readonly user: (mapping: Mapping, fileOffset: number) => Promise<UserSymbol | undefined>;
+  readonly users: (places: readonly FileAddress[]) => Promise<(UserSymbol | undefined)[]>;
+  readonly frameless: (places: readonly FileAddress[]) => Promise<boolean[]>;
+  readonly lines: (places: readonly FileAddress[]) => Promise<(readonly SourceLine[] | undefined)[]>;
   readonly problems: () => Promise<readonly string[]>;
 }
 
@@ -27,9 +27,9 @@ export function newAsker(files: ObjectFiles, cache?: SymbolCache): Asker {
   const noPerfMaps = { find: () => undefined, problems: () => [] };
   const resolver = newResolver(files, noPerfMaps, cache, false);
   const resolve = (requests: Partial<SymbolRequests>) => resolver.resolve({ ...NOTHING, ...requests });
-  const users = async (places: readonly FilePlace[]) => {
+  const users = async (places: readonly FileAddress[]) => {
     const { user } = await resolve({ user: places });
-    return places.map((place) => user[placeKey(place)]);
+    return places.map((place) => user[fileAddressKey(place)]);
   };
   return {
     resolve,
@@ -37,11 +37,11 @@ export function newAsker(files: ObjectFiles, cache?: SymbolCache): Asker {
     user: async (mapping, fileOffset) => (await users([{ mapping, fileOffset }]))[0],
     frameless: async (places) => {
       const { frameless } = await resolve({ user: places, leaves: places });
-      return places.map((place) => frameless[placeKey(place)] ?? false);
+      return places.map((place) => frameless[fileAddressKey(place)] ?? false);
     },
     lines: async (places) => {
       const { lines } = await resolve({ user: places, lines: true });
-      return places.map((place) => lines?.[placeKey(place)]);
+      return places.map((place) => lines?.[fileAddressKey(place)]);
     },
     problems: async () => (await resolve({})).problems,
   };

@@ -2,7 +2,7 @@ import { chmodSync, unlinkSync, writeFileSync } from 'node:fs';
 import { afterAll, afterEach, describe, expect, test, vi } from 'vitest';
 import { readSourceLines } from '../../../../bt/symbols/line-tools.ts';
 import { newObjectFiles } from '../../../../bt/symbols/object-files.ts';
-import type { FilePlace } from '../../../../metrics/symbols.ts';
+import type { FileAddress } from '../../../../metrics/symbols.ts';
 import { newAsker } from './asker.ts';
 import { fileOffsets, functionsOf, newWorkshop, realFile } from './real-programs.ts';
 
@@ -33,7 +33,7 @@ describe.skipIf(process.platform !== 'linux')('of the files of a process', () =>
   });
 
   /** A place in a file as if it were mapped. */
-  const placeIn = (path: string, fileOffset: number, file = realFile(path).file): FilePlace => ({
+  const placeIn = (path: string, fileOffset: number, file = realFile(path).file): FileAddress => ({
     mapping: { start: 0n, end: 0n, fileOffset: 0n, file, path },
     fileOffset,
   });
@@ -46,7 +46,7 @@ describe.skipIf(process.platform !== 'linux')('of the files of a process', () =>
     const offsetOf = fileOffsets(path);
     const { file } = realFile(path);
     const starts = functionsOf(path).map(({ name, start }) => [name, placeIn(path, offsetOf(start), file)]);
-    return Object.fromEntries(starts) as Record<'first' | 'second' | 'main', FilePlace>;
+    return Object.fromEntries(starts) as Record<'first' | 'second' | 'main', FileAddress>;
   };
   const program = (name: string) => build(name, ['-g', '-O2'], SOURCE);
   const [one, other] = [program('one'), program('other')];

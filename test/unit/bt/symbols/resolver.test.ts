@@ -5,9 +5,9 @@ import { newObjectFiles } from '../../../../bt/symbols/object-files.ts';
 import { symbolsSchema } from '../../../../metrics/capture-schema.ts';
 import {
   addToTable,
-  type FilePlace,
+  type FileAddress,
+  fileAddressKey,
   noSymbols,
-  placeKey,
   type ResolvedSymbols,
   type SymbolRequests,
 } from '../../../../metrics/symbols.ts';
@@ -79,7 +79,7 @@ describe.skipIf(process.platform !== 'linux')('a resolver', () => {
       name,
       { mapping, fileOffset: offsetOf(start) },
     ]);
-    return Object.fromEntries(starts) as Record<'_ZN4shop5outerEi' | 'plain' | 'main', FilePlace>;
+    return Object.fromEntries(starts) as Record<'_ZN4shop5outerEi' | 'plain' | 'main', FileAddress>;
   };
   const newOne = () => newResolver(files, PERF_MAPS, undefined, true);
   const paths = [build('one'), build('other', '-no-pie')] as const;
@@ -102,12 +102,12 @@ describe.skipIf(process.platform !== 'linux')('a resolver', () => {
     const table = await newOne().resolve({ ...everything(), kernel });
     if (isRoot) expect(Object.values(table.kernel)).toEqual([{ symbol: 'do_exit', offset: 0 }]);
     expect(table.user).toEqual({
-      [placeKey(one.plain)]: { symbol: 'plain', offset: 0 },
-      [placeKey(outer)]: { symbol: '_ZN4shop5outerEi', offset: 0 },
-      [placeKey(other.main)]: { symbol: 'main', offset: 0 },
+      [fileAddressKey(one.plain)]: { symbol: 'plain', offset: 0 },
+      [fileAddressKey(outer)]: { symbol: '_ZN4shop5outerEi', offset: 0 },
+      [fileAddressKey(other.main)]: { symbol: 'main', offset: 0 },
     });
     expect(table.jit).toEqual({ '7:2 139637976731648': PERF_MAPS.find(7, 2, COMPILED.address) });
-    expect(table.lines?.[placeKey(outer)]?.map((line) => line.function)).toEqual([
+    expect(table.lines?.[fileAddressKey(outer)]?.map((line) => line.function)).toEqual([
       '_ZN4shop5innerEi',
       '_ZN4shop5outerEi',
     ]);
@@ -128,12 +128,12 @@ describe.skipIf(process.platform !== 'linux')('a resolver', () => {
     expect(runTool).not.toHaveBeenCalled();
     const { lines, frameless, user } = await resolve({ ...NOTHING, user: [one.plain] });
     expect([lines, frameless]).toEqual([undefined, {}]);
-    expect(Object.keys(user)).toEqual([placeKey(one.plain)]);
+    expect(Object.keys(user)).toEqual([fileAddressKey(one.plain)]);
   });
 
   test.skipIf(process.arch !== 'x64')('tells only leaves whether they set up a frame pointer', async () => {
     const { frameless } = await newOne().resolve(everything());
-    expect(frameless).toEqual({ [placeKey(one.plain)]: true, [placeKey(other.main)]: true });
+    expect(frameless).toEqual({ [fileAddressKey(one.plain)]: true, [fileAddressKey(other.main)]: true });
   });
 
   test('starts one process for the lines of each object, and one for all mangled names', async () => {

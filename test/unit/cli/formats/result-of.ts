@@ -1,4 +1,4 @@
-import { PROFILERS } from '../../../../bt/profilers/registry.ts';
+import { PROFILERS } from '../../../../bt/profilers/profiler-registry.ts';
 import type { Result } from '../../../../cli/formats/format.ts';
 import type { Profile } from '../../../../metrics/schema.ts';
 import { stacksOf, type TimedStack } from '../../../../metrics/timed-stacks.ts';

@@ -8,25 +8,25 @@ import {
   waits,
 } from '../../../../../bt/profilers/offcpu/off-maps.ts';
 import { COMPAT_BIT } from '../../../../../metrics/syscall-name.ts';
-import type { Entry } from '../../../../../parsers/entries.ts';
+import type { MapEntry } from '../../../../../parsers/entries.ts';
 import { readRows } from '../../read-context.ts';
 
 /** One row with its state in words; undefined when it cannot be read. */
-function readWait(entry: Entry) {
+function readWait(entry: MapEntry) {
   const [row] = readRows(waits, [entry]).rows;
   return row && { ...row, ...waitState(row.state) };
 }
 
-function readOpenWait(entry: Entry) {
+function readOpenWait(entry: MapEntry) {
   const [row] = readRows(off, [entry]).rows;
   return row && { ...row, ...waitState(row.state) };
 }
 
-function readExtremes(entry: Entry) {
+function readExtremes(entry: MapEntry) {
   return readRows(extremes, [entry]).rows[0];
 }
 
-function readUnseen(entry: Entry) {
+function readUnseen(entry: MapEntry) {
   return readRows(unseen, [entry]).rows[0]?.count;
 }
 

@@ -2,7 +2,7 @@
 import type { Offcpu } from '../../../../../bt/profilers/offcpu/off-schema.ts';
 import type { LiveThread } from '../../../../../metrics/facts.ts';
 import { decodeSpaces, type MappingTexts } from '../../../../../metrics/mappings.ts';
-import type { Entry } from '../../../../../parsers/entries.ts';
+import type { MapEntry } from '../../../../../parsers/entries.ts';
 import { parseKernelSymbols } from '../../../../../parsers/kernel-symbols.ts';
 import { eventLine, mapLine } from '../../../printed-lines.ts';
 import { profileOf } from '../../../sleep-recording.ts';
@@ -20,9 +20,9 @@ ffffffff822003e0 t do_nanosleep
 `);
 
 interface Given {
-  readonly waits?: readonly Entry[];
-  readonly extremes?: readonly Entry[];
-  readonly off?: readonly Entry[];
+  readonly waits?: readonly MapEntry[];
+  readonly extremes?: readonly MapEntry[];
+  readonly off?: readonly MapEntry[];
   readonly named?: readonly LiveThread[];
   readonly alive?: readonly LiveThread[];
   readonly stacks?: boolean;

@@ -3,7 +3,7 @@ import type { Syscalls } from '../../../../../bt/profilers/syscalls/sys-schema.t
 import { syscalls } from '../../../../../bt/profilers/syscalls/syscalls.ts';
 import type { Window } from '../../../../../metrics/measurement.ts';
 import { newReading } from '../../../../../metrics/window.ts';
-import type { Entry } from '../../../../../parsers/entries.ts';
+import type { MapEntry } from '../../../../../parsers/entries.ts';
 import { recordingOf, SLEEP_FACTS } from '../../../sleep-recording.ts';
 
 const COMMS = new Map([
@@ -12,7 +12,7 @@ const COMMS = new Map([
 ]);
 const SECOND = 1e9;
 
-function entries(counts: Record<string, unknown>): Entry[] {
+function entries(counts: Record<string, unknown>): MapEntry[] {
   return Object.entries(counts).map(([key, value]) => ({ key, value }));
 }
 
@@ -21,7 +21,7 @@ function metricsOf(counts: Record<string, unknown>, before: Record<string, unkno
 }
 
 /** An interval of that many ns. */
-function reduced(now: readonly Entry[], before: readonly Entry[], elapsedNs = SECOND) {
+function reduced(now: readonly MapEntry[], before: readonly MapEntry[], elapsedNs = SECOND) {
   const reading = newReading(new Map([['@calls', now]]), new Map([['@calls', before]]), new Map());
   const window: Partial<Window> = {
     ...{ isWhole: false, facts: SLEEP_FACTS, rows: reading.rows, elapsedNs, recording: recordingOf([]) },

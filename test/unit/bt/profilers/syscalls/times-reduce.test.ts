@@ -4,7 +4,7 @@ import type { Syscalls } from '../../../../../bt/profilers/syscalls/sys-schema.t
 import { syscalls } from '../../../../../bt/profilers/syscalls/syscalls.ts';
 import type { StackRow, Window } from '../../../../../metrics/measurement.ts';
 import { newReading } from '../../../../../metrics/window.ts';
-import type { Entry } from '../../../../../parsers/entries.ts';
+import type { MapEntry } from '../../../../../parsers/entries.ts';
 import { sumEntry } from '../../../printed-lines.ts';
 import { SLEEP_FACTS } from '../../../sleep-recording.ts';
 
@@ -19,10 +19,10 @@ const NONE = {
 };
 
 interface Given {
-  readonly times?: readonly Entry[];
-  readonly slowest?: readonly Entry[];
-  readonly errors?: readonly Entry[];
-  readonly calls?: readonly Entry[];
+  readonly times?: readonly MapEntry[];
+  readonly slowest?: readonly MapEntry[];
+  readonly errors?: readonly MapEntry[];
+  readonly calls?: readonly MapEntry[];
   readonly waits?: readonly StackRow[];
 }
 

@@ -1,5 +1,5 @@
 import { gunzipSync } from 'node:zlib';
-import { PROFILERS } from '../../../../../bt/profilers/registry.ts';
+import { PROFILERS } from '../../../../../bt/profilers/profiler-registry.ts';
 import { encodeProfile } from '../../../../../cli/formats/flamegraph/encode.ts';
 import { decodeProfile, type FlameProfile } from '../../../../../cli/formats/flamegraph/flame-profile.ts';
 import type { FlameStack } from '../../../../../cli/formats/flamegraph/flame-stack.ts';

@@ -9,7 +9,7 @@ import {
   mainKind,
   selfNs,
   totalNs,
-} from '../../../../../cli/formats/flamegraph/sums.ts';
+} from '../../../../../cli/formats/flamegraph/tree-sums.ts';
 import type { Tree } from '../../../../../cli/formats/flamegraph/tree-types.ts';
 import { manyStacks } from '../../../../../scripts/bench/flame-stacks.ts';
 import { frameOf, stackOf } from '../flame-frames.ts';

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
-import { PROFILERS } from '../../../bt/profilers/registry.ts';
-import { diffOf, diffStacks } from '../../../metrics/diff.ts';
+import { PROFILERS } from '../../../bt/profilers/profiler-registry.ts';
 import { metricOf } from '../../../metrics/metric-path.ts';
 import type { Change } from '../../../metrics/noise.ts';
+import { diffOf, diffStacks } from '../../../metrics/profile-diff.ts';
 import { type Diff, type Profile, schemasOf } from '../../../metrics/schema.ts';
 import type { Sides } from '../../../metrics/sides.ts';
 import { recorded, sideOf } from './recorded-profiles.ts';

@@ -1,5 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs';
-import type { BlockedAt, CpuTime, LiveThread, NamedPlace } from '../../metrics/facts.ts';
+import type { BlockedAt, CpuTime, LiveThread, NamedKernelAddress } from '../../metrics/facts.ts';
 import { addressesOf } from '../../parsers/kernel-symbols.ts';
 import {
   parseKernelStack,
@@ -114,7 +114,7 @@ function withKernelAddresses(threads: LiveThread[]): LiveThread[] {
   const wanted = new Set(threads.flatMap((t) => (t.blocked?.kernel ?? []).map((place) => place.symbol)));
   if (wanted.size === 0) return threads;
   const symbols = addressesOf(tryRead(() => readFileSync('/proc/kallsyms', 'latin1')) ?? '', wanted);
-  const withAddress = (place: NamedPlace): NamedPlace => {
+  const withAddress = (place: NamedKernelAddress): NamedKernelAddress => {
     const base = symbols.get(place.symbol);
     return base ? { ...place, address: `0x${(BigInt(base) + BigInt(place.offset)).toString(16)}` } : place;
   };

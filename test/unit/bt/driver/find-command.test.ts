@@ -2,7 +2,7 @@ import { chmodSync, mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, w
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { resolveCommand } from '../../../../bt/driver/command.ts';
+import { resolveCommand } from '../../../../bt/driver/find-command.ts';
 import { BtprofError } from '../../../../metrics/errors.ts';
 
 const dir = realpathSync(mkdtempSync(join(tmpdir(), 'btprof-command-')));
