@@ -27,7 +27,7 @@ await build({
   entryPoints: [ENTRY],
   outfile,
   format: 'esm',
-  plugins: [packedPlugin(late), catalogPlugin()],
+  plugins: [packedPlugin(late), catalogPlugin(), noExecutablesPlugin()],
   // Bundled CommonJS packages ask for Node's own modules by require.
   banner: {
     js: "#!/usr/bin/env node\nimport { createRequire as __createRequire } from 'node:module';\nconst require = __createRequire(import.meta.url);",
@@ -105,8 +105,8 @@ function unpacker(code: string): string {
   const shared = SHARED.map((_, i) => `shared${i}`);
   return `
     ${imports.join('\n')}
-    import { compileFunction } from 'node:vm';
-    import { brotliDecompressSync } from 'node:zlib';
+    const { compileFunction } = require('node:vm');
+    const { brotliDecompressSync } = require('node:zlib');
     const code = brotliDecompressSync(Buffer.from('${packed}', 'base64')).toString();
     const module = { exports: {} };
     const shared = [${shared}];
@@ -124,6 +124,19 @@ function sharedPlugin(): Plugin {
         const index = SHARED.indexOf(resolve(resolveDir, path));
         return index < 0 ? undefined : { path: `shared:${index}`, external: true };
       });
+    },
+  };
+}
+
+/** commander loads `node:child_process` for commands that are programs of their own. btprof has none, and each start would pay. */
+function noExecutablesPlugin(): Plugin {
+  return {
+    name: 'no-executables',
+    setup({ onResolve, onLoad }) {
+      onResolve({ filter: /^node:child_process$/ }, ({ path, importer }) =>
+        importer.includes('/commander/') ? { path, namespace: 'no-executables' } : undefined,
+      );
+      onLoad({ filter: /.*/, namespace: 'no-executables' }, () => ({ contents: '' }));
     },
   };
 }

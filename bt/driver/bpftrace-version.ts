@@ -1,4 +1,8 @@
-import { type ExecFileException, execFile } from 'node:child_process';
+import type * as ChildProcess from 'node:child_process';
+import { createRequire } from 'node:module';
+
+/** Loads `node:child_process` when it is needed, because that takes longer than to print a help text. */
+const require = createRequire(import.meta.url);
 
 /** Working directory and environment of bpftrace: the directory of btprof may be gone, and PATH may be empty. */
 export const TRACER_CWD_ENV = {
@@ -35,15 +39,16 @@ function ask(bpftrace: string): Promise<VersionAnswer> {
   const { cwd, env } = TRACER_CWD_ENV;
   const environment = { ...process.env, ...env };
   const options = { cwd, env: environment, timeout: VERSION_TIMEOUT_MS, killSignal: 'SIGKILL' } as const;
+  const { execFile } = require('node:child_process') as typeof ChildProcess;
   return new Promise<VersionAnswer>((resolve) => {
     const child = execFile(bpftrace, ['--version'], options, (error, stdout) =>
       resolve(error ? { stdout, failure: failureOf(error) } : { stdout: stdout.trimEnd() }),
     );
     child.stdin?.end();
-  }).catch((error: ExecFileException) => ({ stdout: '', failure: failureOf(error) })); // Node throws some errors
+  }).catch((error: ChildProcess.ExecFileException) => ({ stdout: '', failure: failureOf(error) })); // Node throws some errors
 }
 
-function failureOf(error: ExecFileException): NonNullable<VersionAnswer['failure']> {
+function failureOf(error: ChildProcess.ExecFileException): NonNullable<VersionAnswer['failure']> {
   return {
     missing: error.code === 'ENOENT',
     interrupted: error.signal === 'SIGINT',
@@ -52,7 +57,7 @@ function failureOf(error: ExecFileException): NonNullable<VersionAnswer['failure
 }
 
 /** The code is a number for an exit status, and a string for the name of an error. */
-function explain({ code, signal, killed }: ExecFileException): string {
+function explain({ code, signal, killed }: ChildProcess.ExecFileException): string {
   if (typeof code === 'string') return code === TOO_MUCH ? 'it printed too much' : code;
   if (typeof code === 'number') return `it ended with status ${code}`;
   return killed ? `it did not answer within ${VERSION_TIMEOUT_MS / 1000} s` : `it ended by ${signal}`;
