@@ -1,9 +1,15 @@
-/** A profiler as the help describes it: all that a start needs to know. */
+/** A profiler as the help and `btprof profilers` describe it: all that a start needs to know. */
 export interface ProfilerChoice {
   readonly name: string;
   readonly summary: string;
   /** Whether it runs when none are named. */
   readonly isDefault: boolean;
+  /** Tracepoints and timers, as bpftrace spells them. */
+  readonly attachesTo: readonly string[];
+  /** Overhead per event, and how often events occur. */
+  readonly cost: string;
+  /** What the user should know about the limits of its figures. */
+  readonly caveats: readonly string[];
   readonly options: readonly OptionChoice[];
 }
 

@@ -1,3 +1,6 @@
+import { CATALOG } from '../catalog.ts';
+import { stdout } from '../output.ts';
+import type { ProfilerChoice } from '../profiler-choice.ts';
 import type { CommandDefinition } from './command.ts';
 
 export const profilers: CommandDefinition = {
@@ -5,7 +8,16 @@ export const profilers: CommandDefinition = {
   summary: 'list the profilers, what they attach to, and their cost',
   description: 'List the profilers, what they attach to, and their cost.',
   action: async () => {
-    const { profilersCommand } = await import('./profilers/profilers-command.ts');
-    return profilersCommand();
+    stdout.write(`${CATALOG.map(describe).join('\n\n')}\n`);
+    return 0;
   },
 };
+
+function describe({ name, summary, attachesTo, cost, caveats }: ProfilerChoice): string {
+  return [
+    `${name}: ${summary}`,
+    `  attaches to  ${attachesTo.join(', ')}`,
+    `  cost         ${cost}`,
+    ...caveats.map((caveat) => `  note         ${caveat}`),
+  ].join('\n');
+}

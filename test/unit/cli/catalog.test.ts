@@ -9,8 +9,10 @@ describe('the catalog', () => {
       options: options.map((o) => o.name),
     }));
     expect(described).toEqual(
-      PROFILERS.map(({ name, summary, isDefault = false, options = {} }) => {
-        return { name, summary, isDefault, options: Object.keys(options) };
+      PROFILERS.map(({ name, summary, isDefault = false, options = {}, ...profiler }) => {
+        const { tracepoints, timer, cost, caveats } = profiler;
+        const attachesTo = timer ? [...tracepoints, timer] : tracepoints;
+        return { name, summary, isDefault, attachesTo, cost, caveats, options: Object.keys(options) };
       }),
     );
   });

@@ -19,13 +19,19 @@ async function loadedAtStart(): Promise<Metafile> {
   return metafile;
 }
 
-test('the start loads commander and no other package', async () => {
+async function importedAtStart(): Promise<string[]> {
   const { outputs } = await loadedAtStart();
-  const imported = Object.values(outputs).flatMap(({ imports }) => imports);
-  const packages = imported.filter(
-    ({ kind, path }) => kind === 'import-statement' && !path.startsWith('node:'),
-  );
-  expect([...new Set(packages.map(({ path }) => path))]).toEqual(['commander']);
+  const imports = Object.values(outputs).flatMap((output) => output.imports);
+  return imports.filter(({ kind }) => kind === 'import-statement').map(({ path }) => path);
+}
+
+test('the start loads commander and no other package', async () => {
+  const packages = (await importedAtStart()).filter((path) => !path.startsWith('node:'));
+  expect([...new Set(packages)]).toEqual(['commander']);
+});
+
+test('the start does not load what starts child processes, which takes longer than to print a help text', async () => {
+  expect(await importedAtStart()).not.toContain('node:child_process');
 });
 
 test('the start loads no profiler and no code that measures, reads a capture or renders', async () => {
