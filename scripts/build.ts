@@ -1,6 +1,6 @@
 /** Bundles the command into dist/btprof.mjs: one file, no node_modules needed. */
 import { chmodSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { relative, resolve } from 'node:path';
 import { brotliCompressSync } from 'node:zlib';
 import { type BuildOptions, build, type OnResolveResult, type Plugin } from 'esbuild';
 import { catalogPlugin } from './catalog-plugin.ts';
@@ -16,18 +16,16 @@ const COMMON = {
   alias: { 'node:process': './cli/node-process.cjs' },
 } satisfies BuildOptions;
 
-/** Modules that both pieces must share: errors are recognised by class, and bpftrace is asked for its version once. */
-const SHARED = ['metrics/errors.ts', 'bt/driver/bpftrace-version.ts'].map((path) => resolve(path));
 const ENTRY = 'cli/main.ts';
 
 const outfile = 'dist/btprof.mjs';
-const late = await lateModules();
+const { early, late } = await findModules();
 await build({
   ...COMMON,
   entryPoints: [ENTRY],
   outfile,
   format: 'esm',
-  plugins: [packedPlugin(late), catalogPlugin(), noExecutablesPlugin()],
+  plugins: [packedPlugin(), catalogPlugin(), noExecutablesPlugin()],
   // Bundled CommonJS packages ask for Node's own modules by require.
   banner: {
     js: "#!/usr/bin/env node\nimport { createRequire as __createRequire } from 'node:module';\nconst require = __createRequire(import.meta.url);",
@@ -35,21 +33,25 @@ await build({
 });
 chmodSync(outfile, 0o755);
 
-/** The modules that the start imports late, with `import()`: the actions of the commands, and what renders the formats. */
-async function lateModules(): Promise<string[]> {
+/**
+ * Finds the modules that a start loads, and those that it imports late, with `import()`: the actions of the commands, and
+ * what renders the formats.
+ */
+async function findModules(): Promise<Record<'early' | 'late', readonly string[]>> {
   const found = new Set<string>();
   const collect = onLateImport((path) => {
     found.add(path);
     return { external: true };
   });
-  await build({
+  const { metafile } = await build({
     ...COMMON,
     entryPoints: [ENTRY],
     write: false,
+    metafile: true,
     format: 'esm',
     plugins: [collect, catalogPlugin()],
   });
-  return [...found].sort();
+  return { early: Object.keys(metafile.inputs), late: [...found].sort() };
 }
 
 function onLateImport(resolveTo: (path: string) => OnResolveResult): Plugin {
@@ -67,8 +69,8 @@ function onLateImport(resolveTo: (path: string) => OnResolveResult): Plugin {
  * Packs the late modules, with everything that they import, into one compressed string. It is unpacked and compiled when
  * the first of them is imported: without this, Node would parse all of that code at every start.
  */
-function packedPlugin(modules: readonly string[]): Plugin {
-  const toPiece = onLateImport((path) => ({ path: `${modules.indexOf(path)}`, namespace: 'late' }));
+function packedPlugin(): Plugin {
+  const toPiece = onLateImport((path) => ({ path: `${late.indexOf(path)}`, namespace: 'late' }));
   return {
     name: 'packed',
     setup(build) {
@@ -79,50 +81,60 @@ function packedPlugin(modules: readonly string[]): Plugin {
       }));
       onResolve({ filter: /^packed$/ }, ({ path }) => ({ path, namespace: 'packed' }));
       onLoad({ filter: /.*/, namespace: 'packed' }, async () => ({
-        contents: unpacker(await bundled(modules)),
+        contents: unpacker(await bundledLate()),
         resolveDir: '.',
       }));
     },
   };
 }
 
-/** One CommonJS module that exports a function for each of the modules, which loads it. */
-async function bundled(modules: readonly string[]): Promise<string> {
-  const loaders = modules.map((path) => `() => require(${JSON.stringify(path)})`);
+interface LateCode {
+  readonly code: string;
+  /** Modules of the start that it imports. */
+  readonly shared: readonly string[];
+}
+
+/** Makes one CommonJS module that exports a function for each late module, which loads it. */
+async function bundledLate(): Promise<LateCode> {
+  const loaders = late.map((path) => `() => require(${JSON.stringify(path)})`);
+  const shared = new Set<string>();
   const { outputFiles } = await build({
     ...COMMON,
     stdin: { contents: `module.exports = [${loaders}];`, resolveDir: '.' },
     write: false,
     format: 'cjs',
-    plugins: [sharedPlugin(), englishOnlyPlugin(), flamegraphClientPlugin()],
+    plugins: [sharedPlugin(shared), englishOnlyPlugin(), flamegraphClientPlugin()],
   });
-  return outputFiles[0]?.text ?? '';
+  return { code: outputFiles[0]?.text ?? '', shared: [...shared] };
 }
 
-function unpacker(code: string): string {
+function unpacker({ code, shared }: LateCode): string {
   const packed = brotliCompressSync(Buffer.from(code)).toString('base64');
-  const imports = SHARED.map((path, i) => `import * as shared${i} from ${JSON.stringify(path)};`);
-  const shared = SHARED.map((_, i) => `shared${i}`);
+  const entries = shared.map((path) => `'shared:${path}': () => require('./${path}')`);
   return `
-    ${imports.join('\n')}
     const { compileFunction } = require('node:vm');
     const { brotliDecompressSync } = require('node:zlib');
     const code = brotliDecompressSync(Buffer.from('${packed}', 'base64')).toString();
     const module = { exports: {} };
-    const shared = [${shared}];
-    const load = (name) => (name.startsWith('shared:') ? shared[name.slice(7)] : require(name));
+    const shared = {${entries}};
+    const load = (name) => shared[name]?.() ?? require(name);
     compileFunction(code, ['module', 'require'], { filename: 'btprof' })(module, load);
     export const modules = module.exports;`;
 }
 
-/** Leaves the shared modules out of a piece, which asks for them by number. */
-function sharedPlugin(): Plugin {
+/**
+ * Leaves modules of the start out of the late code, which gets them from the start: errors are recognised by class, and
+ * bpftrace is asked for its version once.
+ */
+function sharedPlugin(found: Set<string>): Plugin {
   return {
     name: 'shared',
     setup({ onResolve }) {
       onResolve({ filter: /^\./ }, ({ path, resolveDir }) => {
-        const index = SHARED.indexOf(resolve(resolveDir, path));
-        return index < 0 ? undefined : { path: `shared:${index}`, external: true };
+        const file = relative('.', resolve(resolveDir, path));
+        if (!early.includes(file)) return undefined;
+        found.add(file);
+        return { path: `shared:${file}`, external: true };
       });
     },
   };
