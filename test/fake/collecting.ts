@@ -70,16 +70,13 @@ async function collecting(fake: FakeBpftrace, target: Target, options: Options):
   const dialect = dialectFor(options.version ?? '0.27.1');
   const host = { ...MACHINE, bpftrace: fake.path, dialect, btprof: 'test' };
   const { stop = new Promise(() => undefined), debug = () => undefined } = options;
-  const stopWatching = tellWhenAsked(fake.asked);
-  try {
+  return tellWhenAsked(fake.asked, async () => {
     const { result, resolve } = await collect(planOf(options.plan), host, target, { stop, debug });
     const collection = await result;
     await collection.close();
     const { requests, assemble } = readProfile(collection, collection.ending);
     return { profile: assemble(await resolve(requests)), failure: collection.failure };
-  } finally {
-    stopWatching();
-  }
+  });
 }
 
 function planOf(changes: Partial<Plan> = {}): Plan {

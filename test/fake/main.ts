@@ -1,6 +1,5 @@
 /** The command of `command.ts`: as it is shipped, but for its host and how its bpftrace is asked for the maps. */
 import { tellWhenAsked } from './asked.ts';
 
-tellWhenAsked(process.env.FAKE_ASKED ?? '/dev/null');
 process.geteuid = () => 0;
-await import('../../cli/main.ts');
+await tellWhenAsked(process.env.FAKE_ASKED ?? '/dev/null', () => import('../../cli/main.ts'));

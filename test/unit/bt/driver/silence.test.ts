@@ -1,6 +1,6 @@
 import { realpathSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { afterAll, describe, expect, test, vi } from 'vitest';
 import type { FakeBpftrace, Run, Step } from '../../../fake/bpftrace.ts';
 
 vi.hoisted(() => vi.resetModules());
@@ -11,7 +11,7 @@ const { longestSilenceMs } = await import('../../../../bt/driver/silence.ts');
 const { entryOf } = await import('../../../../bt/driver/entry.ts');
 const { fakeBpftrace, phasesOf, replaying } = await import('../../../fake/bpftrace.ts');
 const { collectAttached, collectRun, hold } = await import('../../../fake/collecting.ts');
-const { expectEnded } = await import('../../../fake/processes.ts');
+const { removeEnded } = await import('../../../fake/processes.ts');
 
 const PHASES = phasesOf('sleepers-no-stacks');
 const { recordedPid, attaching, ready, events, stop, maps, end } = PHASES;
@@ -21,22 +21,22 @@ const BEGINNING: readonly Step[] = [
   ['lines', [...attaching, ready, ...events]],
   ['until', 'asked'],
 ];
-const SILENT = 'bpftrace printed nothing for 1 s and was killed';
+const SILENT = 'bpftrace printed nothing for 2 s and was killed';
 const LOST = `${SILENT} before it printed its maps: the counts are lost.`;
 const LACKS = `${SILENT} while it printed its maps: the result lacks some of them.`;
 
-let fake: FakeBpftrace;
+vi.mocked(longestSilenceMs).mockReturnValue(2000);
+
+const fakes: FakeBpftrace[] = [];
 function start(...runs: readonly Run[]): FakeBpftrace {
-  fake = fakeBpftrace(runs);
+  const fake = fakeBpftrace(runs);
+  fakes.push(fake);
   return fake;
 }
-beforeEach(() => void vi.mocked(longestSilenceMs).mockReturnValue(1000));
-afterEach(async () => {
-  await expectEnded(fake.starts().map(({ pid }) => pid));
-  fake.remove();
-});
+afterAll(() => Promise.all(fakes.map((fake) => removeEnded(fake))));
 
-describe('a bpftrace that prints nothing more is killed, and the result says what it lacks', () => {
+// They wait for seconds, so they run at the same time.
+describe.concurrent('a bpftrace that prints nothing more is killed, and the result says what it lacks', () => {
   test('the command has ended: what was printed is in the result', async () => {
     const run = replaying(PHASES, { at: 'in the middle of a map', steps: [HANG] });
     const { profile, failure, exit } = await collectRun(start(run), COMMAND);
@@ -99,9 +99,14 @@ describe('a bpftrace that prints nothing more is killed, and the result says wha
       ['lines', [stop]],
       HANG,
     ];
-    const { dir } = start({ recordedPid, steps }, replaying(PHASES));
+    const fake = start({ recordedPid, steps }, replaying(PHASES));
     const stopAtEntry = { entry: entryOf(realpathSync('/bin/sh')), isNeeded: () => true };
-    const waiting = ['/bin/sh', '-c', 'until [ -e "$0" ]; do sleep 0.01; done; exit 3', join(dir, 'held')];
+    const waiting = [
+      '/bin/sh',
+      '-c',
+      'until [ -e "$0" ]; do sleep 0.01; done; exit 3',
+      join(fake.dir, 'held'),
+    ];
     const { profile, failure, exit } = await collectRun(fake, waiting, { stopAtEntry });
     expect(exit).toEqual({ code: 3, signal: null });
     expect(failure?.message).toBe(LACKS);
@@ -109,7 +114,7 @@ describe('a bpftrace that prints nothing more is killed, and the result says wha
   });
 });
 
-describe('a bpftrace that is slow, but works, is left alone', () => {
+describe.concurrent('a bpftrace that is slow, but works, is left alone', () => {
   const PIECE_MS = 700;
 
   test('it prints a long line before the maps', async () => {
@@ -130,7 +135,6 @@ describe('a bpftrace that is slow, but works, is left alone', () => {
   });
 
   test('it prints a map in pieces', async () => {
-    vi.mocked(longestSilenceMs).mockReturnValue(2000);
     const [first = '', ...others] = maps;
     const length = Math.ceil(first.length / 4);
     const pieces = [0, 1, 2, 3].map((i): Step[] => [
