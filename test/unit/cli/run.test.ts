@@ -117,12 +117,17 @@ describe('run with a bpftrace in trouble', () => {
     expect(readProfile(readFileSync(file, 'utf8')).metadata.incomplete).toBe(true);
   });
 
-  test.each([
-    ['too old', 'echo bpftrace v0.15.0', /bpftrace 0\.15\.0 is too old: btprof needs 0\.16\.0 or newer/],
-    ['no bpftrace at all', 'echo hello', /printed no version number, but "hello"/],
-    ['failing', 'echo broken >&2; exit 9', /--version failed: it ended with status 9/],
-    ['answering without end', 'exec yes', /--version failed: it printed too much/],
-  ])('%s: 125 and a sentence, and nothing is started', async (_, version, sentence) => {
+  // Each of them has its sentence in host.test.ts too.
+  const unusable = cases<[string, string, RegExp]>(
+    [['too old', 'echo bpftrace v0.15.0', /bpftrace 0\.15\.0 is too old: btprof needs 0\.16\.0 or newer/]],
+    [
+      ['no bpftrace at all', 'echo hello', /printed no version number, but "hello"/],
+      ['failing', 'echo broken >&2; exit 9', /--version failed: it ended with status 9/],
+      ['answering without end', 'exec yes', /--version failed: it printed too much/],
+    ],
+  );
+
+  test.each(unusable)('%s: 125 and a sentence, and nothing is started', async (_, version, sentence) => {
     const done = await start(SLEEPERS, [...NO_STACKS, ...COMMAND], version);
     expect(done).toMatchObject({ exitCode: 125, stdout: '', stderr: expect.stringMatching(sentence) });
     expect(fake.starts()).toEqual([]);
