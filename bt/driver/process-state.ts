@@ -1,5 +1,6 @@
 import { newRecorder, type Recorder } from '../../metrics/recording.ts';
 import { type Plan, takesStacks } from '../compose.ts';
+import { readKallsyms } from '../symbols/kallsyms.ts';
 import { type MappingCache, newMappingCache } from '../symbols/mapping-cache.ts';
 import { newObjectFiles } from '../symbols/object-files.ts';
 import { newPerfMaps, type PerfMaps } from '../symbols/perf-maps.ts';
@@ -20,7 +21,12 @@ export function newProcessState(plan: Plan): ProcessState {
     recorder: newRecorder(),
     mappings: newMappingCache(files, perfMaps),
     perfMaps,
-    resolver: newResolver(files, perfMaps, openSymbolCache(plan), takesStacks(plan)),
+    resolver: newResolver(
+      files,
+      perfMaps,
+      openSymbolCache(plan),
+      takesStacks(plan) ? readKallsyms : undefined,
+    ),
   };
 }
 

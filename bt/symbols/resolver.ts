@@ -9,9 +9,8 @@ import {
   type ResolvedSymbols,
   type SymbolRequests,
 } from '../../metrics/symbols.ts';
-import { type KernelSymbols, parseKernelSymbols } from '../../parsers/kernel-symbols.ts';
+import type { KernelSymbols } from '../../parsers/kernel-symbols.ts';
 import { newDemangler } from './demangle.ts';
-import { readKallsyms } from './kallsyms.ts';
 import type { ObjectFiles } from './object-files.ts';
 import { functionAt, isFrameless } from './object-functions.ts';
 import { newObjectLines } from './object-lines.ts';
@@ -32,26 +31,26 @@ export interface Resolver {
 
 /**
  * @param cache where symbol tables are stored between runs; without it nothing is stored
- * @param kallsymsWanted whether kernel addresses will be requested; without stacks there are none
+ * @param readKernel reads the kernel's symbols; undefined if no kernel addresses will be requested
  */
 export function newResolver(
   files: ObjectFiles,
   perfMaps: Pick<PerfMaps, 'find' | 'problems'>,
   cache: SymbolCache | undefined,
-  kallsymsWanted: boolean,
+  readKernel: (() => KernelSymbols) | undefined,
 ): Resolver {
   const objects = newObjects(files, cache);
   const lines = newObjectLines(files);
   const demangle = newDemangler();
   let kernelSymbols: KernelSymbols | undefined;
   const kernel = () => {
-    kernelSymbols ??= kallsymsWanted ? readKallsyms() : parseKernelSymbols('');
+    kernelSymbols ??= readKernel?.();
     return kernelSymbols;
   };
 
   const addKernel = (table: ResolvedSymbols, addresses: readonly string[]) => {
     for (const address of addresses) {
-      const found = kernel().find(address);
+      const found = kernel()?.find(address);
       if (found) table.kernel[address] = found;
     }
   };

@@ -29,7 +29,7 @@ const before = process.memoryUsage().rss;
 const files = newObjectFiles();
 const noPerfMaps = { find: () => undefined, problems: () => [] };
 const symbolCache = cache === undefined ? undefined : newSymbolCache(cache);
-const { resolve } = newResolver(files, noPerfMaps, symbolCache, false);
+const { resolve } = newResolver(files, noPerfMaps, symbolCache, undefined);
 const times: number[] = [];
 const names: Record<string, (string | null)[]> = {};
 for (let round = 0; round < rounds; round++) {

@@ -25,7 +25,7 @@ export interface Asker {
 
 export function newAsker(files: ObjectFiles, cache?: SymbolCache): Asker {
   const noPerfMaps = { find: () => undefined, problems: () => [] };
-  const resolver = newResolver(files, noPerfMaps, cache, false);
+  const resolver = newResolver(files, noPerfMaps, cache, undefined);
   const resolve = (requests: Partial<SymbolRequests>) => resolver.resolve({ ...NOTHING, ...requests });
   const users = async (places: readonly FileAddress[]) => {
     const { user } = await resolve({ user: places });

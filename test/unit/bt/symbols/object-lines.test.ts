@@ -1,15 +1,9 @@
-import { chmodSync, unlinkSync, writeFileSync } from 'node:fs';
-import { afterAll, afterEach, describe, expect, test, vi } from 'vitest';
-import { readSourceLines } from '../../../../bt/symbols/line-tools.ts';
+import { unlinkSync, writeFileSync } from 'node:fs';
+import { afterAll, afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { newObjectFiles } from '../../../../bt/symbols/object-files.ts';
 import type { FileAddress } from '../../../../metrics/symbols.ts';
 import { newAsker } from './asker.ts';
-import { fileOffsets, functionsOf, newWorkshop, realFile } from './real-programs.ts';
-
-// Files share their modules; those of this one have spies in them.
-vi.hoisted(() => vi.resetModules());
-afterAll(() => void vi.resetModules());
-vi.mock('../../../../bt/symbols/line-tools.ts', { spy: true });
+import { fileOffsets, functionsOf, newWorkshop, realFile, watchTools } from './real-programs.ts';
 
 /** The lines of `first` and `second` are known by number. */
 const SOURCE = `\
@@ -21,12 +15,15 @@ int main(int argc, char **argv) { return first(argc) + second(argc); }
 `;
 
 describe.skipIf(process.platform !== 'linux')('of the files of a process', () => {
-  const { in_, build, run, close } = newWorkshop('user-lines');
+  const workshop = newWorkshop('user-lines');
+  const { in_, build, run, close } = workshop;
+  const tools = watchTools(workshop, ['llvm-symbolizer', 'addr2line']);
   const files = newObjectFiles();
-  afterEach(() => {
-    vi.clearAllMocks();
-    vi.unstubAllEnvs();
+  beforeEach(() => {
+    vi.stubEnv('PATH', `${tools.path}:${process.env.PATH}`);
+    tools.forget();
   });
+  afterEach(() => void vi.unstubAllEnvs());
   afterAll(() => {
     files.close();
     close();
@@ -64,12 +61,12 @@ describe.skipIf(process.platform !== 'linux')('of the files of a process', () =>
         [lineIn(other, 1, 'inner'), lineIn(other, 3, 'first')],
         [lineIn(one, 4, 'second')],
       ]);
-      expect(vi.mocked(readSourceLines).mock.calls.map(([, addresses]) => addresses.length)).toEqual([2, 2]);
+      expect(tools.started()).toHaveLength(2);
     });
 
     test('of no places are empty, and no tool is started', async () => {
       expect(await newAsker(files).lines([])).toEqual([]);
-      expect(readSourceLines).not.toHaveBeenCalled();
+      expect(tools.started()).toEqual([]);
     });
 
     test('are those of a file that was deleted since', async () => {
@@ -81,7 +78,6 @@ describe.skipIf(process.platform !== 'linux')('of the files of a process', () =>
 
     test('are those of a separate debug file of the same build', async () => {
       const path = program('split');
-      chmodSync(in_(''), 0o755); // the tools run as nobody
       run('objcopy', '--only-keep-debug', path, `${path}.debug`);
       run('strip', path, '-o', in_('bare'));
       run('objcopy', `--add-gnu-debuglink=${path}.debug`, in_('bare'));
@@ -94,7 +90,7 @@ describe.skipIf(process.platform !== 'linux')('of the files of a process', () =>
       const path = seen(build('plain', [], SOURCE));
       const { lines, problems } = newAsker(files);
       expect(await lines([startsIn(path).second])).toEqual([[]]);
-      expect(readSourceLines).not.toHaveBeenCalled();
+      expect(tools.started()).toEqual([]);
       expect(await problems()).toEqual([]);
     });
 

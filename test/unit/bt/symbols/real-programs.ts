@@ -1,5 +1,14 @@
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, realpathSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { type Mapping, parseMaps } from '../../../../parsers/proc.ts';
@@ -65,6 +74,34 @@ export function newWorkshop(name: string): Workshop {
       return in_(program);
     },
     close: () => rmSync(dir, { recursive: true }),
+  };
+}
+
+/** Tools that say when they are started. */
+export interface WatchedTools {
+  /** A directory with them, for PATH. */
+  readonly path: string;
+  /** Which were started since the last `forget`. */
+  readonly started: () => string[];
+  readonly forget: () => void;
+}
+
+/** @param tools of this system; those that it lacks are left out */
+export function watchTools({ in_, run }: Workshop, tools: readonly string[]): WatchedTools {
+  const [path, log] = [in_('tools'), in_('started')];
+  chmodSync(in_(''), 0o755); // the tools have no privileges
+  mkdirSync(path);
+  writeFileSync(log, '');
+  chmodSync(log, 0o666);
+  for (const tool of tools) {
+    const real = run('sh', '-c', `command -v ${tool} || :`).trimEnd();
+    const script = `#!/bin/sh\necho ${tool} >>'${log}'\nexec '${real}' "$@"\n`;
+    if (real) writeFileSync(join(path, tool), script, { mode: 0o755 });
+  }
+  return {
+    path,
+    started: () => readFileSync(log, 'utf8').split('\n').slice(0, -1),
+    forget: () => writeFileSync(log, ''),
   };
 }
 

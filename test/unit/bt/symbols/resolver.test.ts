@@ -1,7 +1,9 @@
-import { chmodSync, mkdirSync, readFileSync, symlinkSync } from 'node:fs';
-import { join } from 'node:path';
+import { readFileSync } from 'node:fs';
 import { afterAll, afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { newProcessState } from '../../../../bt/driver/process-state.ts';
+import { readKallsyms } from '../../../../bt/symbols/kallsyms.ts';
 import { newObjectFiles } from '../../../../bt/symbols/object-files.ts';
+import { newResolver } from '../../../../bt/symbols/resolver.ts';
 import { symbolsSchema } from '../../../../metrics/capture-schema.ts';
 import {
   addToTable,
@@ -11,19 +13,9 @@ import {
   type ResolvedSymbols,
   type SymbolRequests,
 } from '../../../../metrics/symbols.ts';
+import { PLAN } from '../programs.ts';
 import { NOTHING } from './asker.ts';
-import { fileOffsets, functionsOf, newWorkshop, realFile } from './real-programs.ts';
-
-// Files share their modules; those of this one have spies in them.
-vi.hoisted(() => vi.resetModules());
-afterAll(() => void vi.resetModules());
-vi.mock('../../../../bt/symbols/tools.ts', { spy: true });
-vi.mock('../../../../bt/symbols/kallsyms.ts', { spy: true });
-// Test files share their modules, and others have loaded these without the spies.
-vi.resetModules();
-const { readKallsyms } = await import('../../../../bt/symbols/kallsyms.ts');
-const { newResolver } = await import('../../../../bt/symbols/resolver.ts');
-const { runTool } = await import('../../../../bt/symbols/tools.ts');
+import { fileOffsets, functionsOf, newWorkshop, realFile, watchTools } from './real-programs.ts';
 
 /** `shop::inner` is inlined into `shop::outer`; both have mangled names. */
 const SOURCE = `
@@ -46,25 +38,22 @@ const PERF_MAPS = {
 };
 
 describe.skipIf(process.platform !== 'linux')('a resolver', () => {
-  const { in_, run, close } = newWorkshop('resolver');
-  const files = newObjectFiles();
+  const workshop = newWorkshop('resolver');
+  const { in_, run, close } = workshop;
   // llvm-symbolizer takes much longer to start.
+  const tools = watchTools(workshop, ['addr2line', 'c++filt']);
+  const files = newObjectFiles();
+  const readKernel = vi.fn(readKallsyms);
   beforeEach(() => {
-    vi.stubEnv('PATH', toolsOnly);
+    vi.stubEnv('PATH', tools.path);
+    tools.forget();
+    readKernel.mockClear();
   });
-  afterEach(() => {
-    vi.unstubAllEnvs();
-    vi.clearAllMocks();
-  });
+  afterEach(() => void vi.unstubAllEnvs());
   afterAll(() => {
     files.close();
     close();
   });
-  const toolsOnly = in_('tools');
-  chmodSync(in_(''), 0o755); // the tools have no privileges
-  mkdirSync(toolsOnly);
-  for (const tool of ['addr2line', 'c++filt'])
-    symlinkSync(run('sh', '-c', `command -v ${tool}`).trimEnd(), join(toolsOnly, tool));
   const build = (name: string, ...flags: string[]) => {
     run('sh', '-c', `cat > ${name}.cc <<'END'\n${SOURCE}\nEND`);
     run('g++', '-g', '-O2', '-fomit-frame-pointer', '-Wl,--build-id', ...flags, '-o', name, `${name}.cc`);
@@ -81,7 +70,7 @@ describe.skipIf(process.platform !== 'linux')('a resolver', () => {
     ]);
     return Object.fromEntries(starts) as Record<'_ZN4shop5outerEi' | 'plain' | 'main', FileAddress>;
   };
-  const newOne = () => newResolver(files, PERF_MAPS, undefined, true);
+  const newOne = () => newResolver(files, PERF_MAPS, undefined, readKernel);
   const paths = [build('one'), build('other', '-no-pie')] as const;
   const [one, other] = [placesIn(paths[0]), placesIn(paths[1])];
   const outer = one._ZN4shop5outerEi;
@@ -124,8 +113,8 @@ describe.skipIf(process.platform !== 'linux')('a resolver', () => {
     const { resolve } = newOne();
     const empty = { ...noSymbols(), problems: PERF_MAPS.problems() };
     expect(await resolve(NOTHING)).toEqual(empty);
-    expect(readKallsyms).not.toHaveBeenCalled();
-    expect(runTool).not.toHaveBeenCalled();
+    expect(readKernel).not.toHaveBeenCalled();
+    expect(tools.started()).toEqual([]);
     const { lines, frameless, user } = await resolve({ ...NOTHING, user: [one.plain] });
     expect([lines, frameless]).toEqual([undefined, {}]);
     expect(Object.keys(user)).toEqual([fileAddressKey(one.plain)]);
@@ -138,17 +127,15 @@ describe.skipIf(process.platform !== 'linux')('a resolver', () => {
 
   test('starts one process for the lines of each object, and one for all mangled names', async () => {
     await newOne().resolve(everything());
-    const tools = vi.mocked(runTool).mock.calls.map(([[tool]]) => tool);
-    expect(tools.filter((tool) => tool === 'addr2line')).toHaveLength(2);
-    expect(tools.filter((tool) => tool === 'c++filt')).toHaveLength(1);
+    expect(tools.started().sort()).toEqual(['addr2line', 'addr2line', 'c++filt']);
   });
 
   test('starts no process for an earlier request', async () => {
     const { resolve } = newOne();
     const first = await resolve(everything());
-    vi.clearAllMocks();
+    tools.forget();
     expect(await resolve(everything())).toEqual(first);
-    expect(runTool).not.toHaveBeenCalled();
+    expect(tools.started()).toEqual([]);
   });
 
   const batches: Partial<SymbolRequests>[] = [
@@ -197,15 +184,15 @@ describe.skipIf(process.platform !== 'linux')('a resolver', () => {
   test('reads the symbols of the kernel once, ahead if it is asked to', async () => {
     const { resolve, prefetch } = newOne();
     prefetch();
-    expect(readKallsyms).toHaveBeenCalledOnce();
+    expect(readKernel).toHaveBeenCalledOnce();
     for (let i = 0; i < 2; i++) await resolve({ ...NOTHING, kernel: ['ffffffff81000000'] });
-    expect(readKallsyms).toHaveBeenCalledOnce();
+    expect(readKernel).toHaveBeenCalledOnce();
   });
 
   test('does not read them where no stacks are collected', async () => {
-    const { resolve, prefetch } = newResolver(files, PERF_MAPS, undefined, false);
-    prefetch();
-    expect((await resolve({ ...NOTHING, kernel: ['ffffffff81000000'] })).kernel).toEqual({});
-    expect(readKallsyms).not.toHaveBeenCalled();
+    const { resolver } = newProcessState({ ...PLAN, stacks: false });
+    resolver.prefetch();
+    const kernel = [isRoot ? kernelAddress : 'ffffffff81000000'];
+    expect((await resolver.resolve({ ...NOTHING, kernel })).kernel).toEqual({});
   });
 });
