@@ -104,8 +104,10 @@ describe.skipIf(process.platform !== 'linux')('functions of user code', () => {
     });
   });
 
+  const whole = build('whole', ['-rdynamic']);
+  const library = build('library.so', IN_ORDER, LIBRARY);
+
   describe('of a program without a symbol table', () => {
-    const whole = build('whole', ['-rdynamic']);
     const functions = named(functionsOf(whole), 'exported', 'copy', 'main');
 
     test('have only the names that it exports', async () => {
@@ -180,13 +182,11 @@ describe.skipIf(process.platform !== 'linux')('functions of user code', () => {
 
   describe('of a file with a packed symbol table (.gnu_debugdata)', () => {
     test('have the names in it, and those that are exported', async () => {
-      const whole = build('packed-whole', ['-rdynamic']);
       const functions = named(functionsOf(whole), 'copy', 'main');
       await expectNamed(asker(packed(whole, 'packed')), functions);
     });
 
     test('have no others where it cannot be unpacked', async () => {
-      const whole = build('damaged-whole', ['-rdynamic']);
       const path = stripped(whole, 'damaged');
       writeFileSync(in_('damaged.xz'), 'no xz file');
       run('objcopy', '--add-section', `.gnu_debugdata=${in_('damaged.xz')}`, path);
@@ -197,16 +197,14 @@ describe.skipIf(process.platform !== 'linux')('functions of user code', () => {
     });
 
     test('of a library', async () => {
-      const whole = build('library.so', IN_ORDER, LIBRARY);
-      const functions = named(functionsOf(whole), 'hidden', 'last');
-      await expectNamed(asker(packed(whole, 'packed.so')), functions);
+      const functions = named(functionsOf(library), 'hidden', 'last');
+      await expectNamed(asker(packed(library, 'packed.so')), functions);
     });
 
     /** `frame_dummy` of crtbegin.o, which has no size, stands before them. */
     test('have their exported name, though a packed one of unknown size stands before them', async () => {
-      const whole = build('after.so', IN_ORDER, LIBRARY);
-      const functions = named(functionsOf(whole), 'first', 'second');
-      await expectNamed(asker(packed(whole, 'packed-after.so')), functions);
+      const functions = named(functionsOf(library), 'first', 'second');
+      await expectNamed(asker(packed(library, 'packed-after.so')), functions);
     });
   });
 

@@ -15,7 +15,8 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { tmpdir, userInfo } from 'node:os';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
+import { build } from 'esbuild';
 import { afterEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { newSymbolCache, symbolCacheDirectory } from '../../../../bt/symbols/symbol-cache.ts';
 import { packSymbols } from '../../../../parsers/packed-symbols.ts';
@@ -257,13 +258,11 @@ describe('of all files', () => {
 
 test('of several writers of one table each writes all of it', { timeout: 60_000 }, async () => {
   const { directory, name } = filled();
-  const modules = ['bt/symbols/symbol-cache.ts', 'parsers/symbol-ranges.ts', 'parsers/symbol-table.ts'];
-  const [cache, ranges, table] = modules.map((path) => JSON.stringify(resolve(path)));
-  const script = `
-    import { newSymbolCache } from ${cache};
-    import { addRow, newRows } from ${ranges};
-    import { newSymbolTable } from ${table};
-    const [, directory, prefix] = process.argv;
+  const contents = `
+    import { newSymbolCache } from './bt/symbols/symbol-cache.ts';
+    import { addRow, newRows } from './parsers/symbol-ranges.ts';
+    import { newSymbolTable } from './parsers/symbol-table.ts';
+    const [, , directory, prefix] = process.argv;
     for (let round = 0; round < ${attempts(10, 50)}; round++) {
       const count = 5000 + round;
       const rows = newRows(count);
@@ -272,10 +271,11 @@ test('of several writers of one table each writes all of it', { timeout: 60_000 
       const names = { nameAt: (i) => prefix + i, bytes: 0 };
       newSymbolCache(directory).put('${KEY}', [newSymbolTable(rows, () => names, [])]);
     }`;
+  const outfile = join(temporaryFolder(), 'writer.mjs');
+  const stdin = { contents, resolveDir: '.' };
+  await build({ stdin, outfile, bundle: true, platform: 'node', format: 'esm', target: 'node20' });
   const writers = ['a', 'bb', 'ccc'].map((prefix) =>
-    spawn('node', ['--import', 'tsx', '--input-type=module', '-e', script, directory, prefix], {
-      stdio: 'inherit',
-    }),
+    spawn(process.execPath, [outfile, directory, prefix], { stdio: 'inherit' }),
   );
   const ends = writers.map((writer) => new Promise((resolve) => writer.once('exit', resolve)));
   const seen = new Set<string | undefined>();
