@@ -107,7 +107,7 @@ describe('any functions', () => {
 });
 
 describe('many functions', () => {
-  const COUNT = 300_000;
+  const COUNT = attempts(100_000, 300_000);
   const shapes: [string, (index: number) => Omit<FunctionRow, 'position'>][] = [
     ['one behind the other', (i) => row(16 * i, 16 * i + 16)],
     ['one inside the other', (i) => row(i, 2 * COUNT - i)],

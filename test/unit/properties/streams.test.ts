@@ -120,7 +120,7 @@ function applyEdit(bytes: Buffer, change: Edit): Buffer {
 }
 
 /** Of each of three versions. */
-const STREAMS = attempts(250, 33_334);
+const STREAMS = attempts(120, 33_334);
 
 test.each(['0.17', '0.23', '0.27'])('mutated streams of bpftrace %s', { timeout: 600_000 }, (version) =>
   checkStreams(version, STREAMS),
