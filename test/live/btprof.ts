@@ -1,5 +1,6 @@
 import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { execa, type Options } from 'execa';
 import { expect, inject } from 'vitest';
@@ -8,6 +9,7 @@ import type { Offcpu } from '../../bt/profilers/offcpu/off-schema.ts';
 import type {} from '../../bt/profilers/profiler-registry.ts';
 import type { Syscalls } from '../../bt/profilers/syscalls/sys-schema.ts';
 import type { Profile } from '../../metrics/schema.ts';
+import { until, untilAsleep, untilSays } from '../fake/processes.ts';
 
 /** The command as it is shipped. */
 export const BTPROF = resolve('dist/btprof.mjs');
@@ -42,6 +44,27 @@ export async function profile(args: readonly string[], options: Options = {}): P
   const { status, stderr } = await btprof([command, '--json', '--quiet', '-o', file, ...rest], options);
   expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
   return validProfile(readFileSync(file, 'utf8'));
+}
+
+/** A deadlock that does not end by Ctrl-C. It prints its process ID first. */
+const IGNORING_DEADLOCK = 'trap "" INT; echo $$; exec "$0"';
+
+/** Profiles a deadlock until all of its three threads wait, and leaves it then. */
+export async function profileOfDeadlock(...options: string[]) {
+  const file = temporaryFile('deadlock.json');
+  const args = ['run', '--json', '--quiet', '-o', file, ...options];
+  const command = ['--', 'sh', '-c', IGNORING_DEADLOCK, workload('deadlock')];
+  const running = execa(BTPROF, [...args, ...command], { reject: false });
+  const pid = Number(await untilSays(running.stdout, '\n'));
+  await untilAsleep(pid, 3);
+  const asleep = performance.now();
+  await sleep(100);
+  const leastWaitNs = (performance.now() - asleep) * 1e6;
+  running.kill('SIGINT');
+  await until(() => readFileSync(file, 'utf8').endsWith('}\n'));
+  process.kill(pid, 'SIGTERM');
+  const { exitCode } = await running;
+  return { profile: validProfile(readFileSync(file, 'utf8')), leastWaitNs, status: exitCode };
 }
 
 /** A path that nothing has yet, in a directory of its own. */

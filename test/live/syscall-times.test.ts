@@ -1,6 +1,6 @@
 import { execa } from 'execa';
 import { describe, expect, test } from 'vitest';
-import { profile, temporaryFile, workload } from './btprof.ts';
+import { profile, profileOfDeadlock, temporaryFile } from './btprof.ts';
 
 const TIMED = ['run', '--syscall-times'];
 
@@ -45,20 +45,11 @@ describe.concurrent('with --syscall-times', () => {
   });
 
   test('a call that has not returned at the end is counted, with its time until then', async () => {
-    const { ebpf, account } = await profile([
-      ...TIMED,
-      '-d',
-      '300ms',
-      '--',
-      'sh',
-      '-c',
-      'timeout 1 "$0"; true',
-      workload('deadlock'),
-    ]);
-    const futex = ebpf.syscalls?.by_syscall.futex;
-    expect(futex?.in_flight).toBeGreaterThanOrEqual(2);
-    expect(futex?.in_flight_ns).toBeLessThan(account?.thread_time_ns ?? 0);
-    expect(futex?.in_flight_ns).toBeGreaterThan(100_000_000);
+    const { profile, leastWaitNs } = await profileOfDeadlock('--syscall-times');
+    const futex = profile.ebpf.syscalls?.by_syscall.futex;
+    expect(futex?.in_flight).toBe(3);
+    expect(futex?.in_flight_ns).toBeLessThan(profile.account?.thread_time_ns ?? 0);
+    expect(futex?.in_flight_ns).toBeGreaterThan(3 * leastWaitNs);
   });
 
   test('a call that a signal ends returns the error by which the kernel would start it again', async () => {
