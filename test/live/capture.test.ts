@@ -7,8 +7,12 @@ import { untilAsleep } from '../fake/processes.ts';
 import { BTPROF, btprof, temporaryFile, valid, validProfile, workload } from './btprof.ts';
 
 /** Runs btprof with a capture; what it gave, and what `report` gives. */
-async function both(format: string, [command = '', ...args]: readonly string[]) {
-  const [capture, result] = [temporaryFile('run.btprof'), temporaryFile('result')];
+async function both(
+  format: string,
+  [command = '', ...args]: readonly string[],
+  result = temporaryFile('result'),
+) {
+  const capture = temporaryFile('run.btprof');
   const live = await btprof([command, '-q', '-f', format, '--capture', capture, '-o', result, ...args]);
   expect({ status: live.status, stderr: live.stderr }).toEqual({ status: 0, stderr: '' });
   const again = await btprof(['report', '-f', format, capture]);
@@ -39,8 +43,11 @@ describe.concurrent('report gives what the run gave, byte for byte', () => {
   });
 
   test('with its samples', async () => {
-    const words = ['run', '-i', '300ms', '-p', 'offcpu,oncpu,syscalls', '--', workload('sleepers')];
-    const { live, again } = await both('jsonl', words);
+    const result = temporaryFile('result');
+    const untilTwoSamples = '"$0"; until [ "$(wc -l < "$1")" -ge 3 ]; do sleep 0.05; done';
+    const command = ['sh', '-c', untilTwoSamples, workload('sleepers'), result];
+    const words = ['run', '-i', '300ms', '-p', 'offcpu,oncpu,syscalls', '--', ...command];
+    const { live, again } = await both('jsonl', words, result);
     expect(live.trim().split('\n').length).toBeGreaterThanOrEqual(4);
     expect(again).toBe(live);
   });
