@@ -5,13 +5,11 @@
  */
 import { $ } from 'zx';
 import { prepareHost, TO_TEST_VERSIONS } from './prepare-host.ts';
-import { prepareVersions, VERSIONS, type Version } from './versions.ts';
+import { ALIKE, prepareVersions, VERSIONS, type Version } from './versions.ts';
 
 $.verbose = false;
 const butOwn = process.argv.includes('--but-own');
-/** Tests of what btprof itself does, whatever the version of bpftrace. */
-const ALIKE = ['capture', 'demo', 'failures', 'overhead', 'runtimes', 'summary', 'target'];
-const leftOut = butOwn ? ALIKE.flatMap((name) => ['--exclude', `test/live/${name}.test.ts`]) : [];
+const leftOut = butOwn ? ALIKE.flatMap((file) => ['--exclude', file]) : [];
 const given = process.argv.slice(2).filter((arg) => arg !== '--but-own');
 const asked = VERSIONS.filter((version) => given.includes(version));
 const args = given.filter((arg) => !asked.includes(arg as Version));

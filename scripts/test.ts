@@ -2,8 +2,11 @@
  * `npm test [-- VITEST_ARG...]`: prepares the host, builds, lints, checks types and runs all tests, also those on the real
  * kernel. If a tool is missing or the kernel tests cannot run, it prints why and fails: skipped does not count as passed.
  */
-import { $ } from 'zx';
+import { readFileSync } from 'node:fs';
+import { $, tmpfile } from 'zx';
+import { BUDGETS } from '../test/budgets.ts';
 import { LONG } from '../test/effort.ts';
+import { budgetLines } from './budget-lines.ts';
 import { prepareHost, TO_TEST, TO_TEST_ALL } from './prepare-host.ts';
 
 $.verbose = false;
@@ -23,14 +26,24 @@ const projects = ['unit', ...(complete ? ['formats', 'browser', 'live'] : [])].f
   name,
 ]);
 const env = complete ? { ...process.env, BTPROF_SKIP: 'none' } : process.env;
-const tests = run({ env })`npx vitest run --config test/vitest.config.ts ${projects} ${args}`;
+const report = tmpfile('report.json');
+const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${report}`];
+const vitest = ['vitest', 'run', '--config', 'test/vitest.config.ts', ...projects, ...reporters, ...args];
+const tests = run({ env })`npx ${vitest}`;
+await tests;
+printBudgetLines();
 if (complete) await check('vitest', tests);
 else {
-  await tests;
   console.error(
     `\nThe kernel tests did not run. What is missing:\n${missing.map((m) => `- ${m}`).join('\n')}`,
   );
   process.exit(1);
+}
+
+/** A vitest that does not start leaves the report empty. */
+function printBudgetLines(): void {
+  const { testResults } = JSON.parse(readFileSync(report, 'utf8') || '{ "testResults": [] }');
+  for (const line of budgetLines(testResults, BUDGETS)) console.log(line);
 }
 
 async function check(what: string, step: PromiseLike<{ exitCode: number | null }>): Promise<void> {

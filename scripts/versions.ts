@@ -22,6 +22,11 @@ export const PYTHON = ['chroot', join(CACHE, PYTHON_RELEASE), PYTHON_COMMAND] as
 export type Version = keyof typeof RELEASES;
 export const VERSIONS = Object.keys(RELEASES) as Version[];
 
+/** Tests of what btprof itself does, whatever the version of bpftrace. */
+export const ALIKE = ['capture', 'demo', 'failures', 'overhead', 'runtimes', 'summary', 'target'].map(
+  (name) => `test/live/${name}.test.ts`,
+);
+
 /** One of these bpftraces. */
 export interface Bpftrace {
   readonly version: Version;
