@@ -2,7 +2,8 @@
  * `npm test [-- VITEST_ARG...]`: prepares the host, builds, lints, checks types and runs all tests, also those on the real
  * kernel. If a tool is missing or the kernel tests cannot run, it prints why and fails: skipped does not count as passed.
  */
-import { readFileSync } from 'node:fs';
+import { readFileSync, rmSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { $, tmpfile } from 'zx';
 import { BUDGETS } from '../test/budgets.ts';
 import { LONG } from '../test/effort.ts';
@@ -44,6 +45,7 @@ else {
 function printBudgetLines(): void {
   const { testResults } = JSON.parse(readFileSync(report, 'utf8') || '{ "testResults": [] }');
   for (const line of budgetLines(testResults, BUDGETS)) console.log(line);
+  rmSync(dirname(report), { recursive: true });
 }
 
 async function check(what: string, step: PromiseLike<{ exitCode: number | null }>): Promise<void> {
