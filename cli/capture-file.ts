@@ -200,15 +200,23 @@ async function readPacked(
   try {
     return await new Promise((done, fail) => {
       for (const stream of [file, unpacked]) stream.on('error', fail);
-      const read = readLines(file.pipe(unpacked), (line) => {
+      const readLine = (line: string) => {
         if (problem) return done(problem);
         problem = line === '' ? undefined : onLine(line);
         if (problem && isFirst) done(problem);
         isFirst = false;
+      };
+      const read = readLines(file.pipe(unpacked), (line) => {
+        try {
+          readLine(line);
+        } catch (error) {
+          fail(error);
+        }
       });
       read.then(() => done(undefined), fail);
     });
   } catch (error) {
+    if (error instanceof BtprofError) throw error;
     return readFailure(error as NodeJS.ErrnoException);
   } finally {
     file.destroy();

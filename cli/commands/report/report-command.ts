@@ -1,8 +1,10 @@
 import { resolve } from 'node:path';
 import type { CapturedTick } from '../../../metrics/capture.ts';
 import { UsageError } from '../../../metrics/errors.ts';
+import type { Facts } from '../../../metrics/facts.ts';
 import { capturedProfile, readCapture } from '../../capture-file.ts';
-import { openOutput, stdout } from '../../output.ts';
+import type { SampleWriter } from '../../formats/format.ts';
+import { openOutput, type Sink, stdout } from '../../output.ts';
 import { formatOf, resultLook } from '../../render.ts';
 import type { ResultOptions } from '../../result-options.ts';
 import { newSampler } from '../../sampler.ts';
@@ -19,18 +21,29 @@ export async function reportCommand(path: string, options: ResultOptions): Promi
   }
   const format = formatOf(options);
   const sink = output === undefined ? stdout : openOutput(output);
-  const samples = await format.samples?.();
-  const lines: string[] = [];
-  const readNext = newSampler();
-  const onTick = (tick: CapturedTick) => {
-    const { assemble } = readNext({ ...tick, idle: idleMatch ?? tick.idle });
-    lines.push(samples?.sample(assemble(tick.symbols)) ?? '');
-  };
-  const capture = await readCapture(path, samples ? onTick : undefined);
-  if (samples) sink.write([samples.begin(capture.facts), ...lines].join(''));
+  const samples = sampleOutput(await format.samples?.(), sink, idleMatch);
+  const capture = await readCapture(path, samples?.onTick);
+  samples?.begin(capture.facts);
   const look = await resultLook(options, output === undefined ? 1 : undefined);
   const profile = capturedProfile(capture, idleMatch);
   sink.write(await format.render({ profile, measurements: capture.measurements }, options, look));
   sink.close();
   return 0;
+}
+
+/** Writes each sample as soon as it is read, after the text that comes before the first one. */
+function sampleOutput(writer: SampleWriter | undefined, sink: Sink, idleMatch: ResultOptions['idleMatch']) {
+  if (!writer) return undefined;
+  const readNext = newSampler();
+  let begun = false;
+  const begin = (facts: Facts) => {
+    if (!begun) sink.write(writer.begin(facts));
+    begun = true;
+  };
+  const onTick = (tick: CapturedTick) => {
+    begin(tick.facts);
+    const { assemble } = readNext({ ...tick, idle: idleMatch ?? tick.idle });
+    sink.write(writer.sample(assemble(tick.symbols)));
+  };
+  return { begin, onTick };
 }
