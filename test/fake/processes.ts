@@ -52,6 +52,15 @@ export function untilRuns(pid: number, words: string): Promise<void> {
   return until(() => readProc(`/proc/${pid}/cmdline`).replaceAll('\0', ' ').startsWith(words));
 }
 
+/** Waits until a process has started as many others, one after the other. */
+export async function untilForked(pid: number, count: number): Promise<void> {
+  const seen = new Set<string>();
+  await until(() => {
+    seen.add(readProc(`/proc/${pid}/task/${pid}/children`));
+    return seen.size > count;
+  });
+}
+
 function threadsOf(pid: number): string[] {
   try {
     return readdirSync(`/proc/${pid}/task`);

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { execa } from 'execa';
 import { describe, expect, test } from 'vitest';
 import type { Doctor } from '../../metrics/schema.ts';
-import { readProc, until, untilSays } from '../fake/processes.ts';
+import { untilForked, untilSays } from '../fake/processes.ts';
 import { BTPROF, bpftraceThat, btprof, temporaryFile, valid, validProfile } from './btprof.ts';
 
 const VERSION = 'case $1 in --version) exec bpftrace --version;; esac';
@@ -234,15 +234,6 @@ test('script prints a program that bpftrace alone runs', async () => {
   expect(done.stdout).toMatch(new RegExp(`"${sleeper.pid},61": \\d\\d`)); // wait4
   expect(done.stdout).toMatch(new RegExp(`"${sleeper.pid},${sleeper.pid},1,1": {"count": \\d\\d`));
 });
-
-/** Waits until a process has started as many others, one after the other. */
-async function untilForked(pid: number, count: number): Promise<void> {
-  const seen = new Set<string>();
-  await until(() => {
-    seen.add(readProc(`/proc/${pid}/task/${pid}/children`));
-    return seen.size > count;
-  });
-}
 
 test('profilers lists them', async () => {
   const { status, stdout } = await btprof(['profilers']);
