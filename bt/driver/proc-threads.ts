@@ -36,7 +36,11 @@ export function processOf(tid: number): number | undefined {
 
 /** Whether a process exists and has not exited. */
 export function isAlive(pid: number): boolean {
-  const state = statOf(pid, pid)?.state;
+  return lives(statOf(pid, pid)?.state);
+}
+
+/** Whether a thread of that state has not exited: one that nobody has waited for is still in /proc. */
+function lives(state: string | undefined): state is string {
   return state !== undefined && state !== 'Z' && state !== 'X';
 }
 
@@ -80,7 +84,7 @@ export function liveThreads(pids: Iterable<number>): LiveThread[] {
     for (const tid of threadsOf(pid)) {
       const comm = commOf(pid, tid);
       const state = statOf(pid, tid)?.state;
-      if (comm !== undefined && state !== undefined)
+      if (comm !== undefined && lives(state))
         threads.push({ pid, tid, comm, state, cpu: cpuTimeOf(pid, tid) });
     }
   }

@@ -116,6 +116,12 @@ test('a thread that runs another program is in it under both of its numbers', as
   expect(account.thread_time_ns).toBeLessThanOrEqual(2 * result.metadata.wall_time_ns);
 });
 
+test('a process that has exited, and that nobody waits for, is in it once', async () => {
+  const command = ['sh', '-c', 'true & exec sleep 5'];
+  const result = await profile(['run', '-d', '500ms', '--', ...command]);
+  expect(closed(result, 1)).toMatchObject({ threads: 2, threads_unknown: 0 });
+});
+
 test('with --min-block the short waits are unaccounted', async () => {
   const { account, ebpf } = await profile(['run', '--min-block', '1h', workload('sleepers')]);
   const { thread_time_ns, on_cpu_ns, miscounted_ns, unaccounted_ns } = account as Account;
