@@ -61,7 +61,8 @@ describe.concurrent('nearly all of the blocked time', () => {
     expectAllAccounted(account);
     const { total = 0, by_syscall } = ebpf.syscalls ?? {};
     expect(by_syscall?.read?.count).toBeGreaterThanOrEqual(0.9 * total);
-    expect(total).toBeGreaterThan(50_000);
+    // It lasts for some time, and makes as many calls as it gets of a CPU: one in less than 10 µs.
+    expect(total).toBeGreaterThan((account?.on_cpu_ns ?? Infinity) / 10_000);
     const { by_reason, total_time_ns = 0 } = ebpf.offcpu ?? {};
     const blocked = total_time_ns - (by_reason?.preempted?.time_ns ?? 0);
     expect(blocked).toBeLessThan(0.1 * metadata.wall_time_ns);
