@@ -22,10 +22,9 @@ if (args.length === 0) {
   await check('tsc', run`npx tsc --noEmit -p cli/formats/flamegraph/client`);
 }
 const complete = missing.length === 0;
-const projects = ['unit', ...(complete ? ['formats', 'browser', 'live'] : [])].flatMap((name) => [
-  '--project',
-  name,
-]);
+const projects = ['unit', ...(complete ? ['toolchain', 'formats', 'browser', 'live'] : [])].flatMap(
+  (name) => ['--project', name],
+);
 const env = complete ? { ...process.env, BTPROF_SKIP: 'none' } : process.env;
 const report = tmpfile('report.json');
 const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${report}`];

@@ -5,19 +5,8 @@ export default defineConfig({
   test: {
     maxWorkers: '100%',
     projects: [
-      {
-        plugins: [flamegraphClientVitePlugin()],
-        // Only what hangs takes so long, also on a machine that is busy with other things.
-        test: {
-          name: 'unit',
-          root: '.',
-          include: ['test/unit/**/*.test.ts'],
-          testTimeout: 60_000,
-          hookTimeout: 60_000,
-          // To load all modules again for each file takes a third of the time.
-          isolate: false,
-        },
-      },
+      userTests('unit', 60_000),
+      userTests('toolchain', 120_000),
       { test: { name: 'formats', root: '.', include: ['test/formats/**/*.test.ts'], testTimeout: 120_000 } },
       {
         plugins: [flamegraphClientVitePlugin()],
@@ -34,6 +23,22 @@ export default defineConfig({
     ],
   },
 });
+
+/** @param timeout only what hangs takes so long, also on a machine that is busy with other things */
+function userTests(name: string, timeout: number) {
+  return {
+    plugins: [flamegraphClientVitePlugin()],
+    test: {
+      name,
+      root: '.',
+      include: [`test/${name}/**/*.test.ts`],
+      testTimeout: timeout,
+      hookTimeout: timeout,
+      // To load all modules again for each file takes a third of the time.
+      isolate: false,
+    },
+  };
+}
 
 /**
  * Tests on the kernel take turns, for they watch and load the same machine; those that say so run two at a time, for most of

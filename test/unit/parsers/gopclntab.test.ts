@@ -1,14 +1,9 @@
-import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { readFunctions } from '../../../parsers/elf-symbols.ts';
 import { readGoFunctions } from '../../../parsers/gopclntab.ts';
 import type { SymbolTable } from '../../../parsers/symbol-table.ts';
-import { cases } from '../../effort.ts';
-import { lacks } from '../../optional-tools.ts';
 import { buildElf, type ElfClass, numbers, type SectionParts, stringTable } from './elf-builder.ts';
-import { elfOf, fileSource, memorySource, output, temporaryFolder } from './elf-files.ts';
-import { readelfFunctions } from './elf-oracle.ts';
+import { elfOf, fileSource, memorySource } from './elf-files.ts';
 
 const TEXT = 0x401000;
 const TABLE = 0x500000;
@@ -203,62 +198,3 @@ test.skipIf(process.platform !== 'linux')('esbuild', () => {
   );
   expect(table.problems).toEqual([]);
 });
-
-const GO = `
-package main
-import "fmt"
-type T struct{ n int }
-//go:noinline
-func (t *T) Method(x int) int { return t.n + x }
-//go:noinline
-func generic[E any](e E) string { return fmt.Sprint(e) }
-func main() { t := &T{3}; fmt.Println(t.Method(4), generic("x"), func() int { return t.n }()) }
-`;
-
-describe.skipIf(lacks('go'))('a program of this Go', () => {
-  // The others compile all of Go's own packages first.
-  const builds: [string, string[], Record<string, string>][] = cases(
-    [['built by default', [], {}]],
-    [
-      ['position-independent', ['-buildmode=pie'], {}],
-      ['of AArch64', [], { GOARCH: 'arm64' }],
-      ['of 32 bits', [], { GOARCH: '386' }],
-    ],
-  );
-
-  test.each(builds)(
-    '%s: has the names of its symbols, also when those are stripped',
-    { timeout: 300_000 },
-    (_, options, environment) => {
-      const folder = temporaryFolder();
-      const text = join(folder, 'main.go');
-      writeFileSync(text, GO);
-      const [whole, stripped] = [[], ['-ldflags=-s -w']].map((more, index) => {
-        const path = join(folder, `program${index}`);
-        const env = Object.entries({ GOFLAGS: '', GO111MODULE: 'off', ...environment }).map(
-          ([k, v]) => `${k}=${v}`,
-        );
-        output('env', [...env, 'go', 'build', ...options, ...more, '-o', path, text]);
-        return path;
-      }) as [string, string];
-      const source = fileSource(stripped);
-      const table = readGoFunctions(source, elfOf(source));
-      const functions = readelfFunctions(whole, elfOf(fileSource(whole))).filter(
-        ({ start, end }) => start < end,
-      );
-      const disagreed = functions.flatMap(({ name, start, end }) =>
-        [start, end - 1]
-          .map((at) => table.find(at))
-          .filter((found) => found?.start !== start || found.name !== inTable(name))
-          .map((found) => ({ name, found: found?.name })),
-      );
-      expect(functions.length).toBeGreaterThan(1000);
-      expect(disagreed).toEqual([]);
-    },
-  );
-});
-
-/** Go leaves type arguments and the names of calling conventions out of the table. */
-function inTable(symbol: string): string {
-  return symbol.replace(/\.abi0$/, '').replace(/\[.*\]/, '[...]');
-}

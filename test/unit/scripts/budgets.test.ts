@@ -6,7 +6,7 @@ import { ALIKE, VERSIONS } from '../../../scripts/versions.ts';
 import { BUDGETS } from '../../budgets.ts';
 
 test('each test file that is not a unit test has a budget', async () => {
-  const files = await glob('test/{browser,formats,live,versions}/*.test.ts');
+  const files = await glob('test/{browser,formats,live,toolchain,versions}/*.test.ts');
   expect(files.sort()).toEqual(Object.keys(BUDGETS));
 });
 

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
-import type { ElfFile } from '../../../parsers/elf-types.ts';
-import type { SymbolTable } from '../../../parsers/symbol-table.ts';
-import { output } from './elf-files.ts';
+import type { ElfFile } from '../../parsers/elf-types.ts';
+import type { SymbolTable } from '../../parsers/symbol-table.ts';
+import { output } from '../unit/parsers/elf-files.ts';
 
 /** A function or a label in code, as readelf prints it. */
 export interface NamedRange {

@@ -1,10 +1,10 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { ET_DYN, ET_EXEC, fileOffsetToVaddr } from '../../../parsers/elf.ts';
-import type { ElfFile } from '../../../parsers/elf-types.ts';
-import { cases } from '../../effort.ts';
-import { compile, elfOf, fileSource, library, output, temporaryFolder } from './elf-files.ts';
+import { ET_DYN, ET_EXEC, fileOffsetToVaddr } from '../../parsers/elf.ts';
+import type { ElfFile } from '../../parsers/elf-types.ts';
+import { cases } from '../effort.ts';
+import { compile, elfOf, fileSource, library, output, temporaryFolder } from '../unit/parsers/elf-files.ts';
 
 const PROGRAM = 'int main(void) { return 0; }\n';
 

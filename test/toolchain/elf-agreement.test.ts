@@ -1,12 +1,12 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { readFunctions } from '../../../parsers/elf-symbols.ts';
-import type { ElfFile } from '../../../parsers/elf-types.ts';
-import type { SymbolTable } from '../../../parsers/symbol-table.ts';
-import { cases } from '../../effort.ts';
-import { lacks } from '../../optional-tools.ts';
-import { compile, elfOf, fileSource, library, output, temporaryFolder } from './elf-files.ts';
+import { readFunctions } from '../../parsers/elf-symbols.ts';
+import type { ElfFile } from '../../parsers/elf-types.ts';
+import type { SymbolTable } from '../../parsers/symbol-table.ts';
+import { cases } from '../effort.ts';
+import { lacks } from '../optional-tools.ts';
+import { compile, elfOf, fileSource, library, output, temporaryFolder } from '../unit/parsers/elf-files.ts';
 import {
   type Comparison,
   compareAddr2line,

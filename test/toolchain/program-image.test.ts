@@ -1,8 +1,8 @@
 import { readFileSync, unlinkSync, writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { newObjectFiles } from '../../../../bt/symbols/object-files.ts';
-import { imageMappings } from '../../../../bt/symbols/program-image.ts';
-import type { Mapping } from '../../../../parsers/proc.ts';
+import { newObjectFiles } from '../../bt/symbols/object-files.ts';
+import { imageMappings } from '../../bt/symbols/program-image.ts';
+import type { Mapping } from '../../parsers/proc.ts';
 import {
   codeMappings,
   type Ended,
@@ -12,7 +12,7 @@ import {
   runSelf,
   startCodeIn,
   wordsOf,
-} from './real-programs.ts';
+} from '../unit/bt/symbols/real-programs.ts';
 
 const AT_BASE = 7;
 const AT_SYSINFO_EHDR = 33;

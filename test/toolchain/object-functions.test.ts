@@ -12,10 +12,10 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { afterAll, describe, expect, test } from 'vitest';
-import { newObjectFiles } from '../../../../bt/symbols/object-files.ts';
-import type { Mapping } from '../../../../parsers/proc.ts';
-import { cases } from '../../../effort.ts';
-import { newAsker } from './asker.ts';
+import { newObjectFiles } from '../../bt/symbols/object-files.ts';
+import type { Mapping } from '../../parsers/proc.ts';
+import { cases } from '../effort.ts';
+import { newAsker } from '../unit/bt/symbols/asker.ts';
 import {
   codeMappings,
   fileOffsets,
@@ -25,7 +25,7 @@ import {
   newWorkshop,
   realFile,
   runSelf,
-} from './real-programs.ts';
+} from '../unit/bt/symbols/real-programs.ts';
 
 /** Functions before and after one that no other file can see. */
 const LIBRARY = `

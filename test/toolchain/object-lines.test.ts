@@ -1,9 +1,15 @@
 import { unlinkSync, writeFileSync } from 'node:fs';
 import { afterAll, afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { newObjectFiles } from '../../../../bt/symbols/object-files.ts';
-import type { FileAddress } from '../../../../metrics/symbols.ts';
-import { newAsker } from './asker.ts';
-import { fileOffsets, functionsOf, newWorkshop, realFile, watchTools } from './real-programs.ts';
+import { newObjectFiles } from '../../bt/symbols/object-files.ts';
+import type { FileAddress } from '../../metrics/symbols.ts';
+import { newAsker } from '../unit/bt/symbols/asker.ts';
+import {
+  fileOffsets,
+  functionsOf,
+  newWorkshop,
+  realFile,
+  watchTools,
+} from '../unit/bt/symbols/real-programs.ts';
 
 /** The lines of `first` and `second` are known by number. */
 const SOURCE = `\

@@ -1,10 +1,10 @@
 import { copyFileSync, readFileSync, writeFileSync } from 'node:fs';
 import { afterAll, describe, expect, test } from 'vitest';
-import { newObjectFiles } from '../../../../bt/symbols/object-files.ts';
-import type { Mapping } from '../../../../parsers/proc.ts';
-import { cases } from '../../../effort.ts';
-import { newAsker } from './asker.ts';
-import { fileOffsets, functionsOf, newWorkshop, realFile } from './real-programs.ts';
+import { newObjectFiles } from '../../bt/symbols/object-files.ts';
+import type { Mapping } from '../../parsers/proc.ts';
+import { cases } from '../effort.ts';
+import { newAsker } from '../unit/bt/symbols/asker.ts';
+import { fileOffsets, functionsOf, newWorkshop, realFile } from '../unit/bt/symbols/real-programs.ts';
 
 const SOURCE = `
 #include <unistd.h>

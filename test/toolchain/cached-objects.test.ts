@@ -1,10 +1,10 @@
 import { chmodSync, chownSync, copyFileSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { afterAll, describe, expect, test } from 'vitest';
-import { newObjectFiles } from '../../../../bt/symbols/object-files.ts';
-import { newSymbolCache, type SymbolCache } from '../../../../bt/symbols/symbol-cache.ts';
-import type { Mapping } from '../../../../parsers/proc.ts';
-import type { SymbolTable } from '../../../../parsers/symbol-table.ts';
-import { newAsker } from './asker.ts';
+import { newObjectFiles } from '../../bt/symbols/object-files.ts';
+import { newSymbolCache, type SymbolCache } from '../../bt/symbols/symbol-cache.ts';
+import type { Mapping } from '../../parsers/proc.ts';
+import type { SymbolTable } from '../../parsers/symbol-table.ts';
+import { newAsker } from '../unit/bt/symbols/asker.ts';
 import {
   codeMappings,
   fileOffsets,
@@ -13,7 +13,7 @@ import {
   type NmFunction,
   newWorkshop,
   realFile,
-} from './real-programs.ts';
+} from '../unit/bt/symbols/real-programs.ts';
 
 /** Enough functions for a table that is worth caching. */
 const SOURCE = `${manyFunctions(1200)}\nint main(void) { return f1199(1); }\n`;

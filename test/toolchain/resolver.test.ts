@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { newProcessState } from '../../../../bt/driver/process-state.ts';
-import { readKallsyms } from '../../../../bt/symbols/kallsyms.ts';
-import { newObjectFiles } from '../../../../bt/symbols/object-files.ts';
-import { newResolver } from '../../../../bt/symbols/resolver.ts';
-import { symbolsSchema } from '../../../../metrics/capture-schema.ts';
+import { newProcessState } from '../../bt/driver/process-state.ts';
+import { readKallsyms } from '../../bt/symbols/kallsyms.ts';
+import { newObjectFiles } from '../../bt/symbols/object-files.ts';
+import { newResolver } from '../../bt/symbols/resolver.ts';
+import { symbolsSchema } from '../../metrics/capture-schema.ts';
 import {
   addToTable,
   type FileAddress,
@@ -12,10 +12,16 @@ import {
   noSymbols,
   type ResolvedSymbols,
   type SymbolRequests,
-} from '../../../../metrics/symbols.ts';
-import { PLAN } from '../programs.ts';
-import { NOTHING } from './asker.ts';
-import { fileOffsets, functionsOf, newWorkshop, realFile, watchTools } from './real-programs.ts';
+} from '../../metrics/symbols.ts';
+import { PLAN } from '../unit/bt/programs.ts';
+import { NOTHING } from '../unit/bt/symbols/asker.ts';
+import {
+  fileOffsets,
+  functionsOf,
+  newWorkshop,
+  realFile,
+  watchTools,
+} from '../unit/bt/symbols/real-programs.ts';
 
 /** `shop::inner` is inlined into `shop::outer`; both have mangled names. */
 const SOURCE = `

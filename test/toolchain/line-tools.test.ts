@@ -11,11 +11,11 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, describe, expect, test, vi } from 'vitest';
-import { readSourceLines } from '../../../../bt/symbols/line-tools.ts';
-import type { SourceLine } from '../../../../parsers/addr2line.ts';
-import { cases } from '../../../effort.ts';
-import { lacks } from '../../../optional-tools.ts';
-import { functionsOf, newWorkshop } from './real-programs.ts';
+import { readSourceLines } from '../../bt/symbols/line-tools.ts';
+import type { SourceLine } from '../../parsers/addr2line.ts';
+import { cases } from '../effort.ts';
+import { lacks } from '../optional-tools.ts';
+import { functionsOf, newWorkshop } from '../unit/bt/symbols/real-programs.ts';
 
 /** `inner` is in `middle` is in `outer`, and there is no call of them. */
 const INLINED = `
