@@ -26,7 +26,7 @@ export function mappingEvents(): Fragment {
       {
         attach: 'tracepoint:syscalls:sys_enter_mmap',
         condition: `@gen[(uint64)pid] && (args->prot & ${EXECUTABLE}) && (args->flags & ${ANONYMOUS}) == 0`,
-        comment: 'Code that is mapped from a file: libraries.',
+        comment: 'Code mapped from a file: libraries.',
         body: [
           '$file = (struct file *)*(uint64 *)((uint64)curtask->files->fdt->fd + args->fd * 8);',
           ...announceFile(),
@@ -37,7 +37,7 @@ export function mappingEvents(): Fragment {
       {
         attach: 'tracepoint:syscalls:sys_exit_mmap',
         condition: '@mapping[(uint64)tid].0',
-        comment: 'Where it was mapped; an error is no address of a user.',
+        comment: 'The address of the mapping; an error is not a user address.',
         body: [
           '$m = @mapping[(uint64)tid];',
           '$start = args->ret;',

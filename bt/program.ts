@@ -97,7 +97,7 @@ export function writeProgram(fragments: readonly Fragment[], options: ProgramOpt
     ...(options.self === undefined ? [] : profilerClauses(options.self, [...results, ...leftovers])),
     {
       attach: 'END',
-      comment: 'The probes are detached; bpftrace prints the maps that are left after this.',
+      comment: 'The probes are detached. After this, bpftrace prints the remaining maps.',
       body: ['print(("stop", nsecs));', ...helpers.map((map) => `clear(${map});`)],
     },
   ];
@@ -143,7 +143,7 @@ function intervalClause(ms: number, maps: readonly string[], stops: boolean): Cl
   return {
     attach: `interval:ms:${ms}`,
     ...(stops ? { condition: `${STOPPED} == 0` } : {}),
-    comment: 'Totals since the start; the reader subtracts.',
+    comment: 'Totals since the start; the reader subtracts the previous ones.',
     body: ['print(("tick", nsecs));', ...maps.map((map) => `print(${map});`), 'print(("tock", nsecs));'],
   };
 }
@@ -176,7 +176,7 @@ function profilerClauses(self: number, maps: readonly string[]): Clause[] {
     {
       attach: 'tracepoint:task:task_newtask',
       condition: `pid == ${self} && !(args->clone_flags & ${CLONE_THREAD}) && comm == "${ASKING}"`,
-      comment: 'The profiler asks for the maps by starting a process under this name.',
+      comment: 'btprof asks for the maps by starting a process with this name.',
       body: [
         `${STOPPED} = 1;`,
         'print(("stop", nsecs));',
@@ -187,7 +187,7 @@ function profilerClauses(self: number, maps: readonly string[]): Clause[] {
     {
       attach: 'tracepoint:sched:sched_process_exit',
       condition: `tid == ${self}`,
-      comment: 'Ends with the profiler, also after kill -9.',
+      comment: 'Ends when btprof ends, also after kill -9.',
       body: ['exit();'],
     },
   ];

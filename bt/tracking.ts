@@ -114,14 +114,14 @@ function execClause({ follow, onCommand, onProgram }: TrackingOptions): Clause {
     return {
       attach: 'tracepoint:sched:sched_process_exec',
       condition: '@gen[(uint64)pid]',
-      comment: 'A new program: a new address space.',
+      comment: 'A new program in a new address space.',
       body: ['$now = nsecs;', '@gen[(uint64)pid] = @gen[(uint64)pid] + 1;', ...reported],
     };
   }
   return {
     attach: 'tracepoint:sched:sched_process_exec',
     condition: `@gen[(uint64)pid] || pid == ${follow.pid}`,
-    comment: `A new program: a new address space. Exec ${follow.execs} of the held process is the command.`,
+    comment: `A new program in a new address space. Exec ${follow.execs} of the held process is the command.`,
     body: [
       '$now = nsecs;',
       'if (@gen[(uint64)pid]) {',
@@ -144,7 +144,7 @@ function entryClause(pid: number, { path, address }: EntryPoint): Clause {
   return {
     attach: `uprobe:"${path}":0x${address.toString(16)}`,
     condition: `pid == ${pid} && @gen[(uint64)pid]`,
-    comment: 'The command stops here, until a program that knows its unwind tables takes over.',
+    comment: 'Stops the command here, until a program that has its unwind tables takes over.',
     body: ['print(("entry", nsecs, pid));', 'signal("SIGSTOP");'],
   };
 }
@@ -153,7 +153,7 @@ function newTaskClause(): Clause {
   return {
     attach: 'tracepoint:task:task_newtask',
     condition: `!(args->clone_flags & ${CLONE_THREAD})`,
-    comment: 'A new process is followed when its parent is; a pid used again is not.',
+    comment: 'A new process is followed if its parent is. A reused pid is not.',
     body: [
       '$child = (uint64)args->pid;',
       'if (@gen[(uint64)pid]) {',
@@ -171,7 +171,7 @@ function freeClause(onFreed: readonly string[]): Clause {
   return {
     attach: 'tracepoint:sched:sched_process_free',
     comment:
-      'Forgotten only when reaped: a leader may exit before its threads, and an exiting thread still waits.',
+      'A task is forgotten only when it is reaped: a leader may exit before its threads, and an exiting thread may still wait.',
     body: ['$gone = (uint64)args->pid;', 'if (@gen[$gone]) {', '  delete(@gen[$gone]);', '}', ...onFreed],
   };
 }
@@ -180,7 +180,7 @@ function exitClause(btf: boolean): Clause {
   return {
     attach: 'tracepoint:sched:sched_process_exit',
     condition: '@gen[(uint64)pid]',
-    comment: 'The last name of each thread, and when it started.',
+    comment: 'The last name of each thread, and its start time.',
     body: [exitEvent('nsecs', btf)],
   };
 }

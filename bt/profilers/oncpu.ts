@@ -99,7 +99,7 @@ export const oncpu: Profiler<Oncpu> = {
       {
         attach: TIMER,
         condition: `@gen[(uint64)pid]${unlessStopped(context)}`,
-        comment: 'A sample of what runs on this CPU.',
+        comment: 'Sample what runs on this CPU.',
         body: sample(context),
       },
     ],

@@ -161,7 +161,7 @@ export function entryAtExit(context: ProgramContext): Clause {
   return {
     attach: 'tracepoint:sched:sched_process_exit',
     condition: `@gen[(uint64)pid]${unlessStopped(context)}`,
-    comment: 'A thread that was not seen, or that found the map full, has an end too.',
+    comment: 'Report the exit of a thread without an entry too: it was not seen, or the map was full.',
     body: [
       '$tid = (uint64)tid;',
       `if (${isMissing}) {`,

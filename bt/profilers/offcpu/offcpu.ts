@@ -49,7 +49,7 @@ export const offcpu: Profiler<Offcpu> = {
       {
         attach: 'tracepoint:sched:sched_switch',
         comment:
-          'The thread going in ends its wait; the one going out begins one, unless it leaves for ever.',
+          'The thread switched in ends its wait. The thread switched out begins one, unless it has exited.',
         body: switchBody(context, { minNs: minOf(options) }),
       },
       newThread(context),

@@ -30,7 +30,7 @@ export function endOfCalls(context: ProgramContext): Clause[] {
     {
       attach: 'tracepoint:sched:sched_process_exit',
       condition,
-      comment: 'The call that a thread was in when it ended never returns.',
+      comment: 'Discard the call that an exiting thread was in: it never returns.',
       body: [inProgress.remove(KEY)],
     },
   ];
