@@ -24,6 +24,7 @@ export const BUDGETS: Readonly<Record<string, number>> = {
   'test/toolchain/cached-objects.test.ts': 3,
   'test/toolchain/elf-agreement.test.ts': 24,
   'test/toolchain/elf-of-this-system.test.ts': 5,
+  'test/toolchain/frame-pointers.test.ts': 4,
   'test/toolchain/frameless.test.ts': 13,
   'test/toolchain/go-functions.test.ts': 8,
   'test/toolchain/line-tools.test.ts': 5,

@@ -1,11 +1,7 @@
-import { spawn } from 'node:child_process';
-import { existsSync, readlinkSync } from 'node:fs';
-import { afterAll, describe, expect, onTestFinished, test, vi } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { dialectFor } from '../../../../bt/dialect.ts';
-import { dwarfPids, dwarfStop, lacksFramePointers, unwindsDwarf } from '../../../../bt/driver/unwind.ts';
-import type { Unwinder } from '../../../../bt/unwinder.ts';
+import { dwarfPids, unwindsDwarf } from '../../../../bt/driver/unwind.ts';
 import { BtprofError } from '../../../../metrics/errors.ts';
-import { manyFunctions, newWorkshop } from '../symbols/real-programs.ts';
 
 const [OLD, NEW] = [dialectFor('bpftrace v0.17.0'), dialectFor('bpftrace v0.27.1')];
 
@@ -51,104 +47,5 @@ describe('the processes that are unwound by DWARF', () => {
     expect(refusal(OLD, 'aarch64')).toMatchObject({
       message: expect.stringContaining('--unwind dwarf needs x86_64, and this is aarch64.'),
     });
-  });
-});
-
-const isHeld = (unwinder: Unwinder, path: string, dialect = NEW, arch = 'x86_64') =>
-  dwarfStop(unwinder, path, dialect, arch) !== undefined;
-
-/** Waits without any library, so that there is no code but its own. */
-const SOURCE = `${manyFunctions(300)}
-int counted = 1;
-void _start(void) {
-  counted = f299(counted);
-  for (;;) {
-    long result;
-    __asm__ volatile("syscall" : "=a"(result) : "a"(34) : "rcx", "r11", "memory");
-  }
-}
-`;
-const ALONE = ['-nostdlib', '-static', '-fno-stack-protector', '-O2'];
-const BUILDS: [string, string[]][] = [
-  ['without frame pointers', ['-fomit-frame-pointer']],
-  ['with frame pointers', ['-fno-omit-frame-pointer', '-mno-omit-leaf-frame-pointer']],
-];
-
-describe.skipIf(process.platform !== 'linux' || process.arch !== 'x64')('a process of a program', () => {
-  const { in_, build, run, close } = newWorkshop('unwind');
-  afterAll(close);
-  const [without, with_] = BUILDS.map(([name, flags]) => build(name, [...ALONE, ...flags], SOURCE)) as [
-    string,
-    string,
-  ];
-
-  /** A process of it, until the test ends. */
-  const started = async (path: string) => {
-    const child = spawn(path, { stdio: 'ignore' });
-    onTestFinished(() => {
-      child.kill('SIGKILL');
-    });
-    const pid = child.pid as number;
-    await vi.waitUntil(() => readlinkSync(`/proc/${pid}/exe`) === path, { timeout: 10_000, interval: 5 });
-    return { child, pid };
-  };
-  const lacks = async (path: string) => lacksFramePointers((await started(path)).pid);
-
-  test('that was built without frame pointers lacks them', async () => {
-    expect(await lacks(without)).toBe(true);
-  });
-
-  test('that was built with frame pointers does not', async () => {
-    expect(await lacks(with_)).toBe(false);
-  });
-
-  test.each([
-    [80, false],
-    [220, true],
-  ])('lacks them if most of its code does: %i of 300 functions, %s', async (count, lacking) => {
-    const kept = '#pragma GCC optimize("no-omit-frame-pointer")\n';
-    const at = SOURCE.indexOf(`__attribute__((noinline)) int f${count}(`);
-    const source = SOURCE.slice(0, at) + kept + SOURCE.slice(at);
-    expect(await lacks(build(`mixed${count}`, [...ALONE, '-fomit-frame-pointer'], source))).toBe(lacking);
-  });
-
-  test('lacks them also when its functions have no names', async () => {
-    run('strip', '-o', 'bare', without);
-    expect(await lacks(in_('bare'))).toBe(true);
-  });
-
-  test.each<[Unwinder, boolean | undefined, boolean | undefined]>([
-    ['fp', undefined, undefined],
-    ['auto', true, false],
-    ['dwarf', true, true],
-  ])(
-    'that is to be started is unwound by DWARF, with %s, if it is without them: %s, or with them: %s',
-    async (unwinder, ...expected) => {
-      const needs = async (path: string) =>
-        dwarfStop(unwinder, path, NEW, 'x86_64')?.isNeeded((await started(path)).pid);
-      expect([await needs(without), await needs(with_)]).toEqual(expected);
-    },
-  );
-
-  test('is not held, with auto, if it is not a program or cannot be unwound', () => {
-    expect(isHeld('auto', without, OLD)).toBe(false);
-    expect(isHeld('auto', without, NEW, 'aarch64')).toBe(false);
-    expect(isHeld('auto', in_('none'))).toBe(false);
-    expect(isHeld('auto', in_('without frame pointers.c'))).toBe(false);
-    expect(() => isHeld('dwarf', without, OLD)).toThrow(BtprofError);
-  });
-
-  test('that is gone lacks nothing', async () => {
-    const { child, pid } = await started(without);
-    child.kill('SIGKILL');
-    await vi.waitUntil(() => !existsSync(`/proc/${pid}`), { timeout: 10_000, interval: 5 });
-    expect(lacksFramePointers(pid)).toBe(false);
-  });
-
-  test('is unwound by DWARF where that is needed', async () => {
-    const pids = [(await started(without)).pid, (await started(with_)).pid] as const;
-    expect(dwarfPids('auto', pids, NEW, 'x86_64')).toEqual([pids[0]]);
-    expect(dwarfPids('auto', pids, OLD, 'x86_64')).toEqual([]);
-    expect(dwarfPids('dwarf', pids, NEW, 'x86_64')).toEqual(pids);
   });
 });
