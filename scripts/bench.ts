@@ -1,6 +1,7 @@
 /**
  * `npm run bench`: compares btprof with other tools, in turn, and writes docs/benchmarks.md. `--check` compares with the
- * committed ratios instead. `npm run bench -- NAME...` measures one thing, prints it, and fails when a aim is missed.
+ * committed ratios instead. `npm run bench -- NAME...` runs only the named benchmarks, prints their results, and fails when an
+ * aim is missed.
  */
 import { $ } from 'zx';
 import { benchBounded } from './bench/bounded.ts';
@@ -11,7 +12,7 @@ import { benchPeers, PEER_BENCHMARKS } from './bench/peers.ts';
 import { benchScale } from './bench/scale.ts';
 import { orRefuse } from './refusal.ts';
 
-/** Each returns whether its aims were reached. The argument is the text after a colon, as in `bounded:2m`. */
+/** Each returns whether its aims were met. The argument is the text after a colon, as in `bounded:2m`. */
 const BENCHMARKS: Readonly<Record<string, (argument: string) => Promise<boolean>>> = {
   bounded: benchBounded,
   flamegraph: benchFlamegraph,

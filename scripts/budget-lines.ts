@@ -1,12 +1,12 @@
 import { relative } from 'node:path';
 
-/** What the JSON reporter of vitest writes of a test file; times in ms. */
+/** A test file in the output of vitest's JSON reporter; times in ms. */
 type FileTimes = Readonly<Record<'startTime' | 'endTime', number>> & { readonly name: string };
 
-/** A busy machine may take so many times as long as a quiet one. */
+/** A busy machine may take this many times as long as a quiet one. */
 const TOLERATED = 3;
 
-/** A line for each file that took much longer than its budget, or has none. Unit tests need none. */
+/** Returns a line for each file that took much longer than its budget, or has none. Unit tests need none. */
 export function budgetLines(files: readonly FileTimes[], budgets: Readonly<Record<string, number>>) {
   return files.flatMap(({ name, startTime, endTime }) => {
     const file = relative('', name);

@@ -1,9 +1,9 @@
 /**
- * `npm run build:native`: compiles our C programs for both architectures. Each source gets a `NAME-binary.ts` beside it with
- * the binaries. They are committed, because a profiled host may lack a compiler. The build ID of a binary is the hash of its
- * sources, which a test compares.
+ * `npm run build:native`: compiles our C programs for both architectures. For each source it writes a `NAME-binary.ts` with the
+ * binaries. They are committed, because a profiled host may lack a compiler. The build ID of a binary is the hash of its
+ * sources, which a test checks.
  *
- * Needs x86_64-linux-gnu-gcc and aarch64-linux-gnu-gcc, with the headers of the kernel (linux-libc-dev) for both.
+ * Needs x86_64-linux-gnu-gcc and aarch64-linux-gnu-gcc, with the kernel headers (linux-libc-dev) for both.
  */
 import { createHash } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -12,16 +12,16 @@ import { join } from 'node:path';
 import { $ } from 'zx';
 
 const RUNTIME = 'bt/native/runtime.h';
-/** Each program, with those of our files that it includes. */
+/** Each program, with the project headers that it includes. */
 export const SOURCES: Readonly<Record<string, readonly string[]>> = {
   'bt/native/bpf-stats.c': [RUNTIME],
   'cli/demo/demo.c': [RUNTIME, 'cli/demo/threads.h'],
 };
 
-/** By Node's names for them. */
+/** Architectures by Node's names for them. */
 const ARCHITECTURES = {
   x64: { tools: 'x86_64-linux-gnu', flags: [] },
-  // Inlines atomic operations, because the programs have no library.
+  // Inlines atomic operations, because the programs link no library.
   arm64: { tools: 'aarch64-linux-gnu', flags: ['-mno-outline-atomics'] },
 };
 

@@ -26,7 +26,7 @@ await build({
   outfile,
   format: 'esm',
   plugins: [packedPlugin(), catalogPlugin(), noExecutablesPlugin()],
-  // Bundled CommonJS packages ask for Node's own modules by require.
+  // Bundled CommonJS packages load Node's own modules with require.
   banner: {
     js: "#!/usr/bin/env node\nimport { createRequire as __createRequire } from 'node:module';\nconst require = __createRequire(import.meta.url);",
   },
@@ -34,8 +34,8 @@ await build({
 chmodSync(outfile, 0o755);
 
 /**
- * Finds the modules that a start loads, and those that it imports late, with `import()`: the actions of the commands, and
- * what renders the formats.
+ * Finds the modules that a start loads, and those that it loads later with `import()`: the actions of the commands, and the
+ * code that renders the formats.
  */
 async function findModules(): Promise<Record<'early' | 'late', readonly string[]>> {
   const found = new Set<string>();
@@ -66,8 +66,8 @@ function onLateImport(resolveTo: (path: string) => OnResolveResult): Plugin {
 }
 
 /**
- * Packs the late modules, with everything that they import, into one compressed string. It is unpacked and compiled when
- * the first of them is imported: without this, Node would parse all of that code at every start.
+ * Packs the late modules, with everything that they import, into one compressed string. It is unpacked and compiled when the
+ * first of them is imported. Otherwise Node would parse all of that code at every start.
  */
 function packedPlugin(): Plugin {
   const toPiece = onLateImport((path) => ({ path: `${late.indexOf(path)}`, namespace: 'late' }));
@@ -90,11 +90,11 @@ function packedPlugin(): Plugin {
 
 interface LateCode {
   readonly code: string;
-  /** Modules of the start that it imports. */
+  /** Startup modules that the late code imports. */
   readonly shared: readonly string[];
 }
 
-/** Makes one CommonJS module that exports a function for each late module, which loads it. */
+/** Makes one CommonJS module that exports one function per late module; the function loads that module. */
 async function bundledLate(): Promise<LateCode> {
   const loaders = late.map((path) => `() => require(${JSON.stringify(path)})`);
   const shared = new Set<string>();
@@ -123,8 +123,8 @@ function unpacker({ code, shared }: LateCode): string {
 }
 
 /**
- * Leaves modules of the start out of the late code, which gets them from the start: errors are recognised by class, and
- * bpftrace is asked for its version once.
+ * Excludes startup modules from the late code, which gets them from the start. There must be one copy only: errors are
+ * recognised by class, and the version of bpftrace is read once.
  */
 function sharedPlugin(found: Set<string>): Plugin {
   return {
@@ -140,7 +140,9 @@ function sharedPlugin(found: Set<string>): Plugin {
   };
 }
 
-/** commander loads `node:child_process` for commands that are programs of their own. btprof has none, and each start would pay. */
+/**
+ * commander loads `node:child_process` for commands that are separate programs. btprof has none, so no start should pay for it.
+ */
 function noExecutablesPlugin(): Plugin {
   return {
     name: 'no-executables',
@@ -153,7 +155,7 @@ function noExecutablesPlugin(): Plugin {
   };
 }
 
-/** zod brings its messages in fifty languages. */
+/** zod ships its messages in fifty languages. */
 function englishOnlyPlugin(): Plugin {
   return {
     name: 'english-only',

@@ -1,7 +1,7 @@
 import type { Plugin } from 'esbuild';
 import { CATALOG } from '../cli/catalog.ts';
 
-/** Replaces cli/catalog.ts with its value: a start that only prints help loads no profiler. */
+/** Replaces cli/catalog.ts with its value, so that a start that only prints help loads no profiler. */
 export function catalogPlugin(): Plugin {
   return {
     name: 'catalog',

@@ -6,10 +6,10 @@ import { Refusal } from './refusal.ts';
 
 const NAMES = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable', 'chrome'];
 
-/** @throws Refusal when PATH has no Chromium */
+/** @throws Refusal if PATH has no Chromium */
 export function launchChromium(): Promise<Browser> {
   const executablePath = findChromium();
-  // Tests run as root, and Chromium's sandbox does not.
+  // Tests run as root, but Chromium's sandbox does not.
   return chromium.launch({ executablePath, args: ['--no-sandbox'] });
 }
 

@@ -2,8 +2,8 @@ import type { FlameStack } from '../cli/formats/flamegraph/flame-stack.ts';
 import type { StackFrame } from '../metrics/timed-stacks.ts';
 
 /**
- * 30 s of an invented service that takes orders, for the screenshots in docs/flamegraph.md: thread, kind, time in ms,
- * earlier time in ms, count, user frames, kernel frames. A star marks idle waits.
+ * 30 s of an invented service that processes orders, for the screenshots in docs/flamegraph.md. Columns: thread, kind, time in
+ * ms, earlier time in ms, count, user frames, kernel frames. A star marks idle waits.
  */
 const ROWS = `
 main:0       poll*      29400 29200   310 _start;main;Server::run;EventLoop::poll;epoll_wait EPOLL
@@ -56,7 +56,7 @@ const KERNEL: Readonly<Record<string, string>> = {
   PREEMPT: 'asm_sysvec_apic_timer_interrupt irqentry_exit_to_user_mode schedule __schedule',
 };
 
-/** @param compares whether each stack has its earlier time */
+/** @param compares whether each stack also has its earlier time */
 export function exampleStacks(compares = false): FlameStack[] {
   return ROWS.trim()
     .split('\n')

@@ -1,4 +1,4 @@
-/** What runs in the page of `--format flamegraph`, as text that is written into it. */
+/** The code that runs in the page of `--format flamegraph`, as text to embed in the page. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -29,7 +29,7 @@ async function bundled(file: string): Promise<string> {
   return (outputFiles[0]?.text ?? '').trim();
 }
 
-/** For esbuild: what `import client from 'virtual:flamegraph-client'` gets. */
+/** Plugin for esbuild: resolves `import client from 'virtual:flamegraph-client'`. */
 export function flamegraphClientPlugin(): Plugin {
   return {
     name: MODULE,
@@ -40,7 +40,7 @@ export function flamegraphClientPlugin(): Plugin {
   };
 }
 
-/** The same for vite. */
+/** The same plugin for vite. */
 export function flamegraphClientVitePlugin() {
   return {
     name: MODULE,
@@ -53,7 +53,7 @@ async function moduleText(): Promise<string> {
   return `export default ${JSON.stringify(await bundleFlamegraphClient())};`;
 }
 
-/** The view as the command has it: for scripts, which run what is not bundled. */
+/** The view as the command has it, for scripts that run unbundled code. */
 export async function loadFlamegraphView(): Promise<typeof import('../cli/formats/flamegraph/html.ts')> {
   const dir = mkdtempSync(join(tmpdir(), 'btprof-view-'));
   const outfile = join(dir, 'view.mjs');

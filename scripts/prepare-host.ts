@@ -1,9 +1,9 @@
-/** Gets this machine ready: installs what is missing and mounts tracefs when we are root, else says what to type. */
+/** Prepares this machine: as root, installs what is missing and mounts tracefs; otherwise prints the commands to type. */
 import { existsSync } from 'node:fs';
 import { $, which } from 'zx';
 import { installCommand, MOUNT_TRACEFS, tracefs } from '../bt/driver/host.ts';
 
-/** A command with the package that has it, per package manager when the name differs. */
+/** A command and the package that contains it, per package manager if the names differ. */
 export interface Need {
   readonly command: string;
   readonly package: { readonly default: string } & Partial<Record<Manager, string>>;
@@ -25,7 +25,8 @@ const MANAGERS = {
 export const TO_PROFILE: readonly Need[] = [{ command: 'bpftrace', package: { default: 'bpftrace' } }];
 
 /**
- * The tests compare with strace and binutils, and build and run small programs; go has pprof, and chromium shows flame graphs.
+ * The tests compare with strace and binutils, and build and run small programs. go contains pprof, and chromium shows flame
+ * graphs.
  */
 export const TO_TEST: readonly Need[] = [
   ...TO_PROFILE,
@@ -44,7 +45,7 @@ export const TO_TEST: readonly Need[] = [
   { command: 'pgrep', package: { default: 'procps', dnf: 'procps-ng', pacman: 'procps-ng' } },
 ];
 
-/** The bpftraces of other releases come from Debian. */
+/** The other bpftrace versions come from Debian releases. */
 export const TO_TEST_VERSIONS: readonly Need[] = [
   ...TO_TEST,
   { command: 'debootstrap', package: { default: 'debootstrap' } },
@@ -59,7 +60,7 @@ export const TO_TEST_ALL: readonly Need[] = [
   })),
 ];
 
-/** Headers that gcc needs but has no command for. */
+/** Headers that gcc needs. No command tells whether they are installed. */
 const LIBC_HEADERS = {
   default: 'glibc-devel',
   'apt-get': 'libc6-dev',
@@ -68,9 +69,9 @@ const LIBC_HEADERS = {
 };
 
 /**
- * Gets the host ready to profile, with these commands.
+ * Prepares the host for profiling, and installs these commands.
  *
- * @returns what is still missing, each with the command that fixes it; empty when the host is ready
+ * @returns what is still missing, each with the command that fixes it; empty if the host is ready
  */
 export async function prepareHost(needs: readonly Need[]): Promise<string[]> {
   if (process.platform !== 'linux')
@@ -88,7 +89,7 @@ export async function prepareHost(needs: readonly Need[]): Promise<string[]> {
 /**
  * Installs commands, as root.
  *
- * @returns a sentence if some are still missing, with the command that installs them
+ * @returns if some are still missing, a sentence with the command that installs them
  */
 export async function prepareCommands(needs: readonly Need[]): Promise<string[]> {
   const missing = await missingNeeds(needs);

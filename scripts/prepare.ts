@@ -1,6 +1,6 @@
 /**
- * `npm run prepare:host [-- roots]`: gets this machine ready for all tests at once: packages and tracefs, or with `roots`
- * the bpftraces of other releases.
+ * `npm run prepare:host [-- roots]`: prepares this machine for all tests: installs packages and mounts tracefs. With `roots` it
+ * installs the bpftrace versions of other releases.
  */
 import { prepareHost, TO_TEST_ALL } from './prepare-host.ts';
 import { orRefuse, requireNothing } from './refusal.ts';

@@ -1,6 +1,6 @@
 /**
  * `npm run record:waits`: records the kernel stack of each kind of wait in fixtures/workloads/waits.c into
- * fixtures/waits/KERNEL-ARCH.json. These are the examples for the table of reasons.
+ * fixtures/waits/KERNEL-ARCH.json. The tests of the reason table use these examples.
  */
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { arch, release, tmpdir } from 'node:os';

@@ -1,7 +1,7 @@
 /**
  * `npm run record [-- NAME...]`: records real runs, as each version of bpftrace prints them, into
- * fixtures/recordings/VERSION/NAME.json.gz, for tests and for the demo where bpftrace cannot run. Without names it records
- * all of them.
+ * fixtures/recordings/VERSION/NAME.json.gz. The tests use them, and so does the demo where bpftrace cannot run. Without names
+ * it records all workloads.
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -21,13 +21,13 @@ import { orRefuse, Refusal } from './refusal.ts';
 import { prepareVersions } from './versions.ts';
 
 $.verbose = false;
-/** Where the workloads are built. The path is part of the recorded mappings, so it is the same on every machine. */
+/** Where the workloads are built. The path is part of the recorded mappings, so it must be the same on every machine. */
 const BUILT = '/tmp/btprof-workloads';
 interface Workload {
   readonly build?: string;
   readonly command: readonly string[];
   readonly plan?: Partial<Plan>;
-  /** Whether it already runs when the recording begins. */
+  /** Whether it is already running when the recording begins. */
   readonly attach?: boolean;
 }
 const PLAN: Plan = {
@@ -41,7 +41,7 @@ const WORKLOADS: Record<string, Workload> = {
   sleepers: { build: 'sleepers', command: [`${BUILT}/sleepers`] },
   'sleepers-no-stacks': { build: 'sleepers', command: [`${BUILT}/sleepers`], plan: { stacks: false } },
   forks: { build: 'forks', command: [`${BUILT}/forks`] },
-  // Threads that are blocked before the start, and until the end.
+  // Threads that are blocked from before the start until the end.
   deadlock: { build: 'deadlock', command: [`${BUILT}/deadlock`], attach: true, plan: { durationMs: 300 } },
   interval: { build: 'sleepers', command: [`${BUILT}/sleepers`], plan: { intervalMs: 300 } },
   // More threads than fit into the kernel's maps.
@@ -120,7 +120,7 @@ async function record(bpftrace: string, { command, plan, attach }: Workload): Pr
   return { facts, ending: storedEnding(ending), lines, symbols };
 }
 
-/** The host without its name and the suffix of its kernel, which must not enter the repository. */
+/** The host without its name and without the suffix of its kernel version, which must not enter the repository. */
 function anonymous(host: Host): Host {
   const kernel = host.info.kernel.split('-')[0] as string;
   return { ...host, info: { ...host.info, hostname: 'recorded', kernel } };

@@ -1,10 +1,10 @@
 import { ProcessOutput } from 'zx';
 import { BtprofError } from '../metrics/errors.ts';
 
-/** Why a script cannot do its work here: one sentence, with what to type next. */
+/** Why a script cannot do its work here: one sentence, followed by the command to type next. */
 export class Refusal extends Error {}
 
-/** Runs a script; a failure ends it with status 1 and one sentence. Only a bug also prints its stack. */
+/** Runs a script. On failure it exits with status 1 and prints one sentence; only a bug also prints its stack. */
 export async function orRefuse<T>(script: string, run: () => Promise<T>): Promise<T> {
   try {
     return await run();
@@ -23,12 +23,12 @@ export function sentenceOf(error: unknown): string {
 
 function outputSentence({ exitCode, signal, stderr, stdout }: ProcessOutput): string {
   const lines = (stderr.trim() || stdout.trim()).split('\n');
-  // Node prints its version after an error, and npm prints news.
+  // Node prints its version after an error, and npm prints update notices.
   const line = lines.find((text) => /^(\w*Error|E): /.test(text)) ?? lines.at(-1);
   return `a command failed with ${signal ?? `status ${exitCode}`}: ${line || 'it printed nothing'}`;
 }
 
-/** @throws Refusal when something is missing */
+/** @throws Refusal if something is missing */
 export function requireNothing(missing: readonly string[]): void {
   if (missing.length > 0) throw new Refusal(`this machine lacks ${missing.join('\nIt also lacks ')}`);
 }

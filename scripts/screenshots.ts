@@ -53,7 +53,7 @@ async function shoot(
   await page.goto(pathToFileURL(join(dir, name)).href);
   await page.locator('#app').waitFor();
   await prepare(page);
-  // The table is drawn after the graph.
+  // The page draws the table after the graph.
   await page.waitForTimeout(300);
   await page.screenshot({ path: join(IMAGES, image) });
   await page.context().close();

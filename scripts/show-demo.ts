@@ -1,6 +1,6 @@
 /**
- * `npm run demo`: profiles a small program and explains the result. Where bpftrace cannot run, it says why and shows a
- * recording of the same program instead.
+ * `npm run demo`: profiles a small program and explains the result. If bpftrace cannot run, it prints why and shows a recording
+ * of the same program instead.
  */
 import { readFileSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
@@ -30,7 +30,7 @@ const problem = missing.length > 0 ? missing.join('\n') : await profileHere();
 if (problem) await showRecording(problem);
 console.log(READING);
 
-/** @returns why profiling failed; undefined when it worked */
+/** @returns why profiling failed; undefined if it worked */
 async function profileHere(): Promise<string | undefined> {
   console.log(`$ btprof run -- ${COMMAND.join(' ')}\n`);
   const run = await $({ nothrow: true, quiet: true })`node dist/btprof.mjs run -- ${COMMAND}`;

@@ -1,6 +1,6 @@
 /**
- * `npm run test:all`: `npm test` with the tests that take minutes too (see test/effort.ts), and then the kernel tests with the other
- * versions of bpftrace, as `npm run test:matrix -- --but-own` has them.
+ * `npm run test:all`: runs `npm test` including the tests that take minutes (see test/effort.ts), and then the kernel tests
+ * with the other versions of bpftrace, like `npm run test:matrix -- --but-own`.
  */
 import { $ } from 'zx';
 

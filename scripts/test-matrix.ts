@@ -1,7 +1,7 @@
 /**
- * `npm run test:matrix [-- VERSION... | --but-own | VITEST_ARG...]`: the kernel tests with the real bpftrace 0.17, 0.23
- * and 0.27 in turn, on this one kernel, and then those that compare the three. With --but-own the version of the
- * installed bpftrace is left out, because `npm test` uses it, and so are tests in which all versions behave alike.
+ * `npm run test:matrix [-- VERSION... | --but-own | VITEST_ARG...]`: runs the kernel tests with bpftrace 0.17, 0.23 and 0.27 in
+ * turn, on this kernel, and then the tests that compare the three. --but-own skips the version of the installed bpftrace,
+ * because `npm test` uses it, and the tests that do not depend on the version.
  */
 import { $ } from 'zx';
 import { prepareHost, TO_TEST_VERSIONS } from './prepare-host.ts';
@@ -15,7 +15,7 @@ const asked = VERSIONS.filter((version) => given.includes(version));
 const args = given.filter((arg) => !asked.includes(arg as Version));
 
 const unknown = args.find((arg) => /^\d/.test(arg));
-if (unknown) fail(`there is no version ${unknown} among them; there are ${VERSIONS.join(', ')}.`);
+if (unknown) fail(`unknown version ${unknown}. Choose from: ${VERSIONS.join(', ')}`);
 
 const missing = await prepareHost(TO_TEST_VERSIONS);
 if (missing.length > 0) fail(`What is missing:\n${missing.map((m) => `- ${m}`).join('\n')}`);

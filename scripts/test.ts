@@ -1,5 +1,5 @@
 /**
- * `npm test [-- VITEST_ARG...]`: prepares the host, builds, lints, checks types and runs all tests, also those on the real
+ * `npm test [-- VITEST_ARG...]`: prepares the host, builds, lints, checks types and runs all tests, including those on the real
  * kernel. If a tool is missing or the kernel tests cannot run, it prints why and fails: skipped does not count as passed.
  */
 import { readFileSync, rmSync } from 'node:fs';
@@ -40,7 +40,7 @@ else {
   process.exit(1);
 }
 
-/** A vitest that does not start leaves the report empty. */
+/** If vitest does not start, the report stays empty. */
 function printBudgetLines(): void {
   const { testResults } = JSON.parse(readFileSync(report, 'utf8') || '{ "testResults": [] }');
   for (const line of budgetLines(testResults, BUDGETS)) console.log(line);

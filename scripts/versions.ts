@@ -1,6 +1,6 @@
 /**
- * The bpftraces of three Debian releases side by side, each in its own directory with its libraries. They are made once
- * and stay in /var/cache/btprof.
+ * Installs the bpftrace of three Debian releases side by side, each in its own directory with its libraries. They are built
+ * once and stay in /var/cache/btprof.
  */
 import { chmodSync, existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -12,17 +12,17 @@ const MIRROR = 'http://deb.debian.org/debian';
 /** Debian releases by their version of bpftrace. */
 const RELEASES = { '0.17': 'bookworm', '0.23': 'trixie', '0.27': 'sid' } as const;
 
-/** The first Python of Debian with frame pointers comes from this release. */
+/** The first Debian release whose Python has frame pointers. */
 const PYTHON_RELEASE = 'sid';
 const PYTHON_COMMAND = 'python3.15';
-/** The command for that Python. */
+/** Runs that Python. */
 export const PYTHON = ['chroot', join(CACHE, PYTHON_RELEASE), PYTHON_COMMAND] as const;
 
-/** Versions with which the kernel tests run. */
+/** Versions that the kernel tests run with. */
 export type Version = keyof typeof RELEASES;
 export const VERSIONS = Object.keys(RELEASES) as Version[];
 
-/** Tests of what btprof itself does, whatever the version of bpftrace. */
+/** Tests that do not depend on the version of bpftrace. */
 export const ALIKE = ['capture', 'demo', 'failures', 'overhead', 'runtimes', 'summary', 'target'].map(
   (name) => `test/live/${name}.test.ts`,
 );
@@ -30,15 +30,15 @@ export const ALIKE = ['capture', 'demo', 'failures', 'overhead', 'runtimes', 'su
 /** One of these bpftraces. */
 export interface Bpftrace {
   readonly version: Version;
-  /** A directory that has only the command `bpftrace`, for the front of PATH. */
+  /** A directory that contains only the command `bpftrace`, to put first in PATH. */
   readonly dir: string;
   readonly path: string;
 }
 
 /**
- * Makes those that do not exist yet. Needs root, debootstrap and a Debian mirror.
+ * Installs those that do not exist yet. Needs root, debootstrap and a Debian mirror.
  *
- * @throws Refusal when one cannot be made, or has another version
+ * @throws Refusal if one cannot be installed, or has another version
  */
 export async function prepareVersions(versions: readonly Version[] = VERSIONS): Promise<Bpftrace[]> {
   const made = await Promise.allSettled(versions.map(prepareVersion));
@@ -56,12 +56,12 @@ async function prepareVersion(version: Version): Promise<Bpftrace> {
   const bpftrace = { version, ...writeCommand(root, version) };
   const said = (await $({ quiet: true })`${bpftrace.path} --version`).stdout.trim();
   if (!said.includes(`v${version}.`)) {
-    throw new Refusal(`Debian ${release} has ${said}, not ${version}. To make it again, type: rm -r ${root}`);
+    throw new Refusal(`Debian ${release} has ${said}, not ${version}. To build it again, type: rm -r ${root}`);
   }
   return bpftrace;
 }
 
-/** @param packages each has a command of the same name */
+/** @param packages each contains a command of the same name */
 async function bootstrap(release: string, packages: readonly string[], root: string): Promise<void> {
   if (!(await which('debootstrap', { nothrow: true })))
     throw new Refusal(
@@ -83,7 +83,7 @@ async function bootstrap(release: string, packages: readonly string[], root: str
   renameSync(unfinished, root);
 }
 
-/** Writes a command that sees this machine's /proc, /sys, /dev and /tmp, through mounts that end with it. */
+/** Writes a command that sees this machine's /proc, /sys, /dev and /tmp. Its mounts end when it ends. */
 function writeCommand(root: string, version: Version): Pick<Bpftrace, 'dir' | 'path'> {
   const dir = join(CACHE, `bin-${version}`);
   const path = join(dir, 'bpftrace');

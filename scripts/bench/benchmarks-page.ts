@@ -4,7 +4,7 @@ export const PAGE = 'docs/benchmarks.md';
 
 const LONG_HEAD = '\n## Long collections\n';
 
-/** The section of docs/benchmarks.md on long collections, which have a benchmark of their own; empty if it has none. */
+/** The section of docs/benchmarks.md on long collections; empty if the page has none. */
 export function longSection(page: string): string {
   const at = page.indexOf(LONG_HEAD);
   return at < 0 ? '' : page.slice(at);

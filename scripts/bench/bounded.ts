@@ -1,6 +1,6 @@
 /**
- * Whether the memory of btprof stays flat while processes come and go: `btprof system` on a machine that starts 50 short
- * processes a second, for 20 minutes or the time in `bounded:TIME`. The collections run at once.
+ * Tests whether the memory of btprof stays flat while processes come and go. Runs several `btprof system` at once on a machine
+ * that starts 50 short processes a second, for 20 minutes or the time in `bounded:TIME`.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -17,16 +17,16 @@ import { compile, MACHINE, temporaryDirectory } from './run-tools.ts';
 
 const DEFAULT_TIME = '20m';
 const PER_SECOND = 50;
-/** Growth counts from here on; before, btprof and Node fill their caches. */
+/** Growth counts from here on: before, btprof and Node fill their caches. */
 const EARLY_SHARE = 1 / 4;
-/** Each figure is the median of so much of the run: the heap of Node grows and shrinks all the time. */
+/** Each figure is the median over this share of the run, because Node's heap grows and shrinks all the time. */
 const WINDOW_SHARE = 1 / 20;
 /** Memory is flat when it grows by less than either of these. */
 const FLAT = { share: 0.05, bytes: 10e6 };
 const SAMPLE_MS = 1000;
 /** The share of the processes that each collection must count. */
 const LEAST_SEEN = 0.8;
-/** Beyond the duration, for the start and for the result. */
+/** Time beyond the duration for the start and the result. */
 const PATIENCE_MS = 120_000;
 
 const COLLECTIONS = [
@@ -35,13 +35,13 @@ const COLLECTIONS = [
   { name: 'both stacks, -i 10s -f jsonl', options: ['-i', '10s', '-f', 'jsonl'] },
 ] as const;
 
-/** Resident memory of btprof, bytes, at a time since the start, ms. */
+/** A sample of btprof's resident memory in bytes, with the time since the start in ms. */
 interface Sample {
   readonly ms: number;
   readonly bytes: number;
 }
 
-/** @param time how long each collection lasts, such as `2m`; 20 minutes when empty, which alone writes the page */
+/** @param time how long each collection lasts, such as `2m`. When empty, it lasts 20 minutes and the page is written. */
 export async function benchBounded(time: string): Promise<boolean> {
   const ns = parseTimeNs(time || DEFAULT_TIME);
   if (ns === undefined || ns < 10e9)
@@ -70,7 +70,7 @@ export async function benchBounded(time: string): Promise<boolean> {
 
 interface Outcome {
   readonly row: Row;
-  /** How many processes btprof counted, and its warnings. */
+  /** The number of processes that btprof counted, and its warnings. */
   readonly processes: number;
   readonly warnings: readonly string[];
 }
@@ -105,7 +105,7 @@ async function watch(child: ProcessPromise, durationMs: number): Promise<Sample[
     if (ms > durationMs + PATIENCE_MS) {
       await child.kill('SIGKILL');
       throw new Refusal(
-        `btprof had not ended ${formatNs(PATIENCE_MS * 1e6)} after the duration of its collection`,
+        `btprof was still running ${formatNs(PATIENCE_MS * 1e6)} after the end of its collection`,
       );
     }
     const bytes = ms < durationMs && residentBytes(child.pid);
@@ -125,7 +125,7 @@ function lastProfile(file: string): Profile {
   return JSON.parse(text.startsWith('{\n') ? text : (text.split('\n').at(-1) as string));
 }
 
-/** Flat memory proves nothing when most processes were not counted. */
+/** Flat memory proves nothing if most processes were not counted. */
 function noteOf({ row, processes, warnings }: Outcome, started: number): string {
   const counted = `${formatCount(processes)} of ${formatCount(started)} processes were counted`;
   return `- ${[`${row.measure}: ${counted}`, ...warnings].join('; ')}.`;

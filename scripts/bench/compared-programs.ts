@@ -12,9 +12,9 @@ export interface Program {
 }
 
 /**
- * Writes the program of `btprof run`, which follows a process from its next exec on. It ends when we end.
+ * Writes the program of `btprof run`, which follows a process from its next exec. The program ends when we end.
  *
- * @param path the bpftrace
+ * @param path the bpftrace executable
  * @param profilers each as after `-p`
  */
 export async function ourProgram(
@@ -49,7 +49,7 @@ BEGIN { print("ready"); }
 tracepoint:sched:sched_process_exec /pid == ${pid}/ { @follow[(uint64)pid] = 1; }
 tracepoint:task:task_newtask /@follow[(uint64)pid]/ { @follow[(uint64)args->pid] = 1; }`;
 
-/** Off-CPU time as people write it first: with one map per field. */
+/** Off-CPU time as a first version is usually written: one map per field. */
 export function plainOffcpu(pid: number, stacks: boolean): Program {
   const fields = { start: 'nsecs', tgid: 'pid', state: 'args->prev_state' };
   const both = { ...fields, ...(stacks ? { kernel: 'kstack(127)', user: 'ustack(127)' } : {}) };
@@ -82,7 +82,7 @@ tracepoint:raw_syscalls:sys_enter /pid == ${pid}/ { @calls[pid, args->id] = coun
   };
 }
 
-/** The same for the process and those that it starts. */
+/** The smallest program that counts the system calls of a process and its children. */
 export function treeSyscalls(pid: number): Program {
   return {
     program: `${FOLLOWING(pid)}
@@ -99,7 +99,7 @@ const ready = (probe: string): Program => ({
   environment: {},
 });
 
-/** The smallest program that takes both stacks of each wait on the machine. It counts nothing. */
+/** The smallest program that saves both stacks of each wait on the machine. It counts nothing. */
 export const savedStacks = (): Program =>
   ready('tracepoint:sched:sched_switch { @[tid] = (kstack(127), ustack(127)); }');
 

@@ -1,6 +1,6 @@
 /**
- * What one event costs in the kernel. All programs are attached at once and see the same events, and the kernel times each
- * of them (kernel.bpf_stats_enabled).
+ * Measures what one event costs in the kernel. All programs are attached at once and see the same events. The kernel times each
+ * program (kernel.bpf_stats_enabled).
  */
 
 import { timePrograms } from '../../bt/driver/program-time.ts';
@@ -99,7 +99,7 @@ async function benchCalls({ path, version }: MeasuredBpftrace): Promise<Result[]
 
 const ns = (n: number) => `${n.toFixed(0)} ns`;
 
-/** ns per event of each tool, by turn. The first program at an event has cold caches, so the tools take turns to be first. */
+/** ns per event of each tool, by turn. The first program at an event has cold caches, so the tools take turns at being first. */
 async function costsOf(
   command: readonly string[],
   events: number,

@@ -30,12 +30,12 @@ const WAITS: readonly (readonly [Reason, string])[] = [
   ['page_fault', 'asm_exc_page_fault exc_page_fault do_user_addr_fault handle_mm_fault schedule __schedule'],
 ];
 
-/** Makes different stacks of an invented large service, the same ones every time. */
+/** Generates different stacks of an invented large service. They are the same in every run. */
 export function manyStacks(stacks: number): FlameStack[] {
   const random = generator(4711);
   const below = (n: number) => Math.floor(random() * n);
   const functions = Array.from({ length: FUNCTIONS }, (_, i) => userFrame(functionName(i, below), i));
-  // A function has few callees, so that stacks share their roots.
+  // A function has few callees, so that stacks share their outer frames.
   const callees = functions.map(() => Array.from({ length: 1 + below(4) }, () => below(FUNCTIONS)));
   const waits = WAITS.map(([kind, names]) => ({ kind, frames: names.split(' ').map(kernelFrame) }));
   const made = new Map<string, FlameStack>();

@@ -25,15 +25,15 @@ const ZOOMS = 4;
 /** Width of both graphs, CSS pixels. */
 const WIDTH = 1280;
 
-/** One of the pages, and how a script drives it; the expressions run in the browser. */
+/** One of the two pages, and the expressions with which a script drives it in the browser. */
 interface Contestant {
   readonly name: string;
   readonly file: string;
-  /** Whether the graph is drawn. */
+  /** True when the graph is drawn. */
   readonly drawn: string;
   /** `(depth) => void`: clicks on the widest frame of that depth. */
   readonly click: string;
-  /** `() => boolean`: whether the clicked frame has the whole width. */
+  /** `() => boolean`: true when the clicked frame has the full width. */
   readonly zoomed: string;
 }
 
@@ -42,7 +42,7 @@ interface Times {
   readonly zoomMs: number[];
 }
 
-/** @returns whether the page is small enough, and as fast as the other one */
+/** @returns whether the page is small enough and as fast as the other */
 export async function benchFlamegraph(): Promise<boolean> {
   await requireCommands(CHROMIUM);
   const dir = mkdtempSync(join(tmpdir(), 'btprof-bench-'));
@@ -100,7 +100,7 @@ const D3 = {
   zoomed: `() => window.target.querySelector('rect').width.baseVal.value >= ${WIDTH - 30}`,
 };
 
-/** A page as in the README of d3-flame-graph, but in one file. It leaves out frames below one pixel, as ours does. */
+/** A page as in the README of d3-flame-graph, but in one file. It omits frames below one pixel, as ours does. */
 async function d3Page(stacks: readonly FlameStack[]): Promise<string> {
   const { outputFiles } = await build({
     stdin: {
@@ -126,7 +126,7 @@ interface Nested {
   readonly children: Nested[];
 }
 
-/** The tree that d3-flame-graph reads. */
+/** The stacks as the tree that d3-flame-graph reads. */
 function nested(stacks: readonly FlameStack[]): Nested {
   const root: Nested = { name: 'all', value: 0, children: [] };
   const known = new Map<Nested, Map<string, Nested>>();
@@ -156,7 +156,7 @@ async function measure(browser: Browser, contestant: Contestant, times: Times): 
   await page.context().close();
 }
 
-/** Sets `window.firstPaint`, a promise: ms from the start of the load to the frame after the first with the graph. */
+/** Sets `window.firstPaint`, a promise: ms from the start of the load until one frame after the graph first appears. */
 function whenDrawn(drawn: string): string {
   return `window.firstPaint = new Promise((resolve) => {
     const look = () => {
@@ -167,7 +167,7 @@ function whenDrawn(drawn: string): string {
   });`;
 }
 
-/** @returns ms from the click until the new graph is on the screen */
+/** @returns ms from the click until the new graph is on screen */
 function zoom(page: Page, { click, zoomed }: Contestant, depth: number): Promise<number> {
   return page.evaluate<number>(`new Promise((resolve) => {
     const start = performance.now();

@@ -1,6 +1,6 @@
 /**
- * How many user frames get a name when the processes are gone: 501 short programs, profiled by btprof with each bpftrace, by
- * that bpftrace alone, and by offcputime of libbpf-tools.
+ * Measures how many user frames get a name after their processes have ended. Profiles 501 short programs by btprof with each
+ * bpftrace, by that bpftrace alone, and by offcputime of libbpf-tools.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -24,15 +24,18 @@ const SHORT = ['true', 'ls', 'waiter'];
 /** The user stacks of the short programs, as one tool printed them. */
 interface Shown {
   readonly tool: string;
-  /** Different stacks of waits: rows of its output. */
+  /** Number of different stacks of waits: rows of its output. */
   readonly rows: number;
-  /** How many of them have a name for the first user frame. */
+  /** Number of stacks whose first user frame has a name. */
   readonly named: number;
-  /** Share of the user frames in mapped code that have module and function, in %. Only btprof tells which are in mapped code. */
+  /**
+   * Percentage of the user frames in mapped code that have a module and a function. Only btprof reports which frames are in
+   * mapped code.
+   */
   readonly frames?: number;
 }
 
-/** @returns whether the aim was reached */
+/** @returns whether the aim was met */
 export async function benchNames(dir: string): Promise<boolean> {
   const loop = await writeLoop(dir);
   const shown: Shown[] = [];

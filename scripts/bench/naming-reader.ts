@@ -1,4 +1,4 @@
-/** `node naming-reader.mjs`: names addresses of files; reads a question from stdin and prints the answer. */
+/** `node naming-reader.mjs`: names addresses in files. Reads a request from stdin and prints the answer. */
 import { readFileSync, statSync } from 'node:fs';
 import { newObjectFiles } from '../../bt/symbols/object-files.ts';
 import { newResolver } from '../../bt/symbols/resolver.ts';
@@ -9,14 +9,14 @@ import type { Mapping } from '../../parsers/proc.ts';
 export interface Question {
   /** File offsets by file. */
   readonly files: Readonly<Record<string, readonly number[]>>;
-  /** Directory of the symbol cache; undefined for no cache. */
+  /** Directory of the symbol cache; undefined to use none. */
   readonly cache?: string;
   /** How often everything is named. */
   readonly rounds: number;
 }
 
 export interface Answer {
-  /** Time of the first and of the last round, ms, and memory for all of them. */
+  /** Time of the first and of the last round in ms, and memory used by all rounds. */
   readonly first: number;
   readonly last: number;
   readonly bytes: number;

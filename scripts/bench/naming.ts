@@ -1,4 +1,4 @@
-/** How long names of functions take, cold and warm; how long addr2line takes; and how many names agree. */
+/** Measures how long it takes to name functions, cold and warm, and how long addr2line takes. Counts the names that agree. */
 import {
   mkdtempSync,
   readdirSync,
@@ -28,10 +28,10 @@ const FUNCTIONS = 20_000;
 const DATA_MB = 100;
 const RUNS = 3;
 const AIM = { warmMs: 300, tenfold: 12, large: 1.2 };
-/** How many addresses get a process each, which is slow. */
+/** The number of addresses for which addr2line is started once each, which is slow. */
 const ONE_BY_ONE = 100;
 
-/** @returns whether the aims were reached */
+/** @returns whether the aims were met */
 export async function benchSymbols(): Promise<boolean> {
   await requireCommands(ADDR2LINE, GCC, TASKSET);
   const dir = mkdtempSync(join(tmpdir(), 'btprof-bench-'));
@@ -52,7 +52,7 @@ interface Sample {
   readonly path: string;
   readonly mb: number;
   readonly offsets: readonly number[];
-  /** The same places as addresses of the file. */
+  /** The same places as virtual addresses of the file. */
   readonly vaddrs: readonly number[];
 }
 
@@ -101,13 +101,13 @@ function judge(aims: readonly [string, boolean][]): boolean {
   return aims.every(([, reached]) => reached);
 }
 
-/** ms */
+/** In ms. */
 interface Times {
   readonly cold: number;
   readonly warm: number;
 }
 
-/** Takes the fastest of some runs, because other load can only make a run slower. */
+/** Takes the fastest of several runs, because other load can only slow a run down. */
 async function timesOf(what: string, samples: readonly Sample[], ask: Ask, cache: string): Promise<Times> {
   const files = Object.fromEntries(samples.map(({ path, offsets }) => [path, offsets]));
   const fastest = async (question: Question) => {
@@ -140,7 +140,7 @@ async function assemble(dir: string, name: string, functions: number, dataMb: nu
   return join(dir, `${name}.so`);
 }
 
-/** Times addr2line with one process per object, and with one per address, as denet runs it. */
+/** Times addr2line with one process per object, and with one process per address, as denet runs it. */
 async function timeAddr2line(samples: readonly Sample[]): Promise<void> {
   const started = performance.now();
   for (const { path, vaddrs } of samples) await addr2line(path, vaddrs);
@@ -156,7 +156,7 @@ async function timeAddr2line(samples: readonly Sample[]): Promise<void> {
   );
 }
 
-/** Names of functions, not of inlined ones. For an address in no function, addr2line names the nearest before it. */
+/** Names of functions, ignoring inlined ones. For an address in no function, addr2line names the nearest one before it. */
 async function addr2line(path: string, vaddrs: readonly number[]): Promise<string[]> {
   const input = vaddrs.map((vaddr) => `0x${vaddr.toString(16)}\n`).join('');
   const { stdout } = await $({ quiet: true, input })`addr2line -a -f -i -e ${path}`;
@@ -199,7 +199,7 @@ function compare(
   return count;
 }
 
-/** Removes the suffix of a part that the compiler split off, or specialised: debug information has the name without. */
+/** Removes the suffix that a compiler adds when it splits or specialises a function: debug information lacks it. */
 function whole(name: string): string {
   return name.replace(/(\.(cold|isra|constprop|part|lto_priv)(\.\d+)?)+$/, '');
 }
@@ -235,7 +235,7 @@ function elfOf(path: string) {
   return readElf({ size: bytes.length, read: (offset, length) => bytes.subarray(offset, offset + length) });
 }
 
-/** Picks addresses at even distances in the code of a file. */
+/** Picks addresses at equal distances in the code of a file. */
 function sample(path: string, count: number): Sample {
   const elf = elfOf(path);
   if ('problem' in elf) throw new Refusal(`${path}: ${elf.problem}`);
@@ -250,7 +250,7 @@ function sample(path: string, count: number): Sample {
   };
 }
 
-/** Bundles our code as it is shipped, and runs it in a process of its own. */
+/** Bundles our code as it is shipped, and runs it in its own process. */
 async function reader(dir: string): Promise<Ask> {
   const outfile = join(dir, 'naming-reader.mjs');
   const banner =

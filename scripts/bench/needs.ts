@@ -3,7 +3,7 @@ import { type Need, prepareCommands, prepareHost, TO_PROFILE } from '../prepare-
 import { Refusal, requireNothing, sentenceOf } from '../refusal.ts';
 import { prepareVersions } from '../versions.ts';
 
-/** A bpftrace to measure with. */
+/** A bpftrace to benchmark. */
 export interface MeasuredBpftrace {
   /** Such as `0.17`. */
   readonly version: string;
@@ -19,17 +19,17 @@ export const CHROMIUM: Need = { command: 'chromium', package: { default: 'chromi
 /**
  * Installs commands, as root.
  *
- * @throws Refusal when some are still missing
+ * @throws Refusal if some are still missing
  */
 export async function requireCommands(...needs: readonly Need[]): Promise<void> {
   requireNothing(await prepareCommands(needs));
 }
 
 /**
- * Installs what is needed to profile, besides these commands. The programs of Debian releases are optional, because they
- * need debootstrap and a mirror: without them only the installed bpftrace is measured, and a sentence says why.
+ * Installs everything needed to profile, plus these commands. The bpftrace versions of Debian releases are optional, because
+ * they need debootstrap and a mirror. Without them only the installed bpftrace is measured, and a message says why.
  *
- * @throws Refusal when this machine cannot profile
+ * @throws Refusal if this machine cannot profile
  */
 export async function requireBpftraces(...needs: readonly Need[]): Promise<MeasuredBpftrace[]> {
   requireNothing(await prepareHost(needs));
@@ -42,7 +42,7 @@ export async function requireBpftraces(...needs: readonly Need[]): Promise<Measu
   }
 }
 
-/** @throws Refusal when none can be installed */
+/** @throws Refusal if none can be installed */
 export async function installedBpftrace(): Promise<MeasuredBpftrace> {
   requireNothing(await prepareHost(TO_PROFILE));
   const { stdout } = await $({ quiet: true })`bpftrace --version`;

@@ -1,6 +1,6 @@
 /**
- * `node parse-reader.mjs RECORDING STREAM`: turns the stream, from standard input, into a Profile and prints how long that took; with `machine`
- * instead of a recording, it prints how long reading and JSON.parse take.
+ * `node parse-reader.mjs RECORDING STREAM`: turns the stream on stdin into a Profile and prints how long that took. With
+ * `machine` instead of a recording, it prints how long reading and JSON.parse take.
  */
 import { readFileSync, statSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
@@ -22,7 +22,7 @@ export function readRecording(file: string): KeptRun {
   return JSON.parse(gunzipSync(readFileSync(file)).toString());
 }
 
-/** The lines come through a pipe, like those of bpftrace. */
+/** The lines arrive through a pipe, like those of bpftrace. */
 async function measure(recordingFile: string, stream: string): Promise<Result> {
   const { facts, ending, symbols } = readRecording(recordingFile);
   const mappings = decodeSpaces({
@@ -41,7 +41,7 @@ async function measure(recordingFile: string, stream: string): Promise<Result> {
   };
 }
 
-/** Times how long it takes without us to read the same bytes into memory and JSON.parse them. */
+/** The baseline: times how long it takes to read the same bytes into memory and JSON.parse them, without our code. */
 function measureMachine(stream: string): number {
   const began = performance.now();
   for (const line of readFileSync(stream, 'utf8').split('\n')) if (line) JSON.parse(line);

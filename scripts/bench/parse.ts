@@ -1,6 +1,6 @@
 /**
- * How fast a stream becomes a Profile: a recording of the workload `sleepers`, scaled to many stacks of 60 frames, read by
- * the code that reads bpftrace's output. Each size has a process of its own, on one core.
+ * Measures how fast a stream becomes a Profile. The stream is a recording of the workload `sleepers`, scaled to many stacks of
+ * 60 frames. Each size runs in its own process on one core.
  */
 
 import { once } from 'node:events';
@@ -18,7 +18,7 @@ const FRAMES = 60;
 const KERNEL_FRAMES = 12;
 const SIZES = [1000, 8192, 65_536];
 const AIM = { mbPerSecond: 100, peakMb: 1024, growth: 1.25 };
-/** The fastest run counts, because other load can only make a run slower. */
+/** The fastest run counts, because other load can only slow a run down. */
 const RUNS = 12;
 /** Call sites of a large program. */
 const SITES = 20_000;
@@ -28,7 +28,7 @@ interface Row extends Result {
   readonly machineSeconds: number;
 }
 
-/** @returns whether the aims were reached */
+/** @returns whether the aims were met */
 export async function benchParse(): Promise<boolean> {
   await requireCommands(TASKSET);
   const dir = mkdtempSync(join(tmpdir(), 'btprof-bench-'));
@@ -68,14 +68,14 @@ async function benchVersion(version: Version, dir: string, reader: string): Prom
   return results;
 }
 
-/** The rate must be high for prints over 100 MB; shorter prints must not take longer. */
+/** Prints over 100 MB must reach this rate; shorter prints must not take longer. */
 function judge(results: readonly Row[][]): boolean {
   const largest = results.map((sizes) => sizes.at(-1) as Row);
   const long = largest.filter((r) => r.mb > 100);
   const rate = Math.min(...long.map((r) => r.mb / r.seconds));
   const slowest = Math.max(...long.map((r) => r.seconds));
   const peak = Math.max(...largest.map((r) => r.peakMb));
-  // The smallest size is mostly the start of Node.
+  // At the smallest size, most of the time is the start of Node.
   const growth = Math.max(...results.map((sizes) => perStack(sizes.at(-1)) / perStack(sizes.at(-2))));
   const aims: [string, boolean][] = [
     [
@@ -100,7 +100,7 @@ function perStack(result: Row | undefined): number {
 const VERSIONS = ['0.17', '0.23', '0.27'] as const;
 type Version = (typeof VERSIONS)[number];
 
-/** A frame of a stack, as each version prints it. */
+/** A frame of a stack, as the given version prints it. */
 const FRAME = {
   '0.17': (address: string, kernel: boolean) =>
     String.raw`\t${address} ${kernel ? 'schedule+35' : `0x${address} ([unknown])`}\n`,
@@ -111,7 +111,7 @@ const NEWLINE = { '0.17': String.raw`\n`, '0.23': String.raw`\\n`, '0.27': Strin
 /** The first id of a kernel stack and of a user stack. */
 const [KERNEL_NUMBERS, USER_NUMBERS] = [2 ** 48, 2 ** 48 + 2 ** 32];
 
-/** Writes the lines of the recording, but with waits in that many different stacks. */
+/** Writes the lines of the recording, but with waits in this many different stacks. */
 async function writeStream(version: Version, stacks: number, file: string): Promise<void> {
   const out = createWriteStream(file);
   const maps = mapsOf(version, generator(stacks));
@@ -130,7 +130,7 @@ async function writeStream(version: Version, stacks: number, file: string): Prom
   await once(out, 'close');
 }
 
-/** Prints the i-th entry of each map that has stacks, or ids of stacks. */
+/** Prints the i-th entry of each map that has stacks or stack ids. */
 function mapsOf(version: Version, random: () => number): Record<string, (i: number) => string> {
   const site = (kernel: boolean) =>
     kernel
@@ -177,7 +177,7 @@ async function bestOf<T extends { seconds: number }>(runs: number, run: () => Pr
   return best;
 }
 
-/** The stream comes from a process that may use the other cores, like bpftrace. */
+/** A separate process, which may use other cores like bpftrace, provides the stream. */
 async function readStream(reader: string, recording: string, file: string): Promise<Result> {
   const { stdout } = await $({ quiet: true })`cat ${file} | taskset -c 0 node ${reader} ${recording} ${file}`;
   return JSON.parse(stdout);

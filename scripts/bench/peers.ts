@@ -14,9 +14,9 @@ const KEPT = 'docs/benchmarks.json';
 /** Input of the benchmarks. */
 interface Bench {
   readonly versions: readonly MeasuredBpftrace[];
-  /** Builds a program of fixtures/workloads; returns its path. */
+  /** Builds a program from fixtures/workloads and returns its path. */
   readonly workload: (name: string) => Promise<string>;
-  /** Where tools write. */
+  /** Directory that the tools write to. */
   readonly dir: string;
 }
 
@@ -29,7 +29,7 @@ const MEASURES = {
 
 type Name = keyof typeof MEASURES;
 
-/** Each prints its rows and returns whether its aims were reached. */
+/** Each prints its rows and returns whether its aims were met. */
 export const PEER_BENCHMARKS: Record<Name, () => Promise<boolean>> = {
   events: () => benchOne('events'),
   slowdown: () => benchOne('slowdown'),
@@ -45,8 +45,8 @@ async function benchOne(name: Name): Promise<boolean> {
 /**
  * Runs all of them and writes the page.
  *
- * @param check compares with the committed ratios instead, and writes nothing
- * @returns false when a ratio has become worse; without `check`, always true
+ * @param check compare with the committed ratios instead, and write nothing
+ * @returns false if a ratio has become worse; without `check`, always true
  */
 export async function benchPeers(check: boolean): Promise<boolean> {
   const rows = await measure(Object.keys(MEASURES) as Name[]);

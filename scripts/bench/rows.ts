@@ -1,16 +1,16 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 
-/** One measure of btprof and of one of its peers, from runs taken in turn. */
+/** One measurement of btprof and of one of its peers, from runs taken in turn. */
 export interface Row {
   readonly measure: string;
-  /** Version of bpftrace; null where it does not matter. */
+  /** Version of bpftrace; null if it does not matter. */
   readonly bpftrace: string | null;
   readonly peer: string;
-  /** Ours divided by theirs, by turn. */
+  /** Our figure divided by theirs, by turn. */
   readonly ratios: readonly number[];
-  /** The aim: this ratio or less. */
+  /** The highest acceptable ratio. */
   readonly aim?: number | undefined;
-  /** Median with its unit, like `theirs`. */
+  /** Median with its unit. `theirs` has the same form. */
   readonly ours: string;
   readonly theirs: string;
 }
@@ -35,7 +35,7 @@ export function median(numbers: readonly number[]): number {
   return numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)] ?? Number.NaN;
 }
 
-/** Runs each of them once, then each of them again, so that other load on the machine affects all alike. */
+/** Runs each of them once per turn, so that other load on the machine affects all of them alike. */
 export async function inTurn<T>(turns: number, measures: readonly (() => Promise<T>)[]): Promise<T[][]> {
   const results: T[][] = measures.map(() => []);
   for (let turn = 0; turn < turns; turn++)
@@ -57,7 +57,7 @@ export function rowOf(
   return { measure, bpftrace, peer, aim, ratios, ours: show(median(ours)), theirs: show(median(theirs)) };
 }
 
-/** Noise can make a difference of two times 0 or negative. */
+/** Because of noise, the difference of two times can be 0 or negative. */
 const isMeasured = ({ ratios }: Row): boolean => ratios.every((ratio) => ratio > 0 && ratio < Infinity);
 
 export const reached = (row: Result): boolean =>
@@ -101,10 +101,10 @@ export function keep(rows: readonly Result[], machine: string, file: string): vo
 }
 
 /**
- * Finds rows that are worse than the committed ones by more than the turns of this run differ, and rows that were not
+ * Finds rows that got worse than the committed ones by more than the spread of this run's turns, and rows that were not
  * measured this time.
  *
- * @returns a sentence for each, and one more when the other machine may be the reason
+ * @returns a sentence for each, plus one if a different machine may be the reason
  */
 export function judgeChange(rows: readonly Result[], machine: string, file: string): string[] {
   const { machine: before, ratios } = JSON.parse(readFileSync(file, 'utf8')) as Kept;
@@ -125,7 +125,7 @@ function judgeRow(name: string, row: Result | undefined, before: number): string
     : `worse than before: ${name}: ${figure(now)}, and was ${figure(before)}; the turns differ by ${figure(noise)}`;
 }
 
-/** How far apart the turns are, without the best and the worst one. */
+/** The spread of the turns, without the best and the worst one. */
 function noiseOf(ratios: readonly number[]): number {
   const inner = ratios.toSorted((a, b) => a - b).slice(1, -1);
   return (inner.at(-1) ?? 0) - (inner[0] ?? 0);

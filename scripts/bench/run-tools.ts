@@ -9,7 +9,7 @@ import type { Program } from './compared-programs.ts';
 
 export const MACHINE = `${cpus()[0]?.model.trim()}, ${cpus().length} CPUs, Linux ${release()}`;
 
-/** What the kernel counts of one BPF program. */
+/** Figures that the kernel counts for one BPF program. */
 export interface Runs {
   readonly count: number;
   readonly ns: number;
@@ -34,7 +34,7 @@ export const commandOf = (pid: number): string =>
 export interface Installed {
   /** Its package in Debian. */
   readonly package: string;
-  /** A short run that shows whether it can run here. */
+  /** A short run that shows whether the tool works on this machine. */
   readonly trial: readonly string[];
 }
 
@@ -47,7 +47,7 @@ export async function obstacleTo({ package: name, trial }: Installed): Promise<s
   return ok ? undefined : (lines.find((line) => /^unable/i.test(line)) ?? lines.at(-1) ?? 'it failed');
 }
 
-/** Options of commands whose output and failure we handle ourselves. */
+/** Options for commands whose output and failure we handle ourselves. */
 export const QUIET = { quiet: true, nothrow: true } as const;
 
 /** A process that collects until it is killed. */
@@ -57,7 +57,7 @@ export interface Tool {
 }
 
 /**
- * Starts a process that the kernel kills when we end, however we end: a tracer that stays would be measured too. The pid is
+ * Starts a process that the kernel kills when we end, however that happens: a leftover tracer would be measured too. The pid is
  * that of the tool, because the shell and setpriv replace themselves.
  */
 export function spawnTool(
@@ -78,7 +78,7 @@ export async function startProgram(path: string, { program, environment }: Progr
   return toolOf(child);
 }
 
-/** Starts a tool built on libbpf and waits until its programs are attached, which shows as links. */
+/** Starts a tool built on libbpf and waits until its programs are attached, which is visible as BPF links. */
 export async function startAttached(command: string, args: readonly string[]): Promise<Tool> {
   const child = spawnTool(command, args, { stdio: 'ignore' });
   const isAttached = () => fdInfos(pidOf(child)).some((info) => info.includes('link_type:'));
@@ -99,7 +99,7 @@ export function pidOf({ pid }: ProcessPromise): number {
   return pid as number;
 }
 
-/** Sends a signal to the process alone, at once: zx would first look for its children. */
+/** Sends a signal to this process only, and immediately: zx would first look for its children. */
 export function signal(child: ProcessPromise, name: NodeJS.Signals): void {
   child.child?.kill(name);
 }
@@ -115,7 +115,7 @@ function toolOf(child: ProcessPromise): Tool {
 /** BPF programs that trace (enum bpf_prog_type): kprobe, tracepoint, perf_event, raw_tracepoint, tracing. */
 const TRACES = /^prog_type:\s+(2|5|7|17|26)$/m;
 
-/** @throws Refusal when another process traces, because it would be measured too */
+/** @throws Refusal if another process is tracing, because it would be measured too */
 export function requireQuiet(): void {
   const pids = readdirSync('/proc').filter((name) => /^\d+$/.test(name));
   const tracers = pids.map(Number).filter((pid) => fdInfos(pid).some((info) => TRACES.test(info)));
@@ -126,7 +126,7 @@ export function requireQuiet(): void {
   );
 }
 
-/** Waits until a process has printed a text; returns when that was. */
+/** Waits until a process has printed a text. Returns the time when it did. */
 export function heard(child: ProcessPromise, text: string): Promise<number> {
   return new Promise((resolve, reject) => {
     let printed = '';
@@ -141,7 +141,7 @@ export function heard(child: ProcessPromise, text: string): Promise<number> {
   });
 }
 
-/** A process that waits, and becomes a command when `run` is called. */
+/** A process that waits until `run` is called, and then becomes the command. */
 export function hold(command: readonly string[]) {
   const child = $({ ...QUIET, stdio: ['pipe', 'ignore', 'inherit'] })`read _ && exec ${command}`;
   const run = async () => {
@@ -152,7 +152,7 @@ export function hold(command: readonly string[]) {
   return { pid: pidOf(child), run };
 }
 
-/** Builds a program of fixtures/workloads into a directory; returns its path. */
+/** Builds a program from fixtures/workloads into a directory and returns its path. */
 export async function compile(name: string, dir: string): Promise<string> {
   const file = join(dir, name);
   await $({ quiet: true })`gcc -O0 -fno-omit-frame-pointer -o ${file} fixtures/workloads/${name}.c`;

@@ -1,6 +1,6 @@
 /**
- * What ten times as many threads, processes, switches, stacks or seconds cost. `btprof run` profiles each workload, and the
- * cost comes from its result and from /proc.
+ * Measures what ten times as many threads, processes, switches, stacks or seconds cost. Runs `btprof run` on each workload and
+ * takes the cost from its result and from /proc.
  */
 import { readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
@@ -21,7 +21,7 @@ import {
   temporaryDirectory,
 } from './run-tools.ts';
 
-/** One thing of which a workload has few or many. */
+/** A quantity that a workload has once in a small and once in a large amount. */
 interface Dimension {
   readonly name: string;
   readonly workload: string;
@@ -54,17 +54,17 @@ const DIMENSIONS: readonly Dimension[] = [
   },
 ];
 
-/** How often sizes of processes are read; the kernel itself keeps their peaks. */
+/** How often the sizes of processes are read; the kernel records their peaks. */
 const LOOK_MS = 20;
 
 interface Cost {
   readonly n: number;
-  /** Time in the kernel. */
+  /** Time spent in the kernel. */
   readonly nsPerEvent: number;
   readonly eventsPerSecond: number;
-  /** From the command's end to that of btprof, ms. */
+  /** Time in ms from the end of the command to the end of btprof. */
   readonly endMs: number;
-  /** Peaks of resident memory, and memory of the kernel's maps, bytes. */
+  /** Peaks of resident memory, and the memory of BPF maps, in bytes. */
   readonly btprof: number;
   readonly bpftrace: number;
   readonly maps: number;
@@ -74,7 +74,7 @@ interface Cost {
   readonly isWhole: boolean;
 }
 
-/** @returns whether nothing was lost anywhere */
+/** @returns whether no run lost anything */
 export async function benchScale(): Promise<boolean> {
   const versions = await requireBpftraces(GCC);
   requireQuiet();
@@ -156,7 +156,7 @@ function lossOf(quality: Profile['quality'], kinds: readonly Loss[]): string {
   return kinds.flatMap((kind) => (quality[kind] > 0 ? [`${kind} ${quality[kind]}`] : [])).join(', ');
 }
 
-/** Watches until btprof has ended; `command` is the name of the process that it starts. */
+/** Watches until btprof has ended. `command` is the name of the process that it starts. */
 async function watch(
   child: ProcessPromise,
   command: string,
@@ -177,6 +177,6 @@ async function watch(
     }
     await sleep(LOOK_MS);
   }
-  if (Number.isNaN(commandEnded)) throw new Refusal(`${command} was never seen to end`);
+  if (Number.isNaN(commandEnded)) throw new Refusal(`${command} did not end`);
   return { ...seen, endMs: performance.now() - commandEnded };
 }

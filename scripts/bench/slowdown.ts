@@ -1,4 +1,7 @@
-/** How much longer a program takes under btprof and under other tools, and how much they write. They run in turn. */
+/**
+ * Measures how much longer a program takes under btprof and under other tools, and how much data they write. The tools run in
+ * turn.
+ */
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { $, type ProcessPromise } from 'zx';
@@ -23,11 +26,11 @@ interface Peer {
   readonly name: string;
   /** Undefined for btprof and bpftrace. */
   readonly installed?: Installed;
-  /** Goes in front of the command; the tool writes to the working directory. */
+  /** Prepended to the command; the tool writes to the working directory. */
   readonly before?: readonly string[];
-  /** Starts one that traces the whole machine. */
+  /** Starts a tool that traces the whole machine. */
   readonly beside?: () => Promise<Tool>;
-  /** How many times fewer events it gets, because it is slow. */
+  /** Factor by which it gets fewer events, because it is slow. */
   readonly fewer?: number;
   readonly aim?: number;
 }
@@ -39,9 +42,9 @@ interface Bound {
   /** Options of btprof. */
   readonly options: readonly string[];
   readonly peers: readonly Peer[];
-  /** The least that a bpftrace program must do for the same. */
+  /** The least that a bpftrace program must do for the same result. */
   readonly least?: { readonly name: string; readonly program: () => Program };
-  /** The peer with which the bytes written are compared. */
+  /** The peer whose written bytes are compared with ours. */
   readonly writes?: Peer;
 }
 
@@ -87,13 +90,13 @@ const SCHED_RECORD: Peer = {
   aim: 1,
 };
 
-/** A round has two switches. */
+/** A round has two context switches. */
 const pingPongOf = (pingPong: string) => ({
   workload: (n: number) => ['taskset', '-c', '0', pingPong, `${n / 2}`],
   events: 200_000,
 });
 
-/** perf sched takes no stacks, so it is in both tables. */
+/** perf sched saves no stacks, so it is in both tables. */
 const withoutStacks = (pingPong: string): Bound => ({
   measure: 'time added to each switch of a pipe ping-pong, --no-stacks',
   ...pingPongOf(pingPong),
@@ -128,7 +131,7 @@ interface Outcome {
 
 /**
  * @param pingPong the workload
- * @param dir where the tools write
+ * @param dir directory that the tools write to
  */
 export async function benchSlowdown(
   versions: readonly MeasuredBpftrace[],
@@ -175,7 +178,7 @@ function leastOf({ least }: Bound, { path }: MeasuredBpftrace): Peer | undefined
   return { name, beside: () => startProgram(path, program()) };
 }
 
-/** Runs the command alone, then with each peer; then all of them again. */
+/** Runs the command alone and then with each peer, and repeats this. */
 async function outcomesOf(
   bound: Bound,
   peers: readonly Peer[],

@@ -1,7 +1,7 @@
 /**
- * How soon a command runs under btprof, how soon its result follows the end of the command, and how much memory that takes.
- * Compares with bare bpftrace, which runs the same program on the same workload of 1,009 stacks, and with other tools; and
- * `--help` with Node itself. All run in turn.
+ * Measures how soon a command runs under btprof, how soon the result follows the end of the command, and how much memory that
+ * takes. Compares with bare bpftrace, which runs the same program on the same workload of 1,009 stacks, and with other tools.
+ * Compares `--help` with Node itself. All run in turn.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { $, type ProcessPromise } from 'zx';
@@ -18,18 +18,18 @@ const STACKS = 1009;
 const TURNS = 7;
 /** Aims, as ratios. */
 const AIM = { help: 1.5, armed: 1.3, end: 1.5 };
-/** Time for bpftrace to go to sleep: it misses an interrupt that comes just before. */
+/** Time for bpftrace to go to sleep: it misses an interrupt that comes just before that. */
 const IDLE_MS = 100;
-/** Subtracted from times of the end. */
+/** Subtracted from the times at the end. */
 const END_MS = 100;
 
-/** Milliseconds, and bytes. */
+/** Times in milliseconds and memory in bytes. */
 interface Times {
-  /** From the start until the command runs. */
+  /** Time from the start until the command runs. */
   readonly armed: number;
-  /** From the command's end to the last line of the result. */
+  /** Time from the end of the command to the last line of the result. */
   readonly end: number;
-  /** Peak of resident memory, of all of the tool's processes. */
+  /** Peak of resident memory over all processes of the tool. */
   readonly memory: number;
 }
 
@@ -59,7 +59,7 @@ async function benchHelp(): Promise<Result[]> {
   return [row('btprof --help', help), row('btprof --version', version)];
 }
 
-/** Other tools that start a command, or print when they trace. */
+/** Other tools that start a command, or print a line once they trace. */
 const PEERS = [
   {
     name: 'perf trace -s',
@@ -110,7 +110,7 @@ async function benchVersion(bpftrace: MeasuredBpftrace, workload: string): Promi
   ];
 }
 
-/** The command prints its marks on stdout, and the result follows there once it has ended. */
+/** The command prints its marks on stdout; the result follows there after the command has ended. */
 async function btprofTimes({ path }: MeasuredBpftrace, workload: string): Promise<Times> {
   const words = ['run', '--bpftrace', path, '--no-symbol-cache', '--json', '--'];
   const { text, ...times } = await wrappedTimes('node', [BTPROF, ...words], workload);
@@ -151,7 +151,7 @@ function peakOfTool(pid: number): number {
   return [pid, ...own].reduce((sum, process) => sum + peakOf(process), 0);
 }
 
-/** The program follows a held process from its exec on. */
+/** The program follows a held process from its exec. */
 async function bareTimes({ path }: MeasuredBpftrace, workload: string): Promise<Times> {
   const target = hold([workload]);
   const { program, environment } = await ourProgram(path, target.pid, ['offcpu', 'syscalls']);
@@ -202,8 +202,8 @@ async function besideTimes(start: () => ProcessPromise, ready: string, perform: 
   }
 }
 
-/** Allows for the few stacks that 0.17 loses when their hashes collide. */
+/** Allows for the few stacks that bpftrace 0.17 loses when their hashes collide. */
 function requireStacks(found: number): void {
   if (found < 0.95 * STACKS)
-    throw new Refusal(`${found} stacks and not ${STACKS}: the workload was not followed`);
+    throw new Refusal(`${found} stacks instead of ${STACKS}: the workload was not followed`);
 }
