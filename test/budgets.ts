@@ -1,4 +1,4 @@
-/** Seconds that each test file takes on a quiet machine with two cores: the slowest bpftrace of a run of `.ci/run`. */
+/** Seconds that each test file takes on a quiet machine with two cores, with the slowest bpftrace of a `.ci/run`. */
 export const BUDGETS: Readonly<Record<string, number>> = {
   'test/browser/flamegraph.test.ts': 66,
   'test/formats/pprof.test.ts': 31,

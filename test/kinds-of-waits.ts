@@ -1,6 +1,6 @@
 import type { Reason } from '../metrics/reasons.ts';
 
-/** The kinds of waits of fixtures/workloads/waits.c, by the reason that each has. */
+/** The kinds of waits in fixtures/workloads/waits.c, grouped by their reason. */
 export const KINDS: Readonly<Record<Reason, readonly string[]>> = {
   sleep: ['nanosleep', 'timerfd'],
   lock: ['futex', 'futex_pi', 'flock', 'fcntl', 'semop', 'inode', 'mmap_lock'],

@@ -177,6 +177,6 @@ async function watch(
     }
     await sleep(LOOK_MS);
   }
-  if (Number.isNaN(commandEnded)) throw new Refusal(`${command} did not end`);
+  if (Number.isNaN(commandEnded)) throw new Refusal(`the end of ${command} was not seen`);
   return { ...seen, endMs: performance.now() - commandEnded };
 }

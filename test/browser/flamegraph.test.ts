@@ -36,7 +36,7 @@ const STACKS = [
 ];
 
 describe('the graph', () => {
-  it('has a frame for all whose width is shared out by time', async () => {
+  it('has a root frame, and divides its width by time', async () => {
     const { frames } = await open(STACKS);
     const [all, ...rest] = await frames();
     expect(all).toMatchObject({ name: 'all', depth: 0, timeNs: 1e9 });
@@ -46,7 +46,7 @@ describe('the graph', () => {
     expect(share('take')).toBeCloseTo(0.65, 9);
   });
 
-  it('zooms to a frame by a click, and out by a click on its caller or Reset zoom', async () => {
+  it('zooms in by a click on a frame, and out by a click on its caller or on Reset zoom', async () => {
     const { frame, click, page } = await open(STACKS);
     const whole = (await frame('all')).width;
     await click('read');
@@ -60,7 +60,7 @@ describe('the graph', () => {
     expect(await page.evaluate(`performance.getEntriesByName('zoom').length`)).toBe(4);
   });
 
-  it('says what a frame is under the pointer, open waits too', async () => {
+  it('describes the frame under the pointer, including open waits', async () => {
     const { frame, page, text } = await open(STACKS);
     const main = await frame('main');
     await page.mouse.move(main.x + main.width - 5, main.y + 8);
@@ -83,7 +83,7 @@ describe('the graph', () => {
     expect(await above()).toBe(true);
   });
 
-  it('scrolls where stacks are deep', async () => {
+  it('scrolls if stacks are deep', async () => {
     const names = Array.from({ length: 500 }, (_, i) => `f${i}`).join(' ');
     const { click, frame, page } = await open([stackOf(names, 1e9)]);
     expect((await frame('f499')).y).toBeLessThan(0);
@@ -95,7 +95,7 @@ describe('the graph', () => {
 });
 
 describe('the search', () => {
-  it('says the share that matches, nested matches once', async () => {
+  it('shows the matched share and counts nested matches once', async () => {
     const { page, text } = await open(STACKS);
     await page.keyboard.press('/');
     await page.keyboard.type('^take$');
@@ -105,7 +105,7 @@ describe('the search', () => {
     expect(await page.getByRole('searchbox').inputValue()).toBe('');
   });
 
-  it('says the share of the zoomed frame too, and takes what is no expression as text', async () => {
+  it('also shows the share of the zoomed frame, and searches literally for an invalid expression', async () => {
     const { page, text, click } = await open(STACKS);
     await click('read');
     await page.getByRole('searchbox').fill('vfs_read_k(');
@@ -116,17 +116,17 @@ describe('the search', () => {
     expect(await text('matched')).toBe('matched: 30.0 % (300.0 ms), 100.0 % of the zoomed frame');
   });
 
-  it('is filled by a click in the table of functions', async () => {
+  it('is filled by a click in the function table', async () => {
     const { page, text } = await open(STACKS);
     await page.getByRole('button', { name: 'vfs_read_k' }).click();
     expect(await text('matched')).toBe('matched: 30.0 % (300.0 ms)');
   });
 });
 
-describe('the table', () => {
+describe('the function table', () => {
   const names = (page: OpenPage['page']) => page.locator('#functions button').allTextContents();
 
-  it('sorts by total, self and name, and is about the zoomed frame', async () => {
+  it('sorts by total, self and name, and covers the zoomed frame', async () => {
     const { page, click } = await open(STACKS);
     await page.waitForSelector('#functions button');
     expect((await names(page)).slice(0, 3)).toEqual(['main', 'take', 'futex_k']);
@@ -139,7 +139,7 @@ describe('the table', () => {
   });
 });
 
-describe('the switches', () => {
+describe('the controls', () => {
   const roots = async ({ frames }: OpenPage) =>
     (await frames()).filter(({ depth }) => depth === 1).map(({ name }) => name);
 
@@ -154,7 +154,7 @@ describe('the switches', () => {
     expect(await roots(graph)).toEqual(['lock', 'disk', 'poll']);
   });
 
-  it('hide kernel frames, user frames and idle waits, and say how much time that hides', async () => {
+  it('hide kernel frames, user frames and idle waits, and show how much time is hidden', async () => {
     const { page, frames, text } = await open(STACKS);
     const shown = async () => (await frames()).map(({ name }) => name);
     await page.getByLabel('kernel frames').uncheck();
@@ -166,7 +166,7 @@ describe('the switches', () => {
     expect(await text('hidden')).toBe('Shown: 950.0 ms of 1.00 s; hidden: idle waits 50.0 ms (5.0 %)');
   });
 
-  it('of the legend take reasons out', async () => {
+  it('in the legend hide reasons', async () => {
     const { page, frames, text } = await open(STACKS);
     const disk = page.getByRole('button', { name: /^disk/ });
     expect(await disk.textContent()).toBe('disk30.0 %');
@@ -178,7 +178,7 @@ describe('the switches', () => {
     expect((await frames())[0]?.timeNs).toBe(1e9);
   });
 
-  it('keep the zoom where its frame is still shown', async () => {
+  it('keep the zoom if its frame is still visible', async () => {
     const { page, click, frame } = await open(STACKS);
     await click('take');
     await page.getByLabel('kernel frames').uncheck();
@@ -187,7 +187,7 @@ describe('the switches', () => {
 });
 
 describe('keys', () => {
-  it('go from frame to frame, zoom and reset; a screen reader is told', async () => {
+  it('move between frames, zoom and reset, and announce the frame to screen readers', async () => {
     const { page, text, frame } = await open(STACKS);
     await page.locator('#graph').focus();
     for (const key of ['ArrowUp', 'ArrowUp', 'ArrowRight']) await page.keyboard.press(key);
@@ -202,7 +202,7 @@ describe('keys', () => {
     expect((await frame('read')).width).toBeLessThan(whole);
   });
 
-  it('go down to callees in an icicle', async () => {
+  it('move down to callees in an icicle', async () => {
     const { page, text } = await open(STACKS);
     await page.keyboard.press('i');
     await page.locator('#graph').focus();
@@ -210,7 +210,7 @@ describe('keys', () => {
     expect(await text('selected')).toContain('main; user function');
   });
 
-  it('are told by ?', async () => {
+  it('are listed by ?', async () => {
     const { page } = await open(STACKS);
     await page.keyboard.press('?');
     expect(await page.getByRole('dialog').isVisible()).toBe(true);
@@ -221,7 +221,7 @@ describe('keys', () => {
 
 describe('the page', () => {
   it.each(['light', 'dark'] as const)(
-    'is %s as the system is, until it is told otherwise',
+    'follows the %s scheme of the system until the user switches it',
     async (scheme) => {
       const { page } = await open(STACKS, { colorScheme: scheme });
       const back = () => page.evaluate<string>('getComputedStyle(document.body).backgroundColor');
@@ -232,7 +232,7 @@ describe('the page', () => {
     },
   );
 
-  it('is a list of stacks without JavaScript', async () => {
+  it('shows a list of stacks without JavaScript', async () => {
     const { page } = await open(exampleStacks(), { javaScriptEnabled: false });
     expect(await page.locator('#list').isVisible()).toBe(true);
     expect(await page.locator('#app').isVisible()).toBe(false);
@@ -240,12 +240,12 @@ describe('the page', () => {
     expect(await page.locator('#list li').first().textContent()).toContain('poll, main:2711, idle');
   });
 
-  it('says that nothing waited', async () => {
+  it('reports that nothing waited', async () => {
     const { page } = await open([]);
     expect(await page.locator('body').textContent()).toContain('There is no stack to draw');
   });
 
-  it('tells in a comparison what was before', async () => {
+  it('shows the earlier figures in a comparison', async () => {
     const { page, frame, text } = await open([
       stackOf('main grew', 600e6, { beforeNs: 200e6 }),
       stackOf('main gone', 0, { beforeNs: 200e6 }),
@@ -257,7 +257,7 @@ describe('the page', () => {
     expect((await frame('gone')).timeNs).toBe(200e6);
   });
 
-  it('prints the graph with the legend, and no controls', async () => {
+  it('prints the graph with the legend but without controls', async () => {
     const { page } = await open(exampleStacks(), { colorScheme: 'dark' });
     await page.emulateMedia({ media: 'print' });
     expect(await page.locator('#legend').isVisible()).toBe(true);
@@ -271,7 +271,7 @@ describe('the page', () => {
     expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(400);
   });
 
-  it('runs nothing that stands in a name', async () => {
+  it('does not execute code in names', async () => {
     const names = [
       '</script><img src=x onerror=alert(1)>',
       '"\'><svg onload=alert(2)>\n<!--',
@@ -294,7 +294,7 @@ describe('the page', () => {
     expect(await page.locator('img, svg').count()).toBe(0);
   });
 
-  it('takes 10,000 stacks', async () => {
+  it('draws 10,000 stacks', async () => {
     const { page, frames, click } = await open(manyStacks(10_000));
     const total = manyStacks(10_000).reduce((sum, { timeNs }) => sum + timeNs, 0);
     expect((await frames())[0]?.timeNs).toBe(total);

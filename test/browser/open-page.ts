@@ -19,18 +19,18 @@ export interface FrameBox {
 
 export interface OpenPage {
   readonly page: Page;
-  /** What must not happen: errors, messages on the console, dialogs, and requests for anything but the page. */
+  /** Things that must not happen: errors, console messages, dialogs, and requests for anything but the page. */
   readonly complaints: string[];
   readonly frames: () => Promise<FrameBox[]>;
-  /** The first frame with that name. */
+  /** The first frame with this name. */
   readonly frame: (name: string) => Promise<FrameBox>;
-  /** Clicks into the middle of it. */
+  /** Clicks the middle of this frame. */
   readonly click: (name: string) => Promise<void>;
   readonly text: (id: string) => Promise<string>;
   readonly close: () => Promise<void>;
 }
 
-/** Writes the page to a file and opens that. */
+/** Writes the page to a file and opens the file. */
 export async function openPage(
   browser: Browser,
   stacks: readonly FlameStack[],

@@ -2,14 +2,13 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { writeFileSync } from 'node:fs';
 import { ASKING } from '../../bt/program.ts';
 
-/** The file of the collection that runs, of which there may be several at a time. */
+/** The file that tells the fake bpftrace to print. Several collections may run at a time, so each has its own. */
 const asked = new AsyncLocalStorage<string>();
 
 /**
- * The kernel's program is asked for its maps by a process that starts under a name. A fake bpftrace cannot see that, so this
- * tells it, by a file.
+ * btprof asks the BPF program for its maps by renaming its process. A fake bpftrace cannot see that, so this creates a file.
  *
- * @param collect whose program it is
+ * @param collect the collection with that fake bpftrace
  */
 export function tellWhenAsked<T>(file: string, collect: () => Promise<T>): Promise<T> {
   return asked.run(file, collect);

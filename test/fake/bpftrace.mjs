@@ -1,12 +1,12 @@
 /**
- * A stand-in for bpftrace that needs neither root nor a kernel: it follows the script in the directory that is its first argument
- * (see `bpftrace.ts`) and leaves there what it was started with.
+ * A stand-in for bpftrace that needs neither root nor a kernel. Its first argument is a directory with a script to follow (see
+ * `bpftrace.ts`). It records there how it was started.
  */
 import { existsSync, mkdirSync, readFileSync, renameSync, unlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** Nothing waits longer for it; a test that fails leaves no process for ever. */
+/** Upper limit of its lifetime, so that a failing test leaves no process behind. */
 const LONGEST_LIFE_MS = 60_000;
 const POLL_MS = 2;
 
@@ -26,14 +26,14 @@ tellStart({ pid: process.pid, args, program, target, environment: process.env })
 for (const [action, operand] of run.steps) await STEPS()[action](operand);
 process.exit(0);
 
-/** By a file that is whole as soon as it is there. */
+/** Writes the file under another name first, so that readers only see it complete. */
 function tellStart(start) {
   const file = join(dir, `run-${number}`, 'started.json');
   writeFileSync(`${file}.part`, JSON.stringify(start));
   renameSync(`${file}.part`, file);
 }
 
-/** What a script can have it do. */
+/** The actions that a script can contain. */
 function STEPS() {
   return {
     lines: (lines) => write(process.stdout, lines.map((line) => `${withTarget(line)}\n`).join('')),
@@ -56,12 +56,12 @@ function STEPS() {
 
 function CONDITIONS() {
   return {
-    /** btprof wants the maps, or sent SIGINT, at which bpftrace prints them too. */
+    /** btprof has asked for the maps, or sent SIGINT, which also makes bpftrace print them. */
     asked: () => interrupted || existsSync(join(dir, 'asked')),
     interrupted: () => interrupted,
-    /** The target is the command now, or has been: no longer the shell that held its place, nor env(1). */
+    /** The target is or was the command: neither the shell that held its place nor env(1). */
     running: () => !fieldOf(target, 'cmdline').includes('/usr/bin/env'),
-    /** The test lets it go on, each time once; or the collection ends. */
+    /** The test called `tell()`, once per wait, or the collection is ending. */
     told: () => takeFile(join(dir, 'told')) || CONDITIONS().asked(),
     stopped: () => / T /.test(fieldOf(target, 'stat')),
     gone: () => ['', 'Z', 'X'].includes(/\) (\w)/.exec(fieldOf(target, 'stat'))?.[1] ?? ''),
@@ -74,7 +74,7 @@ function takeFile(file) {
   return isThere;
 }
 
-/** Sessions are numbered in the order of their starts. */
+/** Numbers the sessions in the order of their starts. */
 function takeNumber(n) {
   try {
     mkdirSync(join(dir, `run-${n}`));
@@ -84,7 +84,7 @@ function takeNumber(n) {
   }
 }
 
-/** Programs name two processes by `pid ==`: btprof, which is our parent, and the held target. */
+/** Programs contain two processes in `pid ==`: btprof, which is our parent, and the held target. */
 function targetIn(text) {
   const named = [...text.matchAll(/\bpid == (\d+)/g)].map(([, pid]) => Number(pid));
   return named.find((pid) => pid !== process.ppid);

@@ -3,33 +3,33 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 
-/** What a fake bpftrace does next. */
+/** One action of a fake bpftrace. */
 export type Step =
   | readonly ['lines', readonly string[]]
-  /** Without a newline at its end. */
+  /** Text without a final newline. */
   | readonly ['text', string]
   | readonly ['stderr', string]
   | readonly ['sleep', number]
   | readonly ['until', 'asked' | 'interrupted' | 'running' | 'stopped' | 'gone' | 'told']
-  /** Makes a file of that name, in `dir`, for which the command may wait. */
+  /** Creates a file with this name in `dir`, for which the command may wait. */
   | readonly ['touch', string]
-  /** SIGSTOP, as a program sends it at the entry of the command. */
+  /** Sends SIGSTOP, as a program does at the entry of the command. */
   | readonly ['stopTarget', true]
   | readonly ['exit', number]
   | readonly ['kill', NodeJS.Signals]
-  /** It says nothing more, and only SIGKILL ends it. */
+  /** Prints nothing more, and ends only by SIGKILL. */
   | readonly ['hang', true];
 
-/** What one start of the fake does. */
+/** The script for one start of the fake. */
 export interface Run {
-  /** The target's pid in the recorded lines, in whose place comes that of the real target. */
+  /** The target's pid in the recorded lines. The fake replaces it with the pid of the real target. */
   readonly recordedPid: number;
-  /** The real target; without it the fake finds it in the program, or in `--dwarf-pid`. */
+  /** The real target. Without it the fake finds the target in the program, or in `--dwarf-pid`. */
   readonly pid?: number;
   readonly steps: readonly Step[];
 }
 
-/** What it was started with. */
+/** How the fake was started. */
 export interface Start {
   readonly pid: number;
   readonly args: readonly string[];
@@ -42,19 +42,19 @@ export interface FakeBpftrace {
   readonly dir: string;
   /** An executable for `--bpftrace`. */
   readonly path: string;
-  /** A file that makes it print its maps: it cannot see, as the kernel does, that btprof starts a process. */
+  /** Creating this file makes the fake print its maps: unlike the kernel, it cannot see that btprof renames its process. */
   readonly asked: string;
   readonly starts: () => readonly Start[];
-  /** Lets it go on from where it waits until it is told. */
+  /** Lets the fake continue from its step `until told`. */
   readonly tell: () => void;
   readonly remove: () => void;
 }
 
 /**
- * Writes an executable that behaves like a bpftrace.
+ * Writes an executable that behaves like bpftrace.
  *
- * @param runs what it does at its first start, its second, and so on
- * @param version what `--version` prints, or a script of a shell that stands in its place
+ * @param runs the scripts for its first start, its second, and so on
+ * @param version shell script that prints the version
  */
 export function fakeBpftrace(runs: readonly Run[], version = 'echo bpftrace v0.27.1'): FakeBpftrace {
   const dir = mkdtempSync(join(tmpdir(), 'btprof-fake-'));
@@ -79,20 +79,20 @@ function startsIn(dir: string, from: number): Start[] {
   return existsSync(file) ? [JSON.parse(readFileSync(file, 'utf8')), ...startsIn(dir, from + 1)] : [];
 }
 
-/** The lines of a recording, by the phases of a collection. */
+/** The lines of a recording, split by the phases of a collection. */
 export interface Phases {
   readonly recordedPid: number;
-  /** Until the probes are live, without `ready`. */
+  /** Until the probes are live, without the `ready` line. */
   readonly attaching: readonly string[];
   readonly ready: string;
-  /** From then on until the maps are asked for. */
+  /** From then until the maps are requested. */
   readonly events: readonly string[];
   readonly stop: string;
   readonly maps: readonly string[];
   readonly end: string;
 }
 
-/** @param name a recording of fixtures/recordings */
+/** @param name a recording in fixtures/recordings */
 export function phasesOf(name: string, version = '0.27'): Phases {
   const packed = readFileSync(`fixtures/recordings/${version}/${name}.json.gz`);
   const { lines, facts }: { lines: string[]; facts: { pids: number[] } } = JSON.parse(
@@ -111,7 +111,7 @@ export function phasesOf(name: string, version = '0.27'): Phases {
   };
 }
 
-/** Where something can go wrong. */
+/** Moments at which something can go wrong. */
 export type Moment =
   | 'before any output'
   | 'while attaching'
@@ -131,9 +131,9 @@ const ORDER: readonly Moment[] = [
 export const MOMENTS: readonly Moment[] = ORDER;
 
 /**
- * Replays a recording; at one moment the given steps come in place of all that would follow.
+ * Replays a recording. At one moment, the given steps replace all that would follow.
  *
- * @param trouble what happens at which moment; without it, the whole recording
+ * @param trouble the moment and the steps; without it, the whole recording is replayed
  */
 export function replaying(phases: Phases, trouble?: { at: Moment; steps: readonly Step[] }): Run {
   const { recordedPid, attaching, ready, events, stop, maps, end } = phases;

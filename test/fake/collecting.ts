@@ -26,7 +26,7 @@ interface Options {
   readonly debug?: (text: string) => void;
 }
 
-/** A machine that needs no kernel. */
+/** A machine that needs no kernel features. */
 const MACHINE = {
   info: { kernel: '6.18.0', arch: 'x86_64', cpus: 2, hostname: 'fake' },
   btf: true,
@@ -51,7 +51,7 @@ export async function collectRun(
   }
 }
 
-/** Collects processes that run already, as `btprof attach` does. */
+/** Collects running processes, as `btprof attach` does. */
 export function collectAttached(
   fake: FakeBpftrace,
   pids: readonly number[],
@@ -60,7 +60,7 @@ export function collectAttached(
   return collecting(fake, { kind: 'attach', pids }, options);
 }
 
-/** A process that is held, and becomes the command when it is released. */
+/** A process that is held until it is released, and then becomes the command. */
 export function hold(command: readonly string[]): HeldTarget {
   const words = command.map((word) => Buffer.from(word));
   return holdTarget(words, [Buffer.from('PATH=/usr/bin:/bin')], []);

@@ -8,16 +8,16 @@ import { flamegraphClientPlugin } from '../../scripts/flamegraph-client.ts';
 import { type FakeBpftrace, fakeBpftrace, type Run } from './bpftrace.ts';
 import { removeEnded } from './processes.ts';
 
-/** btprof for a machine with a fake bpftrace. */
+/** btprof, built for a machine with a fake bpftrace. */
 export interface FakeCommand {
-  /** Starts it; those that run bpftrace run the fake one. */
+  /** Starts it. Commands that run bpftrace use the fake one. */
   readonly start: (fake: FakeBpftrace, words: readonly string[]) => Running;
   readonly remove: () => void;
 }
 
 export type Running = ReturnType<typeof starting>;
 
-/** The command for the tests of one file, each of which has a fake bpftrace of its own. */
+/** The command for the tests of one file. Each test has its own fake bpftrace. */
 export function useCommand(ended: Parameters<typeof removeEnded>[1] = {}) {
   let command: FakeCommand;
   let fake: FakeBpftrace;
@@ -27,20 +27,20 @@ export function useCommand(ended: Parameters<typeof removeEnded>[1] = {}) {
   afterAll(() => command.remove());
   afterEach(() => removeEnded(fake, ended));
   return {
-    /** Makes the fake bpftrace of a test. */
+    /** Creates the fake bpftrace of a test. */
     replay: (run: Run, version?: string) => {
       fake = fakeBpftrace([run], version);
       return fake;
     },
-    /** Starts the command with it. */
+    /** Starts the command with this fake. */
     start: (words: readonly string[]) => command.start(fake, words),
   };
 }
 
 /**
- * Builds the command as `npm run build` does, with the host of `host.ts`.
+ * Builds the command as `npm run build` does, but with the host of `host.ts`.
  *
- * @param registry a module in place of that of the profilers
+ * @param registry a module that replaces the profiler registry
  */
 export async function buildCommand(registry = REGISTRY): Promise<FakeCommand> {
   const dir = mkdtempSync(join(tmpdir(), 'btprof-command-'));
@@ -78,12 +78,12 @@ function starting(
   return execa(process.execPath, words, { reject: false, stripFinalNewline: false, stdin: 'ignore', env });
 }
 
-/** Commands that take `--bpftrace`. */
+/** Commands that accept `--bpftrace`. */
 const PROFILING = ['run', 'attach', 'system', 'script', 'doctor', 'demo'];
 
 const REGISTRY = 'bt/profilers/profiler-registry.ts';
 
-/** Whoever imports a module gets another one, which itself gets the real one. */
+/** Replaces a module for all importers, except the replacement itself, which gets the original. */
 function insteadOf(module: string, fake: string): Plugin {
   const [real, path] = [resolve(module), resolve(fake)];
   return {

@@ -1,6 +1,6 @@
 /**
- * Stands in for bt/driver/host.ts in the command that `command.ts` builds: this machine has all that bpftrace needs. What it
- * refuses is tested on the real one.
+ * Replaces bt/driver/host.ts in the command that `command.ts` builds: this machine has everything that bpftrace needs. Other
+ * tests cover the real one's errors.
  */
 import { fileURLToPath } from 'node:url';
 import { type Host, type Machine, readDialect } from '../../bt/driver/host.ts';
@@ -16,7 +16,7 @@ export async function requireHost(bpftrace: string, btprof: string): Promise<Hos
   return { ...readMachine(), bpftrace, btprof, dialect: await readDialect(bpftrace) };
 }
 
-/** A directory with the tracepoints, which is made by the test. */
+/** A directory with the tracepoints, created by the test. */
 export function tracefs(): string | undefined {
   return process.env.FAKE_TRACEFS ?? fileURLToPath(import.meta.url);
 }

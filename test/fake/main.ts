@@ -1,4 +1,4 @@
-/** The command of `command.ts`: as it is shipped, but for its host and how its bpftrace is asked for the maps. */
+/** The command of `command.ts`: as shipped, except for its host and for how it asks its bpftrace for the maps. */
 import { tellWhenAsked } from './asked.ts';
 
 process.geteuid = () => 0;

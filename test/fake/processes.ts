@@ -4,36 +4,39 @@ import { expect } from 'vitest';
 import type { FakeBpftrace, Start } from './bpftrace.ts';
 
 const POLL_MS = 5;
-/** A process that was killed is gone at once, but for a machine that is busy. */
+/** A killed process is gone at once, except on a busy machine. */
 const POLLS = 2000;
 
-/** Waits until a condition holds, which a test relies on; its time limit is that of the test. */
+/** Waits until a condition holds. The time limit is that of the test. */
 export async function until(holds: () => boolean): Promise<void> {
   while (!holds()) await sleep(POLL_MS);
 }
 
-/** None of the processes is left. */
+/** Expects that none of the processes is left. */
 export async function expectEnded(pids: readonly number[]): Promise<void> {
   const left = () => pids.filter((pid) => !['', 'Z', 'X'].includes(stateOf(pid)));
   for (let i = 0; i < POLLS && left().length > 0; i++) await sleep(POLL_MS);
   expect(left()).toEqual([]);
 }
 
-/** Removes a fake bpftrace; all of its processes must have ended, and with `targets` also those that it followed. */
+/**
+ * Removes a fake bpftrace, and expects that its processes have ended. With `targets`, the processes that it followed must have
+ * ended too.
+ */
 export async function removeEnded(fake: FakeBpftrace, { targets = false } = {}): Promise<void> {
   const followed = ({ target }: Start) => (targets && target ? [target] : []);
   await expectEnded(fake.starts().flatMap((start) => [start.pid, ...followed(start)]));
   fake.remove();
 }
 
-/** One letter, as proc(5) has it: `S` asleep, `T` stopped, `Z` ended; empty when the process is gone. */
+/** The state letter as in proc(5): `S` asleep, `T` stopped, `Z` zombie. Empty if the process is gone. */
 export function stateOf(pid: number): string {
   return /\) (\w)/.exec(readProc(`/proc/${pid}/stat`))?.[1] ?? '';
 }
 
 /**
- * Waits until a process has as many threads, and each of them is asleep in the same system call at three looks: not in one of
- * those that lead there.
+ * Waits until a process has this many threads and each is asleep in the same system call at three looks. A call on the way
+ * there would not last that long.
  */
 export async function untilAsleep(pid: number, threads = 1): Promise<void> {
   let before = '';
@@ -47,12 +50,12 @@ export async function untilAsleep(pid: number, threads = 1): Promise<void> {
   }
 }
 
-/** Waits until a process runs that command line. */
+/** Waits until a process has this command line. */
 export function untilRuns(pid: number, words: string): Promise<void> {
   return until(() => readProc(`/proc/${pid}/cmdline`).replaceAll('\0', ' ').startsWith(words));
 }
 
-/** Waits until a process has started as many others, one after the other. */
+/** Waits until a process has started this many children, one after another. */
 export async function untilForked(pid: number, count: number): Promise<void> {
   const seen = new Set<string>();
   await until(() => {
@@ -69,7 +72,7 @@ function threadsOf(pid: number): string[] {
   }
 }
 
-/** A file of /proc; empty when it is gone. */
+/** Contents of a file in /proc; empty if it is gone. */
 export function readProc(path: string): string {
   try {
     return readFileSync(path, 'utf8');
@@ -78,7 +81,7 @@ export function readProc(path: string): string {
   }
 }
 
-/** Waits until a stream has printed some words; resolves to all that it has printed. */
+/** Waits until a stream has printed a text. Resolves to everything that it has printed. */
 export function untilSays(stream: NodeJS.ReadableStream, words: string): Promise<string> {
   return new Promise((resolve, reject) => {
     let text = '';

@@ -11,9 +11,9 @@ import { resultOf } from '../unit/cli/formats/result-of.ts';
 const execute = promisify(execFile);
 
 /**
- * What `go tool pprof` prints of the pprof file of a profile. It looks for no names in the files of this machine.
+ * Returns what `go tool pprof` prints for the pprof file of a profile. It does not look up names in the files of this machine.
  *
- * @throws Error when it fails, complains, or is not there: apt-get install golang
+ * @throws Error if it fails, prints an error or is not installed (apt-get install golang)
  */
 export async function goPprof(profile: Profile, ...args: readonly string[]): Promise<string> {
   const dir = mkdtempSync(join(tmpdir(), 'btprof-pprof-'));
@@ -33,7 +33,7 @@ export async function goPprof(profile: Profile, ...args: readonly string[]): Pro
   }
 }
 
-/** What it prints about a filter such as `-tagfocus=tid=6`. */
+/** Returns what it prints about a filter such as `-tagfocus=tid=6`. */
 const AS_NUMBER = /^tagfocus:Interpreted '\d+' as range, not regexp\n/gm;
 
 /**

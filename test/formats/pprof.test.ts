@@ -17,7 +17,7 @@ describe.each(['0.17', '0.23', '0.27'])('go tool pprof of a recording with bpftr
     expect(rawTotals(await goPprof(profile, '-raw'))).toEqual(expectedTotals(profile));
   });
 
-  it.each(NAMES)('%s: -top has the same totals', async (name) => {
+  it.each(NAMES)('%s: -top has the totals of the JSON, to the ns', async (name) => {
     const profile = recorded(version, name);
     const { offcpu = 0n, open = 0n } = expectedTotals(profile);
     const top = async (index: string) =>
@@ -26,7 +26,7 @@ describe.each(['0.17', '0.23', '0.27'])('go tool pprof of a recording with bpftr
     expect(await top('open')).toEqual({ total: Number(open), flat: Number(open) });
   });
 
-  it('reads a profile without any wait', async () => {
+  it('reads a profile without waits', async () => {
     const profile = recorded(version, 'compat');
     expect(rawTotals(await goPprof(profile, '-raw'))).toEqual(expectedTotals(profile));
     expect(await goPprof(profile, '-top')).toContain('Type: offcpu');
@@ -36,7 +36,7 @@ describe.each(['0.17', '0.23', '0.27'])('go tool pprof of a recording with bpftr
 describe('go tool pprof', () => {
   const profile = constructedProfile();
 
-  it('has the totals of waits and samples with names of every kind', async () => {
+  it('has the totals of waits and samples with names of all kinds', async () => {
     expect(rawTotals(await goPprof(profile, '-raw'))).toEqual(expectedTotals(profile));
     const { cpu } = expectedTotals(profile);
     const top = topTotals(await goPprof(profile, '-top', '-unit=ns', '-sample_index=cpu'));
@@ -67,7 +67,7 @@ describe('go tool pprof', () => {
     expect(lines).toMatch(/ outer a\.c:20$/m);
   });
 
-  it('distinguishes threads, processes and reasons by their labels', async () => {
+  it('separates threads, processes and reasons by their labels', async () => {
     const tags = await goPprof(profile, '-tags');
     for (const key of ['thread', 'comm', 'pid', 'tid', 'reason', 'idle'])
       expect(tags).toMatch(new RegExp(`^ ${key}: Total`, 'm'));
@@ -77,7 +77,7 @@ describe('go tool pprof', () => {
     expect(topTotals(one).flat).toBe(1_000_033 + 17);
   });
 
-  it('keeps code of two files at one address apart, without a name for either', async () => {
+  it('keeps code of two files at one address apart, without names', async () => {
     const raw = await goPprof(profile, '-raw');
     expect(raw.match(/^ *\d+: 0x7f0000001000 M=\d+ *$/gm)).toHaveLength(2);
     expect(raw).toMatch(/\/usr\/lib\/libc\.so\.6 1111 *$/m);
@@ -99,7 +99,7 @@ describe('go tool pprof with the file of the program', () => {
   });
   afterAll(() => rmSync(dir, { recursive: true }));
 
-  it('finds the names and lines that the profile lacks; callers have the line of their call', async () => {
+  it('finds names and lines that the profile lacks; the line of a caller is that of its call', async () => {
     const top = await goPprof(await unnamedProgram(dir), '-top', '-lines', '-symbolize=local');
     expect(top).toMatch(/ take .*work\.c:1$/m);
     expect(top).toMatch(/ main .*work\.c:3$/m);

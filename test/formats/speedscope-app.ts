@@ -6,7 +6,7 @@ import type { Browser, Page } from 'playwright-core';
 
 const APP = pathToFileURL(resolve('node_modules/speedscope/dist/release/index.html')).href;
 
-/** As btprof writes it. */
+/** The file as btprof writes it. */
 export interface Sampled {
   readonly name: string;
   readonly endValue: number;
@@ -14,7 +14,7 @@ export interface Sampled {
   readonly weights: readonly number[];
 }
 
-/** As speedscope writes it. */
+/** The file as speedscope writes it. */
 export interface Evented {
   readonly name: string;
   readonly endValue: number;
@@ -28,17 +28,17 @@ export interface SpeedscopeFile<T> {
 
 export interface OpenFile {
   readonly page: Page;
-  /** Errors, and what speedscope tells its user. */
+  /** Errors, and messages that speedscope shows to its user. */
   readonly complaints: readonly string[];
-  /** The file as speedscope exports it again: what it has understood. */
+  /** The file as speedscope exports it again, which shows how it understood the file. */
   readonly exported: () => Promise<SpeedscopeFile<Evented>>;
   readonly close: () => Promise<void>;
 }
 
 /**
- * Opens a file in speedscope, by the script that its own command line tool writes for that.
+ * Opens a file in speedscope with the script that its own command line tool writes for this purpose.
  *
- * @throws Error when it is not shown within 30 s
+ * @throws Error if speedscope does not show it within 30 s
  */
 export async function openInSpeedscope(
   browser: Browser,

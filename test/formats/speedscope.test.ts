@@ -20,7 +20,7 @@ function viewOf(profile: Profile): string {
 
 type Sums = Map<string, number>;
 
-/** Name, end and the time of each stack, by the names of its frames, of every profile of a file. */
+/** Name, end and time of each stack, by its frame names, for every profile in a file. */
 function profilesIn<T extends { readonly name: string; readonly endValue: number }>(
   { shared, profiles }: SpeedscopeFile<T>,
   eachStack: (profile: T, add: (frames: readonly number[], ns: number) => void) => void,
@@ -41,7 +41,7 @@ function eachSample({ samples, weights }: Sampled, add: (frames: readonly number
   });
 }
 
-/** Between two events the stack is that of all frames which are open. */
+/** Between two events, the stack consists of all open frames. */
 function eachState({ events }: Evented, add: (frames: readonly number[], ns: number) => void) {
   const open: number[] = [];
   let since = 0;
@@ -62,7 +62,7 @@ const PROFILES: [string, () => Profile][] = [
 ];
 
 describe('speedscope', () => {
-  it.each(PROFILES)('reads %s without an error: the same profiles, stacks and times', async (_, profile) => {
+  it.each(PROFILES)('reads %s without an error and has the same profiles, stacks and times', async (_, profile) => {
     const file = viewOf(profile());
     const { page, complaints, exported, close } = await openInSpeedscope(browser, file, 'time-ordered');
     expect(await page.locator('canvas').count()).toBeGreaterThan(0);

@@ -6,7 +6,7 @@ import type { Frame } from '../../metrics/fields.ts';
 import type { Profile } from '../../metrics/schema.ts';
 import { constructedProfile } from '../unit/cli/formats/constructed-profile.ts';
 
-/** The label is where `take` returns to: on the line after its call. */
+/** The label marks the address that `take` returns to, on the line after its call. */
 const SOURCE = `void take(void) {}
 int main(void) {
   take();

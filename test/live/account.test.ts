@@ -6,12 +6,12 @@ import type { Profile } from '../../metrics/schema.ts';
 import { untilAsleep, untilRuns } from '../fake/processes.ts';
 import { expectAllAccounted, profile, sum, temporaryFile, workload } from './btprof.ts';
 
-/** Of threads that neither share their CPUs nor switch all the time. */
+/** For threads that neither share their CPUs nor switch all the time. */
 const MISCOUNTED = 0.01;
-/** The scheduler's count is off by some µs at each switch, and knows nothing of what a hypervisor takes. */
+/** The scheduler's count is off by some µs at each switch, and does not know which time a hypervisor takes. */
 const MISCOUNTED_BUSY = 0.05;
 
-/** All of the time is known, and the scheduler's own count says the same of the time on the CPU but for a share of `most`. */
+/** Expects that all time is accounted, and that the scheduler's count of CPU time differs by less than the share `most`. */
 function closed({ account }: Profile, most: number): Account {
   const { thread_time_ns, on_cpu_ns, off_cpu_ns, miscounted_ns, unaccounted_ns } = account as Account;
   expect(on_cpu_ns + miscounted_ns + sum(Object.values(off_cpu_ns)) + unaccounted_ns).toBe(thread_time_ns);
@@ -25,14 +25,14 @@ import threading, time
 for i in range(503): threading.Thread(target=time.sleep, args=(600,)).start()`;
 const COMPUTING = ['taskset', '-c', '0', 'awk', 'BEGIN { while (i < 1e8) i++ }'];
 
-/** Of what may be miscounted: what a hypervisor takes of a CPU. A run in which it took more tells nothing. */
+/** Highest share of the allowed error that a hypervisor may take from the CPUs. Runs above it are discarded. */
 const MOST_STOLEN = 0.8;
 const RUNS = 12;
-/** Runs a command between two looks at /proc/stat: three processes more. */
+/** Runs a command between two reads of /proc/stat, which adds three processes. */
 const WATCHED = 'before=$0 after=$1; shift; cat /proc/stat > "$before"; "$@"; cat /proc/stat > "$after"';
 const WATCHING = 3;
 
-/** A profile of a command, which had its CPUs to itself as far as the hypervisor goes, and of `WATCHING` processes more. */
+/** Profiles a command together with `WATCHING` more processes, in a run that the hypervisor hardly disturbed. */
 async function undisturbed(command: readonly string[], miscounted: number): Promise<Profile> {
   const [before, after] = [temporaryFile('before'), temporaryFile('after')];
   const seen: string[] = [];
@@ -46,13 +46,16 @@ async function undisturbed(command: readonly string[], miscounted: number): Prom
   throw new Error(`the hypervisor took CPUs away in each of ${RUNS} runs: ${seen.join(', ')}`);
 }
 
-/** Since the machine began, of all CPUs; the unit of /proc/stat is 10 ms. */
+/** Stolen time of all CPUs since boot; the unit of /proc/stat is 10 ms. */
 function stolenNs(stat: string): number {
   const [, steal] = /^cpu (?: \d+){7} (\d+)/m.exec(readFileSync(stat, 'utf8')) ?? [];
   return Number(steal) * 1e7;
 }
 
-/** The hypervisor may take a CPU also when /proc/stat tells nothing of it: of three runs two have to agree. */
+/**
+ * The hypervisor may take a CPU without a trace in /proc/stat. So two runs must agree: at most one more run may differ than
+ * agrees.
+ */
 async function agreed(command: readonly string[], most: number): Promise<Account> {
   const seen: number[] = [];
   for (let good = 0; seen.length - good < 2; ) {
@@ -61,21 +64,21 @@ async function agreed(command: readonly string[], most: number): Promise<Account
     seen.push(account.miscounted_ns / account.thread_time_ns);
     if (Math.abs(seen.at(-1) ?? 1) < most && ++good === 2) return account;
   }
-  throw new Error(`the scheduler counts otherwise by more than ${most}: ${seen.join(', ')}`);
+  throw new Error(`the scheduler's count differs by more than ${most}: ${seen.join(', ')}`);
 }
 
-describe('the account closes', () => {
+describe('the account', () => {
   test.each([
-    ['of threads that sleep', () => [workload('sleepers')], 4, MISCOUNTED],
-    ['of 200 short children', () => [workload('forks')], 201, MISCOUNTED_BUSY],
-    ['of one that computes', () => COMPUTING, 1, MISCOUNTED_BUSY],
-  ])('%s', async (_, command, threads, most) => {
+    ['sleeping threads', () => [workload('sleepers')], 4, MISCOUNTED],
+    ['200 short children', () => [workload('forks')], 201, MISCOUNTED_BUSY],
+    ['a computing thread', () => COMPUTING, 1, MISCOUNTED_BUSY],
+  ])('of %s adds up', async (_, command, threads, most) => {
     const account = await agreed(command(), most);
     expect(account).toMatchObject({ threads: threads + WATCHING, threads_unknown: 0 });
     expect(account.on_cpu_ns).toBeGreaterThan(0);
   });
 
-  test('of one that was there before and is ready, but gets no CPU', async () => {
+  test('of a thread that is ready but gets no CPU adds up', async () => {
     const spin = async (...words: string[]) => {
       const child = execa('taskset', ['-c', '1', ...words, 'sh', '-c', 'while :; do :; done'], {
         reject: false,
@@ -84,14 +87,14 @@ describe('the account closes', () => {
       await untilRuns(child.pid as number, 'sh');
       return child.pid as number;
     };
-    // The one that waits comes first: beside the other it would never get to its loop.
+    // The starved process starts first: beside the other one it would never reach its loop.
     const waiting = await spin('chrt', '--idle', '0');
     await spin('nice', '-n', '-20');
     const account = closed(await profile(['attach', '-d', '500ms', String(waiting)]), MISCOUNTED);
     expect(account.off_cpu_ns.preempted).toBeGreaterThan(0.9 * account.thread_time_ns);
   });
 
-  test('of many threads that were there before', async () => {
+  test('of 504 threads that ran before adds up', async () => {
     const child = execa('python3', ['-c', SLEEPING], { reject: false });
     onTestFinished(() => void child.kill('SIGKILL'));
     await untilAsleep(child.pid as number, 504);
@@ -99,7 +102,7 @@ describe('the account closes', () => {
     expect(closed(result, MISCOUNTED).threads).toBe(504);
   });
 
-  test('of threads that were there before, and wait throughout', async () => {
+  test('of threads that wait from before the start to the end adds up', async () => {
     const child = execa(workload('deadlock'), { reject: false });
     onTestFinished(() => void child.kill('SIGKILL'));
     await untilAsleep(child.pid as number, 3);
@@ -109,20 +112,20 @@ describe('the account closes', () => {
   });
 });
 
-test('a thread that runs another program is in it under both of its numbers', async () => {
+test('a thread that runs another program is in the account under both of its numbers', async () => {
   const result = await profile(['run', workload('thread-exec')]);
   const account = closed(result, MISCOUNTED_BUSY);
   expect(account).toMatchObject({ threads: 2, threads_unknown: 0 });
   expect(account.thread_time_ns).toBeLessThanOrEqual(2 * result.metadata.wall_time_ns);
 });
 
-test('a process that has exited, and that nobody waits for, is in it once', async () => {
+test('an exited process that nobody waits for is in the account once', async () => {
   const command = ['sh', '-c', 'true & exec sleep 5'];
   const result = await profile(['run', '-d', '500ms', '--', ...command]);
   expect(closed(result, 1)).toMatchObject({ threads: 2, threads_unknown: 0 });
 });
 
-test('with --min-block the short waits are unaccounted', async () => {
+test('with --min-block the time of short waits is unaccounted', async () => {
   const { account, ebpf } = await profile(['run', '--min-block', '1h', workload('sleepers')]);
   const { thread_time_ns, on_cpu_ns, miscounted_ns, unaccounted_ns } = account as Account;
   expect(ebpf.offcpu?.total_events).toBe(0);
@@ -130,6 +133,6 @@ test('with --min-block the short waits are unaccounted', async () => {
   expect(unaccounted_ns).toBeGreaterThan(0.9 * thread_time_ns);
 });
 
-test('without the profiler of waits there is none', async () => {
+test('without the off-CPU profiler there is no account', async () => {
   expect((await profile(['run', '-p', 'syscalls', 'true'])).account).toBeUndefined();
 });

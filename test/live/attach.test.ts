@@ -19,7 +19,7 @@ import {
 } from './btprof.ts';
 import { asStraceCounts, straceCounting } from './strace.ts';
 
-/** Starts a program; it is killed when the test has ended. */
+/** Starts a program and kills it when the test ends. */
 type Start = (file: string, ...args: string[]) => number;
 
 const test = base.extend<{ start: Start }>({
@@ -36,7 +36,7 @@ const test = base.extend<{ start: Start }>({
 });
 
 describe.concurrent('attach', () => {
-  test('counts the waits that were on already from the start of the collection, and marks them', async ({
+  test('counts waits that were already in progress from the start of the collection, and marks them', async ({
     start,
   }) => {
     const fifo = temporaryFile('fifo');
@@ -46,7 +46,7 @@ describe.concurrent('attach', () => {
     const file = temporaryFile('p.json');
     const collecting = execa(BTPROF, ['attach', '--json', '-o', file, String(pid)]);
     await untilSays(collecting.stderr, 'Ctrl-C to stop');
-    writeFileSync(fifo, ''); // the wait ends
+    writeFileSync(fifo, ''); // ends the wait
     await untilRuns(pid, 'sleep');
     collecting.kill('SIGINT');
     await collecting;
@@ -59,7 +59,7 @@ describe.concurrent('attach', () => {
     expect(metadata).toMatchObject({ mode: 'attach', pid, exit: null });
   });
 
-  test('tells what was blocked from before the start to the end, where it is, and that the figures are of the span', async ({
+  test('reports threads blocked from before the start to the end, with their wait site and times within the span', async ({
     start,
   }) => {
     const pid = start(workload('deadlock'));
@@ -77,7 +77,7 @@ describe.concurrent('attach', () => {
     expect(metadata.threads).toBe(3);
   });
 
-  test('knows the lifetime also of a thread that exits while the maps are printed', async ({ start }) => {
+  test('has the lifetime of a thread that exits while the maps are printed', async ({ start }) => {
     const pid = start('sleep', '600');
     await untilAsleep(pid);
     const ending = `case $line in *\\"end\\"*) kill ${pid}; sleep 0.5 ;; esac; printf "%s\\n" "$line"`;
@@ -90,13 +90,13 @@ describe.concurrent('attach', () => {
     expect(ebpf.offcpu?.still_blocked).toMatchObject([{ pid, reason: 'sleep' }]);
   });
 
-  test('never calls a thread blocked that was on the CPU all the time', async ({ start }) => {
+  test('never reports a thread as blocked that was on a CPU all the time', async ({ start }) => {
     const pid = start('sh', '-c', 'while :; do :; done');
     const { ebpf } = await profile(['attach', '-d', '500ms', String(pid)]);
     expect(ebpf.offcpu?.still_blocked.filter((wait) => wait.since_start)).toEqual([]);
   });
 
-  test('counts what strace counts that is attached to the same process', async ({ start }) => {
+  test('counts the same calls as strace attached to the same process', async ({ start }) => {
     const pid = start('sh', '-c', 'kill -STOP $$; exec git log --stat --no-color');
     await until(() => stateOf(pid) === 'T');
     const { args, read } = straceCounting();
@@ -112,7 +112,7 @@ describe.concurrent('attach', () => {
     expect(asStraceCounts(countsOf(ebpf.syscalls), { firstExecve: 0 })).toEqual(read());
   });
 
-  test('follows the children that are started, or leaves them alone', async ({ start }) => {
+  test('follows new children, unless told not to', async ({ start }) => {
     const pid = start('sh', '-c', 'while :; do sleep 0.05; done');
     const followed = await profile(['attach', '-d', '1s', String(pid)]);
     expect(Object.values(followed.ebpf.syscalls?.by_process ?? {}).map((p) => p.comm)).toContain('sleep');
@@ -120,21 +120,21 @@ describe.concurrent('attach', () => {
     expect(Object.keys(alone.ebpf.syscalls?.by_process ?? {})).toEqual([String(pid)]);
   });
 
-  test('ends with the last of its processes', async ({ start }) => {
+  test('ends when the last of its processes has ended', async ({ start }) => {
     const pids = [start('sleep', '600'), start('sleep', '600')] as const;
     for (const pid of pids) await untilAsleep(pid);
     const file = temporaryFile('p.json');
     const collecting = execa(BTPROF, ['attach', '--json', '-o', file, ...pids.map(String)]);
     await untilSays(collecting.stderr, 'Ctrl-C to stop');
     process.kill(pids[0]);
-    await sleep(300); // it looks for them each 100 ms
+    await sleep(300); // btprof looks for them every 100 ms
     expect(collecting.exitCode).toBeNull();
     process.kill(pids[1]);
     await collecting;
     expect(validProfile(readFileSync(file, 'utf8')).metadata.processes).toBe(2);
   });
 
-  test('says of which process a thread is', async ({ start }) => {
+  test('reports the process of a thread ID', async ({ start }) => {
     const pid = start(workload('deadlock'));
     await untilAsleep(pid, 3);
     const thread = readdirSync(`/proc/${pid}/task`).find((tid) => tid !== String(pid)) ?? '';
@@ -145,7 +145,7 @@ describe.concurrent('attach', () => {
     });
   });
 
-  test('says which process is not there', async () => {
+  test('reports a process that does not exist', async () => {
     const { status, stderr } = await btprof(['attach', String(process.pid), '4194303']);
     expect({ status, stderr }).toMatchObject({
       status: 125,
@@ -155,7 +155,7 @@ describe.concurrent('attach', () => {
 });
 
 describe('system', () => {
-  test('sees processes that run already and new ones, and not itself', async ({ start }) => {
+  test('sees running and new processes, but not itself', async ({ start }) => {
     const pid = start('sh', '-c', 'while :; do sleep 0.05; done');
     const file = temporaryFile('p.json');
     const collecting = execa(BTPROF, ['system', '--json', '-o', file]);
@@ -168,7 +168,7 @@ describe('system', () => {
     const processes = ebpf.syscalls?.by_process ?? {};
     expect(processes[String(pid)]?.by_syscall).toHaveProperty('wait4');
     expect(Object.values(processes).map((p) => p.comm)).toContain('sleep');
-    // Those of another btprof are as good as any.
+    // The processes of another btprof count too.
     expect(ours.length).toBeGreaterThanOrEqual(3);
     const seen = [
       ...Object.keys(processes),

@@ -5,13 +5,13 @@ import { Ajv2020 } from 'ajv/dist/2020.js';
 import { execa, type Options } from 'execa';
 import { expect, inject } from 'vitest';
 import type { Offcpu } from '../../bt/profilers/offcpu/off-schema.ts';
-// Its profilers add the types of their parts to Profile.ebpf.
+// Importing a profiler adds the type of its part to Profile.ebpf.
 import type {} from '../../bt/profilers/profiler-registry.ts';
 import type { Syscalls } from '../../bt/profilers/syscalls/sys-schema.ts';
 import type { Profile } from '../../metrics/schema.ts';
 import { until, untilAsleep, untilSays } from '../fake/processes.ts';
 
-/** The command as it is shipped. */
+/** The command as shipped. */
 export const BTPROF = resolve('dist/btprof.mjs');
 
 /** Path of a built workload. */
@@ -19,7 +19,7 @@ export function workload(name: string): string {
   return join(inject('workloads'), name);
 }
 
-/** Tells whether `int $0x80` ends a program: kernels may be built without it, and some hypervisors do not pass it on. */
+/** Tests whether `int $0x80` works. Kernels may be built without it, and some hypervisors do not pass it on. */
 export async function refuses32BitCalls(): Promise<boolean> {
   const { signal } = await execa(workload('compat'), { reject: false });
   return signal === 'SIGSEGV';
@@ -37,7 +37,7 @@ export async function btprof(args: readonly string[], options: Options = {}): Pr
   return { status: done.exitCode, stdout: String(done.stdout ?? ''), stderr: String(done.stderr ?? '') };
 }
 
-/** Runs btprof with --json into a file and returns its content, validated; the command must succeed. */
+/** Runs btprof with --json into a file and returns the validated content. The command must succeed. */
 export async function profile(args: readonly string[], options: Options = {}): Promise<Profile> {
   const [command = '', ...rest] = args;
   const file = temporaryFile('profile.json');
@@ -46,10 +46,10 @@ export async function profile(args: readonly string[], options: Options = {}): P
   return validProfile(readFileSync(file, 'utf8'));
 }
 
-/** A deadlock that does not end by Ctrl-C. It prints its process ID first. */
+/** A deadlock that Ctrl-C does not end. It prints its process ID first. */
 const IGNORING_DEADLOCK = 'trap "" INT; echo $$; exec "$0"';
 
-/** Profiles a deadlock until all of its three threads wait, and leaves it then. */
+/** Profiles a deadlock until all three threads wait, and then stops the collection. */
 export async function profileOfDeadlock(...options: string[]) {
   const file = temporaryFile('deadlock.json');
   const args = ['run', '--json', '--quiet', '-o', file, ...options];
@@ -67,17 +67,17 @@ export async function profileOfDeadlock(...options: string[]) {
   return { profile: validProfile(readFileSync(file, 'utf8')), leastWaitNs, status: exitCode };
 }
 
-/** A path that nothing has yet, in a directory of its own. */
+/** A path in its own directory that does not exist yet. */
 export function temporaryFile(name: string): string {
   return join(mkdtempSync(join(inject('workloads'), 'tmp-')), name);
 }
 
-/** A word of a shell. */
+/** Quotes a word for a shell. */
 export function quote(path: string): string {
   return `'${path}'`;
 }
 
-/** A stand-in for `--bpftrace` that does something before, or instead of, the real one. */
+/** A stand-in for `--bpftrace` that does something before the real one runs, or instead of it. */
 export function bpftraceThat(script: string): string {
   const file = temporaryFile('bpftrace');
   writeFileSync(file, `#!/bin/sh\n${script}\n`, { mode: 0o755 });
@@ -95,7 +95,7 @@ export function valid<T>(text: string): T {
   return value;
 }
 
-/** Checks a profile against the schema and against the sums that hold for every one. */
+/** Checks a profile against the schema and against the sums that hold for every profile. */
 export function validProfile(text: string): Profile {
   const result = valid<Profile>(text);
   expect(result.kind).toBe('profile');
@@ -138,7 +138,7 @@ export function sum(numbers: readonly number[]): number {
   return numbers.reduce((a, b) => a + b, 0);
 }
 
-/** Counts by name of a system call metric. */
+/** Counts of a system call metric by name. */
 export function countsOf(syscalls: Syscalls | undefined): Record<string, number> {
   return Object.fromEntries(
     Object.entries(syscalls?.by_syscall ?? {}).map(([name, { count }]) => [name, count]),

@@ -6,7 +6,7 @@ import type { Profile } from '../../metrics/schema.ts';
 import { untilAsleep } from '../fake/processes.ts';
 import { BTPROF, btprof, temporaryFile, valid, validProfile, workload } from './btprof.ts';
 
-/** Runs btprof with a capture; what it gave, and what `report` gives. */
+/** Runs btprof with a capture. Returns its output and that of `report`. */
 async function both(
   format: string,
   [command = '', ...args]: readonly string[],
@@ -20,7 +20,7 @@ async function both(
   return { live: readFileSync(result, 'utf8'), again: again.stdout, capture };
 }
 
-describe.concurrent('report gives what the run gave, byte for byte', () => {
+describe.concurrent('report prints what the run printed, byte for byte,', () => {
   test.each([
     ['all profilers', ['-p', 'offcpu,oncpu,syscalls', '--syscall-times', '--lines']],
     ['offcpu', ['-p', 'offcpu', '--idle-match', '^worker$']],
@@ -33,7 +33,7 @@ describe.concurrent('report gives what the run gave, byte for byte', () => {
     expect(again).toBe(live);
   });
 
-  test('attached, with all that lived already', async () => {
+  test('for attached threads that already ran', async () => {
     const child = execa(workload('deadlock'), { reject: false });
     await untilAsleep(child.pid as number, 3);
     const { live, again } = await both('json', ['attach', '-d', '300ms', String(child.pid)]);
@@ -42,7 +42,7 @@ describe.concurrent('report gives what the run gave, byte for byte', () => {
     expect(again).toBe(live);
   });
 
-  test('with its samples', async () => {
+  test('with samples of intervals', async () => {
     const result = temporaryFile('result');
     const untilTwoSamples = '"$0"; until [ "$(wc -l < "$1")" -ge 3 ]; do sleep 0.05; done';
     const command = ['sh', '-c', untilTwoSamples, workload('sleepers'), result];
@@ -54,7 +54,7 @@ describe.concurrent('report gives what the run gave, byte for byte', () => {
 });
 
 describe.concurrent('a capture', () => {
-  test('is read by any user, without /proc, /sys and PATH', async () => {
+  test('is readable for any user, without /proc, /sys and PATH', async () => {
     const { live, capture } = await both('json', ['run', '-p', 'offcpu', 'sleep', '0.1']);
     const bare =
       'mount -t tmpfs none /proc && mount -t tmpfs none /sys && ' +
@@ -64,7 +64,7 @@ describe.concurrent('a capture', () => {
     expect(stdout).toBe(live);
   });
 
-  test('of a run that was killed has the prints until then', async () => {
+  test('of a killed run has the prints until then', async () => {
     const capture = temporaryFile('killed.btprof');
     const sleeps = ['timeout', '110', 'sh', '-c', 'while :; do sleep 0.1; done'];
     const args = ['run', '-i', '100ms', '--capture', capture, '-o', '/dev/null', '--', ...sleeps];
@@ -84,7 +84,7 @@ describe.concurrent('a capture', () => {
     expect(ebpf.offcpu?.frames.some(({ symbol }) => symbol === 'clock_nanosleep')).toBe(true);
   });
 
-  test('keeps no environment', async () => {
+  test('does not contain the environment', async () => {
     const capture = temporaryFile('secret.btprof');
     await btprof(['run', '-q', '--capture', capture, '-o', '/dev/null', 'sleep', '0.1'], {
       env: { API_TOKEN: 'do-not-keep-me' },
@@ -94,7 +94,7 @@ describe.concurrent('a capture', () => {
     expect(stdout).not.toContain('do-not-keep-me');
   });
 
-  test('that does not fit on the disk is reported with status 125, after the result', async () => {
+  test('that does not fit on the disk ends with status 125 after the result', async () => {
     const { status, stdout, stderr } = await btprof([
       'run',
       '-q',
@@ -110,7 +110,7 @@ describe.concurrent('a capture', () => {
     });
   });
 
-  test('that cannot be made is refused before the command starts', async () => {
+  test('that cannot be created is refused before the command starts', async () => {
     const words = ['run', '--capture', '/nowhere/x.btprof', 'sh', '-c', 'echo ran'];
     const { status, stdout, stderr } = await btprof(words);
     expect({ status, stdout }).toEqual({ status: 125, stdout: '' });

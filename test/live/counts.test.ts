@@ -6,11 +6,11 @@ import { asStraceCounts, straceCounting, straceCounts } from './strace.ts';
 
 /** Address randomisation changes how often brk and mmap are needed. */
 const FIXED_ADDRESSES = ['setarch', '-R'];
-/** The interpreter itself, for python3 may be a script that finds it; -S keeps what is installed here out of it. */
+/** The interpreter itself, because python3 may be a script that finds it. -S skips packages installed on this machine. */
 const { stdout: interpreter } = await execa('python3', ['-c', 'import sys; print(sys.executable)']);
 const PYTHON = [interpreter, '-S', '-c'];
 
-describe('counts of a command that does the same twice equal those of strace -f -c, call by call', () => {
+describe('a deterministic command has the same counts as under strace -f -c, call by call', () => {
   test.each([
     ['a Python program', () => [...PYTHON, 'import json; print(json.dumps(list(range(1009))))']],
     ['git on a real tree', () => ['git', 'log', '--stat', '--no-color']],
@@ -19,7 +19,7 @@ describe('counts of a command that does the same twice equal those of strace -f 
     ['200 short children', () => [workload('forks')]],
   ])('%s', async (_, command) => {
     const words = [...FIXED_ADDRESSES, ...command()];
-    await execa(words[0] as string, words.slice(1), { stdin: 'ignore' }); // what they cache is cached for both
+    await execa(words[0] as string, words.slice(1), { stdin: 'ignore' }); // fills the caches for both runs
     const strace = await straceCounts(words);
     const { syscalls } = (await profileQuietly(['run', '-p', 'syscalls'], words)).ebpf;
     expect(sum(Object.values(strace))).toBeGreaterThan(30);
@@ -27,14 +27,14 @@ describe('counts of a command that does the same twice equal those of strace -f 
   });
 });
 
-test('the first calls of two threads, on two CPUs at once, are two', async () => {
+test('the first calls of two threads on two CPUs are counted as two', async () => {
   const { syscalls } = (await profileQuietly(['run', '-p', 'syscalls'], [workload('first-calls')])).ebpf;
   const counts = countsOf(syscalls);
   const numbers = Array.from({ length: 400 }, (_, i) => `syscall_${600 + i}`);
   expect(numbers.filter((name) => counts[name] !== 2)).toEqual([]);
 });
 
-describe.concurrent('counts of a command whose calls vary equal those of strace, which counts the same run', () => {
+describe.concurrent('a command whose calls vary has the counts of strace in the same run', () => {
   test.each([
     [
       'gcc, with temporary names at random',
@@ -65,10 +65,10 @@ for t in threads: t.join()
 `;
 
 /**
- * Runs a command under strace under btprof. strace's child makes some calls before it becomes the command, which
- * `true` under strace makes too.
+ * Profiles strace while strace runs the command. strace's child makes some calls before it becomes the command; `true` under
+ * strace makes the same calls.
  *
- * @returns what btprof counted for all processes but strace's own, and what strace counted
+ * @returns what btprof counted for all processes except strace itself, and what strace counted
  */
 async function underStrace(command: readonly string[]) {
   const { args, read } = straceCounting();
@@ -87,7 +87,7 @@ function subtract(a: Record<string, number>, b: Record<string, number>): Record<
   return Object.fromEntries(rest.filter(([, count]) => count !== 0));
 }
 
-/** The command's own output goes nowhere; the profile comes by a pipe of its own. */
+/** The command's own output is discarded; the profile comes through a separate pipe. */
 async function profileQuietly(args: readonly string[], command: readonly string[]): Promise<Profile> {
   return profile([...args, '--', ...command], { stdin: 'ignore' });
 }

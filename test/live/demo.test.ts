@@ -6,7 +6,7 @@ import { WORKLOADS } from '../../cli/demo/workloads.ts';
 import { untilSays } from '../fake/processes.ts';
 import { BTPROF, btprof, expectAllAccounted, profile, temporaryFile } from './btprof.ts';
 
-/** A waiting thread is in the totals when its wait ends, and among those still blocked before. */
+/** A waiting thread is counted in the totals when its wait has ended, and among those still blocked before that. */
 function waitsOf({
   stacks,
   still_blocked,
@@ -21,18 +21,20 @@ function sum(waits: readonly { ns: number }[]): number {
   return waits.reduce((total, { ns }) => total + ns, 0);
 }
 
-/** How much of the blocked time had a reason; preempted threads are not blocked, and count only when asked for. */
+/**
+ * Share of the blocked time with this reason. Preempted threads are not blocked; they count only if the reason is `preempted`.
+ */
 function shareOf(reason: string, offcpu: Offcpu): number {
   const waits = waitsOf(offcpu).filter((wait) => reason === 'preempted' || wait.reason !== 'preempted');
   return sum(waits.filter((wait) => wait.reason === reason)) / sum(waits);
 }
 
-/** The programs here compete with one another for the CPUs: that a thread waited for one says nothing of its program. */
+/** The programs here compete for the CPUs, so a wait for a CPU says nothing about the program. */
 function bottlenecksOfItself({ bottlenecks }: Offcpu): string[] {
   return bottlenecks.filter((sentence) => !/^Preemptions account for /.test(sentence));
 }
 
-describe.concurrent('nearly all of the blocked time', () => {
+describe.concurrent('nearly all blocked time', () => {
   test.each([
     ['lock-convoy', 'lock', 'lock'],
     ['slow-disk', 'disk', 'commit_record'],
@@ -42,26 +44,26 @@ describe.concurrent('nearly all of the blocked time', () => {
     ['deadlock', 'lock', 'lock', '2 threads were still off the CPU at the end,.* lock: lock < transfer'],
     ['pipe-stall', 'pipe', 'produce'],
     ['page-fault-storm', 'page_fault', 'touch_pages'],
-  ])('of %s is for %s, in %s', async (name, reason, leaf, first?: string) => {
+  ])('of %s has the reason %s, in %s', async (name, reason, leaf, first?: string) => {
     const { account, ebpf, quality } = await profile(['demo', name]);
     expectAllAccounted(account);
     const offcpu = ebpf.offcpu as Offcpu;
     expect(shareOf(reason, offcpu)).toBeGreaterThanOrEqual(0.9);
     const hot = waitsOf(offcpu).filter((wait) => wait.reason === reason);
     const there = hot.filter(({ site = -1 }) => offcpu.frames[site]?.symbol === leaf);
-    // Before bpftrace 0.25, a stack is lost when its hash is that of an earlier one: then it is counted as missing.
+    // Before bpftrace 0.25, a stack is lost and counted as missing if its hash equals that of an earlier one.
     const known = quality.stacks_missing > 0 ? hot.filter(({ site }) => site !== undefined) : hot;
     expect(sum(there)).toBeGreaterThanOrEqual(0.8 * sum(known));
     expect(quality.frames_unresolved).toBe(0);
     if (first) expect(bottlenecksOfItself(offcpu)).toEqual([expect.stringMatching(first)]);
   });
 
-  test('is empty for chatty-syscalls, whose calls are nearly all alike', async () => {
+  test('is near zero in chatty-syscalls, whose calls are nearly all alike', async () => {
     const { account, ebpf, metadata } = await profile(['demo', 'chatty-syscalls']);
     expectAllAccounted(account);
     const { total = 0, by_syscall } = ebpf.syscalls ?? {};
     expect(by_syscall?.read?.count).toBeGreaterThanOrEqual(0.9 * total);
-    // It lasts for some time, and makes as many calls as it gets of a CPU: one in less than 10 µs.
+    // It runs for a fixed time and makes as many calls as its CPU time allows: one in less than 10 µs.
     expect(total).toBeGreaterThan((account?.on_cpu_ns ?? Infinity) / 10_000);
     const { by_reason, total_time_ns = 0 } = ebpf.offcpu ?? {};
     const blocked = total_time_ns - (by_reason?.preempted?.time_ns ?? 0);
@@ -76,7 +78,7 @@ describe.concurrent('the command', () => {
     for (const { name, what } of WORKLOADS) expect(stdout).toMatch(new RegExp(`^ {2}${name} +${what}$`, 'm'));
   });
 
-  test('prints the profile as run does, and how to read it', async () => {
+  test('prints the profile as run does, and explains how to read it', async () => {
     const { status, stdout, stderr } = await btprof(['demo', 'sleepy-loop']);
     expect({ status, stdout }).toEqual({ status: 0, stdout: '' });
     expect(stderr).toMatch(
@@ -89,7 +91,7 @@ describe.concurrent('the command', () => {
     ]);
   });
 
-  test('refuses a name that it does not know', async () => {
+  test('rejects an unknown name', async () => {
     const { status, stderr } = await btprof(['demo', 'lock']);
     expect(status).toBe(2);
     expect(stderr).toBe(
@@ -97,13 +99,13 @@ describe.concurrent('the command', () => {
     );
   });
 
-  test('needs a directory that it can write to', async () => {
+  test('needs a writable directory', async () => {
     const { status, stderr } = await btprof(['demo', 'deadlock'], { env: { TMPDIR: '/proc/none' } });
     expect(status).toBe(125);
     expect(stderr).toMatch(/^btprof: cannot unpack the demo program: .*\/proc\/none.*\n.*TMPDIR=DIRECTORY/);
   });
 
-  test('leaves nothing behind, also after Ctrl-C', async () => {
+  test('leaves no files behind, even after Ctrl-C', async () => {
     const TMPDIR = temporaryFile('room');
     mkdirSync(TMPDIR);
     const child = execa(BTPROF, ['demo', 'deadlock', '-d', '60s'], { reject: false, env: { TMPDIR } });

@@ -7,11 +7,11 @@ import { BTPROF, bpftraceThat, btprof, temporaryFile, valid, validProfile } from
 
 const VERSION = 'case $1 in --version) exec bpftrace --version;; esac';
 
-describe.concurrent('a failure is a sentence with the value seen, the next thing to type, and the status of the contract', () => {
+describe.concurrent('a failure prints a sentence with the value, the next command to type, and exits with the documented status', () => {
   test.each([
-    ['a command that is not there', ['run', 'no-such-command'], 127, /command not found: "no-such-command"/],
+    ['a command that does not exist', ['run', 'no-such-command'], 127, /command not found: "no-such-command"/],
     [
-      'a path that is not there',
+      'a path that does not exist',
       ['run', './no/such'],
       127,
       /cannot run ".\/no\/such": there is no such file/,
@@ -39,8 +39,8 @@ describe.concurrent('a failure is a sentence with the value seen, the next thing
       125,
       /unknown profiler "cpu"\n.*offcpu, oncpu, syscalls/,
     ],
-    ['an unknown profiler elsewhere', ['system', '-p', 'cpu'], 2, /unknown profiler "cpu"/],
-    ['a time that is none', ['system', '-d', '10x'], 2, /'10x'.*such as 10s, 500ms or 2m/],
+    ['an unknown profiler of system', ['system', '-p', 'cpu'], 2, /unknown profiler "cpu"/],
+    ['an invalid time', ['system', '-d', '10x'], 2, /'10x'.*such as 10s, 500ms or 2m/],
     ['a depth out of range', ['system', '--stack-depth', '128'], 2, /'128'.*from 1 to 127/],
     ['an unknown format', ['system', '-f', 'xml'], 2, /'xml'.*summary, json, jsonl/],
     ['an interval without lines', ['system', '-i', '1s'], 2, /--interval needs --format jsonl/],
@@ -51,7 +51,7 @@ describe.concurrent('a failure is a sentence with the value seen, the next thing
       /--syscall-times needs the profiler syscalls\.\nType: -p offcpu,syscalls/,
     ],
     [
-      'an idle pattern that is none',
+      'an invalid idle pattern',
       ['run', '--idle-match', '(', 'true'],
       125,
       /Invalid regular expression: .*such as '\^take_job\$'/,
@@ -116,16 +116,16 @@ describe.concurrent('a failure is a sentence with the value seen, the next thing
   });
 });
 
-describe.concurrent('bpftrace killed in the middle', () => {
-  /** Kills bpftrace as soon as a condition of a shell holds, and then makes the file `killed`. */
+describe.concurrent('bpftrace killed during a run', () => {
+  /** Kills bpftrace as soon as a shell condition holds, and then creates the file `killed`. */
   const killer = (condition: string, killed: string) =>
     bpftraceThat(
       `${VERSION}; bpftrace "$@" & pid=$!; until ${condition}; do sleep 0.1; done; kill -9 $pid; wait; touch '${killed}'`,
     );
-  /** A command that runs on until then. */
+  /** A command that runs until then. */
   const UNTIL_KILLED = 'touch "$0"; until [ -e "$1" ]; do sleep 0.05; done';
 
-  test('is reported with status 125 after the command has ended normally', async () => {
+  test('ends with status 125 after the command has ended normally', async () => {
     const [file, started, killed] = [
       temporaryFile('p.json'),
       temporaryFile('started'),
@@ -142,7 +142,7 @@ describe.concurrent('bpftrace killed in the middle', () => {
     expect(quality.warnings.join()).toMatch(/before it printed its maps/);
   });
 
-  test('leaves what was printed at intervals', async () => {
+  test('leaves the prints of the intervals', async () => {
     const [file, started, killed] = [
       temporaryFile('p.jsonl'),
       temporaryFile('started'),
@@ -150,7 +150,7 @@ describe.concurrent('bpftrace killed in the middle', () => {
     ];
     const command = ['sh', '-c', UNTIL_KILLED, started, killed];
     const interval = ['-f', 'jsonl', '-i', '100ms', '-o', file];
-    // Each sample has at least one more interval of the loop of the command.
+    // Each sample takes at least one interval of the command's loop.
     const bpftrace = killer(`[ "$(wc -l < '${file}')" -gt 10 ]`, killed);
     await btprof(['run', ...interval, '--bpftrace', bpftrace, ...command]);
     const lines = readFileSync(file, 'utf8').trim().split('\n');
@@ -161,8 +161,8 @@ describe.concurrent('bpftrace killed in the middle', () => {
   });
 });
 
-describe.concurrent('a reader that goes away', () => {
-  test('is a normal end', async () => {
+describe.concurrent('a reader that closes the pipe', () => {
+  test('ends btprof normally', async () => {
     const script = 'set -o pipefail; "$0" run --json true | head -c 20';
     const done = await execa('bash', ['-c', script, BTPROF], { reject: false });
     expect(done).toMatchObject({
@@ -180,7 +180,7 @@ describe.concurrent('a reader that goes away', () => {
 });
 
 describe('doctor', () => {
-  test('finds a host that can profile, and tries it', async () => {
+  test('passes on a host that can profile, after a trial', async () => {
     const { status, stdout } = await btprof(['doctor', '--json']);
     const { ok, checks } = valid<Doctor>(stdout);
     expect({ status, ok }).toEqual({ status: 0, ok: true });
@@ -219,7 +219,7 @@ describe('doctor', () => {
   });
 });
 
-test('script prints a program that bpftrace alone runs', async () => {
+test('script prints a program that runs with bpftrace alone', async () => {
   const { stdout } = await btprof(['script', '--no-stacks', 'offcpu', 'syscalls']);
   const sleeper = execa('sh', ['-c', 'while :; do sleep 0.05; done'], { reject: false, stdout: 'ignore' });
   const tracer = execa('bpftrace', ['-f', 'json', '-', String(sleeper.pid)], {
@@ -235,7 +235,7 @@ test('script prints a program that bpftrace alone runs', async () => {
   expect(done.stdout).toMatch(new RegExp(`"${sleeper.pid},${sleeper.pid},1,1": {"count": \\d\\d`));
 });
 
-test('profilers lists them', async () => {
+test('profilers lists the profilers', async () => {
   const { status, stdout } = await btprof(['profilers']);
   expect(status).toBe(0);
   expect(stdout).toMatch(

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { countsOf, profile, sum, symbols, workload } from './btprof.ts';
 
-describe.concurrent('followed in the kernel', () => {
+describe.concurrent('follows in the kernel', () => {
   test('200 short children, each with its own calls', async () => {
     const { metadata, ebpf } = await profile(['run', workload('forks')]);
     expect(metadata.processes).toBe(201);
@@ -42,7 +42,7 @@ describe.concurrent('followed in the kernel', () => {
     expect(sum(sleeps.map((s) => s.count))).toBe(13);
   });
 
-  test('1,009 children that end at once are not reported as blocked', async () => {
+  test('1,009 children that end at once, and does not report them as blocked', async () => {
     const script = 'i=0; while [ $i -lt 1009 ]; do /bin/true; i=$((i+1)); done';
     const { metadata, ebpf } = await profile(['run', 'sh', '-c', script]);
     expect(metadata.processes).toBe(1010);
@@ -58,7 +58,7 @@ describe.concurrent('followed in the kernel', () => {
     expect(countsOf(ebpf.syscalls).getppid).toBeUndefined();
   });
 
-  test('only what the command starts, not what others do meanwhile', async () => {
+  test('only the children of the command, not other processes', async () => {
     const [first, second] = await Promise.all([
       profile(['run', workload('forks')]),
       profile(['run', workload('forks')]),
@@ -69,7 +69,7 @@ describe.concurrent('followed in the kernel', () => {
   });
 });
 
-test.concurrent.each([['offcpu'], ['syscalls']])('-p %s measures that alone', async (name) => {
+test.concurrent.each([['offcpu'], ['syscalls']])('-p %s runs only that profiler', async (name) => {
   const { metadata, ebpf } = await profile(['run', '-p', name, workload('two-waits')]);
   expect(metadata.profilers).toEqual([name]);
   expect(Object.keys(ebpf)).toEqual([name]);

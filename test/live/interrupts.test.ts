@@ -20,9 +20,9 @@ import {
 } from './btprof.ts';
 
 const TERMINAL = resolve('fixtures/workloads/terminal.py');
-/** A press of Ctrl-C or Enter, or a hang-up, so many seconds after the terminal has shown a text. */
+/** Presses Ctrl-C or Enter, or hangs up, this many seconds after the terminal has shown a text. */
 type Step = [shown: string, seconds: number, action: 'interrupt' | 'enter' | 'hang up'];
-/** What the command shows once it runs. */
+/** Text that the command shows once it runs. */
 const READY = 'ready-to-be-stopped';
 const INTERRUPT: Step = [READY, 0.5, 'interrupt'];
 const IGNORE = 'trap "" INT';
@@ -35,26 +35,26 @@ async function onTerminal(steps: readonly Step[], args: readonly string[]) {
   return { status: done.exitCode, screen: plainOf(done.stdout).replaceAll('\r\n', '\n') };
 }
 
-/** Says that the command runs, in two parts so that its command line is not what the terminal shows. */
+/** Prints READY in two parts, so that the command line itself does not contain it. */
 const SAY_READY = `printf "%s%s\\n" ${READY.slice(0, 5)} ${READY.slice(5)}`;
 
-/** Words of a shell that says that it runs when it has done something first. */
+/** A shell command that prints READY after `first`, and then runs the script. */
 function readyThen(script: string, first = ':'): string[] {
   return ['sh', '-c', `${first}; ${SAY_READY}; ${script}`];
 }
 
-/** Words of a shell that becomes a sleep; a child says so once the sleep is in its system call. */
+/** A shell that becomes a sleep. A child prints READY once the sleep is in its system call. */
 function sleepThatIsReady(seconds: string): string[] {
   const asleep = 'until grep -q nanosleep /proc/$$/wchan; do sleep 0.01; done';
   return ['sh', '-c', `(${asleep}; ${SAY_READY}) & exec sleep ${seconds}`];
 }
 
-/** A bpftrace that takes two seconds longer to begin, so that there is a time before the command runs. */
+/** A bpftrace that starts two seconds late, so that there is time before the command runs. */
 function slowBpftrace(): string {
   return bpftraceThat('[ "$1" = --version ] || sleep 2\nexec bpftrace "$@"');
 }
 
-/** Processes of the machine whose command line has the word, but us. */
+/** Command lines of all processes that contain the word, except ours. */
 function processesWith(word: string): string[] {
   return readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid)
@@ -70,41 +70,41 @@ function read(file: string): string {
   }
 }
 
-/** Waits until a process has that command line. */
+/** Waits until some process has this command line. */
 async function untilRuns(command: readonly string[]): Promise<void> {
   const line = command.join(' ');
   while (!processesWith(line).some((other) => other.startsWith(line))) await sleep(50);
 }
 
-/** Names of processes by pid, also of those that are on their way out and have no command line any more. */
+/** Names of all processes, including exiting ones that have no command line any more. */
 function comms(): string[] {
   return readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name))
     .map((pid) => read(`/proc/${pid}/comm`).trim());
 }
 
-/** What btprof starts besides the command; the kernel cuts names at 15 bytes. */
+/** Processes that btprof starts besides the command. The kernel cuts names at 15 bytes. */
 const OURS = ['bpftrace', 'btprof-bpf-stat'];
 
-/** No process with that mark in its command line; of what btprof starts itself, see the end of all. */
+/** Expects no process with this mark in its command line. `expectNothingLeft` checks the processes that btprof starts. */
 function expectNoneWith(mark: string): Promise<void> {
   return expectNone(() => processesWith(mark));
 }
 
-/** The kernel takes a while to let go of a killed bpftrace's probes. */
+/** Waits, because the kernel takes a while to remove the probes of a killed bpftrace. */
 async function expectNone(left: () => string[]): Promise<void> {
   for (let i = 0; i < 300 && left().length > 0; i++) await sleep(100);
   expect(left()).toEqual([]);
 }
 
-/** Nothing of ours is left on this machine; no test may run meanwhile. */
+/** Expects that no process of btprof is left on this machine. No other test may run meanwhile. */
 function expectNothingLeft(): Promise<void> {
   return expectNone(() => comms().filter((comm) => OURS.includes(comm)));
 }
 afterAll(expectNothingLeft);
 
 describe.concurrent('Ctrl-C on a terminal', () => {
-  test('reaches the command, and gives the result', async () => {
+  test('reaches the command, and btprof prints the result', async () => {
     const { status, screen } = await onTerminal([INTERRUPT], ['run', ...sleepThatIsReady('61.01')]);
     expect(status).toBe(130);
     expect(screen).toMatch(/btprof: sh -c .*\n.*killed by SIGINT/);
@@ -112,14 +112,14 @@ describe.concurrent('Ctrl-C on a terminal', () => {
     await expectNoneWith('61.01');
   });
 
-  test('is handled by a command that handles it, whose status is ours', async () => {
+  test('is handled by a command that traps it, and btprof exits with its status', async () => {
     const command = readyThen('while :; do sleep 0.1; done', 'trap "echo bye; exit 3" INT');
     const { status, screen } = await onTerminal([INTERRUPT], ['run', ...command]);
     expect(status).toBe(3);
     expect(screen).toMatch(/bye\n.*exit status 3/s);
   });
 
-  test('gives the result of a command that ignores it, and then waits for its end', async () => {
+  test('prints the result of a command that ignores it, and then waits for its end', async () => {
     const steps: Step[] = [INTERRUPT, ['waiting for it', 0, 'enter']];
     const command = readyThen('sleep 61.03 & read line; kill $!; exit 7', IGNORE);
     const { status, screen } = await onTerminal(steps, ['run', ...command]);
@@ -127,7 +127,7 @@ describe.concurrent('Ctrl-C on a terminal', () => {
     expect(screen).toMatch(/threads? still off the CPU at the end.*is still running; waiting for it/s);
   });
 
-  test('twice stops at once', async () => {
+  test('pressed twice stops at once', async () => {
     const steps: Step[] = [INTERRUPT, ['', 0.3, 'interrupt']];
     const { status, screen } = await onTerminal(steps, ['run', ...readyThen('sleep 61.06', IGNORE)]);
     expect(status).toBe(130);
@@ -137,7 +137,7 @@ describe.concurrent('Ctrl-C on a terminal', () => {
   });
 
   test.each([[0.02], [0.2], [0.5]])(
-    '%f s after the start, before the command runs, ends all',
+    '%f s after the start, before the command runs, ends everything',
     async (seconds) => {
       const { status, screen } = await onTerminal(
         [['', seconds, 'interrupt']],
@@ -149,7 +149,7 @@ describe.concurrent('Ctrl-C on a terminal', () => {
     },
   );
 
-  test('ends attach and system with the result and status 0', async () => {
+  test('ends system with the result and status 0', async () => {
     const { status, screen } = await onTerminal([['collecting', 0.5, 'interrupt']], ['system']);
     expect(status).toBe(0);
     expect(screen).toMatch(/collecting; press Ctrl-C to stop\n.*btprof: the whole machine\n/s);
@@ -180,13 +180,13 @@ describe.concurrent('a terminal that hangs up', () => {
   test.each([
     ['run', READY, ['run', '-q', ...readyThen('sleep 61.04')]],
     ['system', 'collecting', ['system']],
-  ])('ends %s, and leaves nothing', async (_, shown, args) => {
+  ])('ends %s and leaves nothing behind', async (_, shown, args) => {
     await onTerminal([[shown, 0.5, 'hang up']], args);
     await expectNoneWith('61.04');
   });
 });
 
-test('success and failure leave no process, file or mount', async () => {
+test('neither success nor failure leaves a process, file or mount', async () => {
   const TMPDIR = dirname(temporaryFile('none'));
   const mounts = read('/proc/self/mounts');
   await profile(['run', 'sleep', '0.01'], { env: { TMPDIR } });
@@ -201,13 +201,13 @@ test('success and failure leave no process, file or mount', async () => {
   await expectNothingLeft();
 });
 
-test.concurrent('timeout, whose signal comes twice, leaves the result', async () => {
+test.concurrent('timeout sends its signal twice, and the result is still printed', async () => {
   const file = temporaryFile('p.json');
   const timeout = execa('timeout', ['60', BTPROF, 'run', '--json', '-o', file, 'sleep', '61.05'], {
     reject: false,
   });
   await untilRuns(['sleep', '61.05']);
-  timeout.kill('SIGTERM'); // which it passes on as it does its own: to btprof, and to its process group
+  timeout.kill('SIGTERM'); // timeout forwards it to btprof and to its process group, as it does on expiry
   expect((await timeout).exitCode).toBe(143);
   for (let i = 0; i < 300 && !read(file).endsWith('}\n'); i++) await sleep(100);
   expect(validProfile(read(file)).metadata.exit).toEqual({ code: null, signal: 'SIGTERM' });
@@ -227,11 +227,11 @@ describe('kill -9 of btprof', () => {
     expect(comms()).not.toContain('bpftrace');
     expect(processesWith('exec /usr/bin/env -i')).toEqual([]);
     await expectNothingLeft();
-    await expectNoneWith('sleep 5.07'); // the command itself is the user's, and runs to its end
+    await expectNoneWith('sleep 5.07'); // the command belongs to the user, and runs to its end
   });
 });
 
-test('two at once do not disturb each other', async () => {
+test('concurrent profiles do not disturb each other', async () => {
   const [run, system] = await Promise.all([
     profile(['run', workload('sleepers')]),
     profile(['system', '-d', '1500ms']),
@@ -242,7 +242,7 @@ test('two at once do not disturb each other', async () => {
   expect(system.ebpf.syscalls?.total).toBeGreaterThan(0);
 });
 
-test.concurrent('jsonl: metadata, samples of intervals, and the profile, which is their sum', async () => {
+test.concurrent('jsonl has metadata, samples of intervals, and a profile that is their sum', async () => {
   const file = temporaryFile('p.jsonl');
   const script =
     'for i in $(seq 23); do sleep 0.1; done; until [ "$(wc -l < "$0")" -gt 4 ]; do sleep 0.1; done';
@@ -256,7 +256,7 @@ test.concurrent('jsonl: metadata, samples of intervals, and the profile, which i
     cmd: ['sh', '-c', script, file],
     pid: result.metadata.pid,
   });
-  // On a busy machine a sample may cover several intervals: the command runs on until there are enough.
+  // On a busy machine a sample may cover several intervals, so the command runs until there are enough.
   expect(samples.length).toBeGreaterThanOrEqual(3);
   expect(rest.length).toBe(samples.length + 1);
   const sampled = sum(samples.map((s) => s.ebpf.syscalls?.total ?? 0));
@@ -268,9 +268,9 @@ test.concurrent('jsonl: metadata, samples of intervals, and the profile, which i
     );
 });
 
-test.concurrent('--duration ends the collection and not the command', async () => {
+test.concurrent('--duration ends the collection but not the command', async () => {
   const file = temporaryFile('p.json');
-  // The command ends when the result is there: a collection that lasted until then would never end.
+  // The command ends when the result exists, so a collection that lasted until then would never end.
   const script = 'until [ -s "$0" ]; do sleep 0.1; done; echo end; exit 5';
   const args = ['run', '--json', '-d', '500ms', '-o', file, 'sh', '-c', script, file];
   const { status, stdout } = await btprof(args);
@@ -280,7 +280,7 @@ test.concurrent('--duration ends the collection and not the command', async () =
   expect(metadata.wall_time_ns).toBeGreaterThanOrEqual(498e6); // a timer may be early
 });
 
-test.concurrent('a result that goes to stdout waits for the end of a command that outlives the duration', async () => {
+test.concurrent('a result on stdout waits for the end of a command that outlives --duration', async () => {
   const script = 'echo first; sleep 2; echo last; exit 5';
   const { status, stdout } = await btprof(['run', '--json', '-d', '500ms', 'sh', '-c', script]);
   expect(status).toBe(5);

@@ -13,7 +13,7 @@ import { BTPROF, bpftraceThat, btprof, profile, temporaryFile, valid, workload }
 
 const dialect = dialectFor((await execa('bpftrace', ['--version'])).stdout);
 
-/** The result of a run that cannot count all there is. */
+/** Profiles a run with fewer map entries than it needs. */
 async function crowded(
   entries: number,
   command: readonly string[],
@@ -26,7 +26,7 @@ async function crowded(
   return valid<Profile>(readFileSync(file, 'utf8'));
 }
 
-/** Names of the maps that the warnings call full. */
+/** Names of the maps that the warnings report as full. */
 function fullMaps({ quality }: Profile): string[] {
   return quality.warnings.flatMap((text) => /^the BPF map (@\w+) was full \(/.exec(text)?.[1] ?? []).sort();
 }
@@ -37,7 +37,7 @@ describe.concurrent('a full BPF map is reported with the option that raises its 
     ['@calls, by calls of 37 children', 64, [37, 0], 'syscalls', ['@calls']],
     ['@off, by 101 threads blocked at once', 64, [0, 101], 'offcpu', ['@extremes', '@off', '@waits']],
   ])('%s', async (_, entries, crowd, profilers, expected) => {
-    // Whether 101 threads have more than 64 user stacks is up to words that a library without frame pointers leaves.
+    // Without --no-stacks, the number of user stacks would depend on leftover words in a library without frame pointers.
     const more = ['-p', profilers, ...(profilers === 'offcpu' ? ['--no-stacks'] : [])];
     const result = await crowded(entries, [workload('crowd'), ...crowd.map(String)], more);
     expect(fullMaps(result)).toEqual(expected);
@@ -53,7 +53,7 @@ describe.concurrent('a full BPF map is reported with the option that raises its 
     );
   });
 
-  test.runIf(dialect.stackStore === 'inline')('@user_stacks, by short and long ones together', async () => {
+  test.runIf(dialect.stackStore === 'inline')('@user_stacks, by short and long stacks together', async () => {
     const stacks = [8, 24].map((levels) => `'${workload('many-stacks')}' 150 ${levels}`);
     const result = await crowded(256, ['sh', '-c', stacks.join('; ')], ['-p', 'offcpu']);
     expect(fullMaps(result)).toEqual(['@user_stacks', '@waits']);
@@ -67,12 +67,12 @@ describe.concurrent('a full BPF map is reported with the option that raises its 
     expect(account?.unaccounted_ns).toBeGreaterThan(0.2 * (account?.thread_time_ns ?? Infinity));
   });
 
-  test('also in the summary', async () => {
+  test('the summary reports full maps too', async () => {
     const { stderr } = await btprof(['run', '--map-entries', '16', workload('crowd'), '37', '0']);
     expect(stderr).toMatch(/Quality: .*full/);
   });
 
-  test('and with that option no map is full, and every child is counted', async () => {
+  test('with that option no map is full, and every child is counted', async () => {
     const { metadata, quality, ebpf } = await profile(['run', workload('crowd'), '37', '101']);
     expect(quality.map_full).toBe(0);
     expect(metadata).toMatchObject({ processes: 38, threads: 38 + 101 });
@@ -88,17 +88,17 @@ test('more entries than fit into memory are refused at once', async () => {
   );
 });
 
-describe.concurrent('a flood of updates that fail', () => {
+describe.concurrent('a flood of failing updates', () => {
   const PING_PONG = ['20011'];
 
-  test('makes no flood of lines', async () => {
+  test('does not cause a flood of lines', async () => {
     const kept = temporaryFile('lines');
     const tee = bpftraceThat(`bpftrace "$@" | tee -a '${kept}'`);
     await crowded(4, [workload('ping-pong'), ...PING_PONG], ['--bpftrace', tee]);
     expect(statSync(kept).size).toBeLessThan(20_000);
   });
 
-  test('is counted, and reported in a few words even if bpftrace writes a line for each', async () => {
+  test('is counted and reported briefly, even if bpftrace writes a line for each update', async () => {
     const loud = bpftraceThat(
       `for a do shift; [ "$a" = --no-warnings ] || set -- "$@" "$a"; done; exec bpftrace "$@"`,
     );
@@ -106,13 +106,13 @@ describe.concurrent('a flood of updates that fail', () => {
     expect(quality.map_full).toBeGreaterThan(0);
     expect(quality.dropped_lines).toBe(0);
     expect(quality.warnings.length).toBeLessThan(12);
-    // Versions before 0.23 fail in silence.
+    // Versions before 0.23 do not report failures.
     expect(quality.kernel_errors > 1000).toBe(/^0\.(2[3-9])/.test(dialect.version));
   });
 });
 
-describe.concurrent('settings are obeyed', () => {
-  test('maps have the entries asked for, and all memory together is within the share and our arithmetic', async () => {
+describe.concurrent('bpftrace and the kernel obey', () => {
+  test('the number of map entries, within the memory share and our arithmetic', async () => {
     const { maps: inKernel, limits } = await whileAttached([]);
     const plan = {
       profilers: chooseProfilers(parseWanted('offcpu,syscalls'), PROFILERS),
@@ -146,13 +146,13 @@ describe.concurrent('settings are obeyed', () => {
     expect(new Set(hashes.map((map) => map.entries))).toEqual(new Set([1024]));
   });
 
-  test('the event buffer', async () => {
+  test('the size of the event buffer', async () => {
     const { maps, buffers, limits } = await whileAttached([]);
     const ring = maps.find((map) => map.type === RINGBUF)?.entries;
     expect(ring ?? buffers).toBe(limits.bufferPages * 4096);
   });
 
-  test('strings and probes', async () => {
+  test('the limits of strings and probes', async () => {
     const settings = { mapEntries: 4096, bufferPages: 64, cpus: 2 };
     const env = dialect.environment(settings);
     const program = 'BEGIN { printf("<%s>", str($1)); exit(); }';
@@ -182,7 +182,7 @@ interface KernelMapInfo {
   readonly memlock: number;
 }
 
-/** What the kernel says of a running bpftrace's maps, and the sizes that btprof chose. */
+/** Returns the maps of a running bpftrace as the kernel reports them, and the sizes that btprof chose. */
 async function whileAttached(args: readonly string[]) {
   const sleeper = execa('sleep', ['30'], { reject: false });
   const running = execa(BTPROF, ['attach', '--debug', ...args, String(sleeper.pid)], { reject: false });
@@ -210,7 +210,7 @@ function mapsOf(pid: number): KernelMapInfo[] {
   }));
 }
 
-/** Bytes of the perf buffers that a process has mapped: each has a page more, for its head. */
+/** Bytes of the perf buffers that a process has mapped, without the extra header page of each. */
 function perfBuffers(pid: number): number {
   const rows = readFileSync(`/proc/${pid}/maps`, 'utf8').matchAll(
     /^(\w+)-(\w+) .*anon_inode:\[perf_event\]/gm,

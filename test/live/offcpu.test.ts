@@ -18,7 +18,7 @@ const SLEEPS = 23;
 const SLEEP_NS = 40e6;
 
 describe.concurrent('a program that sleeps 23 times 40 ms in each of 3 threads', () => {
-  test('has exactly 23 sleeps a thread, of 920 ms and what scheduling adds', async () => {
+  test('has exactly 23 sleeps per thread, which take 920 ms plus scheduling delays', async () => {
     const file = temporaryFile('p.json');
     const { stdout } = await btprof(['run', '--json', '-o', file, workload('sleepers')]);
     const { metadata, ebpf } = validProfile(readFileSync(file, 'utf8'));
@@ -37,7 +37,7 @@ describe.concurrent('a program that sleeps 23 times 40 ms in each of 3 threads',
         ) ?? [];
       expect(sum(sleeps.map((s) => s.count))).toBe(SLEEPS);
       expect(thread?.total_time_ns).toBeGreaterThanOrEqual(SLEEPS * SLEEP_NS);
-      // The thread reads its delay before it prints it: what it waits after that is not in it.
+      // The thread reads its delay before it prints it, so waits after that are not included.
       expect(sum(sleeps.map((s) => s.time_ns))).toBeLessThanOrEqual(SLEEPS * SLEEP_NS * 1.05 + runDelayNs);
       expect(thread?.max_time_ns).toBeGreaterThanOrEqual(SLEEP_NS);
     }
@@ -49,14 +49,14 @@ describe.concurrent('a program that sleeps 23 times 40 ms in each of 3 threads',
     expect(ebpf.offcpu?.frames).toEqual([]);
   });
 
-  test('--min-block leaves shorter waits out', async () => {
+  test('has no short waits with --min-block', async () => {
     const { ebpf } = await profile(['run', '--min-block', '30ms', workload('sleepers')]);
     expect(ebpf.offcpu?.min_time_ns).toBeGreaterThanOrEqual(30e6);
     expect(blocksByThread(ebpf.offcpu).filter((count) => count === SLEEPS)).toHaveLength(3);
   });
 });
 
-test.concurrent('stacks are those of the thread that waits, taken when it stops', async () => {
+test.concurrent('stacks belong to the thread that waits, and are taken when it stops', async () => {
   const file = temporaryFile('p.json');
   const { stdout } = await btprof(['run', '--json', '-o', file, workload('two-waits')]);
   const { metadata, ebpf } = validProfile(readFileSync(file, 'utf8'));
@@ -77,7 +77,7 @@ test.concurrent('stacks are those of the thread that waits, taken when it stops'
   expect(leaves(sleeps)).not.toEqual(leaves(reads));
 });
 
-test.concurrent('user frames have their module and its offset, also when the process is gone', async () => {
+test.concurrent('user frames have their module and offset even after the process has ended', async () => {
   const { ebpf } = await profile(['run', workload('two-waits')]);
   const sleep = ebpf.offcpu?.stacks.find((s) => s.state === 'S' && siteOf(ebpf.offcpu, s) === 'do_nanosleep');
   const frames = sleep?.user.map((i) => ebpf.offcpu?.frames[i]) ?? [];
@@ -89,7 +89,7 @@ test.concurrent('user frames have their module and its offset, also when the pro
   expect(frames[0]?.offset).toBeGreaterThan(0);
 });
 
-test.concurrent('--stack-depth bounds both stacks', async () => {
+test.concurrent('--stack-depth limits both stacks', async () => {
   const { ebpf } = await profile(['run', '--stack-depth', '2', workload('two-waits')]);
   const depths = ebpf.offcpu?.stacks.flatMap((s) => [s.user.length, s.kernel.length]) ?? [];
   expect(Math.max(...depths)).toBe(2);
@@ -103,12 +103,12 @@ test.concurrent('a stack has all of its frames, however deep it is', async () =>
     .filter((s) => s.state === 'S' && siteOf(ebpf.offcpu, s) === 'do_nanosleep')
     .map((s) => symbols(ebpf.offcpu, s.user).filter((name) => name === 'step').length)
     .toSorted((a, b) => a - b);
-  // the compiler may have put the last step into the one before
+  // the compiler may have merged the last step into the one before
   expect(depths.map((depth) => depth - (depths[0] ?? 0) + (levels[0] ?? 0))).toEqual(levels);
   expect(depths[0]).toBeGreaterThanOrEqual(15);
 });
 
-test.concurrent('a wait that has not ended when the command is left is listed with its stack, and is not in the totals', async () => {
+test.concurrent('a wait in progress at the end is listed with its stack but is not in the totals', async () => {
   const { profile, leastWaitNs, status } = await profileOfDeadlock();
   const { metadata, ebpf } = profile;
   const stuck = ebpf.offcpu?.still_blocked ?? [];
@@ -130,7 +130,10 @@ function siteOf(
   return waitSite(symbols(offcpu, stack.kernel));
 }
 
-/** How often each thread blocked. A thread that is ready, and has no CPU for 30 ms, does not: on a busy machine there are such. */
+/**
+ * How often each thread blocked. A thread that is ready but has no CPU for 30 ms does not count; that happens on a busy
+ * machine.
+ */
 function blocksByThread(offcpu: Offcpu | undefined): number[] {
   const blocked = (offcpu?.stacks ?? []).filter((s) => s.state === 'S');
   const threads = [...new Set(blocked.map((s) => s.tid))];

@@ -7,12 +7,12 @@ import type { Profile } from '../../metrics/schema.ts';
 import { untilSays } from '../fake/processes.ts';
 import { BTPROF, bpftraceThat, profile, quote, temporaryFile, validProfile } from './btprof.ts';
 
-/** 3,000 system calls, and as many runs of our program at least. */
+/** Makes 3,000 system calls, so our program runs at least as often. */
 const CALLS = ['dd', 'if=/dev/zero', 'of=/dev/null', 'bs=1', 'count=1500', 'status=none'];
 
 /**
- * A profile of a run that the scheduler prefers to all else. What is measured here are shares of wall time, and estimates from a
- * part of it: on a busy machine they would be about the others that want a CPU.
+ * Profiles with real-time priority. These tests measure shares of wall time, and estimates from a part of it. On a busy
+ * machine, other processes would distort both.
  */
 async function preferred(...args: string[]): Promise<Profile> {
   const file = temporaryFile('p.json');
@@ -20,7 +20,7 @@ async function preferred(...args: string[]): Promise<Profile> {
   return validProfile(readFileSync(file, 'utf8'));
 }
 
-describe.concurrent('what our own programs take', () => {
+describe.concurrent('the overhead of our BPF programs', () => {
   test('is measured by the kernel', async () => {
     const { quality, ebpf, metadata } = await preferred('--', ...CALLS);
     const { wall_time_ns: wall } = metadata;
@@ -35,7 +35,7 @@ describe.concurrent('what our own programs take', () => {
     expect(rates.events_per_second / bpf_events / (1e9 / wall)).toBeCloseTo(1, 3);
   });
 
-  test('and what btprof and bpftrace took stands beside it', async () => {
+  test('is reported with the resources that btprof and bpftrace used', async () => {
     const { quality, metadata } = await profile(['run', '--', ...CALLS]);
     const { footprint } = quality;
     expect(footprint?.cpu_share).toBeCloseTo((footprint?.cpu_time_ns ?? -1) / metadata.wall_time_ns, 5);
@@ -44,7 +44,7 @@ describe.concurrent('what our own programs take', () => {
     }
   });
 
-  test('prints in each interval have their cost, and a warning says so when it is high', async () => {
+  test('includes the cost of prints at intervals, with a warning if it is high', async () => {
     const processes = 'for i in $(seq 100); do /bin/true; done; sleep 1';
     const args = ['run', '--format', 'jsonl', '--interval', '10ms', '--', 'sh', '-c', processes];
     const { stdout } = await execa('chrt', ['--rr', '1', BTPROF, ...args]); // see `preferred`
@@ -54,18 +54,18 @@ describe.concurrent('what our own programs take', () => {
     expect(quality.warnings).toContainEqual(expect.stringMatching(/took \d+\.\d % of one CPU.*--interval/));
   });
 
-  test('on request is not measured', async () => {
+  test('is not measured with --no-self-measure', async () => {
     const { quality } = await profile(['run', '--no-self-measure', '--', ...CALLS]);
     expect([quality.overhead, quality.footprint]).toEqual([null, null]);
     expect(quality.hints.filter((hint) => hint.includes('programs cost'))).toEqual([]);
   });
 
-  test('is measured even if programs may not run in the directory for temporary files', async () => {
+  test('is measured even if the directory for temporary files is noexec', async () => {
     const { overhead } = await qualityWithout([], 0.3);
     expect(overhead?.bpf_events).toBeGreaterThan(0);
   });
 
-  test('is unknown if programs may not run in any directory, and a hint says so', async () => {
+  test('is unknown if all such directories are noexec, and a hint says so', async () => {
     const { overhead, hints } = await qualityWithout(['/var/tmp'], 0);
     expect(overhead).toBeNull();
     const said = /overhead is unknown.*no program may run in .*noexec; .*in \/var\/tmp; TMPDIR=DIRECTORY/;
@@ -73,21 +73,21 @@ describe.concurrent('what our own programs take', () => {
   });
 });
 
-/** Of a sleep, where no program may run in the directory for temporary files, nor in others. */
+/** The quality of a profiled sleep, with a noexec directory for temporary files and other noexec directories. */
 async function qualityWithout(others: readonly string[], seconds: number): Promise<Profile['quality']> {
   const TMPDIR = temporaryFile('noexec');
   mkdirSync(TMPDIR);
   const noexec = [TMPDIR, ...others]
     .map((place) => `mount -t tmpfs -o noexec none ${quote(place)}`)
     .join(' && ');
-  const bpftrace = bpftraceThat('TMPDIR=/tmp exec bpftrace "$@"'); // it may live in another root
+  const bpftrace = bpftraceThat('TMPDIR=/tmp exec bpftrace "$@"'); // may be installed in another root, without this TMPDIR
   const args = ['run', '--json', '--bpftrace', bpftrace, '--', 'sleep', `${seconds}`];
   const words = ['-m', 'sh', '-c', `${noexec} && exec "$@"`, 'sh', BTPROF, ...args];
   const { stdout } = await execa('unshare', words, { env: { TMPDIR } });
   return validProfile(stdout).quality;
 }
 
-/** Of a btprof that has a child killed as soon as another one is there. */
+/** The quality of a profile in which a child of btprof is killed as soon as the child `there` exists. */
 async function qualityWhen(
   there: string,
   child: string,
@@ -103,25 +103,25 @@ async function qualityWhen(
 }
 
 const nameOf = (pid: number) => tryRead(() => readFileSync(`/proc/${pid}/comm`, 'utf8').trim()) ?? '';
-/** A name has 15 characters at most. */
+/** The kernel cuts names at 15 characters. */
 const HELPER = 'btprof-bpf-stat';
 
-test('is unknown when bpftrace ends by itself', async () => {
+test('the overhead is unknown if bpftrace ends by itself', async () => {
   const { overhead, footprint } = await qualityWhen('sleep', 'bpftrace', 'SIGINT');
   expect([overhead, footprint]).toEqual([null, null]);
 });
 
-test('is unknown if the process that requests it has ended, and a hint says so', async () => {
+test('the overhead is unknown if its helper process was killed, and a hint says so', async () => {
   const { overhead, footprint, hints } = await qualityWhen(HELPER, HELPER, 'SIGKILL');
   expect(overhead).toBeNull();
   expect(footprint?.cpu_time_ns).toBeGreaterThanOrEqual(0);
   expect(hints).toContainEqual(expect.stringMatching(/overhead is unknown.*its process was ended/));
 });
 
-/** Steady, for some seconds. */
+/** A steady load for some seconds. */
 const MORE_CALLS = CALLS.map((word) => word.replace('count=1500', 'count=2000000'));
 
-test('is estimated for two concurrent profiles, and afterwards the kernel stops timing', async () => {
+test('two concurrent profiles both get an overhead estimate, and BPF timing is switched off afterwards', async () => {
   const short = profile(['run', '--', 'sleep', '0.2']);
   const long = await preferred('-p', 'syscalls', '--', ...MORE_CALLS);
   expect((await short).quality.overhead?.bpf_events).toBeGreaterThan(0);
@@ -134,7 +134,7 @@ test('is estimated for two concurrent profiles, and afterwards the kernel stops 
   expect(await runsTimed()).toBe(0);
 });
 
-test('after a btprof that was killed the kernel times no more, either', async () => {
+test('BPF timing is also switched off after btprof was killed', async () => {
   const args = ['run', '-p', 'syscalls', '--quiet', '--', 'sh', '-c', 'echo runs; exec sleep 5'];
   const running = execa(BTPROF, args, { reject: false });
   const helper = () => childrenOf(running.pid as number).find((pid) => nameOf(pid) === HELPER) ?? 0;
@@ -147,7 +147,7 @@ test('after a btprof that was killed the kernel times no more, either', async ()
   expect(await runsTimed()).toBe(0);
 });
 
-/** How many runs of a program the kernel times, of some thousand. */
+/** The number of runs of a program that the kernel times, out of some thousand. */
 async function runsTimed(): Promise<number> {
   const program = 'BEGIN { print("ready"); } tracepoint:raw_syscalls:sys_enter { @[pid] = count(); }';
   let ready = () => {};
@@ -163,7 +163,7 @@ async function runsTimed(): Promise<number> {
   try {
     await Promise.race([isReady, tracer.ended]);
     await execa('dd', CALLS.slice(1));
-    expect(tracer.mapEntries()).toBeGreaterThan(0); // it is there
+    expect(tracer.mapEntries()).toBeGreaterThan(0); // the program is attached
     return tracer.programRuns().timed;
   } finally {
     tracer.kill();

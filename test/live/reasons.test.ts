@@ -5,12 +5,12 @@ import { REASONS } from '../../metrics/reasons.ts';
 import { KINDS } from '../kinds-of-waits.ts';
 import { profile, sum, temporaryFile, workload } from './btprof.ts';
 
-/** Its waits are short: only the kernel decides when a thread has to wait for the lock of its address space. */
+/** Its waits are short: the kernel decides when a thread must wait for the lock of its address space. */
 const SHORT: Readonly<Record<string, string>> = { 'w-mmap_lock': 'lock' };
 
 /**
- * For what the main thread of each process waited longest, or for what it waited at all where its waits are short. A program that
- * spins waits for a CPU; others do not count that.
+ * The reason of the longest wait of each main thread, or of any wait where they are short. Waits for a CPU count only in the
+ * program that spins.
  */
 function reasons({ stacks, thread_stats }: Offcpu): Record<string, string> {
   const found: Record<string, string> = {};
@@ -40,7 +40,7 @@ test('every kind of wait has its reason', async () => {
   );
 });
 
-test('without stacks there is the state only', async () => {
+test('without stacks, only the state is known', async () => {
   const { ebpf } = await profile(['run', '--no-stacks', 'sleep', '0.05']);
   expect(ebpf.offcpu?.by_reason.other?.time_ns).toBeGreaterThan(5e7);
   expect(Object.keys(ebpf.offcpu?.undecided ?? {})).toEqual(['unknown']);

@@ -13,7 +13,7 @@ function chains(offcpu: Offcpu | undefined): Frame[][] {
   return (offcpu?.stacks ?? []).map(({ user }) => user.map((index) => offcpu?.frames[index] as Frame));
 }
 
-/** The longest one that has all of the functions in this order, one right after the other. */
+/** The longest stack that contains all of the functions in this order, without gaps. */
 function chainOf({ ebpf }: Profile, ...functions: RegExp[]): Frame[] {
   const matching = chains(ebpf.offcpu).filter((frames) =>
     frames.some((_, at) => functions.every((name, i) => name.test(frames[at + i]?.symbol ?? ''))),
@@ -22,10 +22,10 @@ function chainOf({ ebpf }: Profile, ...functions: RegExp[]): Frame[] {
 }
 
 const SPIN = ['--perf-basic-prof', '--interpreted-frames-native-stack', 'fixtures/workloads/spin.js', '30'];
-/** Two of the same on one CPU. */
+/** Runs the same command twice on one CPU. */
 const TWICE = 'taskset -c 0 "$@" & taskset -c 0 "$@"; wait';
 
-describe.concurrent('code that a runtime compiles', () => {
+describe.concurrent('code compiled by a runtime', () => {
   test('JavaScript has the names that Node.js writes', async () => {
     const result = await profile(['run', 'sh', '-c', TWICE, 'sh', 'node', ...SPIN]);
     const chain = chainOf(result, /^JS:.inner /, /^JS:.middle /, /^JS:.outer /);
@@ -34,19 +34,19 @@ describe.concurrent('code that a runtime compiles', () => {
     expect(result.quality.hints.join()).not.toContain('Node.js');
   });
 
-  test('a hint says what names JavaScript when Node.js writes nothing', async () => {
+  test('JavaScript without names gets a hint', async () => {
     const { quality } = await profile(['run', 'node', 'fixtures/workloads/spin.js', '5']);
     expect(quality.hints.join()).toMatch(/^1 process of Node\.js \(\d+\) .*--perf-basic-prof/);
   });
 
-  test('a hint says what names Python', async () => {
+  test('Python without names gets a hint', async () => {
     const { quality } = await profile(['run', 'python3', '-c', 'import time; time.sleep(0.2)']);
     expect(quality.hints.join()).toMatch(/1 process of Python \(\d+\) .*python3 -X perf/);
   });
 });
 
-describe.concurrent('compiled programs', () => {
-  test('of Go, stripped', async () => {
+describe.concurrent('a compiled program', () => {
+  test('in Go has names, even if stripped', async () => {
     const program = temporaryFile('program');
     await execa('go', ['build', '-ldflags=-s -w', '-o', program, 'fixtures/workloads/chain.go']);
     const result = await profile(['run', program, '17', '10']);
@@ -55,7 +55,7 @@ describe.concurrent('compiled programs', () => {
     );
   });
 
-  test.skipIf(process.arch !== 'x64' || lacks('rustc'))('of Rust, with lines', async () => {
+  test.skipIf(process.arch !== 'x64' || lacks('rustc'))('in Rust has names and lines', async () => {
     const program = temporaryFile('program');
     const flags = ['-g', '-C', 'force-frame-pointers=yes', '-C', 'opt-level=1'];
     await execa('rustc', [...flags, '-o', program, 'fixtures/workloads/chain.rs']);
@@ -71,11 +71,11 @@ function lineOf(file: string, text: string): number {
   return lines.findIndex((line) => line.includes(text)) + 1;
 }
 
-test('samples with C++ names go on to the end', async () => {
+test('samples with C++ names are written until the end', async () => {
   const [program, file] = [temporaryFile('program'), temporaryFile('p.jsonl')];
   const source = 'fixtures/workloads/inlined.cc';
   await execa('g++', ['-O1', '-fno-omit-frame-pointer', '-o', program, source]);
-  // On a busy machine a sample may cover several intervals: the shell waits for as many as are wanted.
+  // On a busy machine a sample may cover several intervals, so the shell waits until there are enough.
   const script = '"$0" 97 10; until [ "$(wc -l < "$1")" -gt 7 ]; do sleep 0.05; done';
   const args = ['run', '-q', '-f', 'jsonl', '-i', '100ms', '-o', file, 'sh', '-c', script, program, file];
   expect((await btprof(args)).status).toBe(0);
@@ -96,7 +96,7 @@ describe.concurrent('--lines', () => {
   test.each([
     ['C', 'gcc', 'fixtures/workloads/chain.c', ['inner', 'middle', 'outer']],
     ['C++', 'g++', 'fixtures/workloads/inlined.cc', ['inner_of', 'middle_of', 'outer_of']],
-  ])('tells file and line of %s', async (_, compiler, source, names) => {
+  ])('shows file and line of %s', async (_, compiler, source, names) => {
     const program = temporaryFile('program');
     await execa(compiler, ['-g', '-O1', '-fno-omit-frame-pointer', '-o', program, source]);
     const result = await profile(['run', '--lines', program, '17', '10']);
@@ -108,7 +108,7 @@ describe.concurrent('--lines', () => {
     expect(places).toEqual(names.slice(1).map((name) => [basename(source), lineOf(source, `long ${name}(`)]));
   });
 
-  test('tells functions that were inlined', async () => {
+  test('shows inlined functions', async () => {
     const program = temporaryFile('program');
     const source = 'fixtures/workloads/inlined.cc';
     await execa('g++', ['-g', '-O1', '-fno-omit-frame-pointer', '-o', program, source]);
@@ -123,7 +123,7 @@ describe.concurrent('--lines', () => {
     expect(main).toMatchObject({ symbol: 'main', inlined: false, address: counted?.address });
   });
 
-  test('without it there are none', async () => {
+  test('is off by default', async () => {
     const { ebpf } = await profile(['run', 'sleep', '0.05']);
     expect(ebpf.offcpu?.frames.some((frame) => 'file' in frame || 'inlined' in frame)).toBe(false);
   });

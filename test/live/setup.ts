@@ -10,7 +10,7 @@ declare module 'vitest' {
   }
 }
 
-/** Builds the workloads, and refuses to go on where bpftrace cannot trace: no kernel test is skipped. */
+/** Builds the workloads. Fails if bpftrace cannot trace, so that no kernel test is skipped. */
 export default async function setup(project: TestProject): Promise<() => void> {
   const probe = await execa('bpftrace', ['-e', 'tracepoint:sched:sched_switch { exit(); }'], {
     reject: false,

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { execa } from 'execa';
 import { temporaryFile } from './btprof.ts';
 
-/** The arguments that make strace count all calls of a command and its children into a file. */
+/** The arguments that make strace count all calls of a command and its children, and write the counts to a file. */
 export function straceCounting(): { args: string[]; read: () => Record<string, number> } {
   const file = temporaryFile('counts');
   return {
@@ -33,8 +33,8 @@ function readCounts(text: string): Record<string, number> {
 }
 
 /**
- * What the two count differently, and why: strace counts the execve by which it starts the command, which btprof
- * follows from the end of that call on; it does not count exit and exit_group, which never return.
+ * Differences between the two counts. strace counts the execve that starts the command; btprof follows the command only after
+ * that call. strace does not count exit and exit_group, because they never return.
  */
 export function asStraceCounts(
   counts: Readonly<Record<string, number>>,

@@ -3,7 +3,7 @@ import { execa } from 'execa';
 import { describe, expect, test } from 'vitest';
 import { BTPROF, btprof, profile } from './btprof.ts';
 
-/** Waits for events that do not come, five times 50 ms. */
+/** Waits five times for 50 ms for events that never come. */
 const LOOP = [
   '/usr/bin/python3',
   '-c',
@@ -11,7 +11,7 @@ const LOOP = [
 ];
 
 describe.concurrent('an event loop', () => {
-  test('waits for work, unless the user says otherwise', async () => {
+  test('is idle time, unless the user overrides that', async () => {
     const { ebpf, account } = await profile(['run', '--', ...LOOP]);
     const events = ebpf.offcpu?.idle.by_kind.events;
     expect(events).toMatchObject({ count: 5 });
@@ -21,7 +21,7 @@ describe.concurrent('an event loop', () => {
     expect(asked.ebpf.offcpu?.by_reason.poll).toMatchObject({ count: 5 });
   });
 
-  test('is a line of the summary, or rows as all others', async () => {
+  test('is folded into one line of the summary, or listed like other waits', async () => {
     const folded = await btprof(['run', '--', ...LOOP]);
     const line = /^ {2}of which idle: (\d+\.\d) ms in 5 waits \(events \1 ms\)$/m;
     expect(Number(line.exec(folded.stderr)?.[1])).toBeGreaterThanOrEqual(250);
@@ -31,7 +31,7 @@ describe.concurrent('an event loop', () => {
   });
 });
 
-/** What btprof shows on a terminal of 60 columns. */
+/** The output of btprof on a terminal of 60 columns. */
 async function onTerminal(env: Record<string, string>, args = 'run -- sleep 0.1'): Promise<string> {
   const utf8 = { TERM: 'xterm', LC_ALL: 'C.UTF-8', NO_COLOR: '' };
   const command = `stty cols 60; ${BTPROF} ${args}`;
@@ -40,7 +40,7 @@ async function onTerminal(env: Record<string, string>, args = 'run -- sleep 0.1'
 }
 
 describe.concurrent('on a terminal', () => {
-  test('the summary has colours and the width of the terminal', async () => {
+  test('the summary uses colours and the width of the terminal', async () => {
     const text = await onTerminal({});
     expect(plainOf(text)).not.toBe(text);
     expect(text).toContain('█');
@@ -54,13 +54,13 @@ describe.concurrent('on a terminal', () => {
     expect(plain).toMatch(/^[\n -~]*$/);
   });
 
-  test('attach says how long it has gone on, and takes that away', async () => {
+  test('attach shows the elapsed time, and clears it at the end', async () => {
     const text = await onTerminal({}, `attach -d 1500ms ${process.pid}`);
     expect(text).toContain('\r\u001b[Kbtprof: collecting, 1 s\r\u001b[K');
   });
 });
 
-test('into a file or a pipe no colours go, and -v has the stacks', async () => {
+test('output to a file or pipe has no colours, and -v prints the stacks', async () => {
   const { stderr } = await btprof(['run', '-v', '--', 'sleep', '0.1'], { env: { LC_ALL: 'C.UTF-8' } });
   expect(stderr).not.toContain('\u001b');
   const longest = /^ {2}1\. sleep, the longest of thread \d+:\d+, (\d+\.\d) ms in 1 wait:$/m;

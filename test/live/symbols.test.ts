@@ -8,27 +8,27 @@ import { profile, symbols, temporaryFile, workload } from './btprof.ts';
 const FLAGS = ['-O1', '-fno-omit-frame-pointer'];
 const CHAIN = ['inner', 'middle', 'outer', 'main'];
 
-/** Compiles a program into a directory of its own. */
+/** Compiles a program into its own directory. */
 async function built(source: string, ...flags: string[]): Promise<string> {
   const file = temporaryFile('program');
   await execa(source.endsWith('.cc') ? 'g++' : 'gcc', [...FLAGS, '-o', file, source, ...flags]);
   return file;
 }
 
-/** User functions, leaf first, of the stacks that slept, with how often. */
+/** User functions, leaf first, of the stacks that slept, with their counts. */
 function sleepers(offcpu: Offcpu | undefined): { chain: (string | null)[]; count: number }[] {
   const asleep = offcpu?.stacks.filter((s) => s.state === 'S') ?? [];
   const slept = asleep.filter((s) => symbols(offcpu, s.kernel).includes('do_nanosleep'));
   return slept.map((s) => ({ chain: symbols(offcpu, s.user), count: s.count }));
 }
 
-describe.concurrent('the functions that call each other are named in order, leaf first', () => {
+describe.concurrent('functions are named in call order, leaf first', () => {
   test.each([
-    ['a program at an address of its own', () => built('fixtures/workloads/chain.c', '-no-pie'), []],
+    ['a position-dependent program', () => built('fixtures/workloads/chain.c', '-no-pie'), []],
     ['a static program', () => built('fixtures/workloads/chain.c', '-static'), []],
-    ['a program that is gone when its stacks are named', () => built('fixtures/workloads/chain.c'), []],
+    ['a program that has ended when its stacks are named', () => built('fixtures/workloads/chain.c'), []],
     ['a program that removes its own file', () => built('fixtures/workloads/chain.c'), ['unlink']],
-  ])('%s', async (_, build, more) => {
+  ])('in %s', async (_, build, more) => {
     const program = await build();
     const { ebpf } = await profile(['run', program, '17', '10', ...more]);
     const [first] = sleepers(ebpf.offcpu);
@@ -36,7 +36,7 @@ describe.concurrent('the functions that call each other are named in order, leaf
     expect(first?.chain.slice(0, 4)).toEqual(CHAIN);
   });
 
-  test('a library that is opened, used and closed', async () => {
+  test('in a library that is opened, used and closed', async () => {
     const library = temporaryFile('libchain.so');
     await execa('gcc', [
       ...FLAGS,
@@ -67,7 +67,7 @@ describe.concurrent('the functions that call each other are named in order, leaf
     expect(first?.chain.slice(0, 4)).toEqual(CHAIN);
   });
 
-  test('a C++ program, with readable names', async () => {
+  test('in a C++ program, with readable names', async () => {
     const source = temporaryFile('waiter.cc');
     copyFileSync('fixtures/workloads/chain.c', `${dirname(source)}/chain.c`);
     writeFileSync(
@@ -95,12 +95,12 @@ describe.concurrent('the functions that call each other are named in order, leaf
   });
 });
 
-test.concurrent('programs that live for a millisecond have module and function, too', async () => {
+test.concurrent('programs that live for a millisecond have modules and functions too', async () => {
   const program = await built('fixtures/workloads/chain.c');
   const script = 'i=0; while [ $i -lt 101 ]; do "$0" 1 1; i=$((i+1)); done';
   const { ebpf, quality } = await profile(['run', 'sh', '-c', script, program]);
   const rows = sleepers(ebpf.offcpu).filter(({ chain }) => chain.includes('inner'));
-  // Old bpftraces lose a stack in some hundred where two hash alike; that is counted.
+  // Older versions of bpftrace lose about one stack in a hundred because of equal hashes; they count these.
   expect(rows.length).toBeLessThanOrEqual(101);
   expect(rows.length).toBeGreaterThanOrEqual(101 - quality.stacks_missing);
   expect(quality.stacks_missing).toBeLessThan(10);
@@ -117,7 +117,7 @@ test.concurrent('attached processes have names', async () => {
   for (const { chain } of whole) expect(chain.slice(0, 4)).toEqual(CHAIN);
 });
 
-test.concurrent('words that were never return addresses end a stack, and are counted', async () => {
+test.concurrent('words that are not return addresses end a stack and are counted', async () => {
   const { ebpf, quality } = await profile(['run', workload('sleepers')]);
   const offcpu = ebpf.offcpu as Offcpu;
   const cut = offcpu.stacks.reduce((sum, stack) => sum + stack.user_cut, 0);

@@ -14,9 +14,9 @@ async function straceErrors(command: readonly string[]): Promise<Record<string, 
 }
 
 describe.concurrent('with --syscall-times', () => {
-  test('errors are those that strace counts, and all calls but the last ones return', async () => {
+  test('errors match those of strace, and all but the last calls return', async () => {
     const command = ['setarch', '-R', 'git', 'log', '--stat', '--no-color', '-5'];
-    await execa('git', command.slice(3)); // what it caches is cached for both
+    await execa('git', command.slice(3)); // fills the caches for both runs
     const strace = await straceErrors(command);
     const { ebpf } = await profile([...TIMED, '--', ...command]);
     const calls = Object.entries(ebpf.syscalls?.by_syscall ?? {});
@@ -28,7 +28,7 @@ describe.concurrent('with --syscall-times', () => {
     expect(lost).toEqual([]);
   });
 
-  test('a sleep is as long as its wait, which is within the call', async () => {
+  test('a sleep lasts as long as its wait, which is part of the call', async () => {
     const { ebpf } = await profile([...TIMED, '--', 'sleep', '0.3']);
     const sleep = ebpf.syscalls?.by_syscall.clock_nanosleep;
     expect(sleep).toMatchObject({ count: 1, returned: 1, errors: 0, in_flight: 0 });
@@ -44,7 +44,7 @@ describe.concurrent('with --syscall-times', () => {
     expect(row?.syscall).toBe('clock_nanosleep');
   });
 
-  test('a call that has not returned at the end is counted, with its time until then', async () => {
+  test('a call still in progress at the end is counted, with its time until then', async () => {
     const { profile, leastWaitNs } = await profileOfDeadlock('--syscall-times');
     const futex = profile.ebpf.syscalls?.by_syscall.futex;
     expect(futex?.in_flight).toBe(3);
@@ -52,7 +52,7 @@ describe.concurrent('with --syscall-times', () => {
     expect(futex?.in_flight_ns).toBeGreaterThan(3 * leastWaitNs);
   });
 
-  test('a call that a signal ends returns the error by which the kernel would start it again', async () => {
+  test('a call interrupted by a signal has the error with which the kernel restarts it', async () => {
     const asleep = 'until grep -q nanosleep /proc/$!/wchan; do :; done';
     const kill = `sleep 60 & ${asleep}; kill -9 $!; wait $! 2>/dev/null; sleep 0.1`;
     const { ebpf } = await profile([...TIMED, '--', 'sh', '-c', `${kill}; true`]);

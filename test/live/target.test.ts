@@ -18,7 +18,7 @@ const LAUNCH = resolve('fixtures/workloads/launch.py');
 const PORTRAIT = resolve('fixtures/workloads/portrait.py');
 
 describe.concurrent('a command under btprof', () => {
-  test('sees the arguments, environment, descriptors, directory, limits and input it would see without', async () => {
+  test('has the arguments, environment, descriptors, directory, limits and input that it has without btprof', async () => {
     const cwd = temporaryFile("a directory with 'spaces' & *");
     mkdirSync(cwd);
     const { stdout: interpreter } = await execa('python3', ['-c', 'import sys; print(sys.executable)']);
@@ -76,14 +76,14 @@ describe.concurrent('a command under btprof', () => {
     expect(exit).toEqual({ code: signal ? null : status, signal });
   });
 
-  test('that is a script without a first line runs as a shell would run it', async () => {
+  test('without a first line #! runs as a shell would run it', async () => {
     const script = temporaryFile('script');
     writeFileSync(script, 'echo "$1"; exit 3\n', { mode: 0o755 });
     const outcome = await btprof(['run', '-q', '-o', '/dev/null', script, 'word']);
     expect(outcome).toEqual({ status: 3, stdout: 'word\n', stderr: '' });
   });
 
-  test('whose name has an equals sign is no assignment', async () => {
+  test('whose name contains an equals sign is not taken as an assignment', async () => {
     const script = temporaryFile('A=1');
     writeFileSync(script, '#!/bin/sh\necho ran\n', { mode: 0o755 });
     expect(await btprof(['run', '-q', '-o', '/dev/null', script])).toMatchObject({
@@ -93,7 +93,7 @@ describe.concurrent('a command under btprof', () => {
   });
 });
 
-test.concurrent('without -o the summary goes to stderr, and JSON to stdout after what the command wrote', async () => {
+test.concurrent("without -o, the summary goes to stderr, and JSON to stdout after the command's output", async () => {
   const summary = await btprof(['run', 'echo', 'hello']);
   expect(summary.stdout).toBe('hello\n');
   expect(summary.stderr).toMatch(/^btprof: echo hello\n/);
@@ -104,7 +104,7 @@ test.concurrent('without -o the summary goes to stderr, and JSON to stdout after
   expect(valid<Profile>(rest.join('\n')).metadata.cmd).toEqual(['echo', 'hello']);
 });
 
-test.concurrent('a name with commas, quotes, spaces, a newline and other letters stays unchanged', async () => {
+test.concurrent('a name with commas, quotes, spaces, a newline and non-ASCII letters is unchanged', async () => {
   const name = 'a,"é \'x\n\\';
   const script = `import ctypes; ctypes.CDLL(None).prctl(15, ${JSON.stringify(name)}.encode(), 0, 0, 0)`;
   const { ebpf, metadata } = await profile(['run', 'python3', '-c', script]);
@@ -113,7 +113,7 @@ test.concurrent('a name with commas, quotes, spaces, a newline and other letters
   expect(metadata.exit?.code).toBe(0);
 });
 
-test('process ids above 65,535 are whole', async () => {
+test('process IDs above 65,535 are complete', async () => {
   const [max, last] = ['/proc/sys/kernel/pid_max', '/proc/sys/kernel/ns_last_pid'];
   const [maxBefore, lastBefore] = [readFileSync(max, 'utf8'), readFileSync(last, 'utf8')];
   writeFileSync(max, '4194304');
@@ -129,7 +129,7 @@ test('process ids above 65,535 are whole', async () => {
   }
 });
 
-test.concurrent('32-bit calls of a 64-bit kernel are counted apart, by their own names', async ({ skip }) => {
+test.concurrent('32-bit calls of a 64-bit kernel are counted separately, by their own names', async ({ skip }) => {
   skip(await refuses32BitCalls(), 'this kernel refuses int $0x80');
   const { ebpf } = await profile(['run', workload('compat')]);
   expect(ebpf.syscalls?.compat_32bit).toEqual({ total: 7, by_syscall: { getpid: { count: 7 } } });
@@ -137,7 +137,7 @@ test.concurrent('32-bit calls of a 64-bit kernel are counted apart, by their own
   expect(ebpf.syscalls?.by_syscall.writev).toBeUndefined();
 });
 
-/** Each run has a pipe of its own on the jobserver's descriptors; the kind and the mode have to agree. */
+/** Each run has its own pipe at the descriptors of the jobserver. The kinds and modes must agree. */
 function pipesRenamed(without: Portrait, within: Portrait): Portrait['descriptors'] {
   return Object.fromEntries(
     Object.entries(without.descriptors).map(([fd, [link, blocking]]) => {

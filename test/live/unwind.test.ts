@@ -22,7 +22,7 @@ const dialect = dialectFor((await execa('bpftrace', ['--version'])).stdout);
 const able = process.arch === 'x64' && dialect.unwindsDwarf;
 const CHAIN = ['inner', 'middle', 'outer', 'main'];
 
-/** A program whose functions keep no frame pointers, but for the innermost. */
+/** A program that is compiled without frame pointers. */
 let running: { pid: number; kill: () => void };
 let program: string;
 
@@ -38,7 +38,7 @@ function attach(...options: string[]): Promise<Profile> {
   return profile(['attach', '-d', '1s', ...options, String(running.pid)]);
 }
 
-/** The child of a process that is stopped, when there is one. */
+/** The stopped child of a process, once there is one. */
 async function heldChild(parent: number): Promise<number> {
   for (;;) {
     const children = readIfThere(`/proc/${parent}/task/${parent}/children`)
@@ -59,7 +59,7 @@ function readIfThere(file: string): string {
   }
 }
 
-/** A program without libraries, which sleeps and exits. */
+/** A program without libraries that sleeps and exits. */
 const ALONE = `
 static long call(long number, long a, long b) {
   long result;
@@ -72,13 +72,13 @@ void _start(void) {
   call(231, 0, 0);
 }`;
 
-/** Of the stack with most of the waiting time. */
+/** The stack with the longest waiting time. */
 function longest(offcpu: Offcpu | undefined) {
   const [stack] = offcpu?.stacks.filter((s) => !s.since_start) ?? [];
   return { chain: symbols(offcpu, stack?.user), incomplete: stack?.user_incomplete };
 }
 
-test('by frame pointers callers are missing, which is reported', async () => {
+test('unwinding by frame pointers misses callers, and the result says so', async () => {
   const { ebpf, quality } = await attach();
   expect(longest(ebpf.offcpu).chain).not.toEqual(expect.arrayContaining(CHAIN));
   expect(longest(ebpf.offcpu).incomplete).toBe(true);
@@ -89,8 +89,8 @@ test('by frame pointers callers are missing, which is reported', async () => {
   expect(quality.hints.join()).toMatch(able ? /--unwind dwarf finds them/ : /stacks that lack callers/);
 });
 
-describe.runIf(able)('where bpftrace unwinds by DWARF', { concurrent: true }, () => {
-  test.each(['dwarf', 'auto'])('--unwind %s finds them all', async (unwinder) => {
+describe.runIf(able)('if bpftrace can unwind by DWARF', { concurrent: true }, () => {
+  test.each(['dwarf', 'auto'])('attach --unwind %s finds all callers', async (unwinder) => {
     const { ebpf, quality } = await attach('--unwind', unwinder);
     const { chain, incomplete } = longest(ebpf.offcpu);
     expect(chain.slice(0, 4)).toEqual(CHAIN);
@@ -100,7 +100,7 @@ describe.runIf(able)('where bpftrace unwinds by DWARF', { concurrent: true }, ()
   });
 
   test.each(['dwarf', 'auto'])(
-    'run --unwind %s finds them all, and counts what run without it does',
+    'run --unwind %s finds all callers, and has the same counts as run without it',
     async (unwinder) => {
       const [held, plain] = [
         await profile(['run', '--unwind', unwinder, program, '17', '10']),
@@ -113,14 +113,14 @@ describe.runIf(able)('where bpftrace unwinds by DWARF', { concurrent: true }, ()
       expect(held.ebpf.syscalls?.by_syscall).toEqual(plain.ebpf.syscalls?.by_syscall);
       expect(held.ebpf.offcpu?.stacks[0]?.count).toBe(17);
       expect(held.metadata).toMatchObject({ processes: 1, threads: 1, exit: { code: 0, signal: null } });
-      // The second in which the command was held is not its own.
+      // The time for which the command was held is not part of its own time.
       expect(held.metadata.wall_time_ns).toBeLessThan(plain.metadata.wall_time_ns * 2);
       expect(held.ebpf.offcpu?.stacks.map(({ state }) => state)).not.toContain('T');
       expect(held.quality).toMatchObject({ kernel_errors: 0, stacks_missing: 0, warnings: [] });
     },
   );
 
-  test('run --unwind auto lets a program go on whose frame pointers suffice, without a word', async () => {
+  test('run --unwind auto does not hold a program that has frame pointers, and prints no warning', async () => {
     const alone = temporaryFile('alone');
     const flags = ['-nostdlib', '-static', '-O1', '-fno-omit-frame-pointer', '-x', 'c', '-'];
     await execa('gcc', ['-o', alone, ...flags], { input: ALONE });
@@ -141,7 +141,7 @@ describe.runIf(able)('where bpftrace unwinds by DWARF', { concurrent: true }, ()
     expect({ status, stdout, stderr }).toEqual({ status: 7, stdout: '<a word>\n', stderr: '' });
   });
 
-  test('what others do while the command is held is not in what our programs took', async () => {
+  test('the overhead does not include events of other processes while the command is held', async () => {
     const other = execa('dd', ['if=/dev/zero', 'of=/dev/null', 'bs=1'], { reject: false });
     const { quality } = await profile(['run', '--unwind', 'dwarf', program, '1', '1']);
     other.kill('SIGKILL');
@@ -160,7 +160,7 @@ describe.runIf(able)('where bpftrace unwinds by DWARF', { concurrent: true }, ()
     expect(readIfThere(file)).toBe(`${pid}\ndone\n`);
   });
 
-  test('a command that is killed while it is held has its own status', async () => {
+  test('a command killed while held exits with its own status', async () => {
     const killed = execa(BTPROF, ['run', '--unwind', 'dwarf', '-q', '-o', '/dev/null', program, '9', '9'], {
       reject: false,
     });
@@ -168,7 +168,7 @@ describe.runIf(able)('where bpftrace unwinds by DWARF', { concurrent: true }, ()
     expect((await killed).exitCode).toBe(137);
   });
 
-  test('a command runs to its end if the second bpftrace cannot start', async () => {
+  test('a command runs to its end even if the second bpftrace cannot start', async () => {
     const [file, json] = [temporaryFile('done'), temporaryFile('p.json')];
     const broken = bpftraceThat('case "$*" in *--dwarf-pid*) echo no >&2; exit 3;; esac; exec bpftrace "$@"');
     const command = ['sh', '-c', 'sleep 0.2; echo done > "$0"', file];
@@ -188,7 +188,7 @@ describe.runIf(able)('where bpftrace unwinds by DWARF', { concurrent: true }, ()
     expect(stderr).toContain('its path has characters that bpftrace would misread');
   });
 
-  test('children, whose tables are not known, are unwound by frame pointers', async () => {
+  test('children, whose unwind tables are unknown, are unwound by frame pointers', async () => {
     const shell = execa('sh', ['-c', 'while :; do sleep 0.05; done'], { reject: false });
     const file = temporaryFile('p.json');
     const args = ['attach', '--unwind', 'dwarf', '--json', '-o', file, String(shell.pid)];
@@ -205,8 +205,8 @@ describe.runIf(able)('where bpftrace unwinds by DWARF', { concurrent: true }, ()
   });
 });
 
-describe.runIf(!able)('where bpftrace does not', () => {
-  test('--unwind dwarf is refused with what it needs', async () => {
+describe.runIf(!able)('if bpftrace cannot unwind by DWARF', () => {
+  test('--unwind dwarf is refused with its requirements', async () => {
     const { status, stderr } = await btprof(['attach', '--unwind', 'dwarf', String(running.pid)]);
     expect(status).toBe(125);
     expect(stderr).toContain(
