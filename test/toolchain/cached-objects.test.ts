@@ -15,11 +15,11 @@ import {
   realFile,
 } from '../unit/bt/symbols/real-programs.ts';
 
-/** Enough functions for a table that is worth caching. */
+/** Enough functions for a table that is cached. */
 const SOURCE = `${manyFunctions(1200)}\nint main(void) { return f1199(1); }\n`;
 const OTHER_USER = 12_345;
 
-/** A cache that records what it was asked, and whose names can be changed. */
+/** A cache that records its requests. `poison` changes the cached names, which shows where a name came from. */
 function recordedCache() {
   const kept = new Map<string, readonly SymbolTable[]>();
   const got: string[] = [];
@@ -55,7 +55,7 @@ describe.skipIf(process.platform !== 'linux')('a cache of symbol tables', () => 
   };
   const functionOf = (path: string) => functionsOf(path).find((f) => f.name === 'f700') as NmFunction;
   const inWhole = functionOf(whole);
-  /** What a run calls the function f700 of a program. */
+  /** The name that a run finds for the function f700 of a program. */
   const nameIn = async (path: string, cache?: SymbolCache, place = inWhole) => {
     const files = newObjectFiles();
     const { file } = realFile(path);
@@ -67,7 +67,7 @@ describe.skipIf(process.platform !== 'linux')('a cache of symbol tables', () => 
     files.close();
     return name;
   };
-  /** Without symbols of its own. */
+  /** A program without symbols, which are in its debug file. */
   const withDebugFile = (name: string) => {
     const [path, debugFile] = [copied(name), in_(`${name}.debug`)];
     run('objcopy', '--only-keep-debug', whole, debugFile);
@@ -76,7 +76,7 @@ describe.skipIf(process.platform !== 'linux')('a cache of symbol tables', () => 
     return { path, debugFile };
   };
 
-  test('is filled by the first run, and read by the next', async () => {
+  test('is filled by the first run and read by the next', async () => {
     const { cache, kept, got, poison } = recordedCache();
     expect(await nameIn(whole, cache)).toBe('f700');
     poison();
@@ -85,7 +85,7 @@ describe.skipIf(process.platform !== 'linux')('a cache of symbol tables', () => 
     expect(await nameIn(whole)).toBe('f700');
   });
 
-  test('gives the same names when it is stored in files', async () => {
+  test('gives the same names if it is stored in files', async () => {
     const directory = in_('symbols');
     expect(await nameIn(whole, newSymbolCache(directory))).toBe('f700');
     const [file, ...more] = readdirSync(directory) as [string];
@@ -96,7 +96,7 @@ describe.skipIf(process.platform !== 'linux')('a cache of symbol tables', () => 
     expect(await nameIn(whole, newSymbolCache(directory))).toBe('kept');
   });
 
-  test('is asked by the build ID and the very file: that of a copy is another, as a stripped one is', async () => {
+  test('is keyed by build ID and by file, so a copy has its own entry', async () => {
     const { cache, kept, poison } = recordedCache();
     await nameIn(whole, cache);
     poison();
@@ -124,7 +124,7 @@ describe.skipIf(process.platform !== 'linux')('a cache of symbol tables', () => 
       expect(await nameIn(path, cache)).toBe('f700');
     });
 
-    test.skipIf(process.geteuid?.() !== 0)('of another user', async () => {
+    test.skipIf(process.geteuid?.() !== 0)('owned by another user', async () => {
       const { cache, kept, got } = recordedCache();
       const path = copied('theirs');
       chownSync(path, OTHER_USER, OTHER_USER);
@@ -133,7 +133,7 @@ describe.skipIf(process.platform !== 'linux')('a cache of symbol tables', () => 
     });
   });
 
-  test('is not for the vDSO', async () => {
+  test('is not used for the vDSO', async () => {
     const { cache, kept, got } = recordedCache();
     const maps = readFileSync('/proc/self/maps', 'utf8');
     const vdso = codeMappings(maps).find(({ path }) => path === '[vdso]') as Mapping;
@@ -146,7 +146,7 @@ describe.skipIf(process.platform !== 'linux')('a cache of symbol tables', () => 
   });
 
   describe('of an object with a debug file', () => {
-    test('has the names of that, unless others can write it', async () => {
+    test('has the names of the debug file, unless others can write to that', async () => {
       const { cache, kept, poison } = recordedCache();
       const { path, debugFile } = withDebugFile('first');
       expect(await nameIn(path, cache)).toBe('f700');
@@ -157,7 +157,7 @@ describe.skipIf(process.platform !== 'linux')('a cache of symbol tables', () => 
       expect(kept.size).toBe(1);
     });
 
-    test('has them as soon as it is found', async () => {
+    test('has the names as soon as the debug file is found', async () => {
       const { cache } = recordedCache();
       const bare = copied('bare');
       run('strip', bare);

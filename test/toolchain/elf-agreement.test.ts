@@ -16,7 +16,7 @@ import {
   sampleAddresses,
 } from './elf-oracle.ts';
 
-/** Reads and compares tens of MB with slow programs. */
+/** Tens of MB are read and compared with slow programs. */
 const TIMEOUT = 120_000;
 const C = `
 #include <stdio.h>
@@ -72,7 +72,7 @@ describe('functions of C programs', () => {
     },
   );
 
-  test('of a stripped program have names only where other programs can call them', () => {
+  test('of a stripped program have names only if they are exported', () => {
     const [program, stripped] = [compile(C, ['-rdynamic']), compile(C, ['-rdynamic', '-s'])];
     const elf = elfOf(fileSource(program));
     const startOf = new Map(readelfFunctions(program, elf).map(({ name, start }) => [name, start]));
@@ -81,7 +81,7 @@ describe('functions of C programs', () => {
     expect(table.find(startOf.get('hidden') as number)).toBeUndefined();
   });
 
-  test('of a separate debug file are the same', () => {
+  test('of a separate debug file have the same names', () => {
     const [program, debug] = [compile(C, ['-g']), join(temporaryFolder(), 'debug')];
     output('objcopy', ['--only-keep-debug', program, debug]);
     const [whole, separate] = [read(program), read(debug)];
@@ -91,14 +91,14 @@ describe('functions of C programs', () => {
         expect([name, separate.table.find(address)]).toEqual([name, whole.table.find(address)]);
   });
 
-  test('of a library', () => {
+  test('of a library have the names that readelf, addr2line and objdump print', () => {
     const path = compile(C, ['-shared', '-fPIC', '-Wl,-soname,libx.so']);
     const { table, elf } = read(path);
     expectPlt(path, elf, table);
     expectAgreement(path, 200);
   });
 
-  test('of C++, overloaded and templates', { timeout: TIMEOUT }, () => {
+  test('of C++, overloaded and templates, have their mangled names', { timeout: TIMEOUT }, () => {
     const program = compile(CPP, [], { compiler: 'g++', suffix: 'cc' });
     expectAgreement(program, 1000);
     const { table, elf } = read(program);
@@ -113,7 +113,7 @@ describe('functions of C programs', () => {
   });
 });
 
-describe('functions of large files', () => {
+describe('functions of a large file have the names that other tools print', () => {
   test.each(cases(['libc'], ['node']))('%s', { timeout: TIMEOUT }, (which) => {
     const path = which === 'node' ? process.execPath : library(compile(C), 'libc');
     const source = fileSource(path);
@@ -138,7 +138,7 @@ describe.each(cases([], ['aarch64-linux-gnu', 'arm-linux-gnueabihf', 'i686-linux
   const prefix = `${target}-`;
   const tools = ['gcc', 'readelf', 'addr2line', 'objdump', 'objcopy', 'strip'].map((tool) => prefix + tool);
 
-  test.skipIf(lacks(...tools))('a program and its C library', { timeout: TIMEOUT }, () => {
+  test.skipIf(lacks(...tools))('functions of a program and of its C library have the names that other tools print', { timeout: TIMEOUT }, () => {
     const program = compile(C.replace(/^asm.*$/m, ''), [], { compiler: `${prefix}gcc` });
     const libc = output(`${prefix}gcc`, ['-print-file-name=libc.so.6']).trim();
     for (const path of [program, libc]) {
@@ -156,15 +156,15 @@ function read(path: string): { table: SymbolTable; elf: ElfFile } {
   return { table: readFunctions(source, elf), elf };
 }
 
-/** Bytes of the tables from which names of functions come. */
+/** Bytes of the tables that contain names of functions. */
 function tableBytes(elf: ElfFile): number {
   const names = ['.symtab', '.strtab', '.dynsym', '.dynstr', '.plt', '.plt.sec', '.plt.got'];
   return [...names, '.rela.plt', '.rela.dyn'].reduce((sum, name) => sum + (elf.section(name)?.size ?? 0), 0);
 }
 
 /**
- * Makes a copy for which addr2line has only the symbols. With debug information, also that of files found by the build ID
- * or the debug link, it would name inlined functions.
+ * Makes a copy in which addr2line only finds the symbols. With debug information, also that of files found by build ID or debug
+ * link, it would name inlined functions.
  */
 function withoutDebug(path: string, prefix = ''): string {
   const copy = join(temporaryFolder(), basename(path));
@@ -191,7 +191,7 @@ function expectAgreement(path: string, count: number, prefix = ''): Record<strin
   return compared;
 }
 
-/** Expects the names of objdump; a function chosen at run time has the name of the function that chooses it. */
+/** Expects the names of objdump. A function chosen at run time has the name of its resolver. */
 function expectPlt(path: string, elf: ElfFile, table: SymbolTable, prefix = ''): void {
   const entries = objdumpPlt(path, elf, prefix);
   for (const [address, name] of entries) {

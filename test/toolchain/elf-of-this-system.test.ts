@@ -8,7 +8,7 @@ import { compile, elfOf, fileSource, library, output, temporaryFolder } from '..
 
 const PROGRAM = 'int main(void) { return 0; }\n';
 
-describe('files of this system', () => {
+describe('a file of this system', () => {
   test.each(cases(['the program', 'its C library', 'an object file'], ['node']))(
     '%s has the headers that readelf prints',
     (which) => {
@@ -32,7 +32,7 @@ describe('files of this system', () => {
     },
   );
 
-  test('a separate debug file, and the link to it', () => {
+  test('links to a separate debug file', () => {
     const [program, folder] = [compile(PROGRAM, ['-g', '-Wl,--build-id']), temporaryFolder()];
     const debug = join(folder, 'program.debug');
     output('objcopy', ['--only-keep-debug', program, debug]);
@@ -50,7 +50,7 @@ describe('files of this system', () => {
     ['-no-pie', ET_EXEC],
     ['-pie', ET_DYN],
     ['-static', ET_EXEC],
-  ])('%s: the address of a file offset is that of its code', (option, type) => {
+  ])('%s: gives the address of the code at a file offset', (option, type) => {
     const path = compile(PROGRAM, [option]);
     const elf = elfOf(fileSource(path));
     const text = elf.section('.text') as { offset: number; addr: number };
@@ -58,7 +58,7 @@ describe('files of this system', () => {
     expect(fileOffsetToVaddr(elf, text.offset + 5)).toBe(text.addr + 5);
   });
 
-  test('a section that the caller decompresses', () => {
+  test('has a section that the caller decompresses', () => {
     const [program, content] = [compile(PROGRAM), join(temporaryFolder(), 'content')];
     writeFileSync(content, 'xz data');
     output('objcopy', [`--add-section=.gnu_debugdata=${content}`, program]);

@@ -3,25 +3,25 @@ import type { ElfFile } from '../../parsers/elf-types.ts';
 import type { SymbolTable } from '../../parsers/symbol-table.ts';
 import { output } from '../unit/parsers/elf-files.ts';
 
-/** A function or a label in code, as readelf prints it. */
+/** A function or a label in code, as printed by readelf. */
 export interface NamedRange {
   readonly name: string;
   readonly start: number;
-  /** `start`, for one without a size. */
+  /** Equal to `start` if it has no size. */
   readonly end: number;
 }
 
-/** Addresses by what another tool says of them. */
+/** The results of comparing addresses with another tool. */
 export interface Comparison {
   agreed: number;
-  /** Those that the tool answers another question for. */
+  /** Addresses for which the tool answers a different question. */
   readonly excluded: Record<string, number>;
   readonly disagreed: string[];
 }
 
-/** @param prefix of the binutils for another machine: `aarch64-linux-gnu-` */
+/** @param prefix of the binutils for another architecture, such as `aarch64-linux-gnu-` */
 export function readelfFunctions(path: string, elf: ElfFile, prefix = ''): NamedRange[] {
-  // `   823: 000000000009c940    38 FUNC    GLOBAL DEFAULT   16 memcpy@@GLIBC_2.14`; in Go names have spaces
+  // `   823: 000000000009c940    38 FUNC    GLOBAL DEFAULT   16 memcpy@@GLIBC_2.14`. Names of Go functions contain spaces.
   const row =
     /^ *\d+: ([0-9a-f]+) +(\w+) (FUNC|IFUNC|NOTYPE) +\S+ +\S+ +(?:\[.*?\] +)?(\d+) (.+?)(?: \(\d+\))?$/gm;
   return [...output(`${prefix}readelf`, ['-sW', path]).matchAll(row)].flatMap((match) => {
@@ -34,7 +34,7 @@ export function readelfFunctions(path: string, elf: ElfFile, prefix = ''): Named
   });
 }
 
-/** The first, a middle and the last byte of functions, the byte behind them, and any addresses of code. */
+/** The first, a middle and the last byte of functions, the byte after them, and random addresses in code. */
 export function sampleAddresses(elf: ElfFile, functions: readonly NamedRange[], count: number): number[] {
   const part = fc.noBias(fc.nat(999_999).map((millionths) => millionths / 1e6));
   const code = elf.sections.filter((section) => (section.flags & 4) !== 0);
@@ -46,7 +46,7 @@ export function sampleAddresses(elf: ElfFile, functions: readonly NamedRange[], 
   });
 }
 
-/** Compares with the ranges of readelf: an address is in the innermost of those that have it, or in none. */
+/** Compares with the ranges of readelf: an address belongs to the innermost range that contains it, or to none. */
 export function compareRanges(
   table: SymbolTable,
   functions: readonly NamedRange[],
@@ -98,7 +98,7 @@ export function compareAddr2line(
   return result;
 }
 
-/** Entries of the PLT as objdump prints them, by their address. IRELATIVE ones as `*ABS*+0x9f550@plt`. */
+/** Entries of the PLT as printed by objdump, by their address. IRELATIVE ones look like `*ABS*+0x9f550@plt`. */
 export function objdumpPlt(path: string, elf: ElfFile, prefix = ''): Map<number, string> {
   const sections = ['.plt', '.plt.sec', '.plt.got']
     .filter((name) => elf.section(name))
@@ -114,7 +114,7 @@ export function objdumpPlt(path: string, elf: ElfFile, prefix = ''): Map<number,
   );
 }
 
-/** All ranges that have an address. It looks back from there, as long as an earlier range reaches so far. */
+/** All ranges that contain an address. The search goes back as long as an earlier range reaches that far. */
 function rangesAround(functions: readonly NamedRange[]): (address: number) => NamedRange[] {
   const sized = functions.filter(({ start, end }) => start < end).sort((a, b) => a.start - b.start);
   let furthest = 0;

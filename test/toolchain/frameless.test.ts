@@ -41,7 +41,7 @@ describe.skipIf(process.platform !== 'linux' || process.arch !== 'x64')('a funct
     files.see(file, { pid: process.pid, path });
     return { start: 0n, end: 0n, fileOffset: 0n, file, path };
   };
-  /** The functions that keep no frame pointer at their first, a middle and their last byte. */
+  /** The functions without a frame pointer. Expects the same answer at their first, a middle and their last byte. */
   const framelessIn = async (path: string, like = path) => {
     const [mapping, offsetOf] = [mappingOf(path), fileOffsets(path)];
     const functions = functionsOf(like).filter(({ name }) => NAMES.includes(name));
@@ -66,33 +66,33 @@ describe.skipIf(process.platform !== 'linux' || process.arch !== 'x64')('a funct
     );
 
     test.each(targets)(
-      '%s keeps its frame pointer, or does not, as it was asked to',
+      '%s has a frame pointer only if the compiler was told to keep it',
       async (what, ...flags) => {
         const program = (kind: string, more: readonly string[]) =>
           build(`${what} ${optimised} ${kind}`, [...flags, optimised, ...more], SOURCE);
         expect((await framelessIn(program('without', WITHOUT))).sort()).toEqual([...NAMES].sort());
-        // A function that needs no stack has no frame, whatever it is asked to.
+        // A function that needs no stack has no frame, whatever the flags.
         expect(await framelessIn(program('with', WITH))).toEqual(['leaf']);
       },
     );
   });
 
-  test('in a shared library lacks its frame pointer if it was compiled without', async () => {
+  test('in a shared library lacks its frame pointer if it was compiled without one', async () => {
     const path = build('library.so', ['-shared', '-fPIC', '-O2', ...WITHOUT], SOURCE);
     expect(await framelessIn(path)).toHaveLength(NAMES.length);
   });
 
-  describe('is not known to lack its frame pointer', () => {
+  describe('is not reported to lack its frame pointer', () => {
     const path = build('unknown', ['-O2', ...WITHOUT], SOURCE);
 
-    test('without a name', async () => {
+    test('if it has no name', async () => {
       const bare = in_('bare');
       copyFileSync(path, bare);
       run('strip', bare);
       expect(await framelessIn(bare, path)).toEqual([]);
     });
 
-    test('of another architecture', async () => {
+    test('if it is of another architecture', async () => {
       const bytes = readFileSync(path);
       bytes.writeUInt16LE(183, 18);
       writeFileSync(in_('arm'), bytes);
@@ -103,7 +103,7 @@ describe.skipIf(process.platform !== 'linux' || process.arch !== 'x64')('a funct
       expect(await frameless([{ mapping: mappingOf(path), fileOffset: offset }])).toEqual([false]);
     });
 
-    test('in a file that was never seen, or is not a file', async () => {
+    test('in an unknown file, or in memory without a file', async () => {
       const offset = fileOffsets(path)(functionsOf(path).find(({ name }) => name === 'leaf')?.start ?? 0);
       const mappings: Mapping[] = [
         mappingOf(path),

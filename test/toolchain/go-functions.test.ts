@@ -18,8 +18,8 @@ func generic[E any](e E) string { return fmt.Sprint(e) }
 func main() { t := &T{3}; fmt.Println(t.Method(4), generic("x"), func() int { return t.n }()) }
 `;
 
-describe.skipIf(lacks('go'))('a program of this Go', () => {
-  // The others compile all of Go's own packages first.
+describe.skipIf(lacks('go'))('a program built by this version of Go', () => {
+  // The other variants first compile all of Go's own packages.
   const builds: [string, string[], Record<string, string>][] = cases(
     [['built by default', [], {}]],
     [
@@ -30,7 +30,7 @@ describe.skipIf(lacks('go'))('a program of this Go', () => {
   );
 
   test.each(builds)(
-    '%s: has the names of its symbols, also when those are stripped',
+    '%s: has its function names, even if it is stripped',
     { timeout: 300_000 },
     (_, options, environment) => {
       const folder = temporaryFolder();
@@ -61,7 +61,7 @@ describe.skipIf(lacks('go'))('a program of this Go', () => {
   );
 });
 
-/** Go leaves type arguments and the names of calling conventions out of the table. */
+/** Go omits type arguments and calling conventions from the table. */
 function inTable(symbol: string): string {
   return symbol.replace(/\.abi0$/, '').replace(/\[.*\]/, '[...]');
 }

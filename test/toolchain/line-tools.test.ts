@@ -17,7 +17,7 @@ import { cases } from '../effort.ts';
 import { lacks } from '../optional-tools.ts';
 import { functionsOf, newWorkshop } from '../unit/bt/symbols/real-programs.ts';
 
-/** `inner` is in `middle` is in `outer`, and there is no call of them. */
+/** `inner` is inlined into `middle`, and `middle` into `outer`. No calls of them remain. */
 const INLINED = `
 volatile int sink;
 static inline __attribute__((always_inline)) int inner(int n) {
@@ -33,7 +33,7 @@ __attribute__((noinline)) int outer(int n) { return middle(n) + inner(n); }
 int main(int argc, char **argv) { return outer(argc); }
 `;
 
-describe.skipIf(process.platform !== 'linux')('lines of the source', () => {
+describe.skipIf(process.platform !== 'linux')('source lines', () => {
   const { in_, build, run, close } = newWorkshop('lines');
   chmodSync(in_(''), 0o755); // the tools run as nobody
   afterAll(close);
@@ -42,7 +42,7 @@ describe.skipIf(process.platform !== 'linux')('lines of the source', () => {
   });
 
   const pathOf = (tool: string) => run('sh', '-c', `command -v ${tool}`).trimEnd();
-  /** A folder with these tools alone; the only one in PATH. */
+  /** A directory with only these tools; it is the only one in PATH. */
   const onlyTools = (...tools: string[]) => {
     const folder = mkdtempSync(in_('tools '));
     chmodSync(folder, 0o755);
@@ -56,18 +56,18 @@ describe.skipIf(process.platform !== 'linux')('lines of the source', () => {
   const expected = addr2line(run, path, addresses);
   const names = (lines: readonly SourceLine[] | undefined) => lines?.map((line) => line.function);
 
-  test('of a program are known: some of its calls were inlined', async () => {
+  test('contain the inlined calls of a program', async () => {
     expect(expected.map((lines) => names(lines)?.join())).toContain('inner,middle,outer');
     expect(expected[0]?.at(-1)?.file).toBe(in_('inlined.c'));
   });
 
-  describe.each(['addr2line', 'llvm-symbolizer'])('by %s alone', (tool) => {
-    test.skipIf(lacks(tool))('are those that addr2line says', async () => {
+  describe.each(['addr2line', 'llvm-symbolizer'])('read by %s only', (tool) => {
+    test.skipIf(lacks(tool))('match the output of addr2line', async () => {
       onlyTools(tool);
       expect(await readSourceLines({ path }, addresses)).toEqual(expected);
     });
 
-    test.skipIf(lacks(tool))('are those of a file that is open, though its name is gone', async () => {
+    test.skipIf(lacks(tool))('are read from an open file whose name is gone', async () => {
       copyFileSync(path, in_(`gone ${tool}`));
       const descriptor = openSync(in_(`gone ${tool}`), 'r');
       unlinkSync(in_(`gone ${tool}`));
@@ -75,13 +75,13 @@ describe.skipIf(process.platform !== 'linux')('lines of the source', () => {
       expect(await readSourceLines({ descriptor }, addresses)).toEqual(expected);
     });
 
-    test.skipIf(lacks(tool))('are in the order of the addresses, which may be the same', async () => {
+    test.skipIf(lacks(tool))('keep the order of the addresses, which may repeat', async () => {
       onlyTools(tool);
       const backwards = [...addresses.toReversed(), ...addresses];
       expect(await readSourceLines({ path }, backwards)).toEqual([...expected.toReversed(), ...expected]);
     });
 
-    test.skipIf(lacks(tool))('are none outside of code', async () => {
+    test.skipIf(lacks(tool))('are empty outside of code', async () => {
       onlyTools(tool);
       const [outside, ...inside] = (await readSourceLines({ path }, [0, ...addresses])) ?? [];
       expect(outside).toEqual([]);
@@ -97,32 +97,32 @@ describe.skipIf(process.platform !== 'linux')('lines of the source', () => {
       ],
     );
 
-    test.skipIf(lacks(tool)).each(broken)('are none of a file that is %s', async (_, make) => {
+    test.skipIf(lacks(tool)).each(broken)('are empty for a file that is %s', async (_, make) => {
       make();
       onlyTools(tool);
       expect((await readSourceLines({ path: in_('broken') }, addresses))?.flat() ?? []).toEqual([]);
     });
 
-    test.skipIf(lacks(tool))('are none of a file that is not there', async () => {
+    test.skipIf(lacks(tool))('are empty for a file that does not exist', async () => {
       onlyTools(tool);
       expect((await readSourceLines({ path: in_('nowhere') }, addresses))?.flat() ?? []).toEqual([]);
     });
   });
 
-  test('have no file where there is no debug information', async () => {
+  test('have no file name without debug information', async () => {
     run('strip', '-g', '-o', in_('stripped'), path);
     const found = await readSourceLines({ path: in_('stripped') }, addresses);
     expect(found?.flat().map((line) => [line.file, line.line])).toEqual(addresses.map(() => [null, null]));
     expect(new Set(found?.flatMap(names))).toEqual(new Set(['outer', 'main']));
   });
 
-  test('are asked of the other tool when one fails', async () => {
+  test('are read by the other tool if one fails', async () => {
     onlyTools('addr2line');
     symlinkSync('/bin/false', `${process.env.PATH}/llvm-symbolizer`);
     expect(await readSourceLines({ path }, addresses)).toEqual(expected);
   });
 
-  test('cannot be read without a tool', async () => {
+  test('are undefined without a tool', async () => {
     onlyTools();
     expect(await readSourceLines({ path }, addresses)).toBeUndefined();
   });
@@ -130,7 +130,7 @@ describe.skipIf(process.platform !== 'linux')('lines of the source', () => {
   test.each([
     ['read', true],
     ['not read', false],
-  ])('leave no descriptor open when they were %s', async (_, tools) => {
+  ])('leave no descriptor open after they were %s', async (_, tools) => {
     const descriptor = openSync(path, 'r');
     if (!tools) onlyTools();
     expect((await readSourceLines({ descriptor }, addresses)) !== undefined).toBe(tools);
@@ -143,7 +143,7 @@ describe.skipIf(process.platform !== 'linux')('lines of the source', () => {
   }
 });
 
-/** As addr2line has them, without what we do not keep. */
+/** The lines as printed by addr2line, without the fields that we ignore. */
 function addr2line(
   run: (tool: string, ...args: string[]) => string,
   path: string,

@@ -27,7 +27,7 @@ import {
   runSelf,
 } from '../unit/bt/symbols/real-programs.ts';
 
-/** Functions before and after one that no other file can see. */
+/** Functions before and after a static function. */
 const LIBRARY = `
 __attribute__((noinline)) int first(int n) { return n * 3 + 1; }
 __attribute__((noinline)) int second(int n) { return n * 5 + 1; }
@@ -36,7 +36,7 @@ __attribute__((noinline)) int last(int n) { return hidden(n) + first(n) + second
 `;
 const IN_ORDER = ['-shared', '-fPIC', '-fno-toplevel-reorder'];
 
-describe.skipIf(process.platform !== 'linux')('functions of user code', () => {
+describe.skipIf(process.platform !== 'linux')('user functions', () => {
   const { in_, build, run, close } = newWorkshop('symbols');
   const files = newObjectFiles();
   const { user, users } = newAsker(files);
@@ -45,7 +45,7 @@ describe.skipIf(process.platform !== 'linux')('functions of user code', () => {
     close();
   });
 
-  /** Asks for places in a file as if it were mapped. */
+  /** Requests places in a file as if it were mapped. */
   const asker = (path: string, find = users, objectFiles = files) => {
     const { file } = realFile(path);
     objectFiles.see(file, { pid: process.pid, path });
@@ -53,7 +53,7 @@ describe.skipIf(process.platform !== 'linux')('functions of user code', () => {
     const offsetOf = fileOffsets(path);
     return (...vaddrs: number[]) => find(vaddrs.map((vaddr) => ({ mapping, fileOffset: offsetOf(vaddr) })));
   };
-  /** The first, a middle and the last byte of each function, under a name that nm has for that place. */
+  /** Expects that the first, a middle and the last byte of each function have a name that nm prints for that place. */
   const expectNamed = async (ask: ReturnType<typeof asker>, functions: readonly NmFunction[]) => {
     const asked = functions.flatMap(({ name, start, size }) =>
       [0, size >> 1, size - 1].map((offset) => ({ name, vaddr: start + offset })),
@@ -77,17 +77,17 @@ describe.skipIf(process.platform !== 'linux')('functions of user code', () => {
   const named = (functions: readonly NmFunction[], ...names: string[]) =>
     functions.filter((f) => names.includes(f.name));
 
-  // Those that are static have all functions of the C library.
-  describe.each(cases(LINKED.slice(0, 2), LINKED.slice(2)))('of a program that is %s', (what, flags) => {
+  // Static programs contain all functions of the C library.
+  describe.each(cases(LINKED.slice(0, 2), LINKED.slice(2)))('in a program that is %s', (what, flags) => {
     const path = build(what.replaceAll(' ', '-'), flags);
 
-    test('have the names that nm has', async () => {
+    test('have the names that nm prints', async () => {
       const functions = functionsOf(path).filter((f) => f.size > 0);
       expect(named(functions, 'exported', 'copy', 'main')).toHaveLength(3);
       await expectNamed(asker(path), functions);
     });
 
-    test('have their names at the addresses that it ran at', async () => {
+    test('have their names at the addresses of a run', async () => {
       const { addresses, maps } = runSelf(path);
       for (const { file, path } of codeMappings(maps)) files.see(file, { pid: process.pid, path });
       const { exported, copy, main } = addresses;
@@ -107,10 +107,10 @@ describe.skipIf(process.platform !== 'linux')('functions of user code', () => {
   const whole = build('whole', ['-rdynamic']);
   const library = build('library.so', IN_ORDER, LIBRARY);
 
-  describe('of a program without a symbol table', () => {
+  describe('in a program without a symbol table', () => {
     const functions = named(functionsOf(whole), 'exported', 'copy', 'main');
 
-    test('have only the names that it exports', async () => {
+    test('have only their exported names', async () => {
       const ask = asker(stripped(whole, 'bare'));
       await expectNamed(ask, named(functions, 'exported', 'main'));
       const [copy] = named(functions, 'copy');
@@ -120,7 +120,7 @@ describe.skipIf(process.platform !== 'linux')('functions of user code', () => {
     test.each([
       ['beside it', 'beside', 'beside.debug'],
       ['in .debug', 'hidden', '.debug/hidden.debug'],
-    ])('have those of the debug file %s', async (_, name, debugFile) => {
+    ])('have the names of the debug file %s', async (_, name, debugFile) => {
       mkdirSync(in_('.debug'), { recursive: true });
       run('objcopy', '--only-keep-debug', whole, in_(debugFile));
       const path = stripped(whole, name);
@@ -128,7 +128,7 @@ describe.skipIf(process.platform !== 'linux')('functions of user code', () => {
       await expectNamed(asker(path), functions);
     });
 
-    test('have no names from a debug file of another build', async () => {
+    test('do not have names from a debug file of another build', async () => {
       const other = build('other', ['-rdynamic', '-O2']);
       run('objcopy', '--only-keep-debug', other, in_('stale.debug'));
       const path = stripped(whole, 'stale');
@@ -138,7 +138,7 @@ describe.skipIf(process.platform !== 'linux')('functions of user code', () => {
       expect(await ask(...named(functions, 'copy').map((f) => f.start))).toEqual([undefined]);
     });
 
-    test('have no names from a debug file with a wrong checksum', async () => {
+    test('do not have names from a debug file with a wrong checksum', async () => {
       const flags = [...IN_ORDER, '-Wl,--build-id=none'];
       const mine = build('mine.so', flags, LIBRARY);
       const path = stripped(mine, 'linked.so');
@@ -149,7 +149,7 @@ describe.skipIf(process.platform !== 'linux')('functions of user code', () => {
       await expectNamed(asker(path), named(functionsOf(mine), 'first', 'second', 'last'));
     });
 
-    test('have no names from a debug file that is not an ELF file', async () => {
+    test('do not have names from a debug file that is not an ELF file', async () => {
       const path = stripped(whole, 'broken');
       writeFileSync(in_('broken.debug'), 'no ELF file');
       run('objcopy', `--add-gnu-debuglink=${in_('broken.debug')}`, path);
@@ -157,7 +157,7 @@ describe.skipIf(process.platform !== 'linux')('functions of user code', () => {
     });
   });
 
-  /** What Fedora does in find-debuginfo: the functions that are not exported, packed by xz. */
+  /** Does what find-debuginfo does on Fedora: packs the functions that are not exported with xz. */
   const packed = (path: string, name: string) => {
     const nm = (...options: string[]) =>
       execFileSync('nm', ['--format=posix', '--defined-only', ...options, path], { encoding: 'utf8' })
@@ -180,13 +180,13 @@ describe.skipIf(process.platform !== 'linux')('functions of user code', () => {
     return result;
   };
 
-  describe('of a file with a packed symbol table (.gnu_debugdata)', () => {
-    test('have the names in it, and those that are exported', async () => {
+  describe('in a file with a packed symbol table (.gnu_debugdata)', () => {
+    test('have the packed names and the exported names', async () => {
       const functions = named(functionsOf(whole), 'copy', 'main');
       await expectNamed(asker(packed(whole, 'packed')), functions);
     });
 
-    test('have no others where it cannot be unpacked', async () => {
+    test('have only the exported names if the table cannot be unpacked', async () => {
       const path = stripped(whole, 'damaged');
       writeFileSync(in_('damaged.xz'), 'no xz file');
       run('objcopy', '--add-section', `.gnu_debugdata=${in_('damaged.xz')}`, path);
@@ -196,19 +196,19 @@ describe.skipIf(process.platform !== 'linux')('functions of user code', () => {
       expect(await ask(...named(functions, 'copy').map((f) => f.start))).toEqual([undefined]);
     });
 
-    test('of a library', async () => {
+    test('have the packed names in a library too', async () => {
       const functions = named(functionsOf(library), 'hidden', 'last');
       await expectNamed(asker(packed(library, 'packed.so')), functions);
     });
 
     /** `frame_dummy` of crtbegin.o, which has no size, stands before them. */
-    test('have their exported name, though a packed one of unknown size stands before them', async () => {
+    test('have their exported name, even after a packed symbol of unknown size', async () => {
       const functions = named(functionsOf(library), 'first', 'second');
       await expectNamed(asker(packed(library, 'packed-after.so')), functions);
     });
   });
 
-  test('of other libraries have the name of their PLT entry', async () => {
+  test('of other libraries have the names of their PLT entries', async () => {
     const path = build('plt', ['-Wl,-z,lazy']);
     const entries = [...run('objdump', '-d', path).matchAll(/^([0-9a-f]+) <(\w+@plt)>:$/gm)];
     expect(entries.map((entry) => entry[2])).toContain('fopen@plt');
@@ -217,7 +217,7 @@ describe.skipIf(process.platform !== 'linux')('functions of user code', () => {
       expect(await ask(Number.parseInt(address as string, 16))).toEqual([{ symbol, offset: 0 }]);
   });
 
-  test('of the C library have the names that it exports, or others for the same place', async () => {
+  test('of the C library have their exported names, or aliases', async () => {
     const own = codeMappings(readFileSync('/proc/self/maps', 'utf8'));
     const libc = own.find(({ path }) => /\/(libc\.so|ld-musl)/.test(path))?.path ?? '';
     const ask = asker(libc);
@@ -231,7 +231,7 @@ describe.skipIf(process.platform !== 'linux')('functions of user code', () => {
       expect(found.find((f) => f.name === name)?.found?.symbol).toBe(name);
   });
 
-  describe('of the vDSO', () => {
+  describe('in the vDSO', () => {
     const maps = existsSync('/proc/self/maps') ? readFileSync('/proc/self/maps', 'utf8') : '';
     const mapping = codeMappings(maps).find(({ path }) => path === '[vdso]') as Mapping;
     const functions = () => {
@@ -243,7 +243,7 @@ describe.skipIf(process.platform !== 'linux')('functions of user code', () => {
       return functionsOf(in_('vdso.so'), '-D').filter((f) => f.size > 0);
     };
 
-    test('have their names, which every process has at the same offsets', async () => {
+    test('have their names, at the same offsets in every process', async () => {
       const offsetOf = fileOffsets(functions() && in_('vdso.so'));
       await expectNamed(
         (...vaddrs) => users(vaddrs.map((vaddr) => ({ mapping, fileOffset: offsetOf(vaddr) }))),
@@ -287,7 +287,7 @@ describe.skipIf(process.platform !== 'linux')('functions of user code', () => {
     });
   });
 
-  test('have their names when the program is deleted, and another has its path', async () => {
+  test('have their names even if the program was deleted and its path is used again', async () => {
     const path = build('replaced', []);
     const functions = named(functionsOf(path), 'main', 'copy');
     const offsetOf = fileOffsets(path);
@@ -300,7 +300,7 @@ describe.skipIf(process.platform !== 'linux')('functions of user code', () => {
       expect(await user(mapping, offsetOf(start))).toEqual({ symbol: name, offset: 0 });
   });
 
-  test('have their names as soon as their file is found, though they were asked for before', async () => {
+  test('have their names once their file is found, even if they were requested earlier', async () => {
     const path = build('later', []);
     const [main] = named(functionsOf(path), 'main') as [NmFunction];
     const laterFiles = newObjectFiles();

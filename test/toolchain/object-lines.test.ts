@@ -11,7 +11,7 @@ import {
   watchTools,
 } from '../unit/bt/symbols/real-programs.ts';
 
-/** The lines of `first` and `second` are known by number. */
+/** The tests know the lines of `first` and `second` by number. */
 const SOURCE = `\
 static inline __attribute__((always_inline)) int inner(int n) { return n * 3 + 1; }
 __attribute__((noinline)) int first(int n) {
@@ -20,7 +20,7 @@ __attribute__((noinline)) int second(int n) { return n * 5 + 1; }
 int main(int argc, char **argv) { return first(argc) + second(argc); }
 `;
 
-describe.skipIf(process.platform !== 'linux')('of the files of a process', () => {
+describe.skipIf(process.platform !== 'linux')('user code', () => {
   const workshop = newWorkshop('user-lines');
   const { in_, build, run, close } = workshop;
   const tools = watchTools(workshop, ['llvm-symbolizer', 'addr2line']);
@@ -44,7 +44,7 @@ describe.skipIf(process.platform !== 'linux')('of the files of a process', () =>
     files.see(realFile(path).file, { pid: process.pid, path });
     return path;
   };
-  /** Where its functions begin, which has to be asked while it is there. */
+  /** The starts of its functions. Must be called while the file exists. */
   const startsIn = (path: string) => {
     const offsetOf = fileOffsets(path);
     const { file } = realFile(path);
@@ -55,8 +55,8 @@ describe.skipIf(process.platform !== 'linux')('of the files of a process', () =>
   const [one, other] = [program('one'), program('other')];
   const lineIn = (path: string, line: number, name: string) => ({ function: name, file: `${path}.c`, line });
 
-  describe('lines', () => {
-    test('are in the order of the places, by one question for each object', async () => {
+  describe('source lines', () => {
+    test('are in the order of the places, from one tool process per object', async () => {
       const [ofOne, ofOther] = [startsIn(seen(one)), startsIn(seen(other))];
       const nowhere = placeIn('', 0, '00:00 0');
       const places = [ofOther.second, ofOne.first, nowhere, ofOther.first, ofOne.second];
@@ -70,19 +70,19 @@ describe.skipIf(process.platform !== 'linux')('of the files of a process', () =>
       expect(tools.started()).toHaveLength(2);
     });
 
-    test('of no places are empty, and no tool is started', async () => {
+    test('are empty without places, and no tool is started', async () => {
       expect(await newAsker(files).lines([])).toEqual([]);
       expect(tools.started()).toEqual([]);
     });
 
-    test('are those of a file that was deleted since', async () => {
+    test('are read from a file that was deleted after it was seen', async () => {
       const path = seen(program('deleted'));
       const { second } = startsIn(path);
       unlinkSync(path);
       expect(await newAsker(files).lines([second])).toEqual([[lineIn(path, 4, 'second')]]);
     });
 
-    test('are those of a separate debug file of the same build', async () => {
+    test('are read from a separate debug file of the same build', async () => {
       const path = program('split');
       run('objcopy', '--only-keep-debug', path, `${path}.debug`);
       run('strip', path, '-o', in_('bare'));
@@ -100,7 +100,7 @@ describe.skipIf(process.platform !== 'linux')('of the files of a process', () =>
       expect(await problems()).toEqual([]);
     });
 
-    test('are empty without a tool, which is reported once for each object', async () => {
+    test('are empty without a tool, which is reported once per object', async () => {
       const places = [one, other].map((path) => startsIn(seen(path)).first);
       vi.stubEnv('PATH', '/nonexistent');
       const { lines, problems } = newAsker(files);
@@ -129,7 +129,7 @@ describe.skipIf(process.platform !== 'linux')('of the files of a process', () =>
       expect(await problems()).toEqual([]);
     });
 
-    test.each(['text', ''])('a file that is not an ELF file, reported once: %j', async (content) => {
+    test.each(['text', ''])('include a file that is not an ELF file, once: %j', async (content) => {
       const path = in_(`no ELF ${content}`);
       writeFileSync(path, content);
       const place = placeIn(seen(path), 0);
@@ -140,7 +140,7 @@ describe.skipIf(process.platform !== 'linux')('of the files of a process', () =>
       expect((await problems())[0]).toContain(path);
     });
 
-    test('a file of which some names are too long: its other functions have theirs', async () => {
+    test('include cut names, and other functions of that file have their names', async () => {
       const path = seen(build('long', [], `${SOURCE} int ${'f'.repeat(4097)}(void) { return 7; }`));
       const { second } = startsIn(path);
       const { user, problems } = newAsker(files);
@@ -150,7 +150,7 @@ describe.skipIf(process.platform !== 'linux')('of the files of a process', () =>
       ]);
     });
 
-    test('a file that was gone, until it is found', async () => {
+    test('include a file that was gone, until it is found', async () => {
       const path = program('late');
       const { first } = startsIn(path);
       const { user, lines, problems } = newAsker(files);

@@ -17,7 +17,7 @@ import {
 const AT_BASE = 7;
 const AT_SYSINFO_EHDR = 33;
 
-describe.skipIf(process.platform !== 'linux')('the mappings of a program that begins', () => {
+describe.skipIf(process.platform !== 'linux')('the first mappings of a program', () => {
   const { in_, build, close } = newWorkshop('image');
   const files = newObjectFiles();
   afterAll(() => {
@@ -25,7 +25,7 @@ describe.skipIf(process.platform !== 'linux')('the mappings of a program that be
     close();
   });
 
-  /** As the kernel's events tell it. */
+  /** The mappings that result from the kernel's events. */
   const rowsOf = (path: string, { pid, startCode, auxv }: Ended, knownFiles = files): Mapping[] => {
     const { file, device, inode, names } = realFile(path);
     for (const [level, name] of names.entries()) knownFiles.addName(file, level, name);
@@ -44,17 +44,17 @@ describe.skipIf(process.platform !== 'linux')('the mappings of a program that be
       ended = runSelf(path);
     });
 
-    test('are those of /proc/PID/maps without libraries, though it has ended', () => {
+    test('match /proc/PID/maps without libraries, even though it has ended', () => {
       expect(byStart(rowsOf(path, ended))).toEqual(byStart(withoutLibraries(ended.maps, path)));
     });
 
-    test('have its functions in them', () => {
+    test('contain its functions', () => {
       const own = rowsOf(path, ended).filter((mapping) => mapping.path === path);
       for (const address of Object.values(ended.addresses).map((hex) => BigInt(`0x${hex}`)))
         expect(own.filter((m) => m.start <= address && address < m.end)).toHaveLength(1);
     });
 
-    test('lack the parts that the auxiliary vector does not have', () => {
+    test('lack the parts that are missing in the auxiliary vector', () => {
       const without = (key: number) =>
         rowsOf(path, { ...ended, auxv: ended.auxv.map((w, i) => (i % 2 === 0 && w === key ? 1 : w)) });
       const paths = (rows: readonly Mapping[]) => new Set(rows.map((row) => row.path));
@@ -65,7 +65,7 @@ describe.skipIf(process.platform !== 'linux')('the mappings of a program that be
     });
   });
 
-  test('have a loader only if it has one', () => {
+  test('include a loader only if the program has one', () => {
     const loaders = LINKED.map(([what]) => {
       const path = in_(what.replaceAll(' ', '-'));
       return rowsOf(path, runSelf(path)).filter((row) => /\/ld[-.]/.test(row.path)).length;
@@ -73,8 +73,8 @@ describe.skipIf(process.platform !== 'linux')('the mappings of a program that be
     expect(loaders).toEqual([1, 1, 0, 0]);
   });
 
-  /** This process has changed its own mappings by now: V8 takes some of them out. */
-  test('of this very node have its loader, the vDSO, and the start of its code', () => {
+  /** V8 has changed the mappings of this process by now: it unmaps some of them. */
+  test('of this node include its loader, the vDSO, and the start of its code', () => {
     const maps = readFileSync('/proc/self/maps', 'utf8');
     const startCode = startCodeIn(readFileSync('/proc/self/stat', 'latin1'));
     const auxv = wordsOf(readFileSync('/proc/self/auxv'));
@@ -92,11 +92,11 @@ describe.skipIf(process.platform !== 'linux')('the mappings of a program that be
     expect(own?.end).toBeGreaterThanOrEqual(first?.end as bigint);
   });
 
-  describe('are that of the vDSO alone', () => {
+  describe('contain only the vDSO', () => {
     const path = in_('position-independent');
     const onlyVdso = (rows: readonly Mapping[]) => expect(rows.map((row) => row.path)).toEqual(['[vdso]']);
 
-    test('when nothing is known of its file', () => {
+    test('if nothing is known about the file', () => {
       const { device, inode } = realFile(path);
       const { pid, startCode, auxv } = runSelf(path);
       const image = { type: 'image', at: 0, pid, generation: 1, startCode, device, inode } as const;
@@ -105,7 +105,7 @@ describe.skipIf(process.platform !== 'linux')('the mappings of a program that be
       nothingKnown.close();
     });
 
-    test('when its file is gone', () => {
+    test('if the file is gone', () => {
       const gone = build('gone', []);
       const ended = runSelf(gone);
       const { file, device, inode, names } = realFile(gone);
@@ -123,7 +123,7 @@ describe.skipIf(process.platform !== 'linux')('the mappings of a program that be
       onlyVdso(imageMappings(image, ended.auxv, files));
     });
 
-    test.each(['', 'no program at all', '\x7fELF'])('when its file is %j', (content) => {
+    test.each(['', 'no program at all', '\x7fELF'])('if the file contains %j', (content) => {
       const path = in_(`no program ${content.length}`);
       writeFileSync(path, content);
       onlyVdso(rowsOf(path, runSelf(in_('static'))));

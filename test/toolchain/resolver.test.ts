@@ -23,7 +23,7 @@ import {
   watchTools,
 } from '../unit/bt/symbols/real-programs.ts';
 
-/** `shop::inner` is inlined into `shop::outer`; both have mangled names. */
+/** `shop::inner` is inlined into `shop::outer`. Both have mangled names. */
 const SOURCE = `
 namespace shop {
   volatile int sink;
@@ -92,7 +92,7 @@ describe.skipIf(process.platform !== 'linux')('a resolver', () => {
     lines: true,
   });
 
-  test('answers everything in one table, which a capture can store', async () => {
+  test('returns all answers in one table, which a capture can store', async () => {
     const kernel = isRoot ? [kernelAddress] : [];
     const table = await newOne().resolve({ ...everything(), kernel });
     if (isRoot) expect(Object.values(table.kernel)).toEqual([{ symbol: 'do_exit', offset: 0 }]);
@@ -115,7 +115,7 @@ describe.skipIf(process.platform !== 'linux')('a resolver', () => {
     expect(symbolsSchema.parse(JSON.parse(JSON.stringify(table)))).toEqual(table);
   });
 
-  test('answers nothing that it is not asked for', async () => {
+  test('does not answer what was not requested', async () => {
     const { resolve } = newOne();
     const empty = { ...noSymbols(), problems: PERF_MAPS.problems() };
     expect(await resolve(NOTHING)).toEqual(empty);
@@ -126,17 +126,17 @@ describe.skipIf(process.platform !== 'linux')('a resolver', () => {
     expect(Object.keys(user)).toEqual([fileAddressKey(one.plain)]);
   });
 
-  test.skipIf(process.arch !== 'x64')('tells only leaves whether they set up a frame pointer', async () => {
+  test.skipIf(process.arch !== 'x64')('reports only for leaves whether they set up a frame pointer', async () => {
     const { frameless } = await newOne().resolve(everything());
     expect(frameless).toEqual({ [fileAddressKey(one.plain)]: true, [fileAddressKey(other.main)]: true });
   });
 
-  test('starts one process for the lines of each object, and one for all mangled names', async () => {
+  test('starts one process per object for lines, and one for all mangled names', async () => {
     await newOne().resolve(everything());
     expect(tools.started().sort()).toEqual(['addr2line', 'addr2line', 'c++filt']);
   });
 
-  test('starts no process for an earlier request', async () => {
+  test('starts no process for repeated requests', async () => {
     const { resolve } = newOne();
     const first = await resolve(everything());
     tools.forget();
@@ -153,7 +153,7 @@ describe.skipIf(process.platform !== 'linux')('a resolver', () => {
   const requests = batches.map((batch) => ({ ...NOTHING, ...batch }));
 
   let answers: Promise<ResolvedSymbols[]> | undefined;
-  /** What a resolver answers to a request that is its first. */
+  /** The answer of a resolver whose first request this is. */
   const alone = () => {
     answers ??= Promise.all(requests.map((request) => newOne().resolve(request)));
     return answers;
@@ -168,7 +168,7 @@ describe.skipIf(process.platform !== 'linux')('a resolver', () => {
     for (const i of order) expect(await resolve(requests[i] as SymbolRequests)).toEqual((await alone())[i]);
   });
 
-  test('gives the same answers to calls at the same time', async () => {
+  test('gives the same answers to concurrent calls', async () => {
     const { resolve } = newOne();
     expect(await Promise.all(requests.map(resolve))).toEqual(await alone());
   });
@@ -187,7 +187,7 @@ describe.skipIf(process.platform !== 'linux')('a resolver', () => {
     expect(table).toEqual(await newOne().resolve(whole));
   });
 
-  test('reads the symbols of the kernel once, ahead if it is asked to', async () => {
+  test('reads kernel symbols once, and in advance on request', async () => {
     const { resolve, prefetch } = newOne();
     prefetch();
     expect(readKernel).toHaveBeenCalledOnce();
@@ -195,7 +195,7 @@ describe.skipIf(process.platform !== 'linux')('a resolver', () => {
     expect(readKernel).toHaveBeenCalledOnce();
   });
 
-  test('does not read them where no stacks are collected', async () => {
+  test('does not read kernel symbols if no stacks are collected', async () => {
     const { resolver } = newProcessState({ ...PLAN, stacks: false });
     resolver.prefetch();
     const kernel = [isRoot ? kernelAddress : 'ffffffff81000000'];
