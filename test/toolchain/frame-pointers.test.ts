@@ -12,7 +12,7 @@ const [OLD, NEW] = [dialectFor('bpftrace v0.17.0'), dialectFor('bpftrace v0.27.1
 const isHeld = (unwinder: Unwinder, path: string, dialect = NEW, arch = 'x86_64') =>
   dwarfStop(unwinder, path, dialect, arch) !== undefined;
 
-/** Waits without any library, so that there is no code but its own. */
+/** Waits without any library, so it contains only its own code. */
 const SOURCE = `${manyFunctions(300)}
 int counted = 1;
 void _start(void) {
@@ -29,7 +29,7 @@ const BUILDS: [string, string[]][] = [
   ['with frame pointers', ['-fno-omit-frame-pointer', '-mno-omit-leaf-frame-pointer']],
 ];
 
-describe.skipIf(process.platform !== 'linux' || process.arch !== 'x64')('a process of a program', () => {
+describe.skipIf(process.platform !== 'linux' || process.arch !== 'x64')('a process', () => {
   const { in_, build, run, close } = newWorkshop('unwind');
   afterAll(close);
   const [without, with_] = BUILDS.map(([name, flags]) => build(name, [...ALONE, ...flags], SOURCE)) as [
@@ -37,7 +37,7 @@ describe.skipIf(process.platform !== 'linux' || process.arch !== 'x64')('a proce
     string,
   ];
 
-  /** A process of it, until the test ends. */
+  /** Starts a process that runs until the test ends. */
   const started = async (path: string) => {
     const child = spawn(path, { stdio: 'ignore' });
     onTestFinished(() => {
@@ -49,11 +49,11 @@ describe.skipIf(process.platform !== 'linux' || process.arch !== 'x64')('a proce
   };
   const lacks = async (path: string) => lacksFramePointers((await started(path)).pid);
 
-  test('that was built without frame pointers lacks them', async () => {
+  test('built without frame pointers lacks them', async () => {
     expect(await lacks(without)).toBe(true);
   });
 
-  test('that was built with frame pointers does not', async () => {
+  test('built with frame pointers has them', async () => {
     expect(await lacks(with_)).toBe(false);
   });
 
@@ -67,7 +67,7 @@ describe.skipIf(process.platform !== 'linux' || process.arch !== 'x64')('a proce
     expect(await lacks(build(`mixed${count}`, [...ALONE, '-fomit-frame-pointer'], source))).toBe(lacking);
   });
 
-  test('lacks them also when its functions have no names', async () => {
+  test('lacks them even if its functions have no names', async () => {
     run('strip', '-o', 'bare', without);
     expect(await lacks(in_('bare'))).toBe(true);
   });
@@ -77,7 +77,7 @@ describe.skipIf(process.platform !== 'linux' || process.arch !== 'x64')('a proce
     ['auto', true, false],
     ['dwarf', true, true],
   ])(
-    'that is to be started is unwound by DWARF, with %s, if it is without them: %s, or with them: %s',
+    'that starts under --unwind %s is unwound by DWARF if built without frame pointers: %s, with: %s',
     async (unwinder, ...expected) => {
       const needs = async (path: string) =>
         dwarfStop(unwinder, path, NEW, 'x86_64')?.isNeeded((await started(path)).pid);
@@ -85,7 +85,7 @@ describe.skipIf(process.platform !== 'linux' || process.arch !== 'x64')('a proce
     },
   );
 
-  test('is not held, with auto, if it is not a program or cannot be unwound', () => {
+  test('is not held with --unwind auto if it is not a program or cannot be unwound', () => {
     expect(isHeld('auto', without, OLD)).toBe(false);
     expect(isHeld('auto', without, NEW, 'aarch64')).toBe(false);
     expect(isHeld('auto', in_('none'))).toBe(false);
@@ -93,14 +93,14 @@ describe.skipIf(process.platform !== 'linux' || process.arch !== 'x64')('a proce
     expect(() => isHeld('dwarf', without, OLD)).toThrow(BtprofError);
   });
 
-  test('that is gone lacks nothing', async () => {
+  test('that has ended is not reported to lack them', async () => {
     const { child, pid } = await started(without);
     child.kill('SIGKILL');
     await vi.waitUntil(() => !existsSync(`/proc/${pid}`), { timeout: 10_000, interval: 5 });
     expect(lacksFramePointers(pid)).toBe(false);
   });
 
-  test('is unwound by DWARF where that is needed', async () => {
+  test('is unwound by DWARF if necessary', async () => {
     const pids = [(await started(without)).pid, (await started(with_)).pid] as const;
     expect(dwarfPids('auto', pids, NEW, 'x86_64')).toEqual([pids[0]]);
     expect(dwarfPids('auto', pids, OLD, 'x86_64')).toEqual([]);

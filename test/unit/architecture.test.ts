@@ -3,7 +3,7 @@ import { dirname, join, relative } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { PROFILERS } from '../../bt/profilers/profiler-registry.ts';
 
-/** The folders, each of which may import those behind it. */
+/** The layers in order. Each may import itself and those after it. */
 const LAYERS = ['cli', 'bt', 'metrics', 'parsers'] as const;
 
 const FILES = LAYERS.flatMap(sourcesIn);
@@ -14,7 +14,7 @@ function sourcesIn(folder: string): string[] {
   return files.filter((file) => /(?<!\.d)\.ts$/.test(file)).map((file) => join(folder, file));
 }
 
-/** Files of the project that a file imports, also for types and late. */
+/** Project files that a file imports, including type imports and dynamic imports. */
 function importsOf(file: string): string[] {
   const text = readFileSync(file, 'utf8').replace(/declare module '[^']*'/g, '');
   const specifiers = [...text.matchAll(/(?:\bfrom |\bimport\(|\bimport )'(\.[^']*\.ts)'/g)];
@@ -26,20 +26,20 @@ function layerOf(file: string): number {
 }
 
 describe('imports', () => {
-  test('are found at all', () => {
+  test('are found by this test', () => {
     expect(FILES.length).toBeGreaterThan(100);
     expect(IMPORTS.get('metrics/profile.ts')).toContain('parsers/entries.ts');
     expect(importsOf('cli/formats/json.ts')).toContain('metrics/profile-diff.ts');
   });
 
-  test('go from cli to bt to metrics to parsers, and never back', () => {
+  test('only go from cli to bt to metrics to parsers', () => {
     const back = [...IMPORTS].flatMap(([file, imports]) =>
       imports.filter((imported) => layerOf(imported) < layerOf(file)).map((to) => `${file} -> ${to}`),
     );
     expect(back).toEqual([]);
   });
 
-  test('of metrics and parsers are pure: no module of Node, and no package but zod', () => {
+  test('of metrics and parsers are pure: no Node modules, and no packages except zod', () => {
     const impure = FILES.filter((file) => /^(metrics|parsers)\//.test(file)).flatMap((file) =>
       [...readFileSync(file, 'utf8').matchAll(/(?:\bfrom |\bimport\()'([^.'][^']*)'/g)]
         .map(([, name]) => name as string)
@@ -54,7 +54,7 @@ describe('imports', () => {
   });
 });
 
-/** One line for each cycle: the files on it. */
+/** One line per cycle, with the files on it. */
 function cycles(): string[] {
   const found: string[] = [];
   const done = new Set<string>();
@@ -85,12 +85,12 @@ describe.each(PROFILERS)('$name', ({ name, maps }) => {
   });
 });
 
-/** Files of a profiler, and the one line that registers it. */
+/** Files of a profiler, and the line that registers it. */
 function isOwn(file: string, name: string): boolean {
   return file === 'bt/profilers/profiler-registry.ts' || file.startsWith(`bt/profilers/${name}`);
 }
 
-/** Lines of a file, without comments and the descriptions of the JSON Schema. */
+/** Lines of a file, without comments and without descriptions in the JSON Schema. */
 function codeLines(file: string): string[] {
   const text = readFileSync(file, 'utf8').replace(
     /\/\*[\s\S]*?\*\/|\.describe\(\s*(['"])(?:(?!\1)[\s\S])*\1,?\s*\)/g,

@@ -5,7 +5,7 @@ import { PROFILERS } from '../../../bt/profilers/profiler-registry.ts';
 import { ALL, ATTACH, chosen, PLAN, PROGRAMS, RUN, SCRIPT, VERSIONS } from './programs.ts';
 
 describe.each(VERSIONS)('the program for bpftrace %s', (version) => {
-  test.each(Object.entries(PROGRAMS))('%s is the one in fixtures', async (name, [plan, context]) => {
+  test.each(Object.entries(PROGRAMS))('%s matches its fixture', async (name, [plan, context]) => {
     const program = composeProgram(plan, { ...context, dialect: dialectFor(`bpftrace v${version}.0`) });
     await expect(program).toMatchFileSnapshot(`../../../fixtures/programs/${version}/${name}.bt`);
   });
@@ -36,17 +36,17 @@ describe.each(VARIANTS)('%s', (_, plan, context) => {
   const namesIn = (pattern: RegExp) => new Set([...code.matchAll(pattern)].map((match) => match[1]));
   const named = namesIn(/(@\w+)/g);
 
-  test('every map that is read is written somewhere', () => {
+  test('every map that is read is also written', () => {
     const written = namesIn(/(@\w+)(?:\[[^\]]*(?:\[[^\]]*\])?[^\]]*\])? = /g);
     expect([...named].filter((name) => !written.has(name))).toEqual([]);
   });
 
-  test('its maps are those that are written down with their sizes', () => {
+  test('all its maps have a known size', () => {
     const maps = composeMaps(plan, context).map((map) => map.name);
     expect([...named].sort()).toEqual([...maps].sort());
   });
 
-  test('a map has a value for each CPU when the kernel adds up in it', () => {
+  test('the maps with one value per CPU are those in which the kernel aggregates', () => {
     const summed = namesIn(/(@\w+)(?:\[[^=@\n]*\])? = (?:count|stats|min|max)\(/g);
     const perCpu = composeMaps(plan, context).filter((map) => map.perCpu);
     expect([...summed].sort()).toEqual(perCpu.map((map) => map.name).sort());
@@ -59,7 +59,7 @@ describe.each(VARIANTS)('%s', (_, plan, context) => {
     if (context.self !== undefined) expect([...named].sort()).toEqual([...cared].sort());
   });
 
-  test('it speaks the language of bpftrace 0.16, and that of its own version in stacks only', () => {
+  test('the language is that of bpftrace 0.16, except for stacks', () => {
     const raw = context.dialect.stackMode === 'raw' && context.follow.kind !== 'argument';
     const stacks = raw ? code.replaceAll('stack(raw, ', 'stack(perf, ') : code;
     const numbered = context.dialect.stackStore === 'inline';
@@ -75,7 +75,7 @@ describe.each(VARIANTS)('%s', (_, plan, context) => {
   });
 });
 
-test('the head names the profilers, and how a script is run by itself', () => {
+test('the head names the profilers, and tells how to run a script without btprof', () => {
   expect(composeProgram(PLAN, SCRIPT)).toContain(' * Runs without btprof too: bpftrace [-f json] FILE PID');
   expect(composeProgram(PLAN, RUN)).not.toContain('Runs without btprof');
   for (const { name, summary } of PROFILERS) {
@@ -83,7 +83,7 @@ test('the head names the profilers, and how a script is run by itself', () => {
   }
 });
 
-test('one profiler brings no probe of another', () => {
+test('selecting one profiler adds no probes of others', () => {
   const syscalls = composeProgram({ ...PLAN, profilers: chosen('syscalls') }, RUN);
   expect(syscalls).not.toContain('sched_switch');
   const offcpu = composeProgram({ ...PLAN, profilers: chosen('offcpu') }, RUN);
@@ -94,7 +94,7 @@ test.each([
   ['run with bpftrace 0.17 prints stacks with names', RUN, 'perf'],
   ['attach with bpftrace 0.27 prints addresses', { ...ATTACH, dialect: NEWER.dialect }, 'raw'],
   [
-    'a script for bpftrace 0.27, which people read, prints names',
+    'a script for bpftrace 0.27, for people, prints names',
     { ...SCRIPT, dialect: NEWER.dialect },
     'perf',
   ],
@@ -103,7 +103,7 @@ test.each([
   expect(new Set(modes)).toEqual(new Set([mode]));
 });
 
-test('stacks are in the keys of waits, and in waits in progress', () => {
+test('saved stacks are in the keys of waits and in waits in progress', () => {
   const withStacks = (plan: Plan) =>
     composeMaps(plan, RUN)
       .filter((map) => map.stacksInKey || map.stacksInValue)
@@ -112,7 +112,7 @@ test('stacks are in the keys of waits, and in waits in progress', () => {
   expect(withStacks({ ...PLAN, stacks: false })).toEqual([]);
 });
 
-describe('the mappings of code are printed', () => {
+describe('mappings of code are printed', () => {
   const tells = ([plan, context]: readonly [Plan, ProgramTarget]) => {
     const program = composeProgram(plan, context);
     return ['sys_enter_mmap', 'sys_exit_mmap', '("image"', '("auxv"', '("path"'].map((part) =>
@@ -129,13 +129,13 @@ describe('the mappings of code are printed', () => {
   ];
 
   test.each(Object.entries(PROGRAMS))(
-    'by %s, if it has stacks and BTF and btprof to read them',
+    'by %s, if it has stacks and BTF and btprof reads the output',
     (name, program) => {
       expect(new Set(tells(program))).toEqual(new Set([!without.includes(name)]));
     },
   );
 
-  test('by one profiler that has stacks of several', () => {
+  test('by only one of several profilers with stacks', () => {
     const offcpu = { ...PLAN, profilers: chosen('offcpu') };
     expect(new Set(tells([offcpu, ATTACH]))).toEqual(new Set([true]));
   });

@@ -20,14 +20,14 @@ test.each(['bpftrace v0.14.0', 'bpftrace v0.15.99', 'bpftrace v0.9.4'])('%s is t
 });
 
 test.each(['', 'bash: bpftrace: not found', 'bpftrace vX.Y'])(
-  '%j has no version, and is quoted',
+  '%j has no version and is quoted in the error',
   (output) => {
     expect(() => dialectFor(output)).toThrow(/printed no version number/);
     expect(() => dialectFor(output)).toThrow(JSON.stringify(output));
   },
 );
 
-test('an error has the status of a btprof failure, and a hint', () => {
+test('the error has the exit status of a btprof failure, and a hint', () => {
   try {
     dialectFor('bpftrace v0.14.0');
     expect.unreachable();
@@ -36,7 +36,7 @@ test('an error has the status of a btprof failure, and a hint', () => {
   }
 });
 
-describe('what changes between versions', () => {
+describe('differences between versions', () => {
   test.each([
     ['0.16.0', 'perf', 'shared'],
     ['0.17.1', 'perf', 'shared'],
@@ -46,7 +46,7 @@ describe('what changes between versions', () => {
     ['0.27.1', 'raw', 'inline'],
     ['0.100.0', 'raw', 'inline'],
     ['1.0.0', 'raw', 'inline'],
-  ])('%s prints stacks in %s mode and keeps them %s', (version, stackMode, stackStore) => {
+  ])('%s prints stacks in %s mode and stores them %s', (version, stackMode, stackStore) => {
     expect(dialectFor(`bpftrace v${version}`)).toMatchObject({ stackMode, stackStore });
   });
 
@@ -55,7 +55,7 @@ describe('what changes between versions', () => {
     ['0.21.9', 2],
     ['0.22.0', 1],
     ['0.27.1', 1],
-  ])('%s takes %i entries for a key with stats()', (version, statsSlots) => {
+  ])('%s needs %i map entries per key with stats()', (version, statsSlots) => {
     expect(dialectFor(`bpftrace v${version}`).statsSlots).toBe(statsSlots);
   });
 
@@ -66,7 +66,7 @@ describe('what changes between versions', () => {
     ['0.23.3', false],
     ['0.24.0', false],
     ['0.27.1', false],
-  ])('%s loses the first of two counts that come at once: %s', (version, losesFirstCounts) => {
+  ])('%s may lose one of two simultaneous first counts: %s', (version, losesFirstCounts) => {
     expect(dialectFor(`bpftrace v${version}`).losesFirstCounts).toBe(losesFirstCounts);
   });
 
@@ -76,15 +76,15 @@ describe('what changes between versions', () => {
     ['0.25.0', true],
     ['0.27.1', true],
     ['1.0.0', true],
-  ])('%s cannot do without BTF: %s', (version, needsBtf) => {
+  ])('%s requires BTF: %s', (version, needsBtf) => {
     expect(dialectFor(`bpftrace v${version}`).needsBtf).toBe(needsBtf);
   });
 
-  test.each(['0.16.0', '0.17.0', '0.23.2', '0.27.99'])('%s is tested, and gets no warning', (version) => {
+  test.each(['0.16.0', '0.17.0', '0.23.2', '0.27.99'])('%s is tested and gets no warning', (version) => {
     expect(dialectFor(`bpftrace v${version}`).warnings).toEqual([]);
   });
 
-  test.each(['0.28.0', '0.100.0', '99.0.0'])('warns that %s is newer than all tested versions', (version) => {
+  test.each(['0.28.0', '0.100.0', '99.0.0'])('a warning says that %s is newer than all tested versions', (version) => {
     expect(dialectFor(`bpftrace v${version}`).warnings).toEqual([
       expect.stringContaining(`${version} is newer than`),
     ]);
@@ -100,7 +100,7 @@ describe('the environment', () => {
       ...settings,
     });
 
-  test.each(['0.16.0', '0.17.1', '0.18.0', '0.19.1'])('of %s has the old names of settings', (version) => {
+  test.each(['0.16.0', '0.17.1', '0.18.0', '0.19.1'])('of %s uses the old names of settings', (version) => {
     expect(environmentOf(version)).toMatchObject({
       BPFTRACE_MAP_KEYS_MAX: '65536',
       BPFTRACE_STRLEN: '64',
@@ -109,7 +109,7 @@ describe('the environment', () => {
     });
   });
 
-  test.each(['0.20.0', '0.23.2', '0.27.1', '1.0.0'])('of %s has the new names of settings', (version) => {
+  test.each(['0.20.0', '0.23.2', '0.27.1', '1.0.0'])('of %s uses the new names of settings', (version) => {
     expect(environmentOf(version)).toMatchObject({
       BPFTRACE_MAX_MAP_KEYS: '65536',
       BPFTRACE_MAP_KEYS_MAX: undefined,
@@ -124,13 +124,13 @@ describe('the environment', () => {
     ['0.27.1', undefined],
     ['1.0.0', undefined],
   ])(
-    'of %s has strings of %s bytes; the kernel refuses those that newer ones make short',
+    'of %s limits strings to %s bytes, but only up to 0.23: the kernel rejects short strings of newer versions',
     (version, bytes) => {
       expect(environmentOf(version).BPFTRACE_MAX_STRLEN).toBe(bytes);
     },
   );
 
-  test('has the same names in all versions, and unsets those that a version does not use', () => {
+  test('has the same names for all versions, and unsets those that a version does not use', () => {
     expect(Object.keys(environmentOf('0.16.0'))).toEqual(Object.keys(environmentOf('0.27.0')));
   });
 
@@ -139,7 +139,7 @@ describe('the environment', () => {
     ['0.18.1', '1'],
     ['0.19.0', undefined],
     ['0.27.0', undefined],
-  ])('of %s: no symbols of user code: %s', (version, value) => {
+  ])('of %s disables user symbols: %s', (version, value) => {
     expect(environmentOf(version).BPFTRACE_NO_USER_SYMBOLS).toBe(value);
   });
 
@@ -151,11 +151,11 @@ describe('the environment', () => {
     ['0.18.0', 4, 16, '1'],
     ['0.19.0', 1024, 2, '1024'],
     ['0.27.0', 8192, 128, '8192'],
-  ])('of %s shares %i pages between %i CPUs by %s', (version, bufferPages, cpus, value) => {
+  ])('of %s divides %i pages among %i CPUs into %s', (version, bufferPages, cpus, value) => {
     expect(environmentOf(version, { bufferPages, cpus }).BPFTRACE_PERF_RB_PAGES).toBe(value);
   });
 
-  test('allows the probes of a program', () => {
+  test('allows enough probes for a program', () => {
     expect(environmentOf('0.17.0').BPFTRACE_MAX_PROBES).toBe('512');
   });
 });

@@ -6,7 +6,7 @@ import { ATTACH, PLAN, RUN } from './programs.ts';
 const NEW: ProgramTarget = { ...ATTACH, dialect: dialectFor('bpftrace v0.27.1') };
 const DWARF: ProgramTarget = { ...NEW, dwarfPids: [23, 101] };
 
-/** Where waits begin: the condition that chooses the unwinder, and the lines of it that read stacks first. */
+/** The place where waits begin: the condition that chooses the unwinder, and the lines that read the user stack. */
 function choiceIn(plan: Plan, context: ProgramTarget): string[] {
   const lines = composeProgram(plan, context).split('\n');
   const at = lines.findIndex((line) => /^ *if .*pid == 23/.test(line));
@@ -15,7 +15,7 @@ function choiceIn(plan: Plan, context: ProgramTarget): string[] {
 }
 
 describe('a program that unwinds by DWARF', () => {
-  test('does so for the processes that were asked for, as long as they run the same program', () => {
+  test('does so for the requested processes until they run another program', () => {
     expect(choiceIn(PLAN, DWARF)).toEqual([
       'if (@gen[(uint64)pid] == 1 && (pid == 23 || pid == 101)) {',
       '$user = @user_numbers[dw_ustack(raw, 127)];',
@@ -28,7 +28,7 @@ describe('a program that unwinds by DWARF', () => {
     expect(composeProgram(PLAN, NEW)).not.toContain('config');
   });
 
-  test('is the same as another but for that', () => {
+  test('differs from other programs only in that', () => {
     const without = composeProgram(PLAN, DWARF)
       .split('\n')
       .filter((line) => !/dw_ustack|pid == 23/.test(line));
@@ -39,7 +39,7 @@ describe('a program that unwinds by DWARF', () => {
     expect(composeMaps(PLAN, DWARF)).toEqual(composeMaps(PLAN, NEW));
   });
 
-  test('unwinds where waits begin only, and as deep as asked', () => {
+  test('unwinds only where waits begin, and to the requested depth', () => {
     const program = composeProgram({ ...PLAN, stackDepth: 17 }, DWARF);
     expect(program.match(/= .*dw_ustack\(.*?\)\];/g)).toEqual(['= @user_numbers[dw_ustack(raw, 17)];']);
     expect(new Set(program.match(/dw_ustack\(.*?\)/g))).toEqual(new Set(['dw_ustack(raw, 17)']));
@@ -47,10 +47,10 @@ describe('a program that unwinds by DWARF', () => {
 });
 
 test.each<[string, Plan, ProgramTarget]>([
-  ['no process is asked for', PLAN, { ...NEW, dwarfPids: [] }],
-  ['no stacks are asked for', { ...PLAN, stacks: false }, DWARF],
-  ['it is a command from its start on', PLAN, { ...RUN, dialect: NEW.dialect }],
-])('a program does not unwind by DWARF when %s', (_, plan, context) => {
+  ['no process is requested', PLAN, { ...NEW, dwarfPids: [] }],
+  ['no stacks are requested', { ...PLAN, stacks: false }, DWARF],
+  ['a command is profiled from its start', PLAN, { ...RUN, dialect: NEW.dialect }],
+])('a program does not unwind by DWARF if %s', (_, plan, context) => {
   expect(choiceIn(plan, context)).toEqual([]);
   expect(composeProgram(plan, context)).not.toContain('dw_ustack(');
 });

@@ -9,7 +9,7 @@ const MiB = 2 ** 20;
 const GiB = 2 ** 30;
 const TiB = 2 ** 40;
 
-/** Memory in bytes and CPUs of hosts that there are. */
+/** Memory in bytes and CPUs of realistic hosts. */
 const HOSTS: [number, number][] = [
   [512 * MiB, 1],
   [512 * MiB, 2],
@@ -27,7 +27,7 @@ const HOSTS: [number, number][] = [
   [2 * TiB, 128],
 ];
 
-/** The default plan's maps, and a host that has room for what is wanted. */
+/** The maps of the default plan, on a host with enough memory for all that is wanted. */
 function meansOf(version: string, changes: Partial<SizingInput> = {}, plan: Partial<Plan> = {}): SizingInput {
   const dialect = dialectFor(version);
   const defaults = {
@@ -50,8 +50,8 @@ describe.each([
   ['shared stacks', '0.24.0', 1],
   ['inline stacks', '0.25.0', 1],
 ])('with %s', (_, version, slots) => {
-  describe.each(HOSTS)('a host of %i bytes and %i CPUs', (memoryBytes, cpus) => {
-    test.each([0, 1009, 100_000])('and %i threads gives less than a twentieth of its memory', (threads) => {
+  describe.each(HOSTS)('on a host with %i bytes and %i CPUs', (memoryBytes, cpus) => {
+    test.each([0, 1009, 100_000])('and %i threads, maps use less than a twentieth of the memory', (threads) => {
       const means = meansOf(version, { memoryBytes, cpus, threads });
       const limits = limitsFor(means);
       expect(kernelBytes(means, limits)).toBeLessThan(0.05 * memoryBytes);
@@ -59,14 +59,14 @@ describe.each([
       expect(Math.log2(limits.bufferPages) % 1).toBe(0);
     });
 
-    test('gives as much as is wanted, or as it can', () => {
+    test('maps have the wanted size, or the largest that fits', () => {
       const means = meansOf(version, { memoryBytes, cpus });
       const limits = limitsFor(means);
       const twice = kernelBytes(means, { ...limits, mapEntries: 2 * limits.mapEntries });
       expect(limits.mapEntries === 65_536 * slots || twice >= 0.05 * memoryBytes).toBe(true);
     });
 
-    test('cuts stacks before it has less than 4,096 entries, and no shorter than that needs', () => {
+    test('stacks are cut only to allow 4,096 entries, and no more than necessary', () => {
       const means = meansOf(version, { memoryBytes, cpus });
       const { mapEntries, stackDepth, ...settings } = limitsFor(means);
       expect(mapEntries >= 4096 || stackDepth === 8).toBe(true);
@@ -97,12 +97,12 @@ describe.each([
     expect(entries(100_000, GiB)).toBe(entries(0, GiB));
   });
 
-  test('each CPU has its price', () => {
+  test('more CPUs mean fewer entries', () => {
     const entries = (cpus: number) => limitsFor(meansOf(version, { cpus, memoryBytes: 4 * GiB })).mapEntries;
     expect(entries(128)).toBeLessThan(entries(2));
   });
 
-  test('the minimum is 64 entries of the shallowest stacks', () => {
+  test('the minimum is 64 entries with the shallowest stacks', () => {
     const means = meansOf(version, { memoryBytes: 16 * MiB, threads: 100_000 });
     expect(limitsFor(means)).toMatchObject({ mapEntries: 64, stackDepth: 8 });
   });
@@ -121,19 +121,19 @@ test.each([
   },
 );
 
-describe('what the user asks for', () => {
-  test.each([1, 5000, 300_000])('%i entries, is obeyed', (mapEntries) => {
+describe('a request of the user', () => {
+  test.each([1, 5000, 300_000])('for %i entries is obeyed', (mapEntries) => {
     expect(limitsFor(meansOf('0.17.0', { mapEntries }))).toMatchObject({ mapEntries, stackDepth: 127 });
   });
 
-  test('more than fits, is obeyed with shallower stacks', () => {
+  test('for more entries than fit is obeyed with shallower stacks', () => {
     const means = meansOf('0.27.0', { mapEntries: 131_072, memoryBytes: 8 * GiB });
     const limits = limitsFor(means);
     expect(limits).toMatchObject({ mapEntries: 131_072, stackDepth: 32 });
     expect(kernelBytes(means, limits)).toBeLessThan(0.05 * 8 * GiB);
   });
 
-  test('is obeyed whatever it takes', () => {
+  test('is obeyed whatever memory it takes', () => {
     const means = meansOf('0.27.0', { mapEntries: 2 ** 26, memoryBytes: GiB });
     expect(limitsFor(means)).toMatchObject({ mapEntries: 2 ** 26, stackDepth: 8 });
   });
@@ -143,12 +143,12 @@ describe('what the user asks for', () => {
     [20, 8],
     [8, 8],
     [5, 5],
-  ])('a depth of %i, is the most there is: %i on a host of 512 MiB', (stackDepth, depth) => {
+  ])('for a depth of %i limits the depth, which is %i on a host of 512 MiB', (stackDepth, depth) => {
     expect(limitsFor(meansOf('0.17.0', { stackDepth, memoryBytes: 512 * MiB })).stackDepth).toBe(depth);
     expect(limitsFor(meansOf('0.17.0', { stackDepth })).stackDepth).toBe(stackDepth);
   });
 
-  test('no stacks, which allows more entries', () => {
+  test('for no stacks allows more entries', () => {
     const memoryBytes = GiB;
     const withStacks = limitsFor(meansOf('0.27.0', { memoryBytes }));
     const without = limitsFor(meansOf('0.27.0', { memoryBytes }, { stacks: false }));
@@ -157,13 +157,13 @@ describe('what the user asks for', () => {
   });
 });
 
-describe('the maximum keys of each map', () => {
+describe('the maximum number of keys of a map', () => {
   const roomFor = (version: string, mapEntries: number) => {
     const means = meansOf(version, { mapEntries });
     return roomOf(means, limitsFor(means));
   };
 
-  test('are the same for all maps; half as many for stats() before 0.22', () => {
+  test('is the same for all maps, but half for stats() before 0.22', () => {
     const room = roomFor('0.21.3', 65_536);
     expect(room).toMatchObject({ '@waits': 32_768, '@extremes': 65_536, '@off': 65_536, '@full': 65_536 });
     expect(roomFor('0.22.0', 65_536)).toEqual({ ...room, '@waits': 65_536 });
@@ -180,12 +180,12 @@ test.each([
   [17, 2048],
   [24, 2048],
   [128, 8192],
-])('events of %i CPUs have a buffer of %i pages: 4 MiB, or 64 pages a CPU', (cpus, bufferPages) => {
+])('the buffer for events of %i CPUs has %i pages: 4 MiB, or 64 pages per CPU', (cpus, bufferPages) => {
   expect(limitsFor(meansOf('0.17.0', { cpus })).bufferPages).toBe(bufferPages);
 });
 
-/** The kernel itself says 96 bytes where we say 80 + 8 + 8. */
-describe('the memory of a map, by hand', () => {
+/** The kernel reports 96 bytes where this test adds 80 + 8 + 8. */
+describe('the memory of a map', () => {
   const LIMITS: Limits = { mapEntries: 1000, stackDepth: 127, cpus: 2, bufferPages: 0 };
   const map = (changes: Partial<KernelMap>): KernelMap => ({
     name: '@x',
@@ -209,26 +209,26 @@ describe('the memory of a map, by hand', () => {
     ],
     ['2 stacks inline in the key', 'inline', { stacksInKey: 2 }, 80 + 8 + 2 * (127 + 2) * 8 + 8],
     ['2 stacks inline in the value', 'inline', { stacksInValue: 2 }, 80 + 8 + 8 + 2 * (127 + 2) * 8],
-  ])('of %s', (_, stackStore, changes, bytes) => {
+  ])('with %s is as calculated by hand', (_, stackStore, changes, bytes) => {
     expect(kernelBytes({ maps: [map(changes)], stackStore }, LIMITS)).toBe(1000 * bytes);
   });
 
-  test('of short stacks does not exist if stacks are not much longer', () => {
+  test('for short stacks is 0 if stacks are not much longer', () => {
     const maps = [map({ key: 0, stacksInKey: 1, short: { frames: 32, from: 128 } })];
     expect(kernelBytes({ maps, stackStore: 'inline' }, LIMITS)).toBe(0);
   });
 
-  test('of a variable is that of one entry', () => {
+  test('without keys is that of one entry', () => {
     expect(kernelBytes({ maps: [map({ key: 0 })], stackStore: 'inline' }, LIMITS)).toBe(80 + 8 + 8);
   });
 
-  test('of shared stacks has their names in it, and 131,072 of them beside', () => {
+  test('for shared stacks is that of their ids plus 131,072 stacks', () => {
     const maps = [map({ stacksInKey: 2 }), map({ stacksInValue: 2 })];
     const stacks = 131_072 * (127 * 8 + 80);
     expect(kernelBytes({ maps, stackStore: 'shared' }, LIMITS)).toBe(2 * 1000 * (96 + 2 * 24) + stacks);
   });
 
-  test('adds up, and to it comes the buffer of events', () => {
+  test('adds up, together with the event buffer', () => {
     const maps = [map({}), map({ perCpu: true })];
     const bytes = 1000 * (96 + 112) + 1024 * 4096;
     expect(kernelBytes({ maps, stackStore: 'inline' }, { ...LIMITS, bufferPages: 1024 })).toBe(bytes);

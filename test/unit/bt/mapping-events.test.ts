@@ -6,19 +6,19 @@ const { clauses, maps, begin } = mappingEvents();
 const [enter, exit] = clauses;
 const program = announceProgram();
 
-/** What the event of that name prints, in order, without casts. */
+/** The fields that an event prints, in order and without casts. */
 function printed(body: readonly string[], type: string): string[] {
   const [, values] = new RegExp(`print\\(\\("${type}", (.*)\\)\\);`).exec(body.join('\n')) ?? [];
   return (values ?? '').replaceAll('(uint64)', '').split(', ');
 }
 
-test('the tracepoints are those that are named', () => {
+test('the tracepoints are those that it attaches to', () => {
   expect(clauses.map((clause) => clause.attach)).toEqual(
     MAPPING_TRACEPOINTS.map((name) => `tracepoint:${name}`),
   );
 });
 
-test('its maps are of use in the kernel only, and are declared before they are read', () => {
+test('the maps are internal, and are declared before they are read', () => {
   expect(maps.map((map) => [map.name, map.role, map.key, map.value])).toEqual([
     ['@mapping', 'helper', 1, 4],
     ['@files', 'helper', 2, 1],
@@ -30,17 +30,17 @@ test('its maps are of use in the kernel only, and are declared before they are r
 });
 
 describe('a mapping', () => {
-  test('is printed for followed processes when it is executable and of a file', () => {
+  test('is printed for followed processes if it is executable and backed by a file', () => {
     expect(enter?.condition).toBe('@gen[(uint64)pid] && (args->prot & 4) && (args->flags & 0x20) == 0');
   });
 
-  test('is printed with the address that mmap returned, unless that is an error, and then forgotten', () => {
+  test('is printed with the address that mmap returned, unless that is an error, and then deleted', () => {
     expect(exit?.condition).toBe('@mapping[(uint64)tid].0');
     expect(exit?.body).toContain('if ($start > 0) {');
     expect(exit?.body.at(-1)).toBe('delete(@mapping[(uint64)tid]);');
   });
 
-  test('has what was asked for at entry', () => {
+  test('has the arguments of the call', () => {
     expect(enter?.body).toContain(
       '@mapping[(uint64)tid] = ((uint64)args->len, (uint64)args->off, $dev, $ino);',
     );
@@ -90,7 +90,7 @@ describe('the path of a file', () => {
   });
 });
 
-test.each(['image', 'auxv', 'mapping', 'path'])('an event %s is read as it is printed', (type) => {
+test.each(['image', 'auxv', 'mapping', 'path'])('an event %s is read as printed', (type) => {
   const values = printed([...(exit?.body ?? []), ...program], type);
   const text = values.map((value) => (value.startsWith('str(') ? '"name"' : '7')).join(',');
   expect(readLine(`{"type": "value", "data": ["${type}",${text}]}`)).toMatchObject({

@@ -7,7 +7,7 @@ import type { MapEntry } from '../../../parsers/entries.ts';
 import { sumEntry } from '../printed-lines.ts';
 
 const addresses = newAddresses();
-/** Threads 21 and 22 are of process 20. */
+/** Threads 21 and 22 belong to process 20. */
 const CONTEXT: ReadContext = {
   stacks: (text, pid, generation) => ({
     kernel: addresses.kernel(text.split(',')[0] ?? ''),
@@ -35,7 +35,7 @@ describe('counts', () => {
     });
   });
 
-  test('of an interval are what was added since', () => {
+  test('of an interval are what was added since the last print', () => {
     const before = [entry('7,8', 20), entry('9,8', 5), entry('1,8', 3)];
     const now = [entry('7,8', 23), entry('9,8', 5), entry('2,8', 11)];
     expect(read(map, now, before).rows).toEqual([
@@ -44,13 +44,13 @@ describe('counts', () => {
     ]);
   });
 
-  test('whose keys print alike are rows of their own, and are added up before they are subtracted', () => {
+  test('with keys that print alike are separate rows, added up before the subtraction', () => {
     const now = [entry('7,8', 4), entry('7,8', 7)];
     expect(read(map, now).rows.map(({ count }) => count)).toEqual([4, 7]);
     expect(read(map, now, [entry('7,8', 5), entry('7,8', 3)]).rows).toEqual([{ tid: 7, pid: 8, count: 3 }]);
   });
 
-  test('that are 0 or shrank are not rows', () => {
+  test('that are 0 or decreased are not rows', () => {
     expect(read(map, [entry('7,8', 0)])).toEqual({ rows: [], unreadable: 0 });
     expect(read(map, [entry('7,8', 2)], [entry('7,8', 5)])).toEqual({ rows: [], unreadable: 0 });
   });
@@ -72,7 +72,7 @@ describe('counts', () => {
     expect(read(map, [entry(key, value), ...others], [])).toEqual({ rows, unreadable: 1 });
   });
 
-  test('of an interval count an unreadable entry of a key that has another', () => {
+  test('of an interval include unreadable entries of keys that occur twice', () => {
     const now = [entry('7,8', null), entry('7,8', 9)];
     expect(read(map, now, [entry('7,8', 4)])).toEqual({
       rows: [{ tid: 7, pid: 8, count: 5 }],
@@ -83,7 +83,7 @@ describe('counts', () => {
 
 describe('sums', () => {
   const map = sums('@waits', { tid: id, pid: id, generation: id }, { stacks: true, seeded: true });
-  /** Of a shell and its child, printed by bpftrace 0.17 at two ends of an interval. */
+  /** Printed by bpftrace 0.17 for a shell and its child, at both ends of an interval. */
   const BEFORE = [sumEntry('865,865,1', 1, 245376), sumEntry('866,865,1', 1, 326497)];
   const NOW = [
     sumEntry('1357,1357,1', 1, 7901),
@@ -94,14 +94,14 @@ describe('sums', () => {
   const sumsOf = (now: readonly MapEntry[], before?: readonly MapEntry[]) =>
     read(map, now, before).rows.map(({ tid, count, total }) => [tid, count, total]);
 
-  test('have a count and a total', () => {
+  test('have a count and a total time', () => {
     expect(sumsOf(NOW.slice(0, 2))).toEqual([
       [1357, 1, 7901],
       [865, 2, 343963],
     ]);
   });
 
-  test('of an interval are what is new or grew', () => {
+  test('of an interval are those that are new or grew', () => {
     expect(sumsOf(NOW, BEFORE)).toEqual([
       [1357, 1, 7901],
       [865, 1, 98587],
@@ -110,7 +110,7 @@ describe('sums', () => {
     expect(sumsOf(NOW, NOW)).toEqual([]);
   });
 
-  test('whose keys print alike lose no counts, in whatever order they come', () => {
+  test('with keys that print alike lose no counts, in any order', () => {
     const earlier = [sumEntry('7,7,1,,', 3, 300), sumEntry('7,7,1,,', 5, 500)];
     const later = [sumEntry('7,7,1,,', 7, 700), sumEntry('7,7,1,,', 4, 400)];
     expect(sumsOf(later, earlier)).toEqual([[7, 3, 300]]);
@@ -126,7 +126,7 @@ describe('sums', () => {
     expect(read(map, [entry('7,7,1', value)])).toEqual({ rows: [], unreadable: 1 });
   });
 
-  test('have stacks as numbers of addresses, which rows share', () => {
+  test('refer to their stacks by number, and rows share stacks', () => {
     const key = (tid: number) => `${tid},7,1,\nffffffff81000001\n,\n1100\n1200\n`;
     const [first, second] = read(map, [sumEntry(key(7), 1, 1), sumEntry(key(8), 1, 1)]).rows;
     expect(first?.user).toHaveLength(2);
@@ -134,7 +134,7 @@ describe('sums', () => {
     expect(first?.user.map((id) => addresses.userAddresses[id]?.digits)).toEqual(['1100', '1200']);
   });
 
-  test('belong to the process of a thread that was named by its tid alone', () => {
+  test('of a thread that was named only by its tid belong to its process', () => {
     const rows = read(map, [
       sumEntry('21,21,1', 1, 5),
       sumEntry('22,20,1', 1, 5),
@@ -151,7 +151,7 @@ describe('sums', () => {
 describe('extremes', () => {
   const map = extremes('@slowest', KEY);
 
-  test('have the largest value, also if it is 0', () => {
+  test('have the largest value, even if it is 0', () => {
     expect(read(map, [entry('7,8', '40'), entry('9,8', 0), entry('x', 1)])).toEqual({
       rows: [
         { tid: 7, pid: 8, most: 40 },
@@ -169,7 +169,7 @@ describe('extremes', () => {
 
 describe('a histogram', () => {
   const map = histogram('@sizes', { pid: id });
-  /** As bpftrace prints them: that of negative values has no `min`, the last may have no `max`. */
+  /** Printed by bpftrace: the bucket of negative values has no `min`, and the last may have no `max`. */
   const buckets = (...all: [min: number | null, max: number | null, count: number][]) =>
     all.map(([min, max, count]) => ({
       ...(min === null ? {} : { min }),
@@ -177,7 +177,7 @@ describe('a histogram', () => {
       count,
     }));
 
-  test('has its buckets, without the empty ones', () => {
+  test('has its buckets, except empty ones', () => {
     const value = buckets([null, -1, 2], [0, 0, 3], [4, 7, 5], [8, 15, 0], [16, null, 1]);
     expect(read(map, [entry('7', value)]).rows).toEqual([
       {
@@ -223,7 +223,7 @@ describe('a record', () => {
     { role: 'leftover', stacks: true, seeded: true },
   );
 
-  test('has fields with names, and stacks behind them', () => {
+  test('has named fields followed by stacks', () => {
     const [row] = read(map, [entry('7', [900, 7, 1, '\nffffffff81000001\n', '\n1100\n'])]).rows;
     expect(row).toMatchObject({ tid: 7, since: 900, pid: 7, generation: 1 });
     expect(row?.user.map((id) => addresses.userAddresses[id]?.digits)).toEqual(['1100']);
@@ -257,7 +257,7 @@ describe('a record', () => {
     });
   });
 
-  test('has what the map holds at the end, whatever it held before', () => {
+  test('has the content of the map at the end, whatever was printed before', () => {
     expect(read(map, [entry('7', [900, 7, 1])], [entry('7', [100, 7, 1])]).rows).toMatchObject([
       { since: 900 },
     ]);

@@ -17,7 +17,7 @@ const PHASES = phasesOf('sleepers-no-stacks');
 const BEFORE_READY: readonly Moment[] = ['before any output', 'while attaching'];
 const PRINTING: readonly Moment[] = ['between stop and end', 'in the middle of a map'];
 const AFTER_READY = MOMENTS.filter((moment) => !BEFORE_READY.includes(moment));
-/** Its status tells that it ran, to its own end. */
+/** Its exit status shows that it ran to its own end. */
 const COMMAND = ['sh', '-c', 'exit 3'];
 
 let fake: FakeBpftrace;
@@ -27,8 +27,8 @@ function start(...runs: readonly Run[]): FakeBpftrace {
 }
 afterEach(() => removeEnded(fake));
 
-describe('a bpftrace that does all that it should', () => {
-  test.each(['0.17', '0.23', '0.27'])('%s: the profile is that of the recording', async (version) => {
+describe('a bpftrace that works', () => {
+  test.each(['0.17', '0.23', '0.27'])('%s: gives the profile of the recording', async (version) => {
     const run = replaying(phasesOf('sleepers-no-stacks', version));
     const { profile, failure, exit } = await collectRun(start(run), COMMAND, { version: `${version}.0` });
     expect({ failure, exit }).toEqual({ failure: undefined, exit: { code: 3, signal: null } });
@@ -37,7 +37,7 @@ describe('a bpftrace that does all that it should', () => {
     expect(profile.quality).toMatchObject({ dropped_lines: 0, lost_events: 0, warnings: [] });
   });
 
-  test('attached processes are followed until they end', async () => {
+  test('follows attached processes until they end', async () => {
     const target = hold(['true']);
     const events: Step[] = [['lines', [...PHASES.attaching, PHASES.ready]]];
     const rest: Step[] = [
@@ -56,7 +56,7 @@ describe('a bpftrace that does all that it should', () => {
 
 describe('a bpftrace that ends before its probes are live', () => {
   test.each(endsAt(BEFORE_READY))(
-    '$at, $how: a sentence, and the command never runs',
+    '$at, $how: is reported, and the command never runs',
     async ({ at, steps, how }) => {
       const collecting = collectRun(start(replaying(PHASES, { at, steps })), COMMAND);
       await expect(collecting).rejects.toThrow(
@@ -65,7 +65,7 @@ describe('a bpftrace that ends before its probes are live', () => {
     },
   );
 
-  test('the first error that it wrote is in the sentence', async () => {
+  test('is reported with its first error', async () => {
     const lines = ['Attaching 12 probes...', 'stdin:3:1-9: ERROR: some trouble', 'and more of it'];
     const steps: Step[] = [...lines.map((line) => ['stderr', line] as const), ['exit', 9]];
     const run = replaying(PHASES, { at: 'before any output', steps });
@@ -75,14 +75,14 @@ describe('a bpftrace that ends before its probes are live', () => {
   });
 });
 
-describe('a bpftrace that ends after that', () => {
-  // With status 0 it has printed all, as it does when it is interrupted.
+describe('a bpftrace that ends once its probes are live', () => {
+  // With status 0 it has printed everything, as after an interrupt.
   const premature = endsAt(AFTER_READY).filter(
     ({ at, how }) => !PRINTING.includes(at) || how !== 'with status 0',
   );
 
   test.each(premature)(
-    '$at, $how: the command runs to its end, and the result says that it is incomplete',
+    '$at, $how: the command runs to its end, and the result is marked incomplete',
     async ({ at, steps, how }) => {
       const run = replaying(PHASES, { at, steps });
       const { profile, failure, exit } = await collectRun(start(run), COMMAND);
@@ -96,7 +96,7 @@ describe('a bpftrace that ends after that', () => {
     },
   );
 
-  test('the prints of an interval before that are in the result', async () => {
+  test('leaves the earlier prints of intervals in the result', async () => {
     const phases = phasesOf('interval');
     const steps: Step[] = [
       ['lines', phases.events],
@@ -110,7 +110,7 @@ describe('a bpftrace that ends after that', () => {
 });
 
 describe('a bpftrace that hangs', () => {
-  test.each(BEFORE_READY)('%s: Ctrl-C ends it, and the command never runs', async (at) => {
+  test.each(BEFORE_READY)('%s: is ended by Ctrl-C, and the command never runs', async (at) => {
     let interrupt = () => {};
     const stop = new Promise<void>((resolve) => {
       interrupt = resolve;
@@ -124,10 +124,10 @@ describe('a bpftrace that hangs', () => {
   });
 });
 
-describe('lines that the program did not print', () => {
+describe('unexpected lines in the output of bpftrace', () => {
   const garbage = ['', 'hello', '{"type": "value", "data": ["exec"', '\u0000\ufffd', '{}', '[1,2]', 'null'];
 
-  test('are counted, and the rest is read', async () => {
+  test('are counted, and all other lines are read', async () => {
     const { recordedPid, steps } = replaying(PHASES);
     const littered = steps.flatMap((step): Step[] => [['lines', garbage], step]);
     const { profile, failure } = await collectRun(start({ recordedPid, steps: littered }), COMMAND);
@@ -138,7 +138,7 @@ describe('lines that the program did not print', () => {
   });
 });
 
-test('a program that does not hear that it should print: bpftrace is interrupted, and prints', async () => {
+test('a bpftrace that does not notice the request for its maps is interrupted and prints them', async () => {
   const { recordedPid, attaching, ready, events, stop, maps } = PHASES;
   const steps: Step[] = [
     ['lines', [...attaching, ready, ...events]],
@@ -151,8 +151,8 @@ test('a program that does not hear that it should print: bpftrace is interrupted
   expect(profile.ebpf.syscalls?.by_syscall.clock_nanosleep).toEqual({ count: 69 });
 });
 
-/** How a process can end before its time. */
-/** By a signal at each moment; with each status too in `npm run test:all`. */
+/** Ways in which a process can end early. */
+/** By a signal at each moment. `npm run test:all` also tries each exit status. */
 function endsAt(moments: readonly Moment[]): { at: Moment; how: string; steps: readonly Step[] }[] {
   const ends = cases<{ how: string; steps: readonly Step[] }>(
     [{ how: 'by SIGSEGV', steps: [['kill', 'SIGSEGV']] }],

@@ -46,11 +46,11 @@ function failure(command: string | Buffer, ...path: string[]): BtprofError {
 }
 
 describe('a command with a slash', () => {
-  test('is that file, whatever PATH says', () => {
+  test('is taken as a path, whatever PATH contains', () => {
     expect(resolve(in_('a/run me'), in_('b'))).toBe(in_('a/run me'));
   });
 
-  test('is named by its real path', () => {
+  test('has its real path as its name', () => {
     expect(resolve(in_('a/link'))).toBe(in_('a/run me'));
   });
 
@@ -69,17 +69,17 @@ describe('a command with a slash', () => {
 });
 
 describe('a command without a slash', () => {
-  test('is the first file of that name in PATH', () => {
+  test('is the first file with that name in PATH', () => {
     expect(resolve('run me', in_('a'), in_('b'))).toBe(in_('a/run me'));
     expect(resolve('run me', in_('b'), in_('a'))).toBe(in_('b/run me'));
   });
 
-  test('directories and absent places of PATH are passed over', () => {
+  test('is not a directory, and missing directories of PATH are skipped', () => {
     expect(resolve('only-b', in_('nowhere'), in_('a'), in_('b'))).toBe(in_('b/only-b'));
     expect(resolve('tool', in_('b'), dir)).toBe(in_('tool'));
   });
 
-  test('is searched in the last PATH of several, as env sets it', () => {
+  test('is looked up in the last of several PATHs, as env sets it', () => {
     const environment = [`PATH=${in_('a')}`, 'HOME=/', `PATH=${in_('b')}`, 'PATHS=/'].map((e) =>
       Buffer.from(e),
     );
@@ -91,7 +91,7 @@ describe('a command without a slash', () => {
     expect(failure(Buffer.from([0xfe]), in_('a')).status).toBe(127);
   });
 
-  test('is searched in /bin and /usr/bin without PATH', () => {
+  test('is looked up in /bin and /usr/bin if PATH is unset', () => {
     expect(resolve('sh')).toBe(realpathSync('/bin/sh'));
   });
 
@@ -109,12 +109,12 @@ describe('a command without a slash', () => {
     expect(error.message).toContain(text);
   });
 
-  test('one that cannot be executed is passed over for one that can', () => {
+  test('an executable file is found after one that is not executable', () => {
     writeFileSync(in_('b/plain'), '#!/bin/sh\n', { mode: 0o755 });
     expect(resolve('plain', in_('a'), in_('b'))).toBe(in_('b/plain'));
   });
 });
 
-test('control characters of a name are escaped in messages', () => {
+test('control characters in a name are escaped in messages', () => {
   expect(failure('a\u001b[31m\nb', in_('a')).message).not.toMatch(/\p{Cc}/u);
 });

@@ -4,8 +4,8 @@ import { BtprofError } from '../../../../metrics/errors.ts';
 
 const ENVIRONMENT = [Buffer.from('PATH=/usr/bin:/bin')];
 
-describe('a word that is not UTF-8', () => {
-  test('is escaped, and reaches the command', async () => {
+describe('an argument that is not UTF-8', () => {
+  test('is escaped, and reaches the command unchanged', async () => {
     const words = ['sh', '-c', 'exit "$#"'].map((word) => Buffer.from(word));
     const held = holdTarget(
       [...words, Buffer.from('sh'), Buffer.from([0x41, 0xff, 0x5c, 0x01])],
@@ -16,7 +16,7 @@ describe('a word that is not UTF-8', () => {
     expect(await held.exited).toEqual({ code: 1, signal: null });
   });
 
-  test('and is too long once it is escaped: a sentence', () => {
+  test('is reported if it is too long after escaping', () => {
     const word = Buffer.alloc(100_000, 0xff);
     const hold = () => holdTarget([Buffer.from('echo'), word], ENVIRONMENT, []);
     expect(hold).toThrow(BtprofError);

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { readDialect } from '../../../../bt/driver/host.ts';
 import { fakeBpftrace } from '../../../fake/bpftrace.ts';
 
-describe('a bpftrace is asked for its version', () => {
+describe('the host', () => {
   async function ask(answer: string) {
     const fake = fakeBpftrace([], answer);
     try {
@@ -12,7 +12,7 @@ describe('a bpftrace is asked for its version', () => {
     }
   }
 
-  test('and gets programs in its dialect', async () => {
+  test('creates programs for the installed version', async () => {
     expect(await ask('echo bpftrace v0.23.2')).toMatchObject({ version: '0.23.2' });
   });
 
@@ -21,7 +21,7 @@ describe('a bpftrace is asked for its version', () => {
     ['something else', 'echo hello', /printed no version number, but "hello"/],
     ['failing', 'echo broken >&2; exit 9', /--version failed: it ended with status 9/],
     ['answering without end', 'exec yes', /--version failed: it printed too much/],
-  ])('one that is %s: a sentence', async (_, answer, sentence) => {
+  ])('rejects a version command that is %s', async (_, answer, sentence) => {
     await expect(ask(answer)).rejects.toMatchObject({
       message: expect.stringMatching(sentence),
       status: 125,
@@ -31,7 +31,7 @@ describe('a bpftrace is asked for its version', () => {
   test.each([
     ['/no/bpftrace', /bpftrace is missing.*"\/no\/bpftrace"/],
     ['/etc/passwd/bpftrace', /--version failed: ENOTDIR/],
-  ])('%s: a sentence', async (path, sentence) => {
+  ])('%s: is reported in one sentence', async (path, sentence) => {
     await expect(readDialect(path)).rejects.toThrow(sentence);
   });
 });

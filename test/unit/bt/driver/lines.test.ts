@@ -19,11 +19,11 @@ test.each([
   [['a', 'b', 'c'], ['abc']],
   [['a\n\nb\n'], ['a', '', 'b']],
   [[], []],
-])('%j are the lines %j', async (chunks, lines) => {
+])('%j contains the lines %j', async (chunks, lines) => {
   expect(await linesOf(...chunks)).toEqual(lines);
 });
 
-test('a character that two chunks share is whole', async () => {
+test('a character split between two chunks stays whole', async () => {
   const bytes = Buffer.from('café\n');
   expect(await linesOf(bytes.subarray(0, 4), bytes.subarray(4))).toEqual(['café']);
 });
@@ -38,7 +38,7 @@ test.each(cases([1000], [4000]))('a line in %i chunks is read in linear time', a
   expect(line).toHaveLength(count * 8192);
 });
 
-test('a line that is longer than it may be becomes a short one that nothing can read, and costs no other', async () => {
+test('an overlong line is replaced by a short unreadable one, and other lines are not affected', async () => {
   const lines: string[] = [];
   const chunks = ['before\n', 'x'.repeat(60), 'x'.repeat(60), '\nafter\n', 'y'.repeat(101)].map((text) =>
     Buffer.from(text),
@@ -53,7 +53,7 @@ test('a line that is longer than it may be becomes a short one that nothing can 
   expect(lines.map((line) => readLine(line).kind)).toEqual(['ignored', 'dropped', 'ignored', 'dropped']);
 });
 
-test.each(cases([10], [100]))('a map of more than %i MB is read whole', async (megabytes) => {
+test.each(cases([10], [100]))('a map of more than %i MB is read completely', async (megabytes) => {
   const count = 1000 * megabytes + 3;
   const entry = (i: number) =>
     `"1,1,1,1,${'\\n7f0000001000'.repeat(76)}\\n${i.toString(16)}\\n": {"count": 1, "average": 5, "total": 5}`;

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { newNewest } from '../../../../bt/driver/newest.ts';
 
-/** Takes values, and lets others work between them. */
+/** Takes values, and yields to other tasks between them. */
 async function taken(values: AsyncIterable<number>, between: (value: number) => void = () => undefined) {
   const all: number[] = [];
   for await (const value of values) {
@@ -11,8 +11,8 @@ async function taken(values: AsyncIterable<number>, between: (value: number) => 
   return all;
 }
 
-describe('a place for the newest value', () => {
-  test('gives each value to a consumer that waits for it', async () => {
+describe('a slot for the newest value', () => {
+  test('passes each value to a waiting consumer', async () => {
     const { put, end, values } = newNewest<number>();
     const all = taken(values, (value) => (value < 3 ? put(value + 1) : end()));
     put(1);
@@ -30,14 +30,14 @@ describe('a place for the newest value', () => {
     expect(await all).toEqual([1, 4]);
   });
 
-  test('gives the last value after the end, and then ends', async () => {
+  test('passes the last value after the end, and then ends', async () => {
     const { put, end, values } = newNewest<number>();
     put(1);
     end();
     expect(await taken(values)).toEqual([1]);
   });
 
-  test('ends for a consumer that waits', async () => {
+  test('ends a waiting consumer', async () => {
     const { end, values } = newNewest<number>();
     const all = taken(values);
     end();

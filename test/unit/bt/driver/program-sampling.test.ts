@@ -8,12 +8,12 @@ describe('the run time of BPF programs', () => {
   const first = { from: 0, ms: 200, runs: 1000, timeNs: 300_000 };
   const windowAt = (from: number, runs: number, ms = 50) => ({ from, ms, runs, timeNs: 100 * runs });
 
-  test('is exact while they were timed all of the time', () => {
+  test('is exact if they were timed all the time', () => {
     expect(estimate([first], 200)).toEqual({ runs: 1000, timeNs: 300_000 });
   });
 
-  test('in a gap is the mean of the windows beside it, and after the last one as in that', () => {
-    // 5, 1 and 3 runs a ms in the windows, so 3, 2 and 3 in the gaps.
+  test('in a gap is the mean of the windows around it; after the last window it continues at that rate', () => {
+    // The windows have 5, 1 and 3 runs per ms, so the gaps have 3, 2 and 3.
     expect(estimate([first, windowAt(400, 50), windowAt(850, 150)], 1000)).toEqual({
       runs: 1000 + 200 * 3 + 50 + 400 * 2 + 150 + 100 * 3,
       timeNs: 300_000 + 200 * 800 + 5_000 + 400 * 200 + 15_000 + 100 * 300,
@@ -21,23 +21,23 @@ describe('the run time of BPF programs', () => {
     });
   });
 
-  test('without a whole later one is that of the first', () => {
+  test('is extrapolated from the first window if there is no complete later one', () => {
     expect(estimate([first], 400)).toEqual({ runs: 2000, timeNs: 600_000, timedNs: 200_000_000 });
     expect(estimate([first, windowAt(390, 1_000_000, 10)], 400)?.runs).toBe(2000);
   });
 
-  test('is of a window that a timer ended a little early, too', () => {
+  test('includes a window that ended slightly early', () => {
     expect(estimate([first, windowAt(400, 499, 49.9)], 449.9)?.timedNs).toBe(249_900_000);
   });
 
-  test('is unknown when there is no window, or counts were gone', () => {
+  test('is unknown without windows, or if counts decreased', () => {
     expect(estimate([], 200)).toBeNull();
     expect(estimate([first, windowAt(400, -1000)], 1200)).toBeNull();
     expect(estimate([first, windowAt(400, -1000, 10)], 1200)).toBeNull();
   });
 });
 
-/** A kernel in which a program runs once each ms, and that counts it while it is asked to. */
+/** A kernel in which a program runs once per ms, and which counts the runs while timing is on. */
 function countingKernel({ isThere = true, diesAfterMs = Infinity } = {}) {
   const began = performance.now();
   let [onMs, since] = [0, began as number | undefined];
@@ -60,7 +60,7 @@ function countingKernel({ isThere = true, diesAfterMs = Infinity } = {}) {
     stop: () => undefined,
   };
   const programRuns = () => ({ skipped: 0, timed: total(), timeNs: 100 * total() });
-  /** Goes on at once, before what comes after the pause. */
+  /** Resolves at the pause, before the code after it runs. */
   const untilPause = (count: number) => once(paused, `${count}`);
   return { timing, programRuns, onMs: total, pauses: () => pauses, untilPause };
 }
@@ -69,7 +69,7 @@ describe('sampling', () => {
   const startOn = ({ timing, programRuns }: ReturnType<typeof countingKernel>) =>
     sampleProgramTime(timing, programRuns, momentOf(programRuns));
 
-  test('of a short command leaves no gap', async () => {
+  test('times a short command without gaps', async () => {
     const kernel = countingKernel();
     const end = startOn(kernel);
     await sleep(20);
@@ -94,7 +94,7 @@ describe('sampling', () => {
     expect(kernel.pauses()).toBe(3);
   });
 
-  test('ends when the kernel can no longer be asked', async () => {
+  test('stops when the kernel can no longer be queried', async () => {
     const kernel = countingKernel({ isThere: false });
     const began = performance.now();
     const end = startOn(kernel);
@@ -103,7 +103,7 @@ describe('sampling', () => {
     expect((end()?.runs ?? 0) / (performance.now() - began)).toBeCloseTo(1, 1);
   });
 
-  test('a window in which that happened does not count', async () => {
+  test('ignores a window in which that happened', async () => {
     const end = startOn(countingKernel({ diesAfterMs: 20 }));
     await sleep(100);
     expect(end()).toBeNull();

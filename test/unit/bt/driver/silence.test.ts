@@ -35,9 +35,9 @@ function start(...runs: readonly Run[]): FakeBpftrace {
 }
 afterAll(() => Promise.all(fakes.map((fake) => removeEnded(fake))));
 
-// They wait for seconds, so they run at the same time.
-describe.concurrent('a bpftrace that prints nothing more is killed, and the result says what it lacks', () => {
-  test('the command has ended: what was printed is in the result', async () => {
+// These tests wait for seconds, so they run concurrently.
+describe.concurrent('a silent bpftrace is killed, and the result says what is missing', () => {
+  test('after the command has ended; what was printed is in the result', async () => {
     const run = replaying(PHASES, { at: 'in the middle of a map', steps: [HANG] });
     const { profile, failure, exit } = await collectRun(start(run), COMMAND);
     expect(exit).toEqual({ code: 3, signal: null });
@@ -47,7 +47,7 @@ describe.concurrent('a bpftrace that prints nothing more is killed, and the resu
     expect(profile.ebpf.syscalls?.total).toBeGreaterThan(0);
   });
 
-  test('it was interrupted, prints its maps and does not end', async () => {
+  test('after an interrupt, if it prints its maps but does not end', async () => {
     const steps: Step[] = [
       ['lines', [...attaching, ready, ...events]],
       ['until', 'interrupted'],
@@ -59,14 +59,14 @@ describe.concurrent('a bpftrace that prints nothing more is killed, and the resu
     expect(profile.ebpf.syscalls?.by_syscall.clock_nanosleep).toEqual({ count: 69 });
   });
 
-  test('the duration is over: it has printed nothing since it was ready', async () => {
+  test('after --duration, if it has printed nothing since it was ready', async () => {
     const steps: Step[] = [['lines', [...attaching, ready]], HANG];
     const { profile, failure } = await attach(steps, { plan: { durationMs: 50 } });
     expect(failure).toMatchObject({ message: LOST, status: 125 });
     expect(profile.metadata).toMatchObject({ mode: 'attach', incomplete: true });
   });
 
-  test('Ctrl-C: it hangs between its maps', async () => {
+  test('after Ctrl-C, if it hangs between two maps', async () => {
     let interrupt = () => {};
     const pressed = new Promise<void>((resolve) => {
       interrupt = resolve;
@@ -84,7 +84,7 @@ describe.concurrent('a bpftrace that prints nothing more is killed, and the resu
     return await collectAttached(start(run), [target.pid], options).finally(target.abandon);
   }
 
-  test('the command is held at its entry: it goes on', async () => {
+  test('while it holds the command at its entry; the command continues', async () => {
     const began = events.findIndex((line) => line.includes('["exec"'));
     const at = Number(/\["\w+",(\d+)/.exec(events[began] ?? '')?.[1]);
     const entry = `{"type": "value", "data": ["entry",${at + 1},${recordedPid}]}`;
@@ -114,10 +114,10 @@ describe.concurrent('a bpftrace that prints nothing more is killed, and the resu
   });
 });
 
-describe.concurrent('a bpftrace that is slow, but works, is left alone', () => {
+describe.concurrent('a slow bpftrace is not killed', () => {
   const PIECE_MS = 700;
 
-  test('it prints a long line before the maps', async () => {
+  test('while it prints a long line before the maps', async () => {
     const said: string[] = [];
     const pieces = Array.from({ length: 6 }, (): Step[] => [
       ['text', '-'],
@@ -134,7 +134,7 @@ describe.concurrent('a bpftrace that is slow, but works, is left alone', () => {
     expect(said.join('\n')).not.toMatch(/interrupting/);
   });
 
-  test('it prints a map in pieces', async () => {
+  test('while it prints a map in pieces', async () => {
     const [first = '', ...others] = maps;
     const length = Math.ceil(first.length / 4);
     const pieces = [0, 1, 2, 3].map((i): Step[] => [
@@ -152,7 +152,7 @@ describe.concurrent('a bpftrace that is slow, but works, is left alone', () => {
   });
 });
 
-test('large maps give it more time', async () => {
+test('large maps extend the time limit', async () => {
   const real = await vi.importActual<typeof import('../../../../bt/driver/silence.ts')>(
     '../../../../bt/driver/silence.ts',
   );

@@ -16,7 +16,7 @@ import { removeEnded } from '../../../fake/processes.ts';
 
 const PHASES = phasesOf('sleepers-no-stacks');
 const { recordedPid, attaching, ready, events, stop, maps, end } = PHASES;
-/** It waits until it has been stopped; its status tells that it ran on after that, to its own end. */
+/** It waits until it has been stopped. Its exit status shows that it then ran to its own end. */
 const WAITING = 'until [ -e "$0" ]; do sleep 0.01; done; exit 3';
 const HELD: Step = ['touch', 'held'];
 const STOP: StopAtEntry = { entry: entryOf(realpathSync('/bin/sh')), isNeeded: () => true };
@@ -24,7 +24,7 @@ const STOP: StopAtEntry = { entry: entryOf(realpathSync('/bin/sh')), isNeeded: (
 const began = events.findIndex((line) => line.includes('["exec"'));
 const entry = `{"type": "value", "data": ["entry",${timeOf(events[began]) + 1},${recordedPid}]}`;
 
-/** The first bpftrace: it stops the command at its entry. */
+/** The first bpftrace stops the command at its entry. */
 const AT_ENTRY: readonly Step[] = [
   ['lines', [...attaching, ready]],
   ['until', 'running'],
@@ -51,8 +51,8 @@ function collect(runs: readonly Run[], stopAtEntry: StopAtEntry = STOP, stop?: P
   });
 }
 
-describe('a command that is to be unwound by DWARF', () => {
-  test('is stopped at its entry point; a second bpftrace continues the counts of the first', async () => {
+describe('a command for which DWARF unwinding is planned', () => {
+  test('is stopped at its entry point, and a second bpftrace continues the counts of the first', async () => {
     const start = `{"type": "value", "data": ["start",${timeOf(events[began]) + 2}]}`;
     const second: Run = {
       recordedPid,
@@ -66,17 +66,17 @@ describe('a command that is to be unwound by DWARF', () => {
     expect({ failure, exit }).toEqual({ failure: undefined, exit: { code: 3, signal: null } });
     expect(fake.starts()).toHaveLength(2);
     expect(fake.starts()[1]?.args).toContain('--dwarf-pid');
-    // What each of them has counted: 69 sleeps, for both replay the same maps.
+    // Each counted 69 sleeps, because both replay the same maps.
     expect(profile.ebpf.syscalls?.by_syscall.clock_nanosleep).toEqual({ count: 138 });
   });
 
-  test('and does not need it continues under the first bpftrace', async () => {
+  test('continues under the first bpftrace if it does not need DWARF', async () => {
     const { failure, exit } = await collect([FIRST], { ...STOP, isNeeded: () => false });
     expect({ failure, exit }).toEqual({ failure: undefined, exit: { code: 3, signal: null } });
     expect(fake.starts()).toHaveLength(1);
   });
 
-  test('and never reaches its entry: the result says that stacks were unwound by frame pointers', async () => {
+  test('gets a warning about frame pointers if it never reaches its entry', async () => {
     const { profile, failure, exit } = await collect([
       { recordedPid, steps: [HELD, ...replaying(PHASES).steps] },
     ]);
@@ -85,10 +85,10 @@ describe('a command that is to be unwound by DWARF', () => {
   });
 });
 
-describe('the command continues, and is not left stopped', () => {
+describe('the command continues', () => {
   test.each([
     [
-      'the first bpftrace ends before it can report that it stopped the command',
+      'the first bpftrace ends before it reports that it stopped the command',
       [{ recordedPid, steps: [...AT_ENTRY.slice(0, -1), ['kill', 'SIGSEGV']] }],
     ],
     [
@@ -99,7 +99,7 @@ describe('the command continues, and is not left stopped', () => {
       ],
     ],
     [
-      'the first one ends amid its maps',
+      'the first one ends while it prints its maps',
       [
         {
           recordedPid,
@@ -122,14 +122,14 @@ describe('the command continues, and is not left stopped', () => {
         },
       ],
     ],
-  ] as [string, Run[]][])('when %s, which is a sentence', async (_, runs) => {
+  ] as [string, Run[]][])('if %s, and that is reported', async (_, runs) => {
     const { profile, failure, exit } = await collect(runs);
     expect(exit).toEqual({ code: 3, signal: null });
     expect(failure?.message).toMatch(/^bpftrace ended (by SIGSEGV|with status [01]) /);
     expect(profile.metadata.incomplete).toBe(true);
   });
 
-  test('when the second one hangs until Ctrl-C', async () => {
+  test('if the second one hangs until Ctrl-C', async () => {
     let interrupt = () => {};
     const stop = new Promise<void>((resolve) => {
       interrupt = resolve;
@@ -143,7 +143,7 @@ describe('the command continues, and is not left stopped', () => {
   });
 });
 
-/** Ns of an event. */
+/** The time of an event in ns. */
 function timeOf(line: string | undefined): number {
   return Number(/\["\w+",(\d+)/.exec(line ?? '')?.[1]);
 }

@@ -24,7 +24,7 @@ async function start(steps: readonly Step[], scope: Partial<Scope> = {}) {
   return { tracer, lines };
 }
 
-describe('why bpftrace ended before its probes were live', () => {
+describe('the reason why bpftrace ended before its probes were live', () => {
   test.each([
     [
       'stdin:3:1-9: ERROR: tracepoint not found: sched:none',
@@ -54,7 +54,7 @@ describe('why bpftrace ended before its probes were live', () => {
     ],
     ['nothing that we know', 'before its probes were live: nothing that we know', /--debug/],
     ['', 'before its probes were live: it wrote nothing', /--debug/],
-  ])('%j', async (text, sentence, hint) => {
+  ])('is found in %j', async (text, sentence, hint) => {
     const { tracer } = await start([
       ['stderr', `Attaching 12 probes...\n${text}`],
       ['exit', 3],
@@ -66,7 +66,7 @@ describe('why bpftrace ended before its probes were live', () => {
   });
 });
 
-test('it gets the program, the options that it needs and the environment', async () => {
+test('bpftrace gets the program, its options and the environment', async () => {
   const { tracer } = await start([['exit', 0]], {
     dwarfPids: [17, 19],
     follow: { kind: 'held', pid: 1, execs: 1, children: true, entry: { path: '/bin/true', address: 1 } },
@@ -78,7 +78,7 @@ test('it gets the program, the options that it needs and the environment', async
   expect(started?.environment.GIVEN).toBe('yes');
 });
 
-test('lines come whole, also those that are written in pieces, and the last one without its newline', async () => {
+test('lines arrive whole, even if written in pieces or without a final newline', async () => {
   const { tracer, lines } = await start([
     ['lines', ['one', 'two']],
     ['text', 'thr'],
@@ -89,7 +89,7 @@ test('lines come whole, also those that are written in pieces, and the last one 
   expect(lines).toEqual(['one', 'two', 'three']);
 });
 
-test('lines of stderr are remarks, except harmless ones', async () => {
+test('lines on stderr are recorded as remarks, except harmless ones', async () => {
   const remarks = ['Attaching 3 probes...', 'WARNING: x', 'failed to look up stack id 7', '', 'y'];
   const { tracer } = await start([['stderr', remarks.join('\n')]]);
   await tracer.ended;
@@ -114,18 +114,18 @@ test.each([
     ],
     { code: null, signal: 'SIGKILL' },
   ],
-] as const)('%s ends it', async (how, steps, end) => {
+] as const)('%s ends bpftrace', async (how, steps, end) => {
   const { tracer, lines } = await start(steps);
   await until(() => lines.length > 0);
   tracer[how]();
   expect(await tracer.ended).toEqual(end);
   const signals = vi.spyOn(process, 'kill');
   tracer[how]();
-  expect(signals.mock.calls).toEqual([]); // its number may belong to others by now
+  expect(signals.mock.calls).toEqual([]); // another process may have its pid by now
   signals.mockRestore();
 });
 
-test('one that ignores SIGINT is killed', async () => {
+test('a bpftrace that ignores SIGINT is killed', async () => {
   const { tracer, lines } = await start([
     ['lines', ['ready']],
     ['hang', true],
@@ -139,7 +139,7 @@ test('one that ignores SIGINT is killed', async () => {
 test.each([
   ['/no/bpftrace', 'cannot start "/no/bpftrace": there is no such command.'],
   ['/etc/passwd', 'cannot start "/etc/passwd": EACCES.'],
-])('%s cannot be started: a sentence', async (path, sentence) => {
+])('%s cannot be started, and the error says so', async (path, sentence) => {
   fake = fakeBpftrace([]);
   const host = { bpftrace: path, dialect: { environment: () => ({}) } };
   const scope = { dwarfPids: [], follow: { kind: 'argument', children: true } } as const;

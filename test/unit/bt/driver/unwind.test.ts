@@ -11,29 +11,29 @@ test.each([
   ['0.27.1', 'x86_64', 'yes'],
   ['0.17.0', 'aarch64', 'no'],
   ['0.27.1', 'aarch64', 'no'],
-])('whether bpftrace %s on %s unwinds by DWARF: %s', (version, arch, able) => {
+])('bpftrace %s on %s unwinds by DWARF: %s', (version, arch, able) => {
   expect(unwindsDwarf(dialectFor(`bpftrace v${version}`), arch)).toBe(able);
 });
 
-describe('the processes that are unwound by DWARF', () => {
-  test('are empty with frame pointers', () => {
+describe('the processes to unwind by DWARF', () => {
+  test('are none with --unwind fp', () => {
     expect(dwarfPids('fp', [1, 7], NEW, 'x86_64')).toEqual([]);
   });
 
-  test('are all with DWARF', () => {
+  test('are all with --unwind dwarf', () => {
     expect(dwarfPids('dwarf', [1, 7], NEW, 'x86_64')).toEqual([1, 7]);
   });
 
   test.each<[string, typeof OLD, string]>([
     ['an old bpftrace', OLD, 'x86_64'],
     ['another architecture', NEW, 'aarch64'],
-  ])('are none with %s, unless they are asked for', (_, dialect, arch) => {
+  ])('are none on %s, unless DWARF is requested', (_, dialect, arch) => {
     expect(dwarfPids('fp', [1], dialect, arch)).toEqual([]);
     expect(dwarfPids('auto', [1], dialect, arch)).toEqual([]);
     expect(() => dwarfPids('dwarf', [1], dialect, arch)).toThrow(BtprofError);
   });
 
-  test('fails with advice if it is requested but not available', () => {
+  test('cause an error with advice if DWARF is requested but not available', () => {
     const refusal = (dialect: typeof OLD, arch: string) => {
       try {
         return dwarfPids('dwarf', [1], dialect, arch);

@@ -8,7 +8,7 @@ import { unpackProgram } from '../../../../bt/native/unpack.ts';
 const PLACE = mkdtempSync(join(tmpdir(), 'btprof-unpack-'));
 const BINARIES = { [process.arch]: Buffer.from('#!/bin/sh\n').toString('base64') };
 
-test('a program is in a directory that nobody else can look into, and can be run', () => {
+test('a program is placed in a private directory and can be executed', () => {
   const program = unpackProgram(BINARIES, 'p', ['/proc/none', PLACE]);
   if ('problem' in program) throw new Error(program.problem);
   expect([program.directory, program.file].map((path) => statSync(path).mode & 0o777)).toEqual([
@@ -18,7 +18,7 @@ test('a program is in a directory that nobody else can look into, and can be run
   expect(existsSync(program.directory)).toBe(false);
 });
 
-test('it is removed only once: a later file of that name is not touched', () => {
+test('a program is removed only once: a later file with its name is not touched', () => {
   const program = unpackProgram(BINARIES, 'p', [PLACE]);
   if ('problem' in program) throw new Error(program.problem);
   program.remove();
@@ -28,7 +28,7 @@ test('it is removed only once: a later file of that name is not touched', () => 
   expect(existsSync(join(program.directory, 'theirs'))).toBe(true);
 });
 
-test('it is removed at exit, but not another directory that has its name by then', async () => {
+test('a directory is removed at exit, but not another one that has its name by then', async () => {
   const script = `
     import { mkdirSync } from 'node:fs';
     import { unpackProgram } from './bt/native/unpack.ts';
@@ -42,7 +42,7 @@ test('it is removed at exit, but not another directory that has its name by then
   expect([existsSync(kept), existsSync(removed)]).toEqual([false, true]);
 });
 
-test('without a place, or a binary for this machine, there is a reason', () => {
+test('without a directory, or a binary for this machine, the reason is returned', () => {
   expect(unpackProgram(BINARIES, 'p', ['/proc/none'])).toEqual({
     problem: expect.stringContaining('/proc/none'),
   });

@@ -107,7 +107,7 @@ describe('chooseProfilers', () => {
     ['offcpu:min', 'needs a time such as 10s, 500ms or 2m'],
     ['syscalls:times=1', 'takes no value'],
     ['syscalls:times=', 'takes no value'],
-  ])('rejects %j, and says what to type', (list, problem) => {
+  ])('rejects %j and suggests what to type', (list, problem) => {
     const [option = ''] = list.split('=');
     expect(refusalOf(list)).toMatchObject({
       message: `the option ${JSON.stringify(list)} ${problem}.`,

@@ -31,7 +31,7 @@ describe('samples', () => {
   ] as const;
   const { metrics, unreadable, stacks_missing, frames_cut } = metricsOf(ROWS);
 
-  test('are added up by thread and stack, most samples first', () => {
+  test('are summed by thread and stack, most samples first', () => {
     expect(metrics.stacks.map(({ pid, tid, count, user_cut }) => [pid, tid, count, user_cut])).toEqual([
       [5, 6, 29, 0],
       [5, 5, 3, 0],
@@ -43,7 +43,7 @@ describe('samples', () => {
     });
   });
 
-  test('each stand for the time from one to the next', () => {
+  test('each count for the time until the next', () => {
     expect(metrics).toMatchObject({ frequency_hz: 99, total_samples: 34, total_time_ns: 34 * 10_101_010 });
   });
 
@@ -58,7 +58,7 @@ describe('samples', () => {
     expect([unreadable, stacks_missing, frames_cut]).toEqual([0, 0, 1]);
   });
 
-  test('without any stack are counted as such, if stacks were asked for', () => {
+  test('without any stack are counted, if stacks were requested', () => {
     expect(metricsOf([['5,5,1,,', 7]])).toMatchObject({ stacks_missing: 7, unreadable: 0 });
     expect(metricsOf([['5,5,1', 7]], false)).toMatchObject({ stacks_missing: 0 });
   });
@@ -68,7 +68,7 @@ describe('samples', () => {
   });
 });
 
-test('an interval has the samples since the last print, with keys that print alike added up', () => {
+test('of an interval are those since the last print, and keys that print alike are summed', () => {
   const at = (key: string, value: number): MapEntry => ({ key, value });
   const print = (entries: readonly MapEntry[]) => [mapLine('@oncpu', entries), eventLine('tock', 7)];
   const before = [at('5,5,1', 4), at('6,5,1', 2), at('6,5,1', 3)];

@@ -4,7 +4,7 @@ import { readRows } from '../read-context.ts';
 
 const [samples] = oncpu.maps as [(typeof oncpu.maps)[number]];
 
-test('a sample with stacks', () => {
+test('a sample with stacks is read', () => {
   const key = '1235,1234,2,\nffffffff8120\n,\n7f01\n55d2\n';
   expect(readRows(samples, [{ key, value: 17 }]).rows).toEqual([
     {
@@ -14,7 +14,7 @@ test('a sample with stacks', () => {
   ]);
 });
 
-test('a sample without stacks', () => {
+test('a sample without stacks is read', () => {
   expect(readRows(samples, [{ key: '5,5,1', value: '3' }]).rows).toEqual([
     { pid: 5, tid: 5, generation: 1, count: 3, kernel: [], user: [] },
   ]);

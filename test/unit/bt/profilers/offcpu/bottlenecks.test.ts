@@ -25,12 +25,12 @@ function offcpu(changes: Partial<Offcpu>): Offcpu {
   return { ...SLEEP, ...changes };
 }
 
-/** Index of the kernel frame of that symbol. */
+/** Index of the kernel frame with this symbol. */
 const frame = (symbol: string) => SLEEP.frames.findIndex((f) => f.symbol === symbol);
 
 const NANOSLEEP = '[clock_nanosleep, do_nanosleep]';
 
-describe('where time went', () => {
+describe('where the time went', () => {
   const hottest = (stacks: Offcpu['stacks']) =>
     hottestWaits(stacks, callChains(SLEEP.frames, KIND_TEXTS)).map(({ reason, timeNs, rows }) => [
       reason,
@@ -38,7 +38,7 @@ describe('where time went', () => {
       rows.length,
     ]);
 
-  test('waits with the same reason and call chain are one, longest first', () => {
+  test('waits with the same reason and call chain are merged, longest first', () => {
     const [first] = SLEEP.stacks as [Offcpu['stacks'][number]];
     expect(hottest([...SLEEP.stacks, { ...first, tid: 9 }])).toEqual([
       ['sleep', 200187218, 2],
@@ -63,46 +63,46 @@ describe('sentences', () => {
     ]);
   });
 
-  test('do not name functions for preempted threads, because these may have been anywhere', () => {
+  test('do not name functions for preempted threads, which may be anywhere', () => {
     const stacks = SLEEP.stacks.map((row) => ({ ...row, reason: 'preempted' as const }));
     expect(bottlenecks(offcpu({ stacks }))[0]).toMatch(/^Preemptions .+: ready, waiting for a CPU \(/);
   });
 
-  test('are not given without waits', () => {
+  test('do not exist without waits', () => {
     expect(bottlenecks(offcpu({ stacks: [], thread_stats: {}, total_time_ns: 0, total_events: 0 }))).toEqual(
       [],
     );
   });
 
-  test('are not given for a wait below 30 %', () => {
+  test('do not exist for a wait below 30 %', () => {
     const [row] = SLEEP.stacks as [Offcpu['stacks'][number]];
     const four = (['lock', 'disk', 'pipe', 'sleep'] as const).map((reason) => ({ ...row, reason }));
     const [first] = bottlenecks(offcpu({ stacks: four }));
     expect(first).toMatch(/^Thread /);
   });
 
-  test('one stuck thread is named, with its wait site', () => {
+  test('name a single stuck thread with its wait site', () => {
     const still_blocked = [{ ...STUCK, kernel: [frame('schedule'), frame('do_nanosleep')] }];
     expect(bottlenecks(offcpu({ still_blocked }))[0]).toBe(
       'Thread 7:8 was still off the CPU at the end, for 2.50 s, sleep: [do_nanosleep].',
     );
   });
 
-  test('a thread stuck since before the start is reported as such', () => {
+  test('report that a thread was stuck since before the start', () => {
     const still_blocked = [{ ...STUCK, since_start: true }];
     expect(bottlenecks(offcpu({ still_blocked }))[0]).toBe(
       'Thread 7:8 was still off the CPU at the end, since before the start, for 2.50 s.',
     );
   });
 
-  test('several stuck threads are counted, and the longest wait is given', () => {
+  test('count several stuck threads and state the longest wait', () => {
     const still_blocked = [STUCK, { ...STUCK, tid: 9, blocked_ns: 5 }];
     expect(bottlenecks(offcpu({ still_blocked }))[0]).toBe(
       '2 threads were still off the CPU at the end, the longest for 2.50 s.',
     );
   });
 
-  test('a parent that waits for its children does not hide their waits', () => {
+  test('are not dominated by a parent that waits for its children', () => {
     const [row] = SLEEP.stacks as [Offcpu['stacks'][number]];
     const parent = { ...row, pid: 1, tid: 1, reason: 'child' as const, time_ns: 1e12 };
     const [thread] = Object.values(SLEEP.thread_stats) as [Offcpu['thread_stats'][string]];
@@ -119,12 +119,12 @@ describe('sentences', () => {
     );
   });
 
-  test('are not given for a short wait at the end', () => {
+  test('do not exist for a short wait at the end', () => {
     const [first] = bottlenecks(offcpu({ still_blocked: [{ ...STUCK, blocked_ns: 40_000_000 }] }));
     expect(first).toMatch(/^Sleeps account for 71\.4 % of non-idle off-CPU time: /);
   });
 
-  test('leave out short waits if much longer ones have not ended', () => {
+  test('omit short waits if much longer ones are still open', () => {
     const still_blocked = [{ ...STUCK, blocked_ns: 1e12 }];
     expect(bottlenecks(offcpu({ still_blocked }))).toEqual([
       expect.stringMatching(/^Thread 7:8 was still off the CPU at the end/),
@@ -132,12 +132,12 @@ describe('sentences', () => {
     ]);
   });
 
-  test('idle threads are not stuck', () => {
+  test('do not call idle threads stuck', () => {
     const still_blocked = [{ ...STUCK, idle: 'events' as const }];
     expect(bottlenecks(offcpu({ still_blocked }))).toEqual(bottlenecks(SLEEP));
   });
 
-  test('when nearly all time is idle, only that is reported', () => {
+  test('report only the idle time if it is nearly all time', () => {
     const stacks = SLEEP.stacks.map((row) => ({ ...row, idle: 'events' as const }));
     const idle = { time_ns: SLEEP.total_time_ns, count: 2, by_kind: { events: { time_ns: 1, count: 2 } } };
     expect(bottlenecks(offcpu({ stacks, idle }))).toEqual([
@@ -145,7 +145,7 @@ describe('sentences', () => {
     ]);
   });
 
-  test('waits for less than 1 % of the lifetime of all threads are not a bottleneck', () => {
+  test('ignore waits below 1 % of the lifetime of all threads', () => {
     const [key, thread] = Object.entries(SLEEP.thread_stats)[0] as [string, Offcpu['thread_stats'][string]];
     const living = (lifetime_ns: number) =>
       bottlenecks(offcpu({ thread_stats: { [key]: { ...thread, lifetime_ns } } }));
@@ -153,12 +153,12 @@ describe('sentences', () => {
     expect(living(101 * SLEEP.total_time_ns)).toEqual([]);
   });
 
-  test('without stacks only the thread is named', () => {
+  test('without stacks name only the thread', () => {
     const stacks = SLEEP.stacks.map((row) => ({ ...row, reason: 'other' as const, kernel: [], user: [] }));
     expect(bottlenecks(offcpu({ stacks }))).toEqual([expect.stringMatching(/^Thread 26857:26857 /)]);
   });
 
-  test('are not given for a thread of unknown lifetime', () => {
+  test('do not exist for a thread of unknown lifetime', () => {
     const [key, thread] = Object.entries(SLEEP.thread_stats)[0] as [string, Offcpu['thread_stats'][string]];
     const thread_stats = { [key]: { ...thread, lifetime_ns: null } };
     expect(bottlenecks(offcpu({ thread_stats }))).toHaveLength(1);

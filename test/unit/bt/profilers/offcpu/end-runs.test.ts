@@ -11,7 +11,7 @@ const thread = (tid: number, more: Partial<OpenRow>): OpenRow => ({
   ...more,
 });
 
-/** Of thread 8, looked at 500 ns before the end. */
+/** A state of thread 8, read 500 ns before the end. */
 const endOf = (state: string, used: number | undefined) => {
   const of = { pid: 7, tid: 8, comm: 'x', state };
   const cpu = (onCpuNs: number) => ({ onCpuNs, runDelayNs: 0 });
@@ -21,32 +21,32 @@ const endOf = (state: string, used: number | undefined) => {
 };
 
 describe('a thread at the end', () => {
-  test('that is on a CPU has run until then', () => {
+  test('that is on a CPU ran until then', () => {
     expect(runsAtEnd([thread(8, { running: true })], endOf('R', 0))).toEqual({
       ran: new Map([['7:8', 4010]]),
       unseen: 0,
     });
   });
 
-  test('that waits has run before its wait', () => {
+  test('that waits ran before its wait', () => {
     expect(runsAtEnd([thread(8, {})], endOf('S', 0)).ran).toEqual(new Map([['7:8', 10]]));
   });
 
-  test('that seems to run but sleeps left its CPU unseen', () => {
+  test('that seems to run but sleeps had a missed switch-out', () => {
     expect(runsAtEnd([thread(8, { running: true })], endOf('S', 0))).toEqual({ ran: new Map(), unseen: 1 });
   });
 
-  test('that slept when it was looked at may have been switched in since', () => {
+  test('that slept when it was read may have been switched in since', () => {
     const since = runsAtEnd([thread(8, { running: true, since: 8600 })], endOf('S', 0));
     expect(since).toEqual({ ran: new Map([['7:8', 410]]), unseen: 0 });
   });
 
-  test('that was created since then has its run, too', () => {
+  test('that was created since then has its run too', () => {
     const since = runsAtEnd([thread(9, { running: true, since: 8600 })], endOf('S', 0));
     expect(since.ran).toEqual(new Map([['7:9', 410]]));
   });
 
-  test('that has exited is left out', () => {
+  test('that has exited is omitted', () => {
     expect(runsAtEnd([thread(9, { running: true })], endOf('R', 0))).toEqual({ ran: new Map(), unseen: 0 });
   });
 });
@@ -56,6 +56,6 @@ test.each([
   ['ran on, for all that is known', 'R', undefined, true],
   ['was ready, and used none', 'R', 100, false],
   ['slept', 'S', 5000, false],
-])('a thread that was named and never seen since %s', (_, state, used, ran) => {
+])('a thread that was named at the start and never seen since %s', (_, state, used, ran) => {
   expect(isRun(thread(8, { sinceStart: true }), endOf(state, used))).toBe(ran);
 });

@@ -10,12 +10,12 @@ const SLEEP = sleepProfile().ebpf.offcpu as Offcpu;
 type Row = Offcpu['stacks'][number];
 
 interface Wait extends Partial<Pick<Row, 'reason' | 'state' | 'tid' | 'count' | 'time_ns'>> {
-  /** Functions, leaf first. */
+  /** Function names, leaf first. */
   readonly kernel?: string[];
   readonly user?: (string | null)[];
 }
 
-/** Metrics of these waits. */
+/** Metrics with these waits. */
 function metricsOf(waits: readonly Wait[]): Offcpu {
   const frames: Frame[] = [];
   const indices = (symbols: readonly (string | null)[] = []) =>
@@ -110,12 +110,12 @@ describe('waiting for work', () => {
     expect(idleOf([wait])).toEqual([expected]);
   });
 
-  test('every kind but those of a timer and of the user has a rule', () => {
+  test('every kind has a rule, except timer and user', () => {
     const kinds = new Set(IDLE_RULES.map(({ kind }) => kind));
     expect(IDLE_KINDS.filter((kind) => !kinds.has(kind))).toEqual(['timer', 'matched']);
   });
 
-  test('idle time is added up by kind', () => {
+  test('idle time is summed by kind', () => {
     const metrics = metricsOf([
       { ...EPOLL, time_ns: 70, count: 7 },
       { ...FUTEX, time_ns: 20, count: 2, user: ['runtime.stopm'] },
@@ -144,7 +144,7 @@ describe('a timer loop', () => {
   });
 });
 
-describe('rules of the user', () => {
+describe('rules from the user', () => {
   const match = (pattern: RegExp, idle = true): IdleMatch => ({ pattern, idle });
 
   test('make waits idle, by kernel or user functions', () => {

@@ -8,7 +8,7 @@ import { recordingOf, SLEEP_FACTS, sleepProfile } from '../../../sleep-recording
 const SLEEP = sleepProfile().ebpf.offcpu as Offcpu;
 const [ROW] = SLEEP.stacks as [Offcpu['stacks'][number]];
 
-/** The end of a collection of that many threads, one with a name. */
+/** The end of a collection with this many threads, one of them named. */
 function windowOf(threads: ThreadTimes, threadCount: number): Window {
   const named = new Map([[8, 'worker']]);
   const window: Partial<Window> = {
@@ -48,7 +48,7 @@ describe('the account', () => {
   const part = { stacks, still_blocked };
   const account = accountOf(part, windowOf({ counts, lifetimes, cpu }, 4), ran) as Account;
 
-  test('covers the threads whose figures are all known, and adds up', () => {
+  test('covers the threads whose times are all known, and adds up', () => {
     expect(account).toEqual({
       threads: 2,
       threads_unknown: 2,

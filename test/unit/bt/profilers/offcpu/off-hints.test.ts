@@ -11,7 +11,7 @@ const OFFCPU = sleepProfile().ebpf.offcpu as Offcpu;
 type Row = Offcpu['stacks'][number];
 const [ROW] = OFFCPU.stacks as [Row];
 
-/** Waits of processes, each of them in a whole stack. */
+/** Waits of processes, each with a complete stack. */
 function offcpuOf(pids: readonly number[], more: Partial<Offcpu> = {}): Offcpu {
   const stacks = pids.map((pid) => ({ ...ROW, pid, tid: pid, time_ns: 100, user_incomplete: false }));
   const total_time_ns = 100 * pids.length;
@@ -42,7 +42,7 @@ test('a program with complete, named stacks gets no hints', () => {
   expect(hints(offcpuOf([]))).toEqual([]);
 });
 
-describe('a runtime that does not name the code it compiles', () => {
+describe('a runtime that does not name its compiled code', () => {
   test.each([
     ['Node.js', '/usr/bin/node', '--perf-basic-prof'],
     ['Node.js', '/usr/bin/nodejs', '--perf-basic-prof'],
@@ -70,7 +70,7 @@ describe('a runtime that does not name the code it compiles', () => {
     expect(hints(offcpuOf([7]), { mappings: { '7:1': mapsOf(path) } })).toEqual([]);
   });
 
-  test('is named by its processes, three of them at most', () => {
+  test('is reported with its processes, but not more than three', () => {
     const of = (...pids: number[]) =>
       hints(offcpuOf(pids), { mappings: Object.fromEntries(pids.map((pid) => [`${pid}:1`, NODE])) })[0];
     expect(of(7, 11)).toMatch(/^2 processes of Node\.js \(7, 11\) do not say what code they compile: /);
@@ -78,19 +78,19 @@ describe('a runtime that does not name the code it compiles', () => {
     expect(of(7, 11, 13, 17)).toContain('4 processes of Node.js (7, 11, 13, ...) do');
   });
 
-  test('counts as one process, however many programs it ran', () => {
+  test('counts as one process, however many programs that ran', () => {
     const mappings = { '7:1': NODE, '7:2': mapsOf(LIBC), '7:3': NODE };
     expect(hints(offcpuOf([7]), { mappings })[0]).toMatch(/^1 process of Node\.js \(7\)/);
   });
 
-  test('is not named if it has a perf map, or did not wait', () => {
+  test('is not reported if it has a perf map or did not wait', () => {
     const mappings = { '7:1': NODE, '11:1': NODE, '13:1': NODE };
     expect(hints(offcpuOf([7, 13]), { mappings, perfMaps: [7] })[0]).toMatch(/^1 process of Node\.js \(13\)/);
     expect(hints(offcpuOf([7]), { mappings, perfMaps: [7] })).toEqual([]);
     expect(hints(offcpuOf([17]), { mappings })).toEqual([]);
   });
 
-  test('is named if its only wait has not ended', () => {
+  test('is reported if its only wait is still open', () => {
     const [blocked] = offcpuOf([7]).stacks.map((row) => ({ ...row, comm: null, blocked_ns: 1 }));
     const offcpu = offcpuOf([], { still_blocked: blocked ? [blocked] : [] });
     expect(hints(offcpu, { mappings: { '7:1': NODE } })).toHaveLength(1);
@@ -98,7 +98,7 @@ describe('a runtime that does not name the code it compiles', () => {
 });
 
 describe('stacks that lack callers', () => {
-  /** Waits of 1 s, of which some ns are in such stacks. */
+  /** Waits of 1 s in total, of which this many ns are in such stacks. */
   const lacking = (...ns: readonly number[]): Offcpu => {
     const whole = { ...ROW, time_ns: 1e9 - ns.reduce((sum, n) => sum + n, 0), user_incomplete: false };
     const incomplete = ns.map((time_ns) => ({ ...ROW, time_ns, user_incomplete: true }));
@@ -134,7 +134,7 @@ describe('stacks that lack callers', () => {
   });
 });
 
-describe('frames without a name', () => {
+describe('frames without names', () => {
   const frames = (module: string | null, count: number, symbol: string | null = null): Frame[] =>
     Array.from({ length: count }, (_, i) => ({ address: `0x${i}`, symbol, module, offset: i }));
   const of = (...all: Frame[][]) => hints(offcpuOf([], { frames: all.flat() }));
@@ -146,14 +146,14 @@ describe('frames without a name', () => {
     expect(of(frames('/a.so', 1))).toEqual(['1 frame of /a.so has no name: install its debug symbols']);
   });
 
-  test('are reported when they are more than a tenth of all', () => {
+  test('are reported if they are more than a tenth of all frames', () => {
     expect(of(frames('/a.so', 10), frames('/a.so', 90, 'f'))).toEqual([]);
     expect(of(frames('/a.so', 11), frames('/a.so', 89, 'f'))).toHaveLength(1);
     expect(of(frames('/a.so', 6), frames('/b.so', 6), frames('/a.so', 88, 'f'))).toEqual([]);
   });
 
   test.each([null, '[kernel]', '[vdso]', '[anon:v8]'])(
-    'are not reported for what is not a file: %s',
+    'are not reported outside of files: %s',
     (module) => {
       expect(of(frames(module, 50), frames('/a.so', 9))).toHaveLength(1);
       expect(of(frames(module, 50))).toEqual([]);
@@ -161,7 +161,7 @@ describe('frames without a name', () => {
   );
 });
 
-test('there are never more than three, those of runtimes first', () => {
+test('at most three hints are given, those about runtimes first', () => {
   const paths = ['/usr/bin/node', '/usr/lib/libjvm.so', '/usr/bin/python3.12', '/usr/bin/python3.11'];
   const some = (count: number) => {
     const pids = paths.slice(0, count).map((_, i) => i + 1);
@@ -177,7 +177,7 @@ test('there are never more than three, those of runtimes first', () => {
   expect(some(4)).toEqual(['Node', 'Java', 'Python']);
 });
 
-describe('an account that is off by more than 1 %', () => {
+describe('an accounting drift of more than 1 %', () => {
   const account = (unaccounted_ns: number, miscounted_ns = 0): Account => ({
     threads: 1,
     threads_unknown: 0,
@@ -193,7 +193,7 @@ describe('an account that is off by more than 1 %', () => {
   const of = (unaccounted: number, miscounted = 0) =>
     accountHints(account(unaccounted, miscounted), { ...OFFCPU, total_events: 20_000 }, true);
 
-  test('is explained by waiting that the scheduler counted as CPU time', () => {
+  test('is explained by waits that the scheduler counted as CPU time', () => {
     expect(of(0, -100_000_000)).toEqual([
       expect.stringMatching(/counted 100\.0 ms of waiting as CPU time, 5\.0 µs per wait/),
     ]);
@@ -208,16 +208,16 @@ describe('an account that is off by more than 1 %', () => {
     expect(of(-60_000_000)).toEqual([expect.stringMatching(/^60\.0 ms counts as both .* were missed$/)]);
   });
 
-  test('is explained by waits that were lost', () => {
+  test('is explained by lost waits', () => {
     const [hint] = accountHints(account(60_000_000), OFFCPU, false);
     expect(hint).toMatch(/^60\.0 ms counts as neither .*, because some waits were lost$/);
   });
 
-  test.each([20_000_000, -20_000_000, 0])('%d ns of 2 s gets no hint', (ns) => {
+  test.each([20_000_000, -20_000_000, 0])('gets no hint at %d ns of 2 s', (ns) => {
     expect(of(ns, ns)).toEqual([]);
   });
 
-  test('without an account there is no hint', () => {
+  test('without an account there is no hint about drift', () => {
     expect(accountHints(undefined, OFFCPU, true)).toEqual([]);
   });
 });

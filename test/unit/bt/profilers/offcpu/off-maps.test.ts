@@ -11,7 +11,7 @@ import { COMPAT_BIT } from '../../../../../metrics/syscall-name.ts';
 import type { MapEntry } from '../../../../../parsers/entries.ts';
 import { readRows } from '../../read-context.ts';
 
-/** One row with its state in words; undefined when it cannot be read. */
+/** One row with its state as a word; undefined if it cannot be read. */
 function readWait(entry: MapEntry) {
   const [row] = readRows(waits, [entry]).rows;
   return row && { ...row, ...waitState(row.state) };
@@ -31,7 +31,7 @@ function readUnseen(entry: MapEntry) {
 }
 
 const STATS = { count: 21, average: 50117207, total: 1052461357 };
-/** Stacks as they stand in keys, by version of bpftrace; values of maps have real newlines. */
+/** Stacks as printed in keys, by version of bpftrace. Values of maps have real newlines. */
 const STACKS: [string, string, string][] = [
   [
     '0.17',
@@ -47,7 +47,7 @@ const KERNEL_ADDRESSES = ['ffffffff821f94c3', 'ffffffff8220043e'];
 const USER_ADDRESSES = ['7fdb5baed503', '11e1a300'];
 
 describe('a row of @waits', () => {
-  test.each(STACKS)('has both stacks as bpftrace %s prints them', (version, kernel, user) => {
+  test.each(STACKS)('has both stacks as printed by bpftrace %s', (version, kernel, user) => {
     const key = `27083,27083,1,1,${kernel},${user}`;
     expect(readWait({ key, value: STATS })).toEqual({
       pid: 27083,
@@ -65,7 +65,7 @@ describe('a row of @waits', () => {
     });
   });
 
-  test('the thread comes before the process in the key', () => {
+  test('has the thread before the process in its key', () => {
     expect(readWait({ key: '21098,21008,7,1', value: STATS })).toMatchObject({ tid: 21098, pid: 21008 });
   });
 
@@ -75,15 +75,15 @@ describe('a row of @waits', () => {
     ['both sides', '1,1,1,1,,', [], []],
     ['both sides, where the kernel kept none', '1,1,1,1,', [], []],
     ['everything, as of --no-stacks', '1,1,1,1', [], []],
-  ])('stacks empty on %s', (_, key, kernel, user) => {
+  ])('has empty stacks if missing on %s', (_, key, kernel, user) => {
     expect(readWait({ key, value: STATS })).toMatchObject({ kernel, user });
   });
 
-  test('an empty sum makes no row', () => {
+  test('is not made from an empty sum', () => {
     expect(readWait({ key: '1,1,1,1', value: { count: 0, average: 0, total: 7 } })).toBeUndefined();
   });
 
-  test('commas in user frames do not move the border between the stacks', () => {
+  test('is split correctly between its stacks if user frames contain commas', () => {
     const user = String.raw`\n\t7f0000001000 f(int, char)+7 (/opt/a,b/lib.so)\n`;
     expect(readWait({ key: `1,1,1,1,${KERNEL},${user}`, value: STATS })).toMatchObject({
       kernel: KERNEL_ADDRESSES,
@@ -112,7 +112,7 @@ describe('a row of @waits', () => {
     });
   });
 
-  test('a wait that was on at the start has no stack: the printed one belongs to whoever named it', () => {
+  test('has no stack if the wait began before the start: the printed one belongs to the thread that named it', () => {
     const row = readWait({ key: `27083,27083,1,4096,${KERNEL},${USER}`, value: STATS });
     expect(row).toMatchObject({ state: '?', sinceStart: true, isNew: false });
     const stacks = { kernel: [1, 2], user: [3] };
@@ -135,7 +135,7 @@ describe('a row of @waits', () => {
     expect(readWait({ key, value: STATS })).toBeUndefined();
   });
 
-  test('past 2^53 its numbers may be in quotes', () => {
+  test('may have quoted numbers past 2^53', () => {
     const value = { count: 2, average: '9007199254740993', total: '18014398509481986' };
     expect(readWait({ key: '1,1,1,1', value })).toMatchObject({ count: 2, total: 2 ** 54 });
   });
@@ -149,7 +149,7 @@ describe('a row of @waits', () => {
 });
 
 describe('an entry of @off', () => {
-  test('with stacks', () => {
+  test('is read with stacks', () => {
     expect(
       readOpenWait({ key: '27083', value: [3952039677170, 27083, 1, 1, 5017, 90, 20, KERNEL, USER] }),
     ).toEqual({
@@ -170,7 +170,7 @@ describe('an entry of @off', () => {
     });
   });
 
-  test('without stacks', () => {
+  test('is read without stacks', () => {
     expect(readOpenWait({ key: '27084', value: [3952039677170, 27083, 1, 2, 5017, 90, 20] })).toMatchObject({
       tid: 27084,
       pid: 27083,
@@ -180,7 +180,7 @@ describe('an entry of @off', () => {
     });
   });
 
-  test('of a thread that was named', () => {
+  test('is read for a named thread', () => {
     expect(
       readOpenWait({ key: '26938', value: [3947808823425, 26938, 1, 4096, 0, 0, 0, KERNEL, USER] }),
     ).toMatchObject({
@@ -190,7 +190,7 @@ describe('an entry of @off', () => {
     });
   });
 
-  test('of a thread that is on a CPU', () => {
+  test('is read for a thread that is on a CPU', () => {
     expect(
       readOpenWait({ key: '27084', value: [3952039677170, 27083, 1, 16384, 5017, 90, 20, '', ''] }),
     ).toMatchObject({
@@ -200,7 +200,7 @@ describe('an entry of @off', () => {
     });
   });
 
-  test('of a clock past 2^53, in quotes', () => {
+  test('is read with a quoted clock past 2^53', () => {
     expect(
       readOpenWait({ key: '10', value: ['9007199254740993', 10, 1, 128, 0, 0, 0, KERNEL, ''] }),
     ).toMatchObject({
@@ -229,7 +229,7 @@ describe('an entry of @off', () => {
 });
 
 describe('an entry of @extremes', () => {
-  test('thread, process, longest and shortest', () => {
+  test('has thread, process, longest and shortest wait', () => {
     expect(readExtremes({ key: '21098,21008', value: [20065187, 4] })).toEqual({
       tid: 21098,
       pid: 21008,
@@ -238,7 +238,7 @@ describe('an entry of @extremes', () => {
     });
   });
 
-  test('past 2^53 in quotes', () => {
+  test('may have quoted numbers past 2^53', () => {
     expect(readExtremes({ key: '21098,21008', value: ['9007199254740993', 1] })?.longest).toBe(2 ** 53);
   });
 
@@ -271,14 +271,14 @@ test.each([
 });
 
 describe('a new thread', () => {
-  test("waits without a stack, because the printed one is its creator's, and is ready", () => {
+  test("is ready, and waits without a stack, because the printed one is its creator's", () => {
     const state = waitState(8192);
     expect(state).toMatchObject({ state: 'R', sinceStart: false, isNew: true, running: false });
     expect(ownStacks(state, { kernel: [1], user: [2] })).toEqual({ kernel: [], user: [] });
   });
 });
 
-describe('the call in the state of a wait', () => {
+describe('the call encoded in the state of a wait', () => {
   test.each([
     ['none', 1, { state: 'S', call: undefined }],
     ['read, whose number is 0', 1 + 1 * 2 ** 16, { state: 'S', call: { nr: 0, compat: false } }],

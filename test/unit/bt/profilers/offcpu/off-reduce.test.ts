@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { sumEntry as wait } from '../../../printed-lines.ts';
 import { FUTEX, metricsOf, NANOSLEEP, thread, USER } from './offcpu-metrics.ts';
 
-test('extremes that were printed later than the sums are limited by sum and count', () => {
+test('extremes printed after the sums are limited by sum and count', () => {
   const waits = [wait('10,10,1,1', 3, 3000), wait('11,10,1,1', 2, 100)];
   const extremes = [
     { key: '10,10', value: [900, 1200] },
@@ -30,7 +30,7 @@ describe('totals', () => {
     alive: [thread(10, 10, { comm: 'main' })],
   });
 
-  test('are of all threads together', () => {
+  test('sum up all threads', () => {
     expect(metrics).toMatchObject({
       total_time_ns: 4000,
       total_events: 4,
@@ -65,7 +65,7 @@ describe('totals', () => {
     });
   });
 
-  test('are ranked with their shares', () => {
+  test('are ranked, with their shares', () => {
     expect(metrics.top_blocking_threads).toEqual([
       { pid: 10, tid: 10, time_ms: 0.0031, percentage: 77.5 },
       { pid: 10, tid: 11, time_ms: 0.0009, percentage: 22.5 },
@@ -79,7 +79,7 @@ describe('totals', () => {
   });
 });
 
-test('without waits all totals are 0', () => {
+test('are 0 without waits', () => {
   expect(metricsOf({}).metrics).toMatchObject({
     total_time_ns: 0,
     total_events: 0,
@@ -94,14 +94,14 @@ test('without waits all totals are 0', () => {
   });
 });
 
-test('the ten longest waiting threads are at the top, and all are in the table', () => {
+test('include the ten threads that waited longest, and a table of all', () => {
   const waits = Array.from({ length: 13 }, (_, i) => wait(`${i + 1},1,1,1`, 1, 100 + i));
   const { metrics } = metricsOf({ waits, stacks: false });
   expect(metrics.top_blocking_threads.map((t) => t.tid)).toEqual([13, 12, 11, 10, 9, 8, 7, 6, 5, 4]);
   expect(Object.keys(metrics.thread_stats)).toHaveLength(13);
 });
 
-test('unreadable entries of all maps are counted', () => {
+test('include unreadable entries of all maps', () => {
   const bad = { key: 'x', value: 'y' };
   const broken = { key: '7,7,1,1', value: null };
   const input = { waits: [bad, broken, wait('7,7,1,1', 1, 1)], extremes: [bad], off: [bad] };

@@ -3,12 +3,12 @@ import { offcpu } from '../../../../../bt/profilers/offcpu/offcpu.ts';
 import type { ProgramContext } from '../../../../../bt/profilers/profiler.ts';
 import { CONTEXT } from '../program-context.ts';
 
-describe('the fragment', () => {
+describe('the program fragment', () => {
   const bodyOf = (changes: Partial<ProgramContext> = {}, options = {}) =>
     offcpu.program({ ...CONTEXT, ...changes }, options).clauses.flatMap((clause) => clause.body);
 
   test.each(['perf', 'raw'] as const)(
-    'stacks are saved at switch-out, %s and as deep as asked',
+    'saves stacks at switch-out, in mode %s and to the requested depth',
     (stackMode) => {
       const saved = bodyOf({ stackMode, stackDepth: 17 }).find((line) => line.includes('@off[$tid] = '));
       expect(saved).toContain(`, kstack(${stackMode}, 17), ustack(${stackMode}, 17));`);
@@ -16,7 +16,7 @@ describe('the fragment', () => {
   );
 
   test.each([true, false])(
-    'what @off holds is known from BEGIN on, and nothing is in it: stacks %s',
+    'declares the type of @off in BEGIN and leaves it empty: stacks %s',
     (stacks) => {
       const { begin = [] } = offcpu.program({ ...CONTEXT, stacks }, {});
       const wait = bodyOf({ stacks }).find((line) => line.includes('@off[$tid] = ')) ?? '';
@@ -27,7 +27,7 @@ describe('the fragment', () => {
     },
   );
 
-  test('a wait that does not fit into the map is reported, wherever it begins', () => {
+  test('reports a wait that does not fit into the map, wherever it begins', () => {
     const seeds = (offcpu.program(CONTEXT, {}).hooks?.onNamed ?? []).map((line) => line.trim());
     const made = bodyOf().map((line) => line.trim());
     const starts = bodyOf({ allThreadsHaveEntry: false }).map((line) => line.trim());
@@ -42,7 +42,7 @@ describe('the fragment', () => {
     }
   });
 
-  test('waits in progress are left over, and all else is a result', () => {
+  test('declares waits in progress as leftovers, and all other maps as results', () => {
     const roles = offcpu.program(CONTEXT, {}).maps.map(({ name, role }) => [name, role]);
     expect(roles).toEqual([
       ['@unseen', 'result'],
@@ -56,19 +56,19 @@ describe('the fragment', () => {
   test.each([
     [true, 2],
     [false, 0],
-  ])('with stacks (%s) its maps hold %i in an entry', (stacks, count) => {
+  ])('declares the stacks per entry of its maps: with stacks (%s) %i', (stacks, count) => {
     const { maps } = offcpu.program({ ...CONTEXT, stacks }, {});
     const held = maps.map((map) => (map.stacksInKey ?? 0) + (map.stacksInValue ?? 0));
     expect(held).toEqual([0, 0, 0, count, count]);
   });
 
-  test('without stacks, stacks are neither read nor part of the keys', () => {
+  test('neither reads stacks nor puts them in keys with --no-stacks', () => {
     const body = bodyOf({ stacks: false }).join('\n');
     expect(body).not.toContain('stack');
     expect(body).toContain('@waits[$next, $w.1, $w.2, $w.3] = stats($wait);');
   });
 
-  test('short waits are left out of all maps, but end', () => {
+  test('ends short waits but does not record them in any map', () => {
     const body = bodyOf({}, { min: 1_000_000 });
     const from = body.indexOf('    if ($wait >= 1000000) {');
     const inside = body.slice(from + 1, body.indexOf('    }', from));
@@ -82,11 +82,11 @@ describe('the fragment', () => {
     );
   });
 
-  test('a threshold of 0 tests nothing', () => {
+  test('has no comparison for a threshold of 0', () => {
     expect(bodyOf().join('\n')).not.toContain('$wait >=');
   });
 
-  test('a thread that leaves for ever begins no wait', () => {
+  test('does not begin a wait when a thread exits', () => {
     const body = bodyOf();
     const at = body.indexOf('  if ($state & 0x30) {');
     expect(body.slice(at, at + 4)).toEqual([
@@ -98,13 +98,13 @@ describe('the fragment', () => {
   });
 });
 
-describe('a thread that goes out while its wait is on', () => {
+describe('a thread that is switched out during its wait', () => {
   const bodyOf = (btf: boolean) =>
     offcpu
       .program({ ...CONTEXT, btf }, {})
       .clauses.flatMap((clause) => clause.body.map((line) => line.trim()));
 
-  test('came in unseen: with BTF the scheduler says when', () => {
+  test('has a missed switch-in; with BTF the scheduler knows its time', () => {
     const body = bodyOf(true);
     const at = body.indexOf('if ($p.3 == 16384) {');
     expect(body.slice(at + 2, at + 6)).toEqual([
@@ -128,12 +128,12 @@ describe('a thread that goes out while its wait is on', () => {
   });
 });
 
-describe('a thread that comes in', () => {
+describe('a thread that is switched in', () => {
   const body = offcpu
     .program(CONTEXT, {})
     .clauses.flatMap((clause) => clause.body.map((line) => line.trim()));
 
-  test('ends its wait, and runs from then on', () => {
+  test('ends its wait and starts its run', () => {
     const at = body.indexOf('if ($w.3 == 16384) {');
     expect(body.slice(at + 2, at + 4)).toEqual(['} else {', '$wait = (uint64)($now - $w.0);']);
     expect(body).toContain(
@@ -141,7 +141,7 @@ describe('a thread that comes in', () => {
     );
   });
 
-  test('although its entry is a run has a missed switch-out, which is counted', () => {
+  test('has a missed switch-out if its entry is a run, which is counted', () => {
     const at = body.indexOf('if ($w.3 == 16384) {');
     expect(body[at + 1]).toBe('@missed[$next] = @missed[$next] + 1;');
   });
@@ -151,7 +151,7 @@ describe('a thread is followed', () => {
   const bodyOf = (allThreadsHaveEntry: boolean) =>
     offcpu.program({ ...CONTEXT, allThreadsHaveEntry, stacks: false }, {}).clauses[0]?.body ?? [];
 
-  test('by its entry, which it has from its first moment on', () => {
+  test('by its entry in @off, which it always has', () => {
     expect(bodyOf(true).join()).not.toContain('@gen');
     expect(bodyOf(true).slice(0, 5)).toEqual([
       '$now = nsecs;',
@@ -171,7 +171,7 @@ describe('a thread is followed', () => {
 });
 
 describe('the longest and the shortest wait', () => {
-  test('are looked up when the entry of the thread does not know them', () => {
+  test('are only looked up if the entry of the thread cannot decide', () => {
     const body =
       offcpu.program({ ...CONTEXT, stacks: false }, {}).clauses[0]?.body.map((line) => line.trim()) ?? [];
     const at = body.indexOf('if ($wait > $most || $wait < $least) {');
@@ -180,11 +180,11 @@ describe('the longest and the shortest wait', () => {
   });
 });
 
-describe('once the profiler has asked for the maps', () => {
+describe('after the profiler has asked for the maps', () => {
   const bodyOf = (stops: boolean) =>
     offcpu.program({ ...CONTEXT, stops }, {}).clauses.flatMap((clause) => clause.body);
 
-  test('no wait ends or begins any more', () => {
+  test('no wait begins or ends', () => {
     const body = bodyOf(true);
     const from = body.indexOf('if (($p.0 || $w.0) && @stopped == 0) {');
     const inside = body.slice(from + 1, body.indexOf('}', from));
@@ -199,7 +199,7 @@ describe('once the profiler has asked for the maps', () => {
     expect(changes(inside).length).toBeGreaterThan(5);
   });
 
-  test('a program without a profiler does not ask', () => {
+  test('is not checked in a program without a profiler', () => {
     expect(bodyOf(false).join()).not.toContain('@stopped');
   });
 });

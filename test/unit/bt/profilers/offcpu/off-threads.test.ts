@@ -9,24 +9,24 @@ describe('a new thread', () => {
       .program({ ...CONTEXT, ...options }, {})
       .clauses.find((clause) => clause.attach === 'tracepoint:task:task_newtask');
 
-  test('waits for its first CPU from its creation on', () => {
+  test('waits for its first CPU from its creation', () => {
     expect(clauseOf()?.body).toContain('if (@gen[(uint64)pid]) {');
     expect(clauseOf({ stacks: false })?.body).toContain(
       '  @off[$tid] = ($now, $pid, @gen[(uint64)pid], (uint64)8192, (uint64)0, (uint64)0, (uint64)0);',
     );
   });
 
-  test('of another process is followed with children only', () => {
+  test('of another process is followed only with children', () => {
     expect(clauseOf({ children: false })?.body).toContain(
       'if (@gen[(uint64)pid] && (args->clone_flags & 0x10000)) {',
     );
   });
 
-  test('that is not followed has no entry of one that had its number', () => {
+  test('that is not followed removes an old entry of its number', () => {
     expect(clauseOf()?.body.slice(-3)).toEqual(['} else if (@off[$tid].0) {', '  delete(@off[$tid]);', '}']);
   });
 
-  test('begins no wait once the profiler has asked for the maps', () => {
+  test('begins no wait after the profiler has asked for the maps', () => {
     expect(clauseOf({ stops: true })?.condition).toBe('@stopped == 0');
   });
 
@@ -51,7 +51,7 @@ describe('a new program', () => {
       line.trim(),
     );
 
-  test('has a new generation in the entry of its thread', () => {
+  test('updates the generation in the entry of its thread', () => {
     const lines = hookOf({});
     const at = lines.indexOf('if ($old == (uint64)pid && $r.0) {');
     expect(lines.slice(at + 1, at + 3)).toEqual([
@@ -61,7 +61,7 @@ describe('a new program', () => {
     expect(hookOf({ allThreadsHaveEntry: false })).not.toContain('if ($old == (uint64)pid && $r.0) {');
   });
 
-  test('ends the run of its thread, with its length if the switch-in was seen', () => {
+  test('ends the run of its thread, and adds its time if the switch-in was seen', () => {
     const lines = hookOf({});
     const at = lines.indexOf('if ($r.3 == 16384 || $r.3 == 4096) {');
     expect(lines.slice(at + 1, at + 4)).toEqual([
@@ -83,7 +83,7 @@ describe('a new program', () => {
     },
   );
 
-  test('changes nothing once the profiler has asked for the maps', () => {
+  test('changes nothing after the profiler has asked for the maps', () => {
     expect(hookOf({ stops: true }).slice(0, 2)).toEqual([
       '$old = (uint64)args->old_pid;',
       'if (@stopped == 0) {',
@@ -95,12 +95,12 @@ describe('the held process', () => {
   const bodyOf = (options: Partial<ProgramContext>) =>
     offcpu.program({ ...CONTEXT, ...options }, {}).clauses.flatMap((clause) => clause.body);
 
-  test('has a switch-in, so that its CPU time before it became the command is known', () => {
+  test('records its switch-in, so that its CPU time before the command is known', () => {
     expect(bodyOf({ held: 4711 })).toContain('if ($next == 4711) { @arrived = $now; }');
     expect(offcpu.program({ ...CONTEXT, held: 4711 }, {}).hooks?.onCommand?.join()).toContain('"began"');
   });
 
-  test.each([{ held: undefined }, { held: 4711, btf: false }])('is not looked at with %j', (options) => {
+  test.each([{ held: undefined }, { held: 4711, btf: false }])('is not recorded with %j', (options) => {
     expect(bodyOf(options).join()).not.toContain('@arrived');
     expect(offcpu.program({ ...CONTEXT, ...options }, {}).hooks?.onCommand?.join()).not.toContain('"began"');
   });

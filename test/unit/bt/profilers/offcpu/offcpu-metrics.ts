@@ -1,4 +1,4 @@
-/** Off-CPU metrics of maps that tests make up. */
+/** Off-CPU metrics of constructed maps. */
 import type { Offcpu } from '../../../../../bt/profilers/offcpu/off-schema.ts';
 import type { LiveThread } from '../../../../../metrics/facts.ts';
 import { decodeSpaces, type MappingTexts } from '../../../../../metrics/mappings.ts';
@@ -28,16 +28,16 @@ interface Given {
   readonly stacks?: boolean;
   /** End of the collection, which began at 0. */
   readonly end?: number;
-  /** Whether the maps are those of a print at an interval. */
+  /** Whether the maps were printed at an interval. */
   readonly atInterval?: boolean;
 }
 
-/** A thread as /proc had it; `more` has what is known besides. */
+/** A thread as read from /proc. `more` adds other facts. */
 export function thread(pid: number, tid: number, more: Partial<LiveThread> = {}): LiveThread {
   return { pid, tid, comm: 'x', state: 'S', ...more };
 }
 
-/** Nothing is known of user code, unless its mappings are given. */
+/** User code is unknown, unless mappings are given. */
 export function metricsOf(given: Given, mappings: MappingTexts = {}) {
   const { waits = [], extremes = [], off = [], named = [], alive = [], stacks = true } = given;
   const lines = [

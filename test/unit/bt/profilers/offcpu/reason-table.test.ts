@@ -13,14 +13,14 @@ interface Recorded {
   readonly waits: Readonly<Record<string, Wait>>;
 }
 
-/** What `npm run record:waits` recorded of fixtures/workloads/waits.c, on one kernel a file. */
+/** The recordings that `npm run record:waits` made of fixtures/workloads/waits.c, one file per kernel. */
 const RECORDED = readdirSync('fixtures/waits').map(
   (file) => JSON.parse(readFileSync(`fixtures/waits/${file}`, 'utf8')) as Recorded,
 );
 
 /**
- * Stacks of kernels and file systems that were not at hand, from their sources: leaf first, from the function that
- * sleeps up to the call.
+ * Stacks of kernels and file systems that were not available, derived from their sources: leaf first, from the function that
+ * sleeps up to the system call.
  */
 const FROM_SOURCES: readonly (readonly [Reason, string, string])[] = [
   ['sleep', '5.4', 'schedule do_nanosleep hrtimer_nanosleep __x64_sys_nanosleep'],
@@ -84,7 +84,7 @@ const FROM_SOURCES: readonly (readonly [Reason, string, string])[] = [
 ];
 
 describe.each(RECORDED)('on Linux $kernel', ({ waits }) => {
-  test('every kind of wait was recorded, and has a reason', () => {
+  test('every kind of wait was recorded and has a reason', () => {
     expect(Object.keys(waits).sort()).toEqual(Object.values(KINDS).flat().sort());
   });
 
@@ -99,7 +99,7 @@ describe.each(RECORDED)('on Linux $kernel', ({ waits }) => {
   test.each([
     ['sigwait', 'do_sigtimedwait'],
     ['pause', '__do_sys_pause'],
-  ])('%s has no known reason, and was in %s', (kind, site) => {
+  ])('%s has no known reason, and its function is %s', (kind, site) => {
     const { state, kernel } = waits[kind] as Wait;
     expect(whyWaited(state, kernel)).toEqual({ reason: 'other', undecided: site });
   });
@@ -109,7 +109,7 @@ test.each(FROM_SOURCES)('%s on Linux %s: %s', (reason, _, stack) => {
   expect(whyWaited('S', stack.split(' '))).toEqual({ reason });
 });
 
-test('every row of the table has an example among them, and no function is in two rows', () => {
+test('every row of the table has an example here, and no function is in two rows', () => {
   const stacks = [
     ...RECORDED.flatMap(({ waits }) => Object.values(waits).map(({ kernel }) => kernel)),
     ...FROM_SOURCES.map(([, , stack]) => stack.split(' ')),
@@ -123,7 +123,7 @@ test('every row of the table has an example among them, and no function is in tw
   expect(names.filter((name, i) => names.indexOf(name) !== i)).toEqual([]);
 });
 
-test('every reason is in the table or follows from the state, except other', () => {
+test('every reason except other is in the table or follows from the state', () => {
   const tabled = new Set([...REASON_TABLE, PAGE_FAULT].map(({ reason }) => reason));
   expect(REASONS.filter((reason) => !tabled.has(reason))).toEqual(['preempted', 'other']);
 });
@@ -135,7 +135,7 @@ test.each([
   ['S', 'other'],
   ['D', 'other'],
   ['?', 'other'],
-])('without a stack the state %s means %s', (state, reason) => {
+])('without a stack, the state %s means %s', (state, reason) => {
   expect(whyWaited(state, [])).toEqual({ reason });
 });
 

@@ -2,8 +2,8 @@ import { describe, expect, test } from 'vitest';
 import { sumEntry as wait } from '../../../printed-lines.ts';
 import { DO_EXIT, FUTEX, metricsOf, NANOSLEEP, thread, USER } from './offcpu-metrics.ts';
 
-describe('stacks', () => {
-  test('keys that print alike become one row with the sum of their counts', () => {
+describe('the stacks of waits', () => {
+  test('that print alike become one row with the sum of their counts', () => {
     const { metrics } = metricsOf({
       waits: [wait('7,7,1,1,,', 3, 300), wait('7,7,1,1,,', 5, 500), wait('7,7,1,1,,', 1, 10)],
     });
@@ -15,12 +15,12 @@ describe('stacks', () => {
     ['of the kernel', `7,7,1,1,,${USER}`],
     ['of user code', `7,7,1,1,${NANOSLEEP},`],
     ['of --no-stacks', '7,7,1,1'],
-  ])('so do those that lack a stack, such as %s', (_, key) => {
+  ])('that print alike and lack a stack, such as %s, become one row too', (_, key) => {
     const { metrics } = metricsOf({ waits: [wait(key, 3, 300), wait(key, 5, 500)] });
     expect(metrics.stacks).toMatchObject([{ count: 8, time_ns: 800 }]);
   });
 
-  test('the same stack in another state or thread is another row', () => {
+  test('differ by state or thread', () => {
     const key = (tid: number, state: number) => `${tid},7,1,${state},${FUTEX},${USER}`;
     const { metrics, frames } = metricsOf({
       waits: [wait(key(7, 1), 1, 3), wait(key(7, 0), 1, 2), wait(key(8, 1), 1, 1)],
@@ -33,7 +33,7 @@ describe('stacks', () => {
     expect(frames.map((frame) => frame.symbol)).toEqual([null, 'schedule', 'futex_do_wait']);
   });
 
-  test('stacks with --no-stacks are empty but not missing', () => {
+  test('are empty with --no-stacks, but not missing', () => {
     const { metrics, stacks_missing } = metricsOf({ waits: [wait('7,7,1,1', 3, 300)], stacks: false });
     expect(metrics.stacks).toMatchObject([{ user: [], kernel: [] }]);
     expect(stacks_missing).toBe(0);
@@ -48,7 +48,7 @@ describe('stacks', () => {
     ['kernel, printed as a newline', `7,7,1,1,\n,${USER}`, 3],
     ['user, printed as a newline', `7,7,1,1,${NANOSLEEP},\n`, 3],
     ['user, as a newline, of a thread that exits', `7,7,1,1,${DO_EXIT},\n`, 0],
-  ])('missing: %s', (_, key, missing) => {
+  ])('count as missing: %s', (_, key, missing) => {
     expect(metricsOf({ waits: [wait(key, 3, 300)] }).stacks_missing).toBe(missing);
   });
 });
@@ -58,7 +58,7 @@ describe('user stacks that continue outside of code', () => {
   const user = (...words: string[]) => `\n7f195c57f503\n${words.join('\n')}\n`;
   const key = (words: string, pid = 7, kernel = NANOSLEEP) => `${pid},${pid},1,1,${kernel},${words}`;
 
-  test('are cut there, and each row has the number of words that were left out', () => {
+  test('are cut there, and each row has the number of words cut off', () => {
     const waits = [
       wait(key(user('5f5e100', '42')), 9, 900),
       wait(key(user('7f195c57f510', '42')), 5, 500),
@@ -73,7 +73,7 @@ describe('user stacks that continue outside of code', () => {
     expect({ frames_cut, stacks_missing }).toEqual({ frames_cut: 3, stacks_missing: 0 });
   });
 
-  test('are not cut in a process whose mappings are unknown', () => {
+  test('are not cut in a process with unknown mappings', () => {
     const { metrics, frames_cut } = metricsOf(
       { waits: [wait(key(user('5f5e100', '42'), 8), 1, 1)] },
       mappings,
@@ -92,7 +92,7 @@ describe('user stacks that continue outside of code', () => {
     expect(frames_cut).toBe(1);
   });
 
-  test('are cut and counted in threads that are still blocked, too', () => {
+  test('are also cut and counted in threads that are still blocked', () => {
     const off = [{ key: '7', value: [900_000, 7, 1, 1, 0, 0, 0, NANOSLEEP, user('5f5e100', '42')] }];
     const { metrics, frames_cut } = metricsOf({ off, waits: [wait(key(user('8')), 1, 1)] }, mappings);
     expect(metrics.still_blocked).toMatchObject([{ user: [0], user_cut: 2 }]);
@@ -100,7 +100,7 @@ describe('user stacks that continue outside of code', () => {
   });
 });
 
-describe('threads named by their id alone', () => {
+describe('threads named only by their tid', () => {
   const named = [thread(21008, 21098), thread(21008, 21008)];
 
   test('belong to their process', () => {
@@ -119,12 +119,12 @@ describe('threads named by their id alone', () => {
   });
 });
 
-describe('what is still blocked', () => {
+describe('a thread that is still blocked', () => {
   const off = [
     { key: '10', value: [900_000, 10, 1, 1, 70, 0, 0, NANOSLEEP, USER] },
     { key: '11', value: [400_000, 11, 1, 4096, 0, 0, 0, NANOSLEEP, USER] },
   ];
-  /** Both threads are ready at the end, and have used that much of a CPU since they were named. */
+  /** Both threads are ready at the end. The values are their CPU times since they were named. */
   const ready = (usedNs: number) => {
     const both = (state: string, onCpuNs: number) =>
       [10, 11].map((tid) => thread(tid, tid, { state, cpu: { onCpuNs, runDelayNs: 0 } }));
@@ -184,17 +184,17 @@ describe('what is still blocked', () => {
     expect(wait?.kernel.map((i) => frames[i]?.symbol)).toEqual(['schedule', 'do_nanosleep']);
   });
 
-  test('does not include a thread that was named while it ran and never left its CPU', () => {
+  test('is not one that was named while it ran and never left its CPU', () => {
     const { metrics } = metricsOf({ off, ...ready(999_000) });
     expect(metrics.still_blocked.map((wait) => wait.tid)).toEqual([10]);
   });
 
-  test('includes a thread that was ready and never got a CPU', () => {
+  test('may be one that was ready and never got a CPU', () => {
     const { metrics } = metricsOf({ off, ...ready(1000) });
     expect(metrics.still_blocked.map((wait) => wait.tid)).toEqual([11, 10]);
   });
 
-  test('is not a wait that began after the end', () => {
+  test('is not one whose wait began after the end', () => {
     expect(metricsOf({ off, end: 500_000 }).metrics.still_blocked.map((wait) => wait.tid)).toEqual([11]);
   });
 });
