@@ -23,14 +23,14 @@ const B: Fragment = {
   maps: [{ name: '@b', role: 'result', key: 1, value: 1, perCpu: true }],
 };
 
-/** The last map first: those with stacks take longest to print, and others still count. */
+/** The last map comes first: maps with stacks take longest to print, and the others still count meanwhile. */
 const RESULTS = ['print(@full);', 'print(@b);', 'print(@a);', 'print(@count);'];
 
 function write(options: Partial<ProgramOptions> = {}, fragments = [A, B]): string {
   return writeProgram(fragments, { head: ['Title.', '', 'Text.'], ...options });
 }
 
-/** The statements of a probe, by what it attaches to; the last one when there are several. */
+/** The statements of a probe, found by its attach point. If several clauses match, the last one. */
 function bodyOf(program: string, attach: string): string[] {
   const from = program.lastIndexOf(`\n${attach}\n`);
   if (from < 0) throw new Error(`no probe ${attach} in ${program}`);
@@ -45,7 +45,7 @@ test('the head is one comment without trailing blanks', () => {
   expect(write().startsWith('/*\n * Title.\n *\n * Text.\n */\n\n')).toBe(true);
 });
 
-test('settings are between the head and the probes; without settings there is no block', () => {
+test('settings are between the head and the probes, and no settings make no block', () => {
   const config = ['a=1', 'b=enable'];
   expect(write({ config })).toContain(' */\n\nconfig = { a=1; b=enable }\n\n// Printed once all probes are');
   expect(write({ config: [] })).toBe(write());
@@ -58,17 +58,17 @@ test('a probe has its comment, its predicate and its statements, and blank lines
   );
 });
 
-test('a probe without a predicate has no line for it', () => {
+test('a probe without a predicate has no line for one', () => {
   expect(write()).toContain('// C.\ntracepoint:c:d\n{\n  z();\n}\n');
 });
 
-test('there is one BEGIN, which runs the statements of fragments before it prints ready', () => {
+test('the only BEGIN runs the statements of fragments before it prints ready', () => {
   const program = write();
   expect(program.match(/^BEGIN$/gm)).toHaveLength(1);
   expect(bodyOf(program, 'BEGIN')).toEqual(['@gen[$1] = 1;', 'print(("ready", nsecs));']);
 });
 
-test('END clears helper maps only', () => {
+test('END clears only helper maps', () => {
   expect(bodyOf(write(), 'END')).toEqual(['print(("stop", nsecs));', 'clear(@gen);']);
   expect(bodyOf(write({ self: 42 }), 'END')).toEqual([
     'print(("stop", nsecs));',
@@ -78,7 +78,7 @@ test('END clears helper maps only', () => {
 });
 
 describe('at an interval', () => {
-  test('result maps are printed between tick and tock, and leftovers are not', () => {
+  test('result maps are printed between tick and tock, but leftovers are not', () => {
     expect(bodyOf(write({ intervalMs: 250 }), 'interval:ms:250')).toEqual([
       'print(("tick", nsecs));',
       ...RESULTS,
@@ -86,17 +86,17 @@ describe('at an interval', () => {
     ]);
   });
 
-  test('no maps are printed at intervals after the profiler has asked for the end', () => {
+  test('no maps are printed after the profiler has asked for the end', () => {
     expect(write({ intervalMs: 250, self: 42 })).toContain('interval:ms:250\n/@stopped == 0/\n');
     expect(write({ intervalMs: 250 })).toContain('interval:ms:250\n{\n');
   });
 
-  test('maps are never cleared: events between a print and a clear would be lost', () => {
+  test('maps are never cleared, because events between a print and a clear would be lost', () => {
     const before = write({ intervalMs: 250 }).split('\nEND\n')[0];
     expect(before).not.toMatch(/\b(?:clear|zero)\(/);
   });
 
-  test('there is no probe without one', () => {
+  test('no probe exists without --interval', () => {
     expect(write()).not.toContain('interval:');
   });
 });
@@ -133,23 +133,23 @@ test('without a profiler nothing waits for one', () => {
 describe('the maps of a program', () => {
   const names = (stops: boolean) => mapsOf([A, B], stops).map((map) => map.name);
 
-  test('are those of its fragments, and the one that records which maps were full', () => {
+  test('are those of its fragments, plus the one that records full maps', () => {
     expect(names(false)).toEqual(['@gen', '@count', '@a', '@off', '@b', '@full']);
     expect(mapsOf([A], false).at(-1)).toMatchObject({ name: '@full', role: 'result' });
     expect(mapsOf([B], false).map((map) => map.name)).toEqual(['@b']);
   });
 
-  test('include the flag for the end, which is never printed', () => {
+  test('include the stop flag, which is never printed', () => {
     expect(names(true)).toEqual([...names(false), '@stopped']);
     expect(mapsOf([A, B], true).at(-1)?.role).toBe('helper');
   });
 });
 
-test('a full map is reported by its name', () => {
+test('report their name when they are full', () => {
   expect(reportFull('@gen', '@gen[tid] == 0')).toBe('if (@gen[tid] == 0) { @full["@gen"] = 1; }');
 });
 
-describe('fragments that contribute to one probe', () => {
+describe('fragments that share a probe', () => {
   const clause = (body: string, condition?: string) => ({
     ...{ attach: 'tracepoint:a:b', comment: `Why ${body}.`, body: [`${body}();`] },
     ...(condition === undefined ? {} : { condition }),
@@ -171,7 +171,7 @@ describe('fragments that contribute to one probe', () => {
     );
   });
 
-  test('have one predicate when all have the same condition', () => {
+  test('have one predicate if all have the same condition', () => {
     expect(merged(clause('x', '@a'), clause('y', '@a'))).toContain(
       'tracepoint:a:b\n/@a/\n{\n  // Why x.\n  x();\n\n  // Why y.\n  y();\n}\n',
     );

@@ -3,7 +3,7 @@ import { dialectFor } from '../../../bt/dialect.ts';
 import { chooseProfilers, parseWanted } from '../../../bt/profilers/choose.ts';
 import { PROFILERS } from '../../../bt/profilers/profiler-registry.ts';
 
-/** A version of each dialect that is tested on the kernel. */
+/** One version per dialect that is tested on the kernel. */
 export const VERSIONS = ['0.17', '0.23', '0.27'] as const;
 
 /** Profilers as after `-p`. */
@@ -20,7 +20,7 @@ export const PLAN: Plan = {
   children: true,
 };
 
-/** The context of `btprof run` on the first of them. */
+/** The context of `btprof run` with the first of these versions. */
 export const RUN: ProgramTarget = {
   dialect: dialectFor('bpftrace v0.17.0'),
   arch: 'x86_64',
@@ -38,7 +38,7 @@ const ALONE: ProgramTarget = { ...RUN, follow: { ...RUN.follow, children: false 
 const OFFCPU: Plan = { ...PLAN, profilers: chosen('offcpu') };
 const SYSCALLS: Plan = { ...PLAN, profilers: chosen('syscalls') };
 
-/** Every program that options can lead to, by the name of its file in fixtures/programs/VERSION. */
+/** A program for each set of options, by its file name in fixtures/programs/VERSION. */
 export const PROGRAMS: Readonly<Record<string, readonly [Plan, ProgramTarget]>> = {
   run: [PLAN, RUN],
   attach: [PLAN, ATTACH],

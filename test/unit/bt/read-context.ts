@@ -3,7 +3,7 @@ import { readStacks, splitStacks } from '../../../metrics/stack-texts.ts';
 import type { ReadContext } from '../../../metrics/window.ts';
 import type { MapEntries, MapEntry } from '../../../parsers/entries.ts';
 
-/** Reads stacks as hexadecimal addresses, in place of their numbers. */
+/** Reads stacks as hexadecimal addresses instead of stack numbers. */
 export interface ReadStacks {
   readonly kernel: readonly string[];
   readonly user: readonly string[];

@@ -21,22 +21,22 @@ const MAPS = new Map<string, MapEntry[]>(
 const STACKS = readStacks(MAPS);
 const NUMBERS = '281479271677953,281479271677954';
 
-describe('stacks that have numbers', () => {
-  test('are read from two maps; a value that is not a stack gives no stack', () => {
+describe('stacks with numbers', () => {
+  test('are read from two maps; a value that is not a stack is an empty stack', () => {
     expect([...STACKS.values()]).toEqual([KERNEL, USER]);
   });
 
   test.each([
     ['both', NUMBERS, [KERNEL, USER]],
-    ['one that found no room', '0,281479271677954', ['', USER]],
-    ['a number that nobody gave', '281479271677953,5', [KERNEL, '']],
-    ['stacks that stand there themselves', `${KERNEL},${USER}`, [KERNEL, USER]],
+    ['one that did not fit', '0,281479271677954', ['', USER]],
+    ['an unknown number', '281479271677953,5', [KERNEL, '']],
+    ['stacks printed in place', `${KERNEL},${USER}`, [KERNEL, USER]],
     ['none', '', ['', '']],
-  ])('%s', (_, text, stacks) => {
+  ])('are found by number: %s', (_, text, stacks) => {
     expect(splitStacks(text, STACKS)).toEqual(stacks);
   });
 
-  test('stand in the keys of one map and in the values of another', () => {
+  test('are in the keys of one map and in the values of another', () => {
     const stacks = {
       kernel: ['ffffffff821f94c3', 'ffffffff8220043e'],
       user: ['7fdb5baed503', '11e1a300'],
@@ -49,7 +49,7 @@ describe('stacks that have numbers', () => {
   });
 });
 
-describe('a stack is looked up by a short key when it is short', () => {
+describe('a short stack is looked up by a short key', () => {
   const NUMBERED: ProgramContext = { ...CONTEXT, numberStacks: true, stops: true };
   const linesOf = (changes: Partial<ProgramContext>) =>
     saveStacks({ ...NUMBERED, ...changes }, () => []).map((line) => line.trim());
@@ -75,14 +75,14 @@ describe('a stack is looked up by a short key when it is short', () => {
       );
   });
 
-  test('but not if stacks cannot be longer', () => {
+  test('except if stacks cannot be longer', () => {
     expect(linesOf({ stackDepth: 47 }).join()).not.toContain('short');
     const names = (depth: number) => numberedStacks(depth).maps.map((map) => map.name);
     expect(names(47)).not.toContain('@user_short');
     expect(names(48)).toEqual(expect.arrayContaining(['@kernel_short', '@user_short']));
   });
 
-  test('but not if it is unwound by tables, which is slow', () => {
+  test('except if it is unwound by DWARF, which is slow', () => {
     const lines = linesOf({ dwarfPids: [7] });
     const tables = lines.slice(lines.indexOf('if (@gen[(uint64)pid] == 1 && (pid == 7)) {') + 1);
     expect(tables[0]).toBe('$user = @user_numbers[dw_ustack(raw, 127)];');

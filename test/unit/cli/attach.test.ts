@@ -17,7 +17,7 @@ function start(run: Run, words: readonly string[], version?: string) {
   return command.start(words);
 }
 
-/** A process to attach to; it ends with its test. */
+/** A process to attach to, which ends with its test. */
 function startSleep() {
   const child = execa('sleep', ['61'], { reject: false });
   return { pid: child.pid as number, end: () => child.kill('SIGKILL') };
@@ -36,7 +36,7 @@ describe('attach', () => {
     expect(ebpf.syscalls?.by_syscall.clock_nanosleep).toEqual({ count: 69 });
   });
 
-  test('ends at Ctrl-C, with the result and status 0, and leaves the process alone', async () => {
+  test('ends at Ctrl-C with the result and status 0, and does not end the process', async () => {
     const { pid, end } = startSleep();
     const attached = start({ ...replaying(PHASES), pid }, ['attach', ...OPTIONS, String(pid)]);
     await untilSays(attached.stderr, 'collecting');
@@ -48,7 +48,7 @@ describe('attach', () => {
     end();
   });
 
-  test('ends with status 0 when nobody reads the samples any more', async () => {
+  test('ends with status 0 if nobody reads the samples any more', async () => {
     const { pid, end } = startSleep();
     const { events, ...phases } = phasesOf('interval');
     const print = events.findIndex((line) => line.includes('["tick"'));
@@ -66,7 +66,7 @@ describe('attach', () => {
     end();
   });
 
-  test('a bpftrace that dies: an incomplete result, a sentence and status 125; the process goes on', async () => {
+  test('reports a bpftrace that dies, with an incomplete result and status 125, and does not end the process', async () => {
     const { pid, end } = startSleep();
     const run = replaying(PHASES, { at: 'once ready', steps: [['kill', 'SIGSEGV']] });
     const done = await start({ ...run, pid }, ['attach', ...OPTIONS, '-q', '--json', String(pid)]);
@@ -80,14 +80,14 @@ describe('attach', () => {
   test.each([
     ['no such process', () => 4194304, /there is no process 4194304\./],
     ['a thread', () => threadOf(process.pid), /is a thread of process \d+\.\nType: btprof attach \d+/],
-  ])('%s: a sentence, and bpftrace is not started', async (_, pid, sentence) => {
+  ])('%s: is reported, and bpftrace is not started', async (_, pid, sentence) => {
     const done = await start(replaying(PHASES), ['attach', ...OPTIONS, String(pid())]);
     expect(done).toMatchObject({ exitCode: 125, stdout: '', stderr: expect.stringMatching(sentence) });
     expect(fake.starts()).toEqual([]);
   });
 });
 
-/** One that is not its first. */
+/** A thread other than the main thread. */
 function threadOf(pid: number): number {
   return Number(readdirSync(`/proc/${pid}/task`).findLast((tid) => Number(tid) !== pid));
 }
@@ -104,7 +104,7 @@ describe('system', () => {
     expect(done.stdout).toMatch(/^btprof: the whole machine\n.*clock_nanosleep/s);
   });
 
-  test('a bpftrace that never becomes ready: Ctrl-C ends it with status 130', async () => {
+  test('ends with status 130 at Ctrl-C if bpftrace never becomes ready', async () => {
     const run = replaying(PHASES, { at: 'while attaching', steps: [['hang', true]] });
     const running = start({ ...run, pid: process.pid }, ['system', ...OPTIONS]);
     await until(() => fake.starts().length > 0);
@@ -114,7 +114,7 @@ describe('system', () => {
 });
 
 describe('script', () => {
-  test('prints the program for the bpftrace at hand, which is asked for its version only', async () => {
+  test('prints the program for the installed bpftrace, and only asks that for its version', async () => {
     const done = await start(replaying(PHASES), ['script', 'syscalls'], 'echo bpftrace v0.23.4');
     expect(done).toMatchObject({ exitCode: 0, stderr: '' });
     expect(done.stdout).toMatch(
@@ -123,7 +123,7 @@ describe('script', () => {
     expect(fake.starts()).toEqual([]);
   });
 
-  test('without one: that for the oldest, and a sentence says so', async () => {
+  test('prints the program for the oldest version without bpftrace, and says so', async () => {
     const done = await start(replaying(PHASES), ['script', 'syscalls'], 'exit 9');
     expect(done.exitCode).toBe(0);
     expect(done.stdout).toMatch(/for bpftrace 0\.16\.0\./);

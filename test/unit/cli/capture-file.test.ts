@@ -16,7 +16,7 @@ const { profileSchema } = schemasOf(PROFILERS);
 const DIRECTORY = mkdtempSync(join(tmpdir(), 'btprof-capture-'));
 const FILE = join(DIRECTORY, 'sleep.btprof');
 
-/** Writes the capture of sleep as its run does, with these lines before the last ones. */
+/** Writes the capture of a sleep as its run does, with these lines before the last ones. */
 function writeCapture(path: string, lines = SLEEP_LINES, most?: number) {
   const capture = openCapture(path, most);
   capture.begin(SLEEP_FACTS, [{ pattern: /^never$/, idle: true }]);
@@ -29,7 +29,7 @@ function writeCapture(path: string, lines = SLEEP_LINES, most?: number) {
   };
 }
 
-test('a capture gives the profile of its run, and reports its size', async () => {
+test('a capture gives the profile of its run, and its size is reported', async () => {
   const { bytes, warnings, failure } = writeCapture(FILE);
   expect({ bytes, warnings, failure }).toEqual({
     bytes: statSync(FILE).size,
@@ -39,13 +39,13 @@ test('a capture gives the profile of its run, and reports its size', async () =>
   expect(capturedProfile(await readCapture(FILE))).toEqual(sleepProfile());
 });
 
-test('only its owner can read it', () => {
+test('only the owner of a capture can read it', () => {
   expect(statSync(FILE).mode & 0o777).toBe(0o600);
 });
 
-test('above its size limit it takes no more samples, warns, and still has the end', async () => {
+test('a capture at its size limit skips further samples with a warning, but includes the end', async () => {
   const at = (type: string) => `{"type": "value", "data": ["${type}",3945662000000]}`;
-  // Random text, which gzip cannot compress.
+  // Random text, which does not compress.
   const noise = Array.from({ length: 60 }, (_, i) => `{"type": "map", "data": {"@calls": {"5,${i}": ${i}}}}`);
   const filler = Array.from({ length: 40_000 }, () => `${Math.random()}`.repeat(2));
   const print = [at('tick'), ...noise, at('tock')];
@@ -57,12 +57,12 @@ test('above its size limit it takes no more samples, warns, and still has the en
   expect(ebpf).toEqual(sleepProfile().ebpf);
 });
 
-test('a full disk ends the capture, not the run', () => {
+test('a full disk ends the capture but not the run', () => {
   const { failure } = writeCapture('/dev/full');
   expect(failure).toMatchObject({ message: 'cannot write to "/dev/full": ENOSPC.' });
 });
 
-describe('a file that cannot be read is reported in a sentence', () => {
+describe('an unreadable file is reported in a sentence', () => {
   const other = (name: string, content: string | Uint8Array) => {
     const path = join(DIRECTORY, name);
     writeFileSync(path, content);
@@ -94,7 +94,7 @@ describe('a file that cannot be read is reported in a sentence', () => {
   });
 });
 
-test('a truncated capture is read as far as it goes', { timeout: 60_000 }, async () => {
+test('a truncated capture is read as far as possible', { timeout: 60_000 }, async () => {
   const whole = readFileSync(FILE);
   const path = join(DIRECTORY, 'cut');
   let read = 0;
@@ -112,7 +112,7 @@ test('a truncated capture is read as far as it goes', { timeout: 60_000 }, async
   expect(read).toBeGreaterThan(20);
 });
 
-test('mutated captures are read or refused with a sentence', { timeout: 120_000 }, async () => {
+test('damaged captures are read, or rejected with a sentence', { timeout: 120_000 }, async () => {
   const text = gunzipSync(readFileSync(FILE));
   const path = join(DIRECTORY, 'mutated');
   const edit = fc.record({
@@ -143,7 +143,7 @@ test('mutated captures are read or refused with a sentence', { timeout: 120_000 
   let refused = 0;
   await fc.assert(
     fc.asyncProperty(fc.boolean(), fc.array(edit, { minLength: 1, maxLength: 4 }), async (packed, edits) => {
-      // Of the text, and of the bytes that it is packed in.
+      // Mutates the text, or the bytes into which it is packed.
       const bytes = packed ? edits.reduce(apply, readFileSync(FILE)) : gzipSync(edits.reduce(apply, text));
       writeFileSync(path, bytes);
       try {

@@ -29,7 +29,7 @@ describe('the catalog', () => {
     );
   });
 
-  test('is plain data: the build writes it as JSON', () => {
+  test('is plain data, which the build writes as JSON', () => {
     expect(JSON.parse(JSON.stringify(CATALOG))).toEqual(CATALOG);
   });
 });

@@ -7,7 +7,7 @@ import { useCommand } from '../../fake/command.ts';
 const command = useCommand();
 let fake: FakeBpftrace;
 
-test('names the tracepoints that are missing, and tries nothing then', async () => {
+test('lists missing tracepoints, and skips the trial in that case', async () => {
   fake = command.replay(replaying(phasesOf('sleepers')));
   makeTracefs([]);
   const { status, checks } = await doctor();
@@ -20,7 +20,7 @@ test('names the tracepoints that are missing, and tries nothing then', async () 
   expect(fake.starts()).toEqual([]);
 });
 
-test('says that all is well where a trial has counts', async () => {
+test('reports success if a trial has counts', async () => {
   const { status, checks } = await doctorWithAll(replaying(phasesOf('sleepers')));
   expect(checks).toMatchObject({
     offcpu: { status: 'ok' },
@@ -29,7 +29,7 @@ test('says that all is well where a trial has counts', async () => {
   expect(status).toBe(0);
 });
 
-test('says why the trial failed', async () => {
+test('reports why the trial failed', async () => {
   const steps = [
     ['stderr', 'ERROR: failed to create map: Operation not permitted'],
     ['exit', 1],
@@ -44,7 +44,7 @@ test('says why the trial failed', async () => {
   });
 });
 
-/** Where the kernel has all tracepoints that it asks for. */
+/** On a kernel with all tracepoints that btprof needs. */
 async function doctorWithAll(run: Run) {
   fake = command.replay(run);
   tracepoints ??= askedFor();
@@ -52,10 +52,10 @@ async function doctorWithAll(run: Run) {
   return doctor();
 }
 
-/** The same for each test. */
+/** The same machine for each test. */
 let tracepoints: Promise<string[]> | undefined;
 
-/** What it misses where there are none. */
+/** The report without any tracepoints. */
 async function askedFor(): Promise<string[]> {
   makeTracefs([]);
   const { checks } = await doctor();
@@ -68,7 +68,7 @@ async function doctor() {
   return { status: exitCode, checks: Object.fromEntries(checks.map((check) => [check.name, check])) };
 }
 
-/** The tracepoints of a kernel. */
+/** Tracepoints of the test kernel. */
 function makeTracefs(names: readonly string[]): void {
   for (const name of ['', ...names])
     mkdirSync(join(fake.dir, 'tracing', 'events', ...name.split(':')), { recursive: true });

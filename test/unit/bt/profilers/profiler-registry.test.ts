@@ -13,7 +13,7 @@ describe.each(PROFILERS)('$name', (profiler) => {
     expect(attached).toEqual([...tracepoints, ...(profiler.timer ? [profiler.timer] : [])]);
   });
 
-  test('has results, and describes itself and its cost in one line', () => {
+  test('has results, and describes itself and its cost in one line each', () => {
     expect(profiler.program(CONTEXT, {}).maps.map((map) => map.role)).toContain('result');
     for (const text of [profiler.summary, profiler.cost, ...profiler.caveats]) {
       expect(text).toMatch(/^[^\n]{10,120}$/);

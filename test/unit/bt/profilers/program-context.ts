@@ -1,6 +1,6 @@
 import type { ProgramContext } from '../../../../bt/profilers/profiler.ts';
 
-/** Of bpftrace 0.23, for a kernel with BTF, and without a profiler that could stop the program. */
+/** For bpftrace 0.23, on a kernel with BTF, without a profiler that could stop the program. */
 export const CONTEXT: ProgramContext = {
   stackMode: 'raw',
   losesFirstCounts: false,

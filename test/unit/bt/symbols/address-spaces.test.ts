@@ -4,7 +4,7 @@ import { newObjectFiles } from '../../../../bt/symbols/object-files.ts';
 
 const ENDED = 3;
 
-/** Holds up to 10 mappings; all programs run, except that of process ENDED. */
+/** Holds up to 10 mappings. All programs are running, except that of process ENDED. */
 function newStore() {
   const store = newSpaceStore(newObjectFiles(), ({ pid }) => pid !== ENDED, 10);
   const add = (pid: number, count: number) => {
@@ -20,7 +20,7 @@ function mappingAt(start: number) {
 
 const program = (pid: number): Execution => ({ pid, generation: 1 });
 
-test('too many mappings push out those of programs that have ended, then the oldest', () => {
+test('mappings of ended programs are discarded first, then the oldest', () => {
   const store = newStore();
   for (const pid of [1, 2, ENDED]) store.add(pid, 3);
   store.add(4, 3);
@@ -30,7 +30,7 @@ test('too many mappings push out those of programs that have ended, then the old
   expect(store.forgotten()).toBe(3);
 });
 
-test('a process that forks again and again does not add mappings without end', () => {
+test('repeated forks do not add mappings without limit', () => {
   const store = newStore();
   store.add(1, 4);
   for (let pid = 10; pid < 100; pid++) store.inherit(program(pid === 10 ? 1 : pid - 1), program(pid));

@@ -13,7 +13,7 @@ import type { Mapping } from '../../../../parsers/proc.ts';
 
 export const NOTHING: SymbolRequests = { kernel: [], user: [], leaves: [], compiled: [], lines: false };
 
-/** A resolver of user code that is asked for one kind of thing at a time. */
+/** A resolver for user code that answers one kind of request at a time. */
 export interface Asker {
   readonly resolve: (requests: Partial<SymbolRequests>) => Promise<ResolvedSymbols>;
   readonly user: (mapping: Mapping, fileOffset: number) => Promise<UserSymbol | undefined>;

@@ -14,7 +14,7 @@ afterEach(() => {
 
 const demangle = (names: readonly string[]) => newDemangler()(names);
 
-/** A folder in which real tools have the given names; the only one in PATH. */
+/** A directory in which real tools have the given names; it is the only one in PATH. */
 function onlyTools(tools: Readonly<Record<string, string>>): void {
   const folder = join(dir, `tools-${Object.keys(tools).join('-')}`);
   mkdirSync(folder);
@@ -34,9 +34,9 @@ const MANGLED: [string, string, string][] = [
   ['an entry of the PLT', '_ZN2ns1fEi@plt', 'ns::f(int)@plt'],
 ];
 
-/** Without the hash, which tells two builds apart. */
+/** Without the hash that distinguishes builds. */
 const RUST: [string, string, RegExp][] = [
-  ['mangled as of old', '_ZN4core3fmt9Formatter3pad17h0123456789abcdefE', /^core::fmt::Formatter::pad$/],
+  ['in legacy mangling', '_ZN4core3fmt9Formatter3pad17h0123456789abcdefE', /^core::fmt::Formatter::pad$/],
   [
     'in a type',
     '_ZN42_$LT$$RF$T$u20$as$u20$core..fmt..Debug$GT$3fmt17h0123456789abcdefE',
@@ -46,16 +46,16 @@ const RUST: [string, string, RegExp][] = [
   ['a closure', '_RNCNvCskwGfYPst2Cb_7mycrate3foo0B3_', /^mycrate::foo::\{closure#0\}$/],
 ];
 
-describe.skipIf(process.platform !== 'linux')('a mangled name is made readable', () => {
-  test.each(MANGLED)('%s: %s', async (_, name, text) => {
+describe.skipIf(process.platform !== 'linux')('mangled names', () => {
+  test.each(MANGLED)('become readable: %s: %s', async (_, name, text) => {
     expect(await demangle([name])).toEqual(new Map([[name, text]]));
   });
 
-  test.each(RUST)('a name of Rust, %s: %s', async (_, name, text) => {
+  test.each(RUST)('of Rust become readable: %s, %s', async (_, name, text) => {
     expect((await demangle([name])).get(name)).toMatch(text);
   });
 
-  test('any number at once', async () => {
+  test('can be any number', async () => {
     const names = Array.from({ length: 10_007 }, (_, i) => `_ZN2ns1f${i % 10}Ei.${i}`).map((name, i) =>
       name.replace(/1f\d/, `${`f${i}`.length}f${i}`),
     );
@@ -64,27 +64,27 @@ describe.skipIf(process.platform !== 'linux')('a mangled name is made readable',
     expect(readable.get(names[4711] as string)).toBe('ns::f4711(int) [clone .4711]');
   });
 
-  test('and others are left out', async () => {
+  test('are separated from others, which are left out', async () => {
     expect(await demangle(['main', '_ZN2ns1fEi', '_start', 'Z', '_init', 'memcpy@plt'])).toEqual(
       new Map([['_ZN2ns1fEi', 'ns::f(int)']]),
     );
   });
 
-  test('and a name that only looks mangled stays as it is', async () => {
+  test('do not include names that only look mangled', async () => {
     expect(await demangle(['_Zone', '_R', '_Z', '_ZN2ns1fEi'])).toEqual(
       new Map([['_ZN2ns1fEi', 'ns::f(int)']]),
     );
   });
 
   test.each(['_Z\n', '_ZN2ns1fEi\n_ZN2ns1gEi', '_Za\r\nb'])(
-    'and %j, which would be more than one line, is left out alone',
+    'do not include %j, which would be more than one line',
     async (name) => {
       expect(await demangle([name, '_ZN2ns1gEi'])).toEqual(new Map([['_ZN2ns1gEi', 'ns::g(int)']]));
     },
   );
 
   test.each(['_Z a b', '_Z\r', '_Z\u2028', '_Zé', '_ZN2ns1fEi _ZN2ns1gEi'])(
-    'and none gets that of another, whatever is in it: %j',
+    'never get the result of another name, whatever that contains: %j',
     async (name) => {
       const readable = await demangle([name, '_ZN2ns1gEi']);
       expect(readable.get('_ZN2ns1gEi')).toBe('ns::g(int)');
@@ -92,29 +92,29 @@ describe.skipIf(process.platform !== 'linux')('a mangled name is made readable',
   );
 });
 
-describe.skipIf(process.platform !== 'linux')('of tools', () => {
-  test("LLVM's is taken where that of binutils is missing", async () => {
+describe.skipIf(process.platform !== 'linux')('demangling', () => {
+  test("uses LLVM's tool if binutils has none", async () => {
     onlyTools({ 'llvm-cxxfilt': 'c++filt' });
     expect((await demangle(['_ZN2ns1fEi'])).get('_ZN2ns1fEi')).toBe('ns::f(int)');
   });
 
-  test('one that says less than it is asked is not believed', async () => {
+  test('ignores a tool that prints too few names', async () => {
     onlyTools({ 'c++filt': 'true' });
     expect((await demangle(['_ZN2ns1fEi', '_ZN2ns1gEi'])).size).toBe(0);
   });
 
-  test('one that fails is not believed', async () => {
+  test('ignores a tool that fails, and tries the next', async () => {
     onlyTools({ 'c++filt': 'false', 'llvm-cxxfilt': 'c++filt' });
     expect((await demangle(['_ZN2ns1fEi'])).get('_ZN2ns1fEi')).toBe('ns::f(int)');
   });
 
-  test('no names give no names', async () => {
+  test('returns nothing without a tool', async () => {
     onlyTools({});
     expect((await demangle(['_ZN2ns1fEi'])).size).toBe(0);
   });
 });
 
-test('nothing is asked where nothing is mangled', async () => {
+test('starts no tool if nothing is mangled', async () => {
   vi.stubEnv('PATH', '/nonexistent');
   expect((await demangle(['main', '', 'memcpy@plt'])).size).toBe(0);
   expect((await demangle([])).size).toBe(0);

@@ -8,7 +8,7 @@ import { parseMaps } from '../../../../parsers/proc.ts';
 import type { StreamEvent } from '../../../../parsers/stream.ts';
 import { codeMappings, newWorkshop, type RealFile, realFile, runSelf } from './real-programs.ts';
 
-/** Above the largest pid there can be: nothing of it is in /proc. */
+/** Above the largest possible pid, so /proc has nothing about it. */
 const GONE = 2 ** 22 + 1;
 const at = 7;
 const A: RealFile = { file: 'fe:00 11', device: 0xfe00000, inode: 11, names: [] };
@@ -50,18 +50,18 @@ function newCache(): MappingCache {
   return cache;
 }
 
-/** As captures store them: easy to compare. */
+/** In the form in which captures store them, which is easy to compare. */
 const textsOf = (cache: MappingCache): MappingTexts => encodeSpaces(cache.spaces());
 
-/** What is known after events of processes that have ended. */
+/** The known mappings after events of processes that have ended. */
 function textsAfter(...events: StreamEvent[]): MappingTexts {
   const cache = newCache();
   for (const event of events) cache.onEvent(event);
   return textsOf(cache);
 }
 
-describe('the mappings that a process makes', () => {
-  test('are rows as in /proc/PID/maps, in whole pages, the latest first', () => {
+describe('the mappings of a process', () => {
+  test('are listed as in /proc/PID/maps, in whole pages, the latest first', () => {
     const texts = textsAfter(mapping(GONE, A, 0x10000), mapping(GONE, B, 0x30000, 0x2800));
     expect(texts).toEqual({ [`${GONE}:1`]: row(0x30000, 0x33000, B) + row(0x10000, 0x11000, A) });
   });
@@ -71,11 +71,11 @@ describe('the mappings that a process makes', () => {
     ['around it', [mapping(1, A, 0xf000, 0x3000)], row(0xf000, 0x12000, A)],
     ['inside it', [mapping(1, A, 0xf000, 0x8000)], row(0xf000, 0x17000, A)],
     ['beside it', [mapping(1, A, 0x20000)], row(0x20000, 0x21000, A)],
-  ])('that replace one %s come first', (_, before, left) => {
+  ])('replace an earlier one %s and come first', (_, before, left) => {
     expect(textsAfter(...before, mapping(1, B, 0x10000))['1:1']).toBe(row(0x10000, 0x11000, B) + left);
   });
 
-  test('that come back to an address are the latest again', () => {
+  test('at a reused address are the latest again', () => {
     const texts = textsAfter(mapping(1, A, 0x10000), mapping(1, B, 0xf000, 0x8000), mapping(1, A, 0x10000));
     expect(texts['1:1']).toBe(row(0x10000, 0x11000, A) + row(0xf000, 0x17000, B));
   });
@@ -84,12 +84,12 @@ describe('the mappings that a process makes', () => {
     expect(textsAfter(mapping(GONE, A, start))).toEqual({});
   });
 
-  test('are there up to the end of user space', () => {
+  test('extend up to the end of user space', () => {
     const texts = textsAfter(mapping(GONE, A, 0x7fffffffe000), mapping(GONE, A, 2 ** 52 - 0x1000));
     expect(texts[`${GONE}:1`]?.split('\n')).toHaveLength(3);
   });
 
-  test('are those of one program', () => {
+  test('are separate for each program', () => {
     const second = { ...mapping(GONE, B, 0x10000), generation: 2 } as StreamEvent;
     expect(textsAfter(mapping(GONE, A, 0x10000), second)).toEqual({
       [`${GONE}:1`]: row(0x10000, 0x11000, A),
@@ -99,7 +99,7 @@ describe('the mappings that a process makes', () => {
 });
 
 describe('a process that forks', () => {
-  test('passes its mappings on, and no others that it makes then', () => {
+  test('passes on its mappings, but none that it makes later', () => {
     const texts = textsAfter(
       mapping(1, A, 0x10000),
       mapping(1, B, 0x20000),
@@ -114,28 +114,28 @@ describe('a process that forks', () => {
     });
   });
 
-  test('takes nothing from a child whose mappings came first', () => {
+  test('does not replace mappings that its child made before the fork event', () => {
     const texts = textsAfter(mapping(1, A, 0x10000), mapping(GONE, B, 0x10000), fork(1, GONE));
     expect(texts[`${GONE}:1`]).toBe(row(0x10000, 0x11000, B));
   });
 
-  test('takes nothing from a child whose mappings lie over its own', () => {
+  test('does not cover mappings that its child made before the fork event', () => {
     const texts = textsAfter(mapping(1, A, 0xf000, 0x8000), mapping(GONE, B, 0x10000), fork(1, GONE));
     expect(texts[`${GONE}:1`]).toBe(row(0x10000, 0x11000, B) + row(0xf000, 0x17000, A));
   });
 
-  test('passes those of the same program on only', () => {
+  test('passes on only mappings of the same program', () => {
     const other = { ...mapping(1, A, 0x10000), generation: 2 } as StreamEvent;
     expect(textsAfter(other, fork(1, GONE, 1))).not.toHaveProperty(`${GONE}:1`);
   });
 
-  test('passes on to its grandchildren, and they live without it', () => {
+  test('passes them on to grandchildren, even after its end', () => {
     const texts = textsAfter(mapping(1, A, 0x10000), fork(1, GONE), exit(1), fork(GONE, GONE + 1));
     expect(texts[`${GONE + 1}:1`]).toBe(row(0x10000, 0x11000, A));
   });
 });
 
-describe('of many processes', () => {
+describe('with many processes', () => {
   const first = 2 ** 22 + 1;
   const mappings = (count: number) => Array.from({ length: count }, (_, i) => mapping(first + i, A, 0x10000));
   const afterMany = (...events: StreamEvent[]) => {
@@ -144,20 +144,20 @@ describe('of many processes', () => {
     return { cache, keys: Object.keys(textsOf(cache)) };
   };
 
-  test('4,096 address spaces are held', () => {
+  test('4,096 address spaces are stored', () => {
     const { cache, keys } = afterMany(...mappings(4096));
     expect(cache.forgotten()).toBe(0);
     expect(keys).toHaveLength(4096);
   });
 
-  test('the first are forgotten for more, and counted', () => {
+  test('the oldest are discarded and counted', () => {
     const { cache, keys } = afterMany(...mappings(4096 + 13));
     expect(cache.forgotten()).toBe(13);
     expect(keys).toHaveLength(4096);
     expect(keys[0]).toBe(`${first + 13}:1`);
   });
 
-  test('those of processes that still run are forgotten last', () => {
+  test('those of running processes are discarded last', () => {
     const begun = Array.from({ length: 23 }, (_, i) => exec(first + i));
     const ended = [first + 7, first + 11].map((pid) => exit(pid));
     const { cache, keys } = afterMany(
@@ -171,7 +171,7 @@ describe('of many processes', () => {
     expect(keys.slice(0, 2)).toEqual([`${first}:1`, `${first + 1}:1`]);
   });
 
-  test('one that maps more does not count twice', () => {
+  test('one with more mappings does not count twice', () => {
     const { cache } = afterMany(...mappings(4096), mapping(first, B, 0x20000), mapping(first, B, 0x30000));
     expect(cache.forgotten()).toBe(0);
   });
@@ -222,22 +222,22 @@ describe.skipIf(process.platform !== 'linux')('on this machine', () => {
       ['its libraries first', [...mapped, exec(ended.pid), ...paths(real), image, auxv]],
       ['its path last', [exec(ended.pid), ...mapped, image, ...paths(real), auxv]],
       ['upwards and downwards', [exec(ended.pid), ...paths(real).reverse(), image, auxv, ...mapped]],
-    ])('has all its code, by events that came %s', (_, events) => {
+    ])('has all its code after events in this order: %s', (_, events) => {
       const texts = textsAfter(...events);
       expect(byStart(texts[key])).toEqual(byStart(ended.maps));
     });
 
-    test('has all its code, even if the event with its path comes last', () => {
+    test('has all its code even if the event with its path comes last', () => {
       const texts = textsAfter(exec(ended.pid), image, auxv, ...mapped, ...paths(real));
       expect(byStart(texts[key])).toEqual(byStart(ended.maps));
     });
 
     test.each<[string, StreamEvent[]]>([
-      ['of its place alone', [...paths(real), image]],
-      ['of its auxiliary vector alone', [...paths(real), auxv]],
+      ['with its address only', [...paths(real), image]],
+      ['with its auxiliary vector only', [...paths(real), auxv]],
       ['of another process', [...paths(real), image, { ...auxv, pid: ended.pid + 1 } as StreamEvent]],
       ['of another generation', [...paths(real), image, { ...auxv, generation: 2 } as StreamEvent]],
-    ])('has nothing by events %s', (_, events) => {
+    ])('has no mappings after events %s', (_, events) => {
       expect(textsAfter(...events)).toEqual({});
     });
 
@@ -254,12 +254,12 @@ describe.skipIf(process.platform !== 'linux')('on this machine', () => {
     expect(texts[`${GONE}:1`]).toBe(row(0x10000, 0x11000, real, path));
   });
 
-  test('a mapping has the path of its file, though the names came later', () => {
+  test('a mapping has the path of its file even if the names came later', () => {
     const texts = textsAfter(mapping(GONE, real, 0x10000), ...paths(real));
     expect(texts[`${GONE}:1`]).toBe(row(0x10000, 0x11000, real, path));
   });
 
-  test('an address space that did not change is the same array in the next snapshot', () => {
+  test('an unchanged address space is the same array in the next snapshot', () => {
     const cache = newCache();
     const start = [...paths(real), mapping(GONE, real, 0x10000), mapping(GONE + 1, real, 0x10000)];
     for (const event of start) cache.onEvent(event);
@@ -281,7 +281,7 @@ describe.skipIf(process.platform !== 'linux')('on this machine', () => {
     expect(texts[`${GONE}:1`]).toMatch(/ \/.*\/other \(deleted\)\n$/);
   });
 
-  describe('a process that lives', () => {
+  describe('a running process', () => {
     const running = (args: readonly string[] = []) => {
       const child = spawn('cat', args, { stdio: ['pipe', 'ignore', 'ignore'] });
       const mapsNow = () => encodeSpace(parseMaps(readFileSync(`/proc/${child.pid}/maps`, 'utf8')));
@@ -316,7 +316,7 @@ describe.skipIf(process.platform !== 'linux')('on this machine', () => {
       child.stdin.end();
     });
 
-    test('is read once more at the end, unless it has ended', async () => {
+    test('is read again at the end, unless it has ended', async () => {
       const { pid, child, mapsNow, ready } = running();
       await ready();
       const [lives, left] = [newCache(), newCache()];
@@ -328,7 +328,7 @@ describe.skipIf(process.platform !== 'linux')('on this machine', () => {
       child.stdin.end();
     });
 
-    test('is not read for a program that it has left', async () => {
+    test('is not read for an earlier program', async () => {
       const { pid, child, ready } = running();
       await ready();
       const cache = newCache();
@@ -339,7 +339,7 @@ describe.skipIf(process.platform !== 'linux')('on this machine', () => {
       child.stdin.end();
     });
 
-    test('is not read for a program that it has left, though its fork event came later', async () => {
+    test('is not read for an earlier program even if its fork event came later', async () => {
       const { pid, child, ready } = running();
       await ready();
       const cache = newCache();
@@ -365,7 +365,7 @@ describe.skipIf(process.platform !== 'linux')('on this machine', () => {
       expect(codeMappings(textsOf(cache)[`${GONE}:1`] ?? '').map((m) => m.path)).toEqual([path]);
     });
 
-    test('prefers /proc to the events', async () => {
+    test('has its mappings from /proc if they differ from the events', async () => {
       const { pid, child, mapsNow, ready } = running();
       await ready();
       const [first] = codeMappings(mapsNow());
@@ -377,7 +377,7 @@ describe.skipIf(process.platform !== 'linux')('on this machine', () => {
       child.stdin.end();
     });
 
-    test('shows code that it compiles later, and long before 500 ms', async () => {
+    test('shows code that it compiles later, well before 500 ms', async () => {
       const source = `#include <sys/mman.h>
 #include <unistd.h>
 int main(void) {
@@ -395,7 +395,7 @@ int main(void) {
       onTestFinished(() => void vi.useRealTimers());
       cache.onEvent(exec(pid));
       await vi.advanceTimersByTimeAsync(60);
-      for (let i = 0; i < 10; i++) await cache.read(pid, 1); // by then, the reads of the timers are done
+      for (let i = 0; i < 10; i++) await cache.read(pid, 1); // by then the reads started by timers are done
       expect(see).not.toHaveBeenCalled();
       const compiled = answer();
       child.stdin.write('.');
@@ -407,7 +407,7 @@ int main(void) {
       child.stdin.end();
     });
 
-    test('that is there no more is not read', async () => {
+    test('is not read after its end', async () => {
       const cache = newCache();
       cache.onEvent(exec(GONE));
       await cache.read(GONE, 1);

@@ -42,7 +42,7 @@ describe.skipIf(process.platform !== 'linux')('files of this machine', () => {
   afterAll(close);
 
   const pid = process.pid;
-  /** A new file, and how the kernel tells it. */
+  /** Creates a file, and returns it as the kernel identifies it. */
   const written = (name: string, text = name) => {
     const path = in_(name);
     writeFileSync(path, text);
@@ -56,7 +56,7 @@ describe.skipIf(process.platform !== 'linux')('files of this machine', () => {
     for (const [level, name] of names.entries()) files.addName(file, level, name);
   };
   const [device] = realFile(in_('')).file.split(' ');
-  /** Without asking where it is mounted. */
+  /** The key of a file, without looking up its mount. */
   const keyOf = (path: string) => `${device} ${statSync(path).ino}`;
   const openHere = () =>
     readdirSync('/proc/self/fd').filter((fd) => {
@@ -67,14 +67,14 @@ describe.skipIf(process.platform !== 'linux')('files of this machine', () => {
       }
     }).length;
 
-  test('have the key that /proc/PID/maps has for them', () => {
+  test('have the same key as in /proc/PID/maps', () => {
     const mappings = codeMappings(readFileSync('/proc/self/maps', 'utf8'));
     const own = mappings.find(({ path }) => path === process.execPath);
     const { device, inode } = realFile(process.execPath);
     expect(fileKey(device, inode)).toBe(own?.file);
   });
 
-  test('that were not seen have nothing', () => {
+  test('have no path or content before they were seen', () => {
     const { file } = written('unseen');
     const files = newFiles();
     expect([files.path(file), files.source(file)]).toEqual([undefined, undefined]);
@@ -94,7 +94,7 @@ describe.skipIf(process.platform !== 'linux')('files of this machine', () => {
     mkdirSync(in_('one/two/three'), { recursive: true });
     const { path, ...real } = written('one/two/three/lib a.so', 'ELF');
 
-    test('that come in order', () => {
+    test('if these come in order', () => {
       const files = newFiles();
       addNames(files, real);
       files.see(real.file, { pid });
@@ -102,14 +102,14 @@ describe.skipIf(process.platform !== 'linux')('files of this machine', () => {
       expect(contentOf(files, real.file)).toBe('3 ELF');
     });
 
-    test('that come in any other order', () => {
+    test('if these come in any other order', () => {
       const files = newFiles();
       for (const [level, name] of [...real.names.entries()].reverse()) files.addName(real.file, level, name);
       files.see(real.file, { pid });
       expect(contentOf(files, real.file)).toBe('3 ELF');
     });
 
-    test('but not by those of another file', () => {
+    test('but not by the names of another file', () => {
       const files = newFiles();
       const other = written('other');
       addNames(files, { file: real.file, names: other.names });
@@ -119,7 +119,7 @@ describe.skipIf(process.platform !== 'linux')('files of this machine', () => {
     });
   });
 
-  test('have no path when only the end of it is known', () => {
+  test('have no path if only its end is known', () => {
     const folder = Array(LEVELS + 1)
       .fill('deep')
       .join('/');
@@ -131,17 +131,17 @@ describe.skipIf(process.platform !== 'linux')('files of this machine', () => {
     expect(files.path(file) ?? path).toBe(path);
   });
 
-  describe('that were replaced since', () => {
+  describe('that were replaced', () => {
     const replaced = (name: string) => {
       const old = written(name, 'old');
-      // It stays open, or its inode could be the next one's.
+      // Stays open. Otherwise the next file could get its inode.
       const descriptor = openSync(old.path, 'r');
       writeFileSync(`${old.path}.new`, 'new');
       renameSync(`${old.path}.new`, old.path);
       return { ...old, done: () => closeSync(descriptor) };
     };
 
-    test('are not opened by that path', () => {
+    test('are not opened by their path', () => {
       const { path, file, done } = replaced('replaced');
       const files = newFiles();
       files.see(file, { pid, path });
@@ -150,7 +150,7 @@ describe.skipIf(process.platform !== 'linux')('files of this machine', () => {
       done();
     });
 
-    test('nor by their names', () => {
+    test('are not opened by their names', () => {
       const { path, done, ...real } = replaced('renamed');
       const files = newFiles();
       addNames(files, real);
@@ -160,7 +160,7 @@ describe.skipIf(process.platform !== 'linux')('files of this machine', () => {
       done();
     });
 
-    test('are two files when both were seen in time', () => {
+    test('are two files if both were seen in time', () => {
       const old = written('both', 'old');
       const files = newFiles();
       files.see(old.file, { pid, path: old.path });
@@ -172,7 +172,7 @@ describe.skipIf(process.platform !== 'linux')('files of this machine', () => {
     });
   });
 
-  test('that are deleted after they were seen stay readable', () => {
+  test('stay readable if they are deleted after they were seen', () => {
     const { path, file } = written('gone', 'still here');
     const files = newFiles();
     files.see(file, { pid, path });
@@ -181,7 +181,7 @@ describe.skipIf(process.platform !== 'linux')('files of this machine', () => {
     expect(contentOf(files, file)).toBe('10 still here');
   });
 
-  test('that were deleted before have the path that they had', () => {
+  test('have their former path if they were deleted before', () => {
     const { path, file } = written('gone before');
     unlinkSync(path);
     const files = newFiles();
@@ -190,7 +190,7 @@ describe.skipIf(process.platform !== 'linux')('files of this machine', () => {
     expect(contentOf(files, file)).toBeUndefined();
   });
 
-  test('that could not be opened are opened when they are seen elsewhere', () => {
+  test('are opened when they are seen elsewhere, if they could not be opened before', () => {
     const { path, file } = written('seen twice');
     const files = newFiles();
     files.see(file, { pid, path: in_('nowhere') });
@@ -200,7 +200,7 @@ describe.skipIf(process.platform !== 'linux')('files of this machine', () => {
     expect(contentOf(files, file)).toBe('10 seen twice');
   });
 
-  test('are no folders', () => {
+  test('must not be directories', () => {
     mkdirSync(in_('folder'));
     const { file } = realFile(in_('folder'));
     const files = newFiles();
@@ -208,7 +208,7 @@ describe.skipIf(process.platform !== 'linux')('files of this machine', () => {
     expect(files.source(file)).toBeUndefined();
   });
 
-  test('stay open once each, and are closed at the end', () => {
+  test('are opened once each, and closed at the end', () => {
     const before = openHere();
     const files = newFiles();
     const { path, file } = written('once');
@@ -220,7 +220,7 @@ describe.skipIf(process.platform !== 'linux')('files of this machine', () => {
     expect(files.source(file)).toBeUndefined();
   });
 
-  test('do not all stay open when there are thousands', () => {
+  test('do not all stay open if there are thousands', () => {
     const before = openHere();
     const files = newFiles();
     mkdirSync(in_('many'));
@@ -236,7 +236,7 @@ describe.skipIf(process.platform !== 'linux')('files of this machine', () => {
     rmSync(in_('many'), { recursive: true });
   });
 
-  test('are open no longer than they are read when there are too many', () => {
+  test('stay open only while they are read if there are too many', () => {
     const files = newFiles();
     mkdirSync(in_('more'));
     const paths = Array.from({ length: 513 }, (_, i) => in_(`more/${i}`));
@@ -249,7 +249,7 @@ describe.skipIf(process.platform !== 'linux')('files of this machine', () => {
     expect(openHere()).toBe(before);
   });
 
-  describe.skipIf(process.geteuid?.() !== 0)('of a process that runs', () => {
+  describe.skipIf(process.geteuid?.() !== 0)('of a running process', () => {
     const waits = 'int main(void) { char c; return read(0, &c, 1); }';
     const started = async (command: string, args: readonly string[], program: string) => {
       const child = spawn(command, args, { stdio: ['pipe', 'ignore', 'inherit'] });
@@ -258,7 +258,7 @@ describe.skipIf(process.platform !== 'linux')('files of this machine', () => {
       return { pid: child.pid as number, end: () => child.stdin.end() };
     };
 
-    test('with another root are found in that root', async () => {
+    test('are found in its root if that is another one', async () => {
       mkdirSync(in_('root/inner'), { recursive: true });
       const path = build('root/inner/wait', ['-static'], waits);
       const { file } = realFile(path);
@@ -270,7 +270,7 @@ describe.skipIf(process.platform !== 'linux')('files of this machine', () => {
       expect(files.source(file)?.read(1, 3).toString()).toBe('ELF');
     });
 
-    test('are found where it maps them when they are deleted', async () => {
+    test('are found through its mapping if they are deleted', async () => {
       const path = build('deleted', [], waits);
       const { file } = realFile(path);
       const { pid, end } = await started(path, [], '/deleted');

@@ -26,7 +26,7 @@ afterEach(() => {
   vi.unstubAllEnvs();
 });
 
-/** A process that does nothing, until the test ends. */
+/** A process that does nothing until the test ends. */
 function started(
   command = 'sleep',
   args: readonly string[] = ['60'],
@@ -47,14 +47,14 @@ async function untilGone(pid: number): Promise<void> {
   await vi.waitUntil(() => !existsSync(`/proc/${pid}`), { timeout: 10_000, interval: 5 });
 }
 
-/** Of a process that has ended, and is waited for. */
+/** The pid of a process that has ended and was reaped. */
 async function endedPid(): Promise<number> {
   const child = started('true', []);
   await untilGone(child.pid as number);
   return child.pid as number;
 }
 
-/** The place of a map, which is cleared when the test ends. */
+/** The path of a perf map, which is removed when the test ends. */
 function placeOf(pid: number): string {
   const path = `/tmp/perf-${pid}.map`;
   rmSync(path, { recursive: true, force: true });
@@ -68,7 +68,7 @@ function written(pid: number, text = MAP): string {
   return path;
 }
 
-/** Our clock, which only moves when a test moves it. */
+/** Stops our clock; `pass` moves it. */
 function stoppedClock(): { pass: (ms: number) => void } {
   let now = 1e6;
   vi.spyOn(performance, 'now').mockImplementation(() => now);
@@ -82,7 +82,7 @@ function stoppedClock(): { pass: (ms: number) => void } {
 const nameIn = (maps: PerfMaps, pid: number, address = 0x1010n) => maps.find(pid, 1, address)?.symbol;
 const WAIT = 'JS:*wait /srv/app.js:12:3';
 
-/** Nothing of the map is known, and a problem says why. */
+/** Expects that the map is not read, and that a problem says why. */
 function expectRefused(pid: number, reason: string): void {
   const maps = newPerfMaps();
   maps.see(pid, 1);
@@ -91,15 +91,15 @@ function expectRefused(pid: number, reason: string): void {
   expect(maps.problems()).toContain(`/proc/${pid}/root/tmp/perf-${pid}.map was not read: ${reason}`);
 }
 
-/** Nothing is known, and nothing is wrong. */
+/** Expects that there is no map, and no problem. */
 function expectNone(pid: number): void {
   const maps = newPerfMaps();
   maps.see(pid, 1);
   expect([maps.find(pid, 1, 0x1010n), maps.has(pid), maps.problems()]).toEqual([undefined, false, []]);
 }
 
-describe.skipIf(process.platform !== 'linux')('the map of a process that runs', () => {
-  test('tells the function, the offset in it, and where that is from', () => {
+describe.skipIf(process.platform !== 'linux')('the perf map of a running process', () => {
+  test('has the function, the offset in it, and its path as module', () => {
     stoppedClock();
     const pid = newPid();
     const path = written(pid);
@@ -110,7 +110,7 @@ describe.skipIf(process.platform !== 'linux')('the map of a process that runs', 
     expect([maps.has(pid), maps.problems()]).toEqual([true, []]);
   });
 
-  test('is its own', () => {
+  test('is not mixed up with that of another process', () => {
     stoppedClock();
     const [one, other] = [newPid(), newPid()];
     written(one, '1000 100 one\n');
@@ -136,7 +136,7 @@ describe.skipIf(process.platform !== 'linux')('the map of a process that runs', 
     expect(maps.problems()).toEqual([]);
   });
 
-  test('may be made after the process was first seen', () => {
+  test('may be created after the process was first seen', () => {
     stoppedClock();
     const pid = newPid();
     const maps = newPerfMaps();
@@ -146,7 +146,7 @@ describe.skipIf(process.platform !== 'linux')('the map of a process that runs', 
     expect(nameIn(maps, pid)).toBe(WAIT);
   });
 
-  test('is opened once, and read when its name is gone', async () => {
+  test('is opened once, and can be read after it was deleted', async () => {
     stoppedClock();
     const child = started();
     const pid = child.pid as number;
@@ -162,18 +162,18 @@ describe.skipIf(process.platform !== 'linux')('the map of a process that runs', 
     expect(nameIn(maps, pid)).toBe(WAIT);
   });
 
-  test('does not exist without a file', () => {
+  test('may not exist', () => {
     expectNone(newPid());
   });
 
-  test('is not that of an earlier process of the same number', () => {
+  test('is not that of an earlier process with the same pid', () => {
     stoppedClock();
     const pid = newPid();
     utimesSync(written(pid), 1, 1);
     expectNone(pid);
   });
 
-  test('is read as far as it can be, and the other lines are counted', () => {
+  test('is read as far as possible, and unreadable lines are counted', () => {
     stoppedClock();
     const pid = newPid();
     written(pid, `${MAP}no function\n2000 0 empty\n`);
@@ -184,7 +184,7 @@ describe.skipIf(process.platform !== 'linux')('the map of a process that runs', 
     ]);
   });
 
-  test('is not read to its end where that is far', () => {
+  test('is only read up to a limit', () => {
     stoppedClock();
     const pid = newPid();
     truncateSync(written(pid), 2 ** 26 + 7);
@@ -196,11 +196,11 @@ describe.skipIf(process.platform !== 'linux')('the map of a process that runs', 
   });
 });
 
-describe.skipIf(process.platform !== 'linux')('the map of a process that runs another program', () => {
+describe.skipIf(process.platform !== 'linux')('the perf map of a process that runs another program', () => {
   const nameFor = (maps: PerfMaps, pid: number, generation: number, address = 0x1010n) =>
     maps.find(pid, generation, address)?.symbol;
 
-  /** A process whose map was there with its first program, and that has run another one since. */
+  /** A process whose map was seen with its first program, and which has run a second program since. */
   const execed = () => {
     const clock = stoppedClock();
     const pid = newPid();
@@ -212,7 +212,7 @@ describe.skipIf(process.platform !== 'linux')('the map of a process that runs an
     return { clock, pid, path, maps };
   };
 
-  test('is that of the program before', () => {
+  test('belongs to the program before', () => {
     const { maps, pid } = execed();
     expect([1, 2].map((generation) => nameFor(maps, pid, generation))).toEqual([WAIT, undefined]);
     expect([maps.has(pid), maps.problems()]).toEqual([true, []]);
@@ -228,7 +228,7 @@ describe.skipIf(process.platform !== 'linux')('the map of a process that runs an
         writeFileSync(path, text);
       },
     ],
-  ])('is its own, too, when it %s', (_, write) => {
+  ])('belongs to the new program after it %s', (_, write) => {
     const { maps, pid, path, clock } = execed();
     expect(nameFor(maps, pid, 2)).toBeUndefined();
     write(path, '1000 100 second\n');
@@ -236,7 +236,7 @@ describe.skipIf(process.platform !== 'linux')('the map of a process that runs an
     expect([1, 2].map((generation) => nameFor(maps, pid, generation))).toEqual([WAIT, 'second']);
   });
 
-  test('is not opened for a program that came before it was seen', () => {
+  test('is not opened for a program that ended before it was seen', () => {
     const { maps, pid } = execed();
     maps.execed(pid, 3);
     maps.see(pid, 2);
@@ -253,8 +253,8 @@ describe.skipIf(process.platform !== 'linux')('the map of a process that runs an
   });
 });
 
-describe.skipIf(process.platform !== 'linux')('what others may have put there is not read', () => {
-  test('a symbolic link', () => {
+describe.skipIf(process.platform !== 'linux')('a file that others may have created', () => {
+  test('is not read if it is a symbolic link', () => {
     stoppedClock();
     const [pid, other] = [newPid(), newPid()];
     symlinkSync(written(other), placeOf(pid));
@@ -263,16 +263,16 @@ describe.skipIf(process.platform !== 'linux')('what others may have put there is
 
   test.each<[string, (path: string) => void]>([
     ['a folder', (path) => mkdirSync(path)],
-    ['a FIFO, which is not waited for', (path) => execFileSync('mkfifo', [path])],
-  ])('%s', (_, make) => {
+    ['a FIFO, which must not block', (path) => execFileSync('mkfifo', [path])],
+  ])('is not read if it is %s', (_, make) => {
     stoppedClock();
     const pid = newPid();
     make(placeOf(pid));
     expectRefused(pid, 'it is not a regular file');
   });
 
-  describe.skipIf(!ROOT)('a file of a user', () => {
-    test('who does not run the process', () => {
+  describe.skipIf(!ROOT)('owned by a user', () => {
+    test('who does not run the process is not read', () => {
       stoppedClock();
       const pid = newPid();
       chownSync(written(pid), OTHER_USER, OTHER_USER);
@@ -282,7 +282,7 @@ describe.skipIf(process.platform !== 'linux')('what others may have put there is
     test.each([
       ['who runs it', OTHER_USER],
       ['who is root', 0],
-    ])('%s is', (_, owner) => {
+    ])('%s is read', (_, owner) => {
       stoppedClock();
       const pid = newPid({ uid: OTHER_USER, gid: OTHER_USER });
       chownSync(written(pid), owner, owner);
@@ -293,8 +293,8 @@ describe.skipIf(process.platform !== 'linux')('what others may have put there is
   });
 });
 
-describe.skipIf(process.platform !== 'linux')('the map of a process that is gone', () => {
-  test('is found in our root when it is fresh', async () => {
+describe.skipIf(process.platform !== 'linux')('the perf map of a process that has ended', () => {
+  test('is found in our root if it is recent', async () => {
     stoppedClock();
     const maps = newPerfMaps();
     const pid = await endedPid();
@@ -303,7 +303,7 @@ describe.skipIf(process.platform !== 'linux')('the map of a process that is gone
     expect(maps.problems()).toEqual([]);
   });
 
-  test('is not one that was written before we began', async () => {
+  test('is not one that was written before we started', async () => {
     stoppedClock();
     const pid = await endedPid();
     const minuteAgo = Date.now() / 1000 - 60;
@@ -311,11 +311,11 @@ describe.skipIf(process.platform !== 'linux')('the map of a process that is gone
     expectNone(pid);
   });
 
-  test('does not exist without a file', async () => {
+  test('may not exist', async () => {
     expectNone(await endedPid());
   });
 
-  test.skipIf(!ROOT)('is one of root, or of the user who became root', async () => {
+  test.skipIf(!ROOT)('must be owned by root, or by the user who ran sudo', async () => {
     stoppedClock();
     const pid = await endedPid();
     const path = written(pid);
@@ -328,13 +328,13 @@ describe.skipIf(process.platform !== 'linux')('the map of a process that is gone
   });
 });
 
-/** Whether we may not make namespaces. */
+/** True if we may not create namespaces. */
 const CONFINED =
   MAY_SKIP &&
   spawnSync('unshare', ['--mount', '--pid', '--fork', 'mount', '-t', 'tmpfs', 'tmpfs', '/tmp']).status !== 0;
 
-describe.skipIf(CONFINED)('the map of a process in a container', () => {
-  /** With a /tmp of its own, in which it has written its map. Returns its number here. */
+describe.skipIf(CONFINED)('the perf map of a process in a container', () => {
+  /** Starts a process that writes its map into its own /tmp. Returns its pid in our namespace. */
   const contained = async (...options: string[]): Promise<number> => {
     const script = `mount -t tmpfs tmpfs /tmp && echo "${MAP.trim()}" >/tmp/perf-$$.map && echo && exec sleep 60`;
     const stdio = ['ignore', 'pipe', 'ignore'] as const;
@@ -348,14 +348,14 @@ describe.skipIf(CONFINED)('the map of a process in a container', () => {
     ['its own files', []],
     ['its own files and numbers', ['--pid', '--fork', '--kill-child']],
   ])('with %s', (_, options) => {
-    test('is found there', async () => {
+    test('is found in the container', async () => {
       stoppedClock();
       const pid = await contained(...options);
       const path = placeOf(pid);
       expect(newPerfMaps().find(pid, 1, 0x1010n)).toEqual({ symbol: WAIT, module: path, offset: 16 });
     });
 
-    test('is read after its end, when it was seen before', async () => {
+    test('can be read after the end of the process if it was seen before', async () => {
       stoppedClock();
       const pid = await contained(...options);
       const [seen, unseen] = [newPerfMaps(), newPerfMaps()];
@@ -367,11 +367,11 @@ describe.skipIf(CONFINED)('the map of a process in a container', () => {
   });
 });
 
-describe.skipIf(process.platform !== 'linux')('of many processes', () => {
+describe.skipIf(process.platform !== 'linux')('with many processes', () => {
   const beyondAll = 5_000_000; // no process has such a number
   const numbers = (length: number) => Array.from({ length }, (_, i) => beyondAll + i);
 
-  test('not more than 256 maps stay open', () => {
+  test('at most 256 maps stay open', () => {
     stoppedClock();
     const maps = newPerfMaps();
     const pids = numbers(257);
@@ -382,7 +382,7 @@ describe.skipIf(process.platform !== 'linux')('of many processes', () => {
     ]);
   });
 
-  test('those without a map are not a problem, and do not count towards the limit', () => {
+  test('processes without a map are not a problem, and do not count towards the limit', () => {
     stoppedClock();
     const maps = newPerfMaps();
     for (const pid of numbers(300)) maps.find(pid, 1, 0x1010n);
@@ -391,7 +391,7 @@ describe.skipIf(process.platform !== 'linux')('of many processes', () => {
     expect(maps.problems()).toEqual([]);
   });
 
-  test('the first of 4,097 is forgotten, and its map closed', () => {
+  test('the first of 4,097 processes is forgotten, and its map closed', () => {
     const path = written(beyondAll);
     const maps = newPerfMaps();
     expect(nameIn(maps, beyondAll)).toBe(WAIT);
@@ -400,7 +400,7 @@ describe.skipIf(process.platform !== 'linux')('of many processes', () => {
         try {
           return readlinkSync(`/proc/self/fd/${fd}`);
         } catch {
-          return ''; // the one that lists them
+          return ''; // the descriptor of this listing
         }
       });
       return links.filter((link) => link === path).length;

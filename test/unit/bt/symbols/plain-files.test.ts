@@ -7,7 +7,7 @@ import { openRegular, readRegular, sourceOf } from '../../../../bt/symbols/plain
 import { parseStat } from '../../../../parsers/proc.ts';
 
 describe('an open file', () => {
-  test('is read where it is asked, and no further than it is long', () => {
+  test('is read at the requested offset, and not beyond its end', () => {
     const descriptor = openSync('package.json', 'r');
     const source = sourceOf(descriptor);
     const text = readFileSync('package.json');
@@ -40,7 +40,7 @@ describe.skipIf(process.platform !== 'linux')('a path', () => {
     expect(openRegular(path)).toBeUndefined();
   });
 
-  test('of a FIFO does not wake the process that waits to write to it', async () => {
+  test('of a FIFO does not wake a process that waits to write to it', async () => {
     const path = join(dir, 'fifo');
     execFileSync('mkfifo', [path]);
     const writer = spawn('sh', ['-c', 'echo text > "$0"', path]);

@@ -33,7 +33,7 @@ int main(int argc, char **argv) {
 }
 `;
 
-/** C of functions `f0`, `f1`, … of some 30 bytes each. The later ones call the earlier ones. */
+/** C source of functions `f0`, `f1`, … of about 30 bytes each. Later ones call earlier ones. */
 export function manyFunctions(count: number): string {
   const body = (i: number) => (i === 0 ? 'n' : `f${i - 1}(n * ${i}) + f${i >> 1}(n + ${i})`);
   return Array.from(
@@ -42,7 +42,7 @@ export function manyFunctions(count: number): string {
   ).join('');
 }
 
-/** How a program is linked decides where its code is. */
+/** The linking mode of a program decides where its code is. */
 export const LINKED: readonly (readonly [string, readonly string[]])[] = [
   ['position-independent', ['-pie', '-fPIE']],
   ['at a fixed address', ['-no-pie', '-fno-pie']],
@@ -50,13 +50,13 @@ export const LINKED: readonly (readonly [string, readonly string[]])[] = [
   ['static and position-independent', ['-static-pie', '-fPIE']],
 ];
 
-/** A place to build programs in. */
+/** A temporary directory in which tests build programs. */
 export interface Workshop {
   /** A path in it. */
   readonly in_: (name: string) => string;
   /** @returns the path of the program */
   readonly build: (name: string, flags: readonly string[], source?: string) => string;
-  /** Runs a tool in it. */
+  /** Runs a tool in this directory. */
   readonly run: (tool: string, ...args: string[]) => string;
   readonly close: () => void;
 }
@@ -77,16 +77,16 @@ export function newWorkshop(name: string): Workshop {
   };
 }
 
-/** Tools that say when they are started. */
+/** Wrappers of tools that record when they are started. */
 export interface WatchedTools {
-  /** A directory with them, for PATH. */
+  /** A directory with the tools, for PATH. */
   readonly path: string;
-  /** Which were started since the last `forget`. */
+  /** The tools that were started since the last `forget`. */
   readonly started: () => string[];
   readonly forget: () => void;
 }
 
-/** @param tools of this system; those that it lacks are left out */
+/** @param tools names; those that this system lacks are omitted */
 export function watchTools({ in_, run }: Workshop, tools: readonly string[]): WatchedTools {
   const [path, log] = [in_('tools'), in_('started')];
   chmodSync(in_(''), 0o755); // the tools have no privileges
@@ -105,7 +105,7 @@ export function watchTools({ in_, run }: Workshop, tools: readonly string[]): Wa
   };
 }
 
-/** What a process of such a program said of itself. It has ended. */
+/** What a process printed about itself before it ended. */
 export interface Ended {
   readonly addresses: { readonly exported: string; readonly copy: string; readonly main: string };
   readonly pid: number;
@@ -137,7 +137,7 @@ export function wordsOf(auxv: Buffer): number[] {
   return Array.from({ length: auxv.length / 8 }, (_, i) => Number(auxv.readBigUInt64LE(i * 8)));
 }
 
-/** How the kernel tells a file: its device number and inode, and the names of its path from the file upwards. */
+/** A file as the kernel identifies it: device number, inode, and the names of its path from the file upwards. */
 export interface RealFile {
   /** As in /proc/PID/maps. */
   readonly file: string;
@@ -162,7 +162,7 @@ export function realFile(path: string): RealFile {
   };
 }
 
-/** The last folder on the way up that is on the same device. */
+/** The last directory on the way up that is on the same device. */
 function mountPointOf(folder: string): string {
   const parent = dirname(folder);
   return parent === folder || statSync(parent).dev !== statSync(folder).dev ? folder : mountPointOf(parent);
@@ -173,14 +173,14 @@ export function codeMappings(maps: string): Mapping[] {
   return parseMaps(maps).filter(({ path }) => path.startsWith('/') || path === '[vdso]');
 }
 
-/** A function as nm prints it. */
+/** A function as printed by nm. */
 export interface NmFunction {
   readonly name: string;
   readonly start: number;
   readonly size: number;
 }
 
-/** Functions that have a size. */
+/** Functions with a size. */
 export function functionsOf(path: string, ...options: string[]): NmFunction[] {
   const text = execFileSync('nm', ['-S', '--defined-only', ...options, path], {
     encoding: 'utf8',
@@ -193,7 +193,7 @@ export function functionsOf(path: string, ...options: string[]): NmFunction[] {
   }));
 }
 
-/** Where code of that address stands in the file, by readelf. */
+/** The file offset of the code at an address, from readelf. */
 export function fileOffsets(path: string): (vaddr: number) => number {
   const text = execFileSync('readelf', ['-lW', path], { encoding: 'utf8' });
   const rows = [...text.matchAll(/^ +LOAD +0x(\w+) 0x(\w+) 0x\w+ 0x(\w+) 0x\w+ R E/gm)].map((m) =>

@@ -28,14 +28,14 @@ const ROOT = process.geteuid?.() === 0;
 const OTHER_USER = 12_345;
 const KEY = '0123abcd-89ef';
 const MIB = 2 ** 20;
-/** Of all files, and of one. */
+/** Size limits of the whole cache, and of one file. */
 const [MOST, LARGEST] = [256 * MIB, 64 * MIB];
-/** As few ranges as are kept. */
+/** The smallest number of ranges that is cached. */
 const FEW = 1000;
 
 afterEach(() => vi.unstubAllEnvs());
 
-/** Functions of 16 bytes, whose names begin alike. */
+/** Functions of 16 bytes whose names share a prefix. */
 function tableOf(prefix: string, count = FEW, problems: string[] = []): SymbolTable {
   const rows = newRows(count);
   for (let i = 0; i < count; i++)
@@ -49,14 +49,14 @@ function temporaryFolder(): string {
   return folder;
 }
 
-/** A cache that has one table. */
+/** A cache with one table. */
 function filled(directory = join(temporaryFolder(), 'symbols')) {
   const cache = newSymbolCache(directory);
   cache.put(KEY, [tableOf('kept')]);
   return { cache, directory, file: join(directory, KEY), name: () => cache.get(KEY)?.[0]?.find(48)?.name };
 }
 
-/** Makes a sparse file, that was used so many seconds ago. */
+/** Creates a sparse file that was last used this many seconds ago. */
 function aged(path: string, size: number, secondsAgo: number): void {
   writeFileSync(path, '');
   truncateSync(path, size);
@@ -64,14 +64,14 @@ function aged(path: string, size: number, secondsAgo: number): void {
   utimesSync(path, then, then);
 }
 
-/** Swaps what is at a path for a symbolic link to it. */
+/** Replaces a file by a symbolic link to it. */
 function linked(path: string): void {
   renameSync(path, `${path}.moved`);
   symlinkSync(`${path}.moved`, path);
 }
 
-describe('tables that were put', () => {
-  test('can be got by their key, in their order', () => {
+describe('stored tables', () => {
+  test('are returned for their key, in their order', () => {
     const { cache } = filled();
     cache.put('other', [tableOf('first', 400), tableOf('second', 600)]);
     expect(cache.get('other')?.map((table) => table.find(48)?.name)).toEqual(['first3', 'second3']);
@@ -79,7 +79,7 @@ describe('tables that were put', () => {
     expect(cache.get('none')).toBeUndefined();
   });
 
-  test('can be got by another run', () => {
+  test('are returned in another run', () => {
     const { directory } = filled();
     expect(
       newSymbolCache(directory)
@@ -88,13 +88,13 @@ describe('tables that were put', () => {
     ).toBe('kept999');
   });
 
-  test('take the place of earlier ones', () => {
+  test('replace earlier ones', () => {
     const { cache, name } = filled();
     cache.put(KEY, [tableOf('newer')]);
     expect(name()).toBe('newer3');
   });
 
-  test('are for no other user', () => {
+  test('are private to the user', () => {
     const { directory, file } = filled();
     expect([directory, file].map((path) => lstatSync(path).mode & 0o777)).toEqual([0o700, 0o600]);
     expect(readdirSync(directory)).toEqual([KEY]);
@@ -106,7 +106,7 @@ describe('tables that were put', () => {
     ['a part that could not be read', [tableOf('whole'), tableOf('half', 1, ['half of it is broken'])]],
     ['nothing', []],
     ...cases<[string, SymbolTable[]]>([], [['more than 64 MiB', [tableOf('x'.repeat(2 ** 16), 1030)]]]),
-  ])('are not kept when they have %s', (_, tables) => {
+  ])('are not stored if they have %s', (_, tables) => {
     const { cache, directory } = filled();
     cache.put('another', tables);
     expect(readdirSync(directory)).toEqual([KEY]);
@@ -145,13 +145,13 @@ describe('a file is not read', () => {
       [],
       [
         ['of 64 MiB is', 0, 'kept3'],
-        ['that is larger is not, though it is whole', 8, undefined],
+        ['larger than the limit is not read, even if it is complete', 8, undefined],
       ],
     ),
   )('%s', (_, more, expected) => {
     const { file, name } = filled();
     const one = packSymbols([tableOf('kept')]);
-    // A second part of no ranges, and many bytes of names.
+    // The second part has no ranges and many bytes of names.
     const size = LARGEST + more;
     const part = Buffer.from(Uint32Array.of(1, 0, size - one.length - 16, 0).buffer);
     one.writeUInt32LE(2, 28);
@@ -168,7 +168,7 @@ describe('a directory is neither read nor written', () => {
     expect(readdirSync(directory)).toEqual([KEY]);
   };
 
-  test.each([0o770, 0o707, 0o777, 0o1777])('that has the mode %o', (mode) => {
+  test.each([0o770, 0o707, 0o777, 0o1777])('with mode %o', (mode) => {
     const kept = filled();
     chmodSync(kept.directory, mode);
     expectUnused(kept);
@@ -186,20 +186,20 @@ describe('a directory is neither read nor written', () => {
     expectUnused(kept);
   });
 
-  test('that others can only read is', () => {
+  test('that others can only read is used', () => {
     const { directory, name } = filled();
     chmodSync(directory, 0o755);
     expect(name()).toBe('kept3');
   });
 });
 
-describe('nothing is thrown', () => {
+describe('no error is thrown', () => {
   test.each<[string, (folder: string) => string]>([
-    ['a file is in the place of the directory', (folder) => join(folder, 'file')],
-    ['a file is above the directory', (folder) => join(folder, 'file', 'symbols')],
-    ['no directory can be made there', () => '/sys/symbols'],
+    ['a file has the name of the directory', (folder) => join(folder, 'file')],
+    ['a file has the name of a parent directory', (folder) => join(folder, 'file', 'symbols')],
+    ['no directory can be created there', () => '/sys/symbols'],
     ['its name is too long', (folder) => join(folder, 'x'.repeat(300))],
-  ])('when %s', (_, place) => {
+  ])('if %s', (_, place) => {
     const folder = temporaryFolder();
     writeFileSync(join(folder, 'file'), 'mine');
     const { name } = filled(place(folder));
@@ -208,7 +208,7 @@ describe('nothing is thrown', () => {
     expect(readFileSync(join(folder, 'file'), 'utf8')).toBe('mine');
   });
 
-  test('if a file cannot be renamed, and leaves no file behind', () => {
+  test('if a file cannot be renamed, and no file is left behind', () => {
     const { cache, directory } = filled();
     mkdirSync(join(directory, 'another', 'folder'), { recursive: true });
     cache.put('another', [tableOf('more')]);
@@ -219,14 +219,14 @@ describe('nothing is thrown', () => {
 describe('of all files', () => {
   const names = (directory: string) => readdirSync(directory).sort();
 
-  test('those that were not used for longest are removed, down to 256 MiB', () => {
+  test('the least recently used are removed, down to 256 MiB', () => {
     const { cache, directory } = filled();
     for (let i = 1; i <= 6; i++) aged(join(directory, `0${i}-0`), 60 * MIB, 1000 * i);
     cache.put('ee-0', [tableOf('new')]);
     expect(names(directory)).toEqual([KEY, 'ee-0', '01-0', '02-0', '03-0', '04-0'].sort());
   });
 
-  test('no file is removed as long as all fit', () => {
+  test('none is removed as long as all fit', () => {
     const { cache, directory } = filled();
     const kept = lstatSync(join(directory, KEY)).size;
     aged(join(directory, '0d-0'), MOST - 2 * kept, 1000);
@@ -236,7 +236,7 @@ describe('of all files', () => {
     expect(names(directory)).toEqual([KEY, 'aa-0', 'bb-0'].sort());
   });
 
-  test('one that was read stays for longer', () => {
+  test('recently read ones are kept longer', () => {
     const { cache, directory, file, name } = filled();
     utimesSync(file, 1, 1);
     expect(name()).toBe('kept3');
@@ -245,7 +245,7 @@ describe('of all files', () => {
     expect(names(directory)).toEqual([KEY, 'ee-0']);
   });
 
-  test('one that was begun more than an hour ago, and not finished, is removed', () => {
+  test('unfinished ones older than an hour are removed', () => {
     const { cache, directory } = filled();
     aged(join(directory, '0a-0.0123.tmp'), 100, 3700);
     aged(join(directory, '0b-0.0123.tmp'), 100, 3500);
@@ -256,7 +256,7 @@ describe('of all files', () => {
   });
 });
 
-test('of several writers of one table each writes all of it', { timeout: 60_000 }, async () => {
+test('several concurrent writers of one table each write all of it', { timeout: 60_000 }, async () => {
   const { directory, name } = filled();
   const contents = `
     import { newSymbolCache } from './bt/symbols/symbol-cache.ts';
@@ -289,15 +289,15 @@ test('of several writers of one table each writes all of it', { timeout: 60_000 
   expect(readdirSync(directory)).toEqual([KEY]);
 });
 
-describe('the directory', () => {
-  test('is in $XDG_CACHE_HOME when that is ours', () => {
+describe('the cache directory', () => {
+  test('is in $XDG_CACHE_HOME if we own that', () => {
     const home = temporaryFolder();
     vi.stubEnv('XDG_CACHE_HOME', home);
     expect(symbolCacheDirectory()).toBe(join(home, 'btprof/symbols'));
   });
 
   test.each([undefined, '', 'cache', './cache', '/tmp', '/nonexistent'])(
-    'is in our home when that is %j',
+    'is in our home directory if that is %j',
     (value) => {
       vi.stubEnv('XDG_CACHE_HOME', value);
       vi.stubEnv('HOME', '/srv/another-home');

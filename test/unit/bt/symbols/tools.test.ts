@@ -7,7 +7,7 @@ afterEach(() => {
   vi.unstubAllEnvs();
 });
 
-/** What a command of the shell writes. */
+/** Runs a shell command as a tool and returns its output. */
 const shell = async (command: string, input: Buffer | string = '') =>
   (await runTool(['sh', '-c', command], { input }))?.toString();
 
@@ -16,15 +16,15 @@ describe.skipIf(process.platform !== 'linux')('a tool', () => {
     ['user', 'id -u'],
     ['group', 'id -g'],
     ['groups', 'id -G'],
-  ])('has the rights of no user when we are root: its %s', async (_, command) => {
+  ])('runs without privileges if we are root: %s', async (_, command) => {
     expect(await shell(command)).toMatch(/^21474\d{5}\n$/);
   });
 
-  test('may take 4 GiB of memory', async () => {
+  test('can use 4 GiB of memory', async () => {
     expect(await shell('ulimit -v')).toBe(`${4 * 2 ** 20}\n`);
   });
 
-  test('is in no folder of ours, and knows nothing of our environment but PATH', async () => {
+  test('runs in a neutral directory, with only PATH in its environment', async () => {
     vi.stubEnv('DEBUGINFOD_URLS', 'https://example.org');
     expect(await shell('pwd')).toBe('/\n');
     const names = (await shell('env'))?.match(/^\w+(?==)/gm);
@@ -34,7 +34,7 @@ describe.skipIf(process.platform !== 'linux')('a tool', () => {
     ).toEqual([]);
   });
 
-  test('gets its arguments as they are', async () => {
+  test('gets its arguments unchanged', async () => {
     const args = ['$HOME', 'a b', '"', "'", '', '*', 'é', '`id`'];
     expect((await runTool(['printf', '%s\\n', ...args], { input: '' }))?.toString()).toBe(
       `${args.join('\n')}\n`,
@@ -46,27 +46,27 @@ describe.skipIf(process.platform !== 'linux')('a tool', () => {
     ['bytes', Buffer.from([0, 0xff, 0x0a, 0x80])],
     ['as much as there is', Buffer.alloc(5 * 2 ** 20, 'x')],
     ['nothing', ''],
-  ])('gets what it is to read, and what it writes is passed on: %s', async (_, input) => {
+  ])('gets its input, and its output is returned: %s', async (_, input) => {
     expect((await runTool(['cat'], { input }))?.equals(Buffer.from(input))).toBe(true);
   });
 
-  test('need not read its input', async () => {
+  test('does not need to read its input', async () => {
     expect(await runTool(['true'], { input: Buffer.alloc(5 * 2 ** 20) })).toHaveLength(0);
   });
 
-  test('survives Ctrl-C, which asks btprof for its result', async () => {
+  test('ignores Ctrl-C, which asks btprof for its result', async () => {
     expect(await shell('kill -INT $$; echo alive')).toBe('alive\n');
   });
 
-  test('writes no errors to our terminal', async () => {
+  test('prints no errors on our terminal', async () => {
     expect(await shell('readlink /proc/self/fd/2')).toBe('/dev/null\n');
   });
 
-  describe('of descriptors', () => {
+  describe('with a descriptor', () => {
     const { in_, close } = newWorkshop('tools');
     afterAll(close);
 
-    test('gets the one that it is given as its third', async () => {
+    test('gets it as descriptor 3', async () => {
       writeFileSync(in_('gone'), 'still here');
       const descriptor = openSync(in_('gone'), 'r');
       unlinkSync(in_('gone'));
@@ -87,24 +87,24 @@ describe.skipIf(process.platform !== 'linux')('a tool', () => {
   });
 });
 
-describe.skipIf(process.platform !== 'linux')('there is no output', () => {
+describe.skipIf(process.platform !== 'linux')('output is undefined', () => {
   test.each([
     ['of a tool that is missing', ['no-such-tool-of-btprof']],
     ['of a tool that fails', ['false']],
     ['of a tool that fails when it has written', ['sh', '-c', 'echo text; exit 3']],
     ['of a tool that is killed', ['sh', '-c', 'echo text; kill -9 $$']],
-    ['of what is no program', ['/etc/passwd']],
+    ['of a file that is not a program', ['/etc/passwd']],
     ['of a folder', ['/']],
   ])('%s', async (_, command) => {
     expect(await runTool(command, { input: '' })).toBeUndefined();
   });
 
-  test('where PATH leads nowhere', async () => {
+  test('if PATH contains no directory', async () => {
     vi.stubEnv('PATH', '/nonexistent');
     expect(await runTool(['cat'], { input: '' })).toBeUndefined();
   });
 
-  test('of a tool that takes more memory than it may', async () => {
+  test('of a tool that exceeds its memory limit', async () => {
     const most = (bytes: string) =>
       runTool(['dd', 'if=/dev/null', 'of=/dev/null', 'count=1', `bs=${bytes}`], { input: '' });
     expect(await most('1M')).toHaveLength(0);

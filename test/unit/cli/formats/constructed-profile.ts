@@ -6,7 +6,7 @@ import { recorded } from '../../metrics/recorded-profiles.ts';
 
 type Waits = Offcpu['stacks'];
 
-/** What breaks lines, frames, values, terminals and strings of C; and names that hold none of these. */
+/** Names that break lines, frames, values, terminals and C strings, and harmless names. */
 export const HOSTILE_NAMES = [
   'operator new[](unsigned long); do rm',
   'two\nlines 17',
@@ -23,7 +23,7 @@ export const HOSTILE_NAMES = [
 
 const NAMED = { module: '/opt/a/bin/server', offset: 4, mapping: 0 };
 
-/** Three functions at one place in the code, two of them inlined, and the function that called them: leaf first. */
+/** Three functions at one code address, two of them inlined, and their caller: leaf first. */
 const INLINED: Frame[] = [
   { ...NAMED, address: '0x401010', symbol: 'innermost', file: 'a.c', line: 3, inlined: true },
   { ...NAMED, address: '0x401010', symbol: 'middle', file: 'a.h', line: 9, inlined: true },
@@ -56,7 +56,7 @@ const MAPPINGS: MappingRow[] = [
 const WHERE = { user_cut: 0, user_incomplete: false };
 const WAIT = { ...WHERE, state: 'S', reason: 'lock', idle: null, since_start: false } as const;
 
-/** Waits and samples of two processes, in frames of every kind. Times are of many digits, and their sum passes 2^32. */
+/** Waits and samples of two processes, in frames of all kinds. Times have many digits, and their sum exceeds 2^32. */
 export function constructedProfile(): Profile {
   const base = recorded('0.23', 'deadlock');
   const waits = [...namedWaits(), ...HOSTILE_NAMES.map((_, i) => hostileWait(9 + i))];

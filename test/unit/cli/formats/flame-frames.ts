@@ -1,7 +1,7 @@
 import type { FlameStack } from '../../../../cli/formats/flamegraph/flame-stack.ts';
 import type { StackFrame } from '../../../../metrics/timed-stacks.ts';
 
-/** A stack of user frames, root first; names that end in `_k` are of the kernel. */
+/** A stack of user frames, root first. Names that end in `_k` are kernel functions. */
 export function stackOf(names: string, timeNs: number, rest: Partial<FlameStack> = {}): FlameStack {
   const frames = names === '' ? [] : names.split(' ').map((name) => frameOf(name));
   return {

@@ -3,7 +3,7 @@ import type { Result } from '../../../../cli/formats/format.ts';
 import type { Profile } from '../../../../metrics/schema.ts';
 import { stacksOf, type TimedStack } from '../../../../metrics/timed-stacks.ts';
 
-/** A profile as the formats get it. */
+/** A profile as passed to the formats. */
 export function resultOf(profile: Profile): Result {
   return { profile, measurements: PROFILERS };
 }

@@ -5,13 +5,13 @@ import { readRows } from '../../read-context.ts';
 
 const UNREADABLE = { rows: [], unreadable: 1 };
 
-test('numbers of 32-bit calls may be negative too', () => {
+test('numbers of 32-bit calls may also be negative', () => {
   expect(callOf(-1)).toEqual({ nr: -1, compat: false });
   expect(callOf(COMPAT_BIT - 1)).toEqual({ nr: -1, compat: true });
 });
 
-describe('entries', () => {
-  test('of times', () => {
+describe('an entry', () => {
+  test('of times is read', () => {
     const value = { count: 3, average: 20, total: 60 };
     expect(readRows(times, [{ key: '2,1', value }]).rows).toEqual([
       { call: { nr: 1, compat: false }, cpu: 1, count: 3, total: 60 },
@@ -24,13 +24,13 @@ describe('entries', () => {
     ]);
   });
 
-  test('of calls in progress', () => {
+  test('of calls in progress is read', () => {
     expect(readRows(inProgress, [{ key: '77', value: [5000, 231] }]).rows).toEqual([
       { tid: 77, call: { nr: 230, compat: false }, since: 5000 },
     ]);
   });
 
-  test.each(['', '2', 'a,1', '2,1,0', '-1,0', '2,123456'])('the key %j cannot be read', (key) => {
+  test.each(['', '2', 'a,1', '2,1,0', '-1,0', '2,123456'])('with the key %j cannot be read', (key) => {
     const value = { count: 3, average: 20, total: 60 };
     expect(readRows(times, [{ key, value }])).toEqual(UNREADABLE);
     expect(readRows(slowest, [{ key, value: 5 }])).toEqual(UNREADABLE);

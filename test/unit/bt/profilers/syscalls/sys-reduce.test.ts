@@ -20,7 +20,7 @@ function metricsOf(counts: Record<string, unknown>, before: Record<string, unkno
   return reduced(entries(counts), entries(before), elapsed);
 }
 
-/** An interval of that many ns. */
+/** An interval of this many ns. */
 function reduced(now: readonly MapEntry[], before: readonly MapEntry[], elapsedNs = SECOND) {
   const reading = newReading(new Map([['@calls', now]]), new Map([['@calls', before]]), new Map());
   const window: Partial<Window> = {
@@ -34,7 +34,7 @@ function reduced(now: readonly MapEntry[], before: readonly MapEntry[], elapsedN
 describe('counts', () => {
   const { metrics, unreadable } = metricsOf({ '26857,230': 1, '26857,0': 3, '865,0': 4, '865,61': 4 });
 
-  test('are added up over processes, largest first', () => {
+  test('are summed over processes, largest first', () => {
     expect(metrics.total).toBe(12);
     expect(metrics.top_syscalls).toEqual([
       { name: 'read', count: 7 },
@@ -49,7 +49,7 @@ describe('counts', () => {
     expect(unreadable).toBe(0);
   });
 
-  test('are added up by category', () => {
+  test('are summed by category', () => {
     expect(metrics.by_category).toEqual({ file_io: 7, process: 4, time: 1 });
   });
 
@@ -61,13 +61,13 @@ describe('counts', () => {
   });
 });
 
-test('a process without a known name is counted, too', () => {
+test('include processes without a known name', () => {
   expect(metricsOf({ '7,0': 1 }).metrics.by_process).toEqual({
     7: { comm: null, total: 1, by_syscall: { read: 1 } },
   });
 });
 
-test('the ten most frequent calls are at the top, equal ones by name', () => {
+test('list the ten most frequent calls, equal ones by name', () => {
   const counts = Object.fromEntries(Array.from({ length: 13 }, (_, nr) => [`1,${nr}`, 5]));
   const { top_syscalls, by_syscall } = metricsOf(counts).metrics;
   const names = top_syscalls.map(({ name }) => name);
@@ -76,12 +76,12 @@ test('the ten most frequent calls are at the top, equal ones by name', () => {
   expect(Object.keys(by_syscall)).toHaveLength(13);
 });
 
-test('keys that print alike are added up', () => {
+test('with keys that print alike are summed', () => {
   const twice = [...entries({ '1,0': 23 }), ...entries({ '1,0': 1009 })];
   expect(reduced(twice, []).metrics.total).toBe(1032);
 });
 
-test('32-bit calls have their own names and totals', () => {
+test('of 32-bit calls have their own names and totals', () => {
   const { metrics } = metricsOf({ '30312,39': 7, '30312,4294967316': 7, '30245,4294967295': 1 });
   expect(metrics.total).toBe(7);
   expect(metrics.by_syscall).toEqual({ getpid: { count: 7 } });
@@ -91,7 +91,7 @@ test('32-bit calls have their own names and totals', () => {
   });
 });
 
-test('skipped and unknown calls are counted', () => {
+test('include skipped and unknown calls', () => {
   const { metrics } = metricsOf({ '1,-1': 3, '1,-2147483643': 1, '1,1073741829': 1, '1,999': 1 });
   expect(metrics.total).toBe(6);
   expect(metrics.by_syscall).toEqual({
@@ -102,20 +102,20 @@ test('skipped and unknown calls are counted', () => {
   expect(metrics.by_category).toEqual({ other: 6 });
 });
 
-test('unreadable entries are counted, and the others are read', () => {
+test('omit unreadable entries, which are counted separately', () => {
   const { metrics, unreadable } = metricsOf({ '1,0': 5, '1': 1, '1,read': 1, '1,1': 'x', '': null });
   expect(metrics.total).toBe(5);
   expect(unreadable).toBe(4);
 });
 
 describe('an interval', () => {
-  test('has what was added since its start', () => {
+  test('has the calls since its start', () => {
     const { metrics } = metricsOf({ '1,0': 10, '1,1': 5, '2,0': 2 }, { '1,0': 7, '1,1': 5 });
     expect(metrics.by_syscall).toEqual({ read: { count: 5 } });
     expect(metrics.by_process).toMatchObject({ 1: { total: 3 }, 2: { total: 2 } });
   });
 
-  test('without calls is idle, and all rates are 0', () => {
+  test('without calls is idle and has rates of 0', () => {
     const { metrics } = metricsOf({ '1,0': 7 }, { '1,0': 7 }, 0);
     expect(metrics.total).toBe(0);
     expect(metrics.analysis).toEqual({
@@ -143,7 +143,7 @@ describe('behaviour', () => {
     expect(metricsOf(counts).metrics.analysis.behavior).toBe(behavior);
   });
 
-  test('the rate is of wall time, and the intensities are shares of all calls', () => {
+  test('has a rate per wall time, and intensities as shares of all calls', () => {
     const { analysis } = metricsOf(
       { '1,0': 500, '1,9': 250, '1,44': 125, '1,61': 125 },
       {},

@@ -5,24 +5,24 @@ import { syscalls } from '../../../../../bt/profilers/syscalls/syscalls.ts';
 import { readRows } from '../../read-context.ts';
 import { CONTEXT } from '../program-context.ts';
 
-describe('the fragment', () => {
+describe('the program fragment', () => {
   type Changes = Pick<ProgramContext, 'btf' | 'arch'> & Partial<ProgramContext>;
   const fragmentOf = (options: Changes) => syscalls.program({ ...CONTEXT, ...options }, {});
-  /** What is done for a followed process. */
+  /** The statements for a followed process. */
   const bodyOf = (options: Changes) => {
     const [pid, followed, ...body] = fragmentOf(options).clauses.flatMap((clause) => clause.body);
     expect([pid, followed, body.pop()]).toEqual(['$pid = (uint64)pid;', 'if (@gen[$pid]) {', '}']);
     return body.map((line) => line.trim());
   };
 
-  test('without BTF the number is taken as it is', () => {
+  test('uses the call number unchanged without BTF', () => {
     expect(bodyOf({ btf: false, arch: 'x86_64' })).toEqual([
       '$id = args->id;',
       '@calls[$pid, $id] = count();',
     ]);
   });
 
-  test('where two first counts can be one, a 0 is added first', () => {
+  test('adds a 0 first if simultaneous first counts may collide', () => {
     const body = bodyOf({ btf: false, arch: 'x86_64', losesFirstCounts: true });
     const place = '@calls[$pid, $id]';
     expect(body).toEqual(['$id = args->id;', `${place} = sum(0);`, `${place} = sum(1);`]);
@@ -31,12 +31,12 @@ describe('the fragment', () => {
   test.each([
     ['x86_64', 'thread_info.status'],
     ['aarch64', 'thread_info.flags'],
-  ] as const)('with BTF a 32-bit call is recognised on %s by %s', (arch, field) => {
+  ] as const)('recognises 32-bit calls with BTF on %s by %s', (arch, field) => {
     expect(bodyOf({ btf: true, arch })[0]).toContain(`curtask->${field}`);
   });
 });
 
-/** Keys as bpftrace 0.17 printed them for 3 × syscall(-1), `int $0x80` with −1 and 20, and an x32 number. */
+/** Keys printed by bpftrace 0.17 for 3 × syscall(-1), `int $0x80` with −1 and 20, and an x32 number. */
 test.each([
   ['26857,230', { pid: 26857, call: { nr: 230, compat: false } }],
   ['26857,0', { pid: 26857, call: { nr: 0, compat: false } }],
@@ -55,7 +55,7 @@ test('a count of 0 is not a row', () => {
   expect(readRows(calls, [{ key: '26857,230', value: 0 }])).toEqual({ rows: [], unreadable: 0 });
 });
 
-/** From 0.24 numbers past 2^53 come in quotes. */
+/** Since 0.24, numbers past 2^53 are quoted. */
 test.each([
   [JSON.parse('9007199254740993'), 2 ** 53],
   ['9007199254740993', 2 ** 53],

@@ -8,7 +8,7 @@ import type { MapEntry } from '../../../../../parsers/entries.ts';
 import { sumEntry } from '../../../printed-lines.ts';
 import { SLEEP_FACTS } from '../../../sleep-recording.ts';
 
-/** A wait that ended. */
+/** A wait that has ended. */
 const WAIT: StackRow = {
   ...{ pid: 7, tid: 7, comm: null, idle: false, open: false, user: [], kernel: [] },
   ...{ kind: 'other', timeNs: 0, count: 0 },
@@ -26,7 +26,7 @@ interface Given {
   readonly waits?: readonly StackRow[];
 }
 
-/** Of 3 calls of read, 21 of mmap and one read through the 32-bit entry. */
+/** The entries of 3 calls of read, 21 of mmap and one read through the 32-bit entry. */
 function timed({ times = [], slowest = [], errors = [], calls = [], waits }: Given) {
   const counts = [
     { key: '7,0', value: 3 },
@@ -46,7 +46,7 @@ function timed({ times = [], slowest = [], errors = [], calls = [], waits }: Giv
 }
 
 describe('times of calls', () => {
-  test('are added up over all CPUs', () => {
+  test('are summed over all CPUs', () => {
     const { metrics, unreadable } = timed({
       times: [sumEntry('1,0', 1, 10), sumEntry('1,1', 2, 50)],
       slowest: [
@@ -59,7 +59,7 @@ describe('times of calls', () => {
     expect(unreadable).toBe(0);
   });
 
-  test('have errors by their names', () => {
+  test('have errors by name', () => {
     const { metrics } = timed({
       errors: [
         { key: '1,11', value: 2 },
@@ -69,7 +69,7 @@ describe('times of calls', () => {
     expect(metrics.by_syscall.read).toMatchObject({ errors: 3, by_errno: { EAGAIN: 2, ERESTARTSYS: 1 } });
   });
 
-  test('of calls in progress are those until the end', () => {
+  test('include calls in progress until the end', () => {
     const calls = [
       { key: '7', value: [900, 1] },
       { key: '8', value: [400, 1] },
@@ -77,8 +77,8 @@ describe('times of calls', () => {
     expect(timed({ calls }).metrics.by_syscall.read).toMatchObject({ in_flight: 2, in_flight_ns: 700 });
   });
 
-  test('of 32-bit calls are separate', () => {
-    const times = [sumEntry(`${2 ** 32 + 3 + 1},0`, 1, 10)]; // 3 is read of i386
+  test('are separate for 32-bit calls', () => {
+    const times = [sumEntry(`${2 ** 32 + 3 + 1},0`, 1, 10)]; // 3 is read on i386
     const { metrics } = timed({ times });
     expect(metrics.compat_32bit.by_syscall.read).toMatchObject({ count: 1, returned: 1, total_time_ns: 10 });
     expect(metrics.by_syscall.read).toMatchObject({ returned: 0 });
@@ -98,12 +98,12 @@ describe('times of calls', () => {
     });
   });
 
-  test('that are unreadable are counted', () => {
+  test('are counted separately if unreadable', () => {
     const bad = [{ key: 'x', value: 1 }];
     expect(timed({ times: bad, slowest: bad, errors: bad, calls: bad }).unreadable).toBe(4);
   });
 
-  test('without a profiler of waits have no waits', () => {
+  test('have no waits without the off-CPU profiler', () => {
     expect(timed({}).metrics.by_syscall.read).not.toHaveProperty('off_cpu');
   });
 });

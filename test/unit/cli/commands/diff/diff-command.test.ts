@@ -55,7 +55,7 @@ describe('exit status', () => {
     [['sleep>+50%'], 0],
     [['sleep>+50%', 'lock>1ms'], 1],
     [['syscalls.total<+100'], 1],
-  ])('of the gates %j is %d', async (failIf, status) => {
+  ])('for the gates %j is %d', async (failIf, status) => {
     expect(await diff('old new', failIf ? { failIf } : {})).toBe(status);
   });
 
@@ -66,7 +66,7 @@ describe('exit status', () => {
     ['- -', {}, /only once/],
     ['old new', { failIf: ['lock'] }, /is not METRIC/],
     ['old new', { failIf: ['lock.x>1'] }, /which no result has/],
-  ])('%s with %j is a usage error, and prints nothing', async (names, options, message) => {
+  ])('for %s with %j is that of a usage error, and nothing is printed', async (names, options, message) => {
     const error = await diff(names, options).catch((thrown) => thrown);
     expect(error).toBeInstanceOf(UsageError);
     expect(error).toMatchObject({ status: 2, message: expect.stringMatching(message) });
@@ -74,7 +74,7 @@ describe('exit status', () => {
   });
 });
 
-/** Of waits in the function that sleeps, for whatever reason: a thread may be preempted on its way to sleep. */
+/** Waits in the function that sleeps, for any reason: a thread may be preempted on its way to sleep. */
 function timeInSleep({ ebpf: { offcpu } }: Profile): number {
   const sleeps = offcpu?.stacks.filter(({ kernel }) =>
     kernel.some((index) => offcpu.frames[index]?.symbol === 'do_nanosleep'),
@@ -83,7 +83,7 @@ function timeInSleep({ ebpf: { offcpu } }: Profile): number {
 }
 
 describe('formats', () => {
-  test('json is one document that matches the published schema, with the gates', async () => {
+  test('json is one document that matches the published schema and includes the gates', async () => {
     expect(await diff('old new', { format: 'json', failIf: ['lock>1ms', 'disk>+1%'] })).toBe(1);
     expectValid(JSON.parse(out));
     expect(JSON.parse(out).gates).toMatchObject([
@@ -93,13 +93,13 @@ describe('formats', () => {
     expect(err.split('\n')).toHaveLength(3);
   });
 
-  test('json of several runs', async () => {
+  test('json accepts several runs', async () => {
     await diff('old new old demo demo', { runs: 3, format: 'json' });
     expectValid(JSON.parse(out));
     expect(JSON.parse(out)).toMatchObject({ kind: 'diff', before: [{}, {}, {}], after: [{}, {}] });
   });
 
-  test('folded has one line per stack, with its ns before and after', async () => {
+  test('folded has one line per stack, with ns before and after', async () => {
     await diff('old new', { format: 'folded' });
     const lines = out.split('\n').slice(0, -1);
     expect(lines.filter((line) => !/^\S.* \d+ \d+$/.test(line))).toEqual([]);
@@ -113,7 +113,7 @@ describe('formats', () => {
     expect(total(-1)).toBe(NEW.ebpf.offcpu?.total_time_ns);
   });
 
-  test('-o writes nothing to stdout, and gates still go to stderr', async () => {
+  test('-o writes nothing to stdout, but gates still go to stderr', async () => {
     const output = join(directory, 'out.txt');
     await diff('old new', { output, failIf: ['lock>1ms'] });
     expect(out).toBe('');
@@ -124,7 +124,7 @@ describe('formats', () => {
   });
 });
 
-/** Time before and after, the change, and the change in per cent, as a page has them. */
+/** Time before and after, the change, and the change in per cent, as shown on the page. */
 function timeCells(before: number, after: number): string[] {
   const [change, percent] = [after - before, ((after / before - 1) * 100).toFixed(1)];
   const sign = change < 0 ? '-' : '+';
@@ -144,19 +144,19 @@ describe('the page', () => {
   const page = (before: Profile, after: Profile, look: Partial<DiffLook> = {}) =>
     pageOf({ before: [sideOf(before)], after: [sideOf(after)] }, look);
 
-  test('names what the rows of its stacks are, by the profilers that all results have', () => {
+  test('explains the rows of its stacks for the profilers that all results have', () => {
     const [sampled, waited] = [recorded('0.27', 'oncpu'), recorded('0.23', 'oncpu')];
     expect(page(waited, sampled)).toMatch(/ waits and samples by functions \[library, kernel\]/);
     expect(page(OLD, sampled)).toMatch(/ waits by functions \[library, kernel\]/);
   });
 
-  test.each([80, 100, 140])('of %d columns has no line that is longer', (columns) => {
+  test.each([80, 100, 140])('of %d columns has no longer lines', (columns) => {
     const several = { before: [sideOf(OLD), sideOf(NEW)], after: [sideOf(DEMO), sideOf(DEMO)] };
     const pages = [page(OLD, DEMO, { columns }), ...(columns >= 100 ? [pageOf(several, { columns })] : [])];
     for (const line of pages.join('').split('\n')) expect(line.length).toBeLessThanOrEqual(columns);
   });
 
-  test('has a row for each change, marked if it may be chance', () => {
+  test('has a row for each change, and marks changes that may be chance', () => {
     const text = page(OLD, NEW);
     const rows = text.split('\n').map((line) => line.trim().split(/ {2,}/));
     const [wall, wallAfter] = [OLD.metadata.wall_time_ns, NEW.metadata.wall_time_ns];
@@ -170,17 +170,17 @@ describe('the page', () => {
     expect(text).toContain('Note: another version of bpftrace: 0.17.0 before, 0.27.1 after');
   });
 
-  test('shows what is new and what is gone', () => {
+  test('marks what is new and what is gone', () => {
     expect(page(OLD, DEMO)).toMatch(/^ *0 +\S+ s +\+\S+ s +new +0 -> 13 {2}node$/m);
     expect(page(DEMO, OLD)).toMatch(/^ *\S+ s +0 +-\S+ s +gone +13 -> 0 {2}node$/m);
   });
 
-  test('that compares a result with itself has only totals, and all rows with -v', () => {
+  test('of a result compared with itself shows only totals, and all rows with -v', () => {
     expect(page(OLD, OLD)).not.toMatch(/waits by reason|clock_nanosleep/);
     expect(page(OLD, OLD, { verbose: true })).toMatch(/69 +69 +0 += {2}clock_nanosleep/);
   });
 
-  test('dims what may be chance', () => {
+  test('dims changes that may be chance', () => {
     const [time] = timeCells(OLD.ebpf.offcpu?.by_reason.preempted?.time_ns ?? 0, 0);
     expect(page(OLD, NEW, { colours: true })).toMatch(new RegExp(`^\u001b\\[2m +${time} `, 'm'));
   });

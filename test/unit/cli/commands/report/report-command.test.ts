@@ -14,7 +14,7 @@ const OUTPUT = join(DIRECTORY, 'result.jsonl');
 
 const at = (type: string) => `{"type": "value", "data": ["${type}",3945600000000]}`;
 const [, ...print] = SLEEP_LINES.slice(4, -1);
-/** Until the first sample is complete, and the rest of the capture. */
+/** The capture up to its first complete sample, and the rest. */
 const BEGIN = [
   captureHead('0.1.0'),
   captureRecord('facts', SLEEP_FACTS),

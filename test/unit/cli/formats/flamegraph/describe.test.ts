@@ -16,7 +16,7 @@ const STACKS = [
 ];
 
 describe('describeFrame', () => {
-  it('has time, share, self, counts and reasons', () => {
+  it('shows time, share, self time, counts and reasons', () => {
     expect(described(STACKS, 'main')).toEqual({
       name: 'main',
       what: 'user function · /usr/bin/worker',
@@ -29,7 +29,7 @@ describe('describeFrame', () => {
     });
   });
 
-  it('also has the share of the zoomed frame', () => {
+  it('also shows the share of the zoomed frame', () => {
     expect(described(STACKS, 'wait', 'main').facts[0]).toEqual([
       'time',
       '3.00 s, 75.0 % of all, 75.0 % of the zoomed frame',
@@ -42,13 +42,13 @@ describe('describeFrame', () => {
     expect(described([stackOf('wait_k', 1)], 'wait_k').what).toBe('kernel function · [kernel]');
   });
 
-  it('shows which waits had not ended', () => {
+  it('shows waits that had not ended', () => {
     const open = stackOf('main wait', 1e9, { open: true, count: 0 });
     expect(sentenceOf(described([open], 'wait'))).toContain('not ended 1 wait; for lock');
     expect(described([open, ...STACKS], 'wait').facts).toContainEqual(['not ended', '1 wait, 1.00 s']);
   });
 
-  it('has before, after and the change in a comparison', () => {
+  it('shows before, after and the change in a comparison', () => {
     const stacks = [stackOf('a', 1e9, { beforeNs: 3e9 }), stackOf('b', 1e9, { beforeNs: 1e9 })];
     expect(described(stacks, 'a').facts.slice(0, 3)).toEqual([
       ['before', '3.00 s'],

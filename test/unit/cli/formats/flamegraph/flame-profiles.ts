@@ -10,7 +10,7 @@ import type { Tree } from '../../../../../cli/formats/flamegraph/tree-types.ts';
 export const COLOURS = coloursOf(PROFILERS);
 export const EVENTS = eventWordsOf(PROFILERS);
 
-/** As the page has it. */
+/** The profile as embedded in the page. */
 export function profileOf(stacks: readonly FlameStack[]): FlameProfile {
   return decodeProfile(gunzipSync(Buffer.from(encodeProfile(stacks, COLOURS, EVENTS), 'base64')));
 }
@@ -24,7 +24,7 @@ export function treeOf(profile: FlameProfile, view: Partial<View> = {}): Tree {
   return buildTree(profile, { ...ALL, ...view });
 }
 
-/** The first node with that name. */
+/** The first node with this name. */
 export function nodeNamed(profile: FlameProfile, tree: Tree, name: string): number {
   const frame = (node: number) => profile.frames[tree.frame[node] as number];
   return (

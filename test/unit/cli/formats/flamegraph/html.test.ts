@@ -22,13 +22,13 @@ function profileIn(html: string) {
 }
 
 describe('flamegraphView', () => {
-  it('says that nothing waited when there is no stack', () => {
+  it('reports that nothing waited if there is no stack', () => {
     const html = flamegraphView([], OPTIONS);
     expect(html).toContain('There is no stack to draw');
     expect(html).not.toContain('<canvas');
   });
 
-  it('is one file that loads nothing else', () => {
+  it('is one file that loads no others', () => {
     const html = flamegraphView([stackOf('main wait', 5)], OPTIONS);
     expect(html).not.toMatch(/\s(src|href)=|@import|url\(/);
     expect(html).toMatch(/default-src 'none'; script-src 'sha256-[^']+'; style-src 'sha256-[^']+'; base-uri/);
@@ -36,7 +36,7 @@ describe('flamegraphView', () => {
     expect(html.match(/<\/script/g)).toHaveLength(2);
   });
 
-  it('has names only as escaped text in its markup', () => {
+  it('contains names only as escaped text in its markup', () => {
     const stack = { ...stackOf('main', 5), comm: HOSTILE, frames: [frameOf(HOSTILE, { module: HOSTILE })] };
     const html = flamegraphView([stack], {
       ...{ title: HOSTILE, subtitle: HOSTILE, notes: [HOSTILE], colours: COLOURS, events: EVENTS },
@@ -47,7 +47,7 @@ describe('flamegraphView', () => {
     expect(html).toContain('&#60;/script&#62;&#60;img src=x onerror=alert(1)&#62;&#34;&#39;');
   });
 
-  it('is smaller than 1 MB with 10,000 stacks, and keeps every nanosecond', { timeout: 60_000 }, () => {
+  it('is smaller than 1 MB with 10,000 stacks, and exact to the ns', { timeout: 60_000 }, () => {
     const stacks = manyStacks(10_000);
     const html = flamegraphView(stacks, OPTIONS);
     expect(Buffer.byteLength(html)).toBeLessThan(1e6);
@@ -58,7 +58,7 @@ describe('flamegraphView', () => {
     expect(frames.filter(({ kind }) => kind !== 'group')).toHaveLength(names.size);
   });
 
-  it('is smaller than 1 MB even where 10,000 stacks share nothing', { timeout: 60_000 }, () => {
+  it('is smaller than 1 MB even if 10,000 stacks share nothing', { timeout: 60_000 }, () => {
     let state = 1;
     const next = () => {
       state = (Math.imul(state, 1103515245) + 12345) & 0x7fffffff;
@@ -72,7 +72,7 @@ describe('flamegraphView', () => {
     expect(Buffer.byteLength(flamegraphView(stacks, OPTIONS))).toBeLessThan(1e6);
   });
 
-  it('gives a stack without frames one frame with the cause', () => {
+  it('shows a stack without frames as one frame with its reason', () => {
     const stacks: FlameStack[] = [
       stackOf('', 1, { kind: 'on_cpu' }),
       stackOf('', 2, { kind: 'unaccounted' }),
@@ -82,7 +82,7 @@ describe('flamegraphView', () => {
     expect(names.slice(0, 3)).toEqual(['[on the CPU, not sampled]', '[unaccounted]', '[no stack]']);
   });
 
-  it('lists the longest stacks for browsers without scripts, and how many are not listed', () => {
+  it('lists the longest stacks for browsers without scripts, and the number of others', () => {
     const stacks = Array.from({ length: 53 }, (_, i) => stackOf(`main part_${i}`, 1000 + i));
     const html = flamegraphView([stackOf('main long', 5e9, { open: true }), ...stacks], OPTIONS);
     expect(html.match(/<li>.*<code>/g)).toHaveLength(50);

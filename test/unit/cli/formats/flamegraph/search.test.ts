@@ -9,7 +9,7 @@ describe('searchFor', () => {
     expect(searchFor('^wait')?.matches('futex_wait')).toBe(false);
   });
 
-  it('searches literally for an invalid regular expression, and reports that', () => {
+  it('searches literally for an invalid regular expression, and says so', () => {
     const search = searchFor('operator()(');
     expect(search?.plain).toBe(true);
     expect(search?.matches('Less::operator()(int)')).toBe(true);
@@ -30,7 +30,7 @@ describe('patternOf', () => {
 });
 
 describe('matchedNs', () => {
-  it('counts a match within another one once', () => {
+  it('counts nested matches once', () => {
     const profile = profileOf([stackOf('main lock lock', 5), stackOf('main lock', 6), stackOf('main', 89)]);
     const tree = treeOf(profile);
     expect(matchedNs(tree, (frame) => profile.frames[frame]?.name === 'lock')).toBe(11);

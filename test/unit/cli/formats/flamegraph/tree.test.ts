@@ -15,7 +15,7 @@ import { manyStacks } from '../../../../../scripts/bench/flame-stacks.ts';
 import { frameOf, stackOf } from '../flame-frames.ts';
 import { nodeNamed, profileOf, treeOf } from './flame-profiles.ts';
 
-/** `name time`, indented by depth. */
+/** One line `name time` per node, indented by depth. */
 function outline(profile: FlameProfile, tree: Tree): string[] {
   return Array.from(
     { length: tree.size },
@@ -70,7 +70,7 @@ describe('buildTree', () => {
     expect(selfNs(tree, 1)).toBe(4);
   });
 
-  it('leaves out idle waits and kinds that are switched off', () => {
+  it('omits idle waits and reasons that are switched off', () => {
     const profile = profileOf(STACKS);
     expect(totalNs(treeOf(profile, { idle: false }), 0)).toBe(87);
     const disk = profile.kinds.indexOf('disk');
@@ -84,7 +84,7 @@ describe('buildTree', () => {
     expect(treeOf(profile).size).toBe(4);
   });
 
-  it('has exact sums: a frame is as wide as its callees and its self time', {
+  it('has exact sums: a frame is as wide as its callees plus its self time', {
     timeout: 60_000,
   }, () => {
     const stacks = manyStacks(2003);
@@ -99,12 +99,12 @@ describe('buildTree', () => {
     }
   });
 
-  it('accepts stacks of 5,000 frames', () => {
+  it('handles stacks of 5,000 frames', () => {
     const names = Array.from({ length: 5000 }, (_, i) => `f${i}`).join(' ');
     expect(treeOf(profileOf([stackOf(names, 1)])).size).toBe(5001);
   });
 
-  it('in a comparison, widths show one side and colours the change', () => {
+  it('in a comparison, uses one side for widths and the change for colours', () => {
     const profile = profileOf([
       stackOf('main grew', 60, { beforeNs: 20 }),
       stackOf('main shrank', 40, { beforeNs: 60 }),
@@ -122,14 +122,14 @@ describe('buildTree', () => {
 });
 
 describe('mainKind', () => {
-  it('is the kind with most of the time', () => {
+  it('returns the kind with most of the time', () => {
     const profile = profileOf(STACKS);
     expect(profile.kinds[mainKind(treeOf(profile), 0)]).toBe('lock');
   });
 });
 
 describe('layoutOf', () => {
-  it('fills the width completely', () => {
+  it('fills the whole width', () => {
     const profile = profileOf(manyStacks(2003));
     const tree = treeOf(profile);
     const { rows } = layoutOf(tree, 0, 1280);
@@ -149,7 +149,7 @@ describe('layoutOf', () => {
     expect(rows[2]?.[1]).toMatchObject({ narrow: 101 });
   });
 
-  it('gives a zoomed frame and its callers the whole width', () => {
+  it('gives a zoomed frame and its callers the full width', () => {
     const profile = profileOf(STACKS);
     const tree = treeOf(profile);
     const layout = layoutOf(tree, nodeNamed(profile, tree, 'read'), 600);
@@ -160,7 +160,7 @@ describe('layoutOf', () => {
 });
 
 describe('functionRows', () => {
-  it('counts recursion once', () => {
+  it('count recursion once', () => {
     const profile = profileOf([stackOf('f g f', 5), stackOf('f h', 2)]);
     const rows = functionRows(profile, treeOf(profile), 0).map(({ frame, ...times }) => ({
       name: profile.frames[frame]?.name,
@@ -184,7 +184,7 @@ describe('paths', () => {
     expect(findPath(user, path)).toBe(nodeNamed(profile, user, 'wait'));
   });
 
-  it('step to callers, callees and neighbours', () => {
+  it('lead to callers, callees and neighbours', () => {
     const profile = profileOf(STACKS);
     const tree = treeOf(profile);
     const [wait, read] = ['wait', 'read'].map((name) => nodeNamed(profile, tree, name)) as [number, number];

@@ -7,8 +7,8 @@ import { frameOf, stackOf } from '../flame-frames.ts';
 import { allStacks } from '../result-of.ts';
 
 /**
- * What flamegraph.pl and inferno take for one sample: the last blank stands before the value, and the stack does not end
- * with a blank and a number, which they would read as the first of two values.
+ * A sample in the format of flamegraph.pl and inferno. The last blank precedes the value. The stack must not end with a blank
+ * and a number, because they would read that as a first value.
  */
 const LINE = /^(?!.*\s[\d.]+ \d+$)[^;\s\p{Cc}][^;\p{Cc}]*(;[^;\s\p{Cc}][^;\p{Cc}]*)* [1-9]\d*$/u;
 
@@ -23,7 +23,7 @@ function sumOf(folded: string): bigint {
 
 describe.each(['0.17', '0.23', '0.27'])('folded stacks of a recording with bpftrace %s', (version) => {
   it.each(['demo', 'sleepers', 'sleepers-no-stacks', 'deadlock', 'forks', 'oncpu', 'compat'])(
-    '%s: lines that can be read, all the time of the stacks, each stack once',
+    '%s: has readable lines, all the time of the stacks, and each stack once',
     (name) => {
       const stacks = allStacks(recorded(version, name));
       for (const roots of [[], ROOTS]) {
@@ -37,7 +37,7 @@ describe.each(['0.17', '0.23', '0.27'])('folded stacks of a recording with bpftr
     },
   );
 
-  it('the sleepers sleep in the kernel, called from libc', () => {
+  it('shows the sleepers in the kernel, called from libc', () => {
     const lines = linesOf(foldedView(allStacks(recorded(version, 'sleepers')), ['reason']));
     expect(lines.filter((line) => /^sleep;.*;clock_nanosleep;.*;do_nanosleep_\[k\];/.test(line))).not.toEqual(
       [],
@@ -65,7 +65,7 @@ describe('a folded stack', () => {
     ['lock', '[no stack]'],
     ['on_cpu', '[on the CPU, not sampled]'],
     ['unaccounted', '[unaccounted]'],
-  ] as const)('of %s without frames says so', (kind, text) => {
+  ] as const)('of kind %s without frames has a placeholder', (kind, text) => {
     expect(foldedStack(stackOf('', 5, { kind }), [])).toBe(text);
     expect(foldedView([stackOf('', 5, { kind })], [])).toBe(`${text} 5\n`);
   });
@@ -84,7 +84,7 @@ describe('a folded stack', () => {
     expect(foldedStack(stackOf('', 5, { frames: [frameOf(name)] }), [])).toBe(text);
   });
 
-  it.each(HOSTILE_NAMES)('can be read with the name %j anywhere', (name) => {
+  it.each(HOSTILE_NAMES)('can be read back with the name %j anywhere', (name) => {
     const frames = [frameOf(name), frameOf('main'), frameOf(name)];
     const folded = foldedView([stackOf('', 5, { frames, comm: name })], ROOTS);
     expect(linesOf(folded)).toHaveLength(1);
@@ -110,7 +110,7 @@ describe('folded stacks', () => {
     expect(foldedView(stacks, [])).toBe('a 9007199254740995\n');
   });
 
-  it('have all of the time, even with hostile names', () => {
+  it('contain all of the time, even with hostile names', () => {
     const stacks = allStacks(constructedProfile());
     const folded = foldedView(stacks, ROOTS);
     for (const line of linesOf(folded)) expect(line).toMatch(LINE);

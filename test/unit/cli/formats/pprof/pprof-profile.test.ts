@@ -21,7 +21,7 @@ function totalsOf({ sampleType, sample, stringTable }: PprofProfile): Totals {
   return Object.fromEntries(sums);
 }
 
-/** A row of a table by its id. */
+/** Finds a row of a table by its id. */
 function byId<T extends { id: number | bigint }>(rows: readonly T[], id: number | bigint | undefined): T {
   const found = rows.find((row) => Number(row.id) === Number(id));
   if (!found) throw new Error(`no row ${id}`);
@@ -44,7 +44,7 @@ function reader(file: PprofProfile) {
 
 describe.each(['0.17', '0.23', '0.27'])('the pprof file of a recording with bpftrace %s', (version) => {
   it.each(['demo', 'sleepers', 'sleepers-no-stacks', 'deadlock', 'forks', 'oncpu', 'compat'])(
-    '%s: has the totals of the JSON, and every id that is pointed to',
+    '%s: has the totals of the JSON, and all ids exist',
     (name) => {
       const profile = recorded(version, name);
       const file = decoded(profile);
@@ -65,7 +65,7 @@ describe.each(['0.17', '0.23', '0.27'])('the pprof file of a recording with bpft
     },
   );
 
-  it('sleepers: places in files lie in the range of their mapping', () => {
+  it('sleepers: file offsets are within their mappings', () => {
     const file = decoded(recorded(version, 'sleepers'));
     const mapped = file.location.filter(({ mappingId }) => Number(mappingId) > 0);
     const inFiles = mapped.filter(({ mappingId }) => byId(file.mapping, mappingId).memoryLimit);
@@ -82,7 +82,7 @@ describe('a pprof file', () => {
   const file = decoded(profile);
   const { text, linesOf, locationsOf, mapping, labels } = reader(file);
 
-  it('has waits, samples and the totals of both, beyond 2^32 too', () => {
+  it('has waits, samples and both totals, even beyond 2^32', () => {
     expect(totalsOf(file)).toEqual(expectedTotals(profile));
     expect(file.sampleType.map(({ type, unit }) => `${text(type)}/${text(unit)}`)).toEqual([
       ...['waits/count', 'offcpu/nanoseconds', 'open/nanoseconds', 'samples/count', 'cpu/nanoseconds'],
@@ -90,7 +90,7 @@ describe('a pprof file', () => {
     expect(text(file.defaultSampleType)).toBe('offcpu');
   });
 
-  it('has the values of what was measured only', () => {
+  it('has only the values that were measured', () => {
     const { offcpu, oncpu } = profile.ebpf as Required<Profile['ebpf']>;
     const of = (ebpf: Profile['ebpf']) => decoded({ ...profile, ebpf });
     expect(totalsOf(of({ offcpu }))).toEqual(expectedTotals({ ...profile, ebpf: { offcpu } }));
@@ -99,7 +99,7 @@ describe('a pprof file', () => {
     expect(cpu.stringTable.strings[Number(cpu.defaultSampleType)]).toBe('cpu');
   });
 
-  it('is exact to the ns where values pass 2^53', () => {
+  it('is exact to the ns beyond 2^53', () => {
     const offcpu = profile.ebpf.offcpu as Offcpu;
     const time_ns = 2 ** 60 + 2 ** 20;
     const stacks = offcpu.stacks.slice(0, 1).map((stack) => ({ ...stack, time_ns }));
@@ -115,13 +115,13 @@ describe('a pprof file', () => {
     expect(place.address).toBe(0x401010);
   });
 
-  it('has for a caller the address of its call, not the one that it returns to', () => {
+  it('has the address of the call for a caller, not its return address', () => {
     const [kernel, , main] = locationsOf(file.sample[0]) as [Location, Location, Location];
     expect(kernel.address).toBe(0xffffffff81000010n);
     expect(main.address).toBe(0x4010ff);
   });
 
-  it('has one location for each address of each mapping, without a name where there is none', () => {
+  it('has one location per address and mapping, without a name if that is unknown', () => {
     const [a, b] = [file.sample[1], file.sample[2]].map((sample) => locationsOf(sample)[1]);
     expect(a?.address).toBe(b?.address);
     expect(a?.mappingId).not.toBe(b?.mappingId);
@@ -132,7 +132,7 @@ describe('a pprof file', () => {
     expect(first).toMatchObject({ fileOffset: 0x26000, hasFunctions: false, hasFilenames: false });
   });
 
-  it('says of mappings what is known of all of their frames; the program is the first', () => {
+  it('describes mappings by what is known of all their frames; the program comes first', () => {
     const all = { hasFunctions: true, hasFilenames: true, hasLineNumbers: true, hasInlineFrames: true };
     expect(mapping('/opt/a/bin/server')).toEqual([expect.objectContaining(all)]);
     expect(text(file.mapping[0]?.filename ?? 0)).toBe('/opt/a/bin/server');
@@ -141,7 +141,7 @@ describe('a pprof file', () => {
     }
   });
 
-  it('names the program first also when no frame is in it', () => {
+  it('puts the program first even if no frame is in it', () => {
     const metadata = { ...profile.metadata, executable: '/bin/other' };
     const other = decoded({ ...profile, metadata });
     const [main] = other.mapping;
@@ -175,13 +175,13 @@ describe('a pprof file', () => {
     expect(labels(file.sample.at(-1))).toContainEqual(['reason', 'on_cpu']);
   });
 
-  it('has nothing in its strings that steers a terminal', () => {
+  it('has no control characters in its strings', () => {
     expect(file.stringTable.strings.join('')).not.toMatch(/\p{Cc}/u);
     expect(file.stringTable.strings).toContain('⏳ naïve::méthode<日本>');
     expect(FRAMES.some(({ symbol }) => symbol?.includes('\x1b'))).toBe(true);
   });
 
-  it('says when, for how long, of what and by what', () => {
+  it('contains the time, duration, command and version', () => {
     const { t0_ms, wall_time_ns } = profile.metadata;
     expect(BigInt(file.timeNanos)).toBe(BigInt(t0_ms) * 1_000_000n);
     expect(Number(file.durationNanos)).toBe(wall_time_ns);

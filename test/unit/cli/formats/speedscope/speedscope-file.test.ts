@@ -48,7 +48,7 @@ function namesOf({ shared }: SpeedscopeFile, sample: readonly number[] = []): (s
 
 describe.each(['0.17', '0.23', '0.27'])('the speedscope file of a recording with bpftrace %s', (version) => {
   it.each(['demo', 'sleepers', 'sleepers-no-stacks', 'deadlock', 'forks', 'oncpu', 'compat'])(
-    '%s: fits the schema of speedscope and has all the time, of all threads and of each',
+    '%s: matches the schema of speedscope, and has the time of all threads and of each',
     (name) => {
       const profile = recorded(version, name);
       const { profiles, shared } = fileOf(profile);
@@ -84,7 +84,7 @@ describe('a speedscope file', () => {
     expect(file.shared.frames.every(({ name }) => typeof name === 'string')).toBe(true);
   });
 
-  it('leaves out samples without time', () => {
+  it('omits samples without time', () => {
     const profile = constructedProfile();
     expect(profile.ebpf.offcpu?.stacks.some(({ time_ns }) => time_ns === 0)).toBe(true);
     expect(fileOf(profile).profiles.flatMap(({ weights }) => weights)).not.toContain(0);
