@@ -24,7 +24,7 @@ export default defineConfig({
   },
 });
 
-/** @param timeout only what hangs takes so long, also on a machine that is busy with other things */
+/** @param timeout applies only to tests that hang, even on a busy machine */
 function userTests(name: string, timeout: number) {
   return {
     plugins: [flamegraphClientVitePlugin()],
@@ -34,15 +34,15 @@ function userTests(name: string, timeout: number) {
       include: [`test/${name}/**/*.test.ts`],
       testTimeout: timeout,
       hookTimeout: timeout,
-      // To load all modules again for each file takes a third of the time.
+      // Isolation would load all modules again for each file, which takes a third of the time.
       isolate: false,
     },
   };
 }
 
 /**
- * Tests on the kernel take turns, for they watch and load the same machine; those that say so run two at a time, for most of
- * their time is the start of bpftrace.
+ * Tests on the kernel take turns, because they watch and load the same machine. Tests marked concurrent run two at a time,
+ * because most of their time is the start of bpftrace.
  */
 function kernelTests(name: string) {
   return {

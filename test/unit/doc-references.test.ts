@@ -19,8 +19,8 @@ describe.each(DOCUMENTS)('%s', (path) => {
     expect(broken).toEqual([]);
   });
 
-  test('names files of this repository that exist', () => {
-    // NAME and VERSION stand for names.
+  test('refers to files of this repository that exist', () => {
+    // NAME and VERSION are placeholders.
     const paths = matches(
       text,
       /(?<![\w/.-])((?:bt|cli|metrics|parsers|scripts|test|fixtures)\/[\w./-]*\w)/g,
@@ -28,11 +28,11 @@ describe.each(DOCUMENTS)('%s', (path) => {
     expect(paths.filter((name) => !/[A-Z]{4}/.test(name) && !existsSync(name))).toEqual([]);
   });
 
-  test('names scripts of package.json that exist', () => {
+  test('refers to scripts of package.json that exist', () => {
     expect(matches(text, /npm run ([a-z:-]+)/g).filter((name) => !(name in SCRIPTS))).toEqual([]);
   });
 
-  test('names maps that some program has', () => {
+  test('refers to maps that exist in some program', () => {
     const names = matches(text, /`(@[a-z_]{2,})/g);
     expect(names.filter((name) => !new RegExp(`${name}\\b`).test(programs()))).toEqual([]);
   });
@@ -96,7 +96,7 @@ interface ShownCommand {
   readonly options: readonly string[];
 }
 
-/** Commands of btprof in blocks of code, with their options: those before the profiled command. */
+/** Commands of btprof in code blocks, with the options before the profiled command. */
 function commandsOf(text: string): ShownCommand[] {
   const blocks = matches(text, /^```(?:sh|console|yaml)\n([\s\S]*?)^```/gm);
   const lines = blocks.flatMap((block) => block.replace(/\\\n\s*|\$\([^)]*\)/g, ' ').split('\n'));
@@ -123,7 +123,7 @@ function programs(): string {
   return allPrograms;
 }
 
-/** Names of the fields of all objects in a JSON Schema. */
+/** Field names of all objects in a JSON Schema. */
 function fieldsOf(schema: unknown, found = new Set<string>()): Set<string> {
   if (typeof schema !== 'object' || schema === null) return found;
   const { properties } = schema as { readonly properties?: object };

@@ -17,27 +17,27 @@ const known = () => {
   return shapes;
 };
 
-/** A line of a summary as it stands in a document, with the lines that it was broken into. */
+/** A line of a summary in a document, joined with its continuation lines. */
 interface Shown {
   readonly at: string;
   readonly text: string;
 }
 
 describe.each(DOCUMENTS.filter((path) => summariesIn(path).length > 0))('%s', (path) => {
-  test('shows summaries as btprof prints them today: each line has the words of one that is printed', () => {
+  test('shows summaries as btprof prints them today: each line has the words of a printed one', () => {
     const stale = summariesIn(path)
       .filter(({ text }) => !shapesOf(text).every((shape) => known().has(shape)))
       .map(({ at, text }) => `${at}: ${text}`);
     expect(stale).toEqual([]);
   });
 
-  test('shows whole summaries: nothing is missing that every summary has', () => {
+  test('shows complete summaries: nothing is missing that every summary has', () => {
     const shown = new Set(summariesIn(path).flatMap(({ text }) => shapesOf(text)));
     expect([...shapesOfAll()].filter((shape) => !shown.has(shape))).toEqual([]);
   });
 });
 
-/** Shapes of lines, and of clauses of the quality line, that every summary has when the costs of the run are known. */
+/** Patterns of lines, and of clauses of the quality line, that are in every summary with known costs. */
 function shapesOfAll(): Set<string> {
   const profiles = ['demo', 'sleepers', 'deadlock'].map((name) => withCosts(recorded('0.27', name)));
   const all = [
@@ -51,7 +51,7 @@ function shapesOfAll(): Set<string> {
   return new Set([...(first as Set<string>)].filter((shape) => others.every((shapes) => shapes.has(shape))));
 }
 
-/** The summaries of a document: blocks of a console in which a command of btprof prints one. */
+/** The summaries in a document: console blocks in which a command of btprof prints one. */
 function summariesIn(path: string): Shown[] {
   const lines = readFileSync(path, 'utf8').split('\n');
   const shown: Shown[] = [];
@@ -64,7 +64,7 @@ function summariesIn(path: string): Shown[] {
   return joined(shown);
 }
 
-/** Sentences are broken into lines; what follows the first one begins with two spaces. */
+/** Long sentences are broken into lines, and continuation lines begin with two spaces. */
 function joined(lines: readonly Shown[]): Shown[] {
   const whole: Shown[] = [];
   let open = false;
@@ -80,7 +80,7 @@ function joined(lines: readonly Shown[]): Shown[] {
   return whole.filter(({ text }) => text !== '');
 }
 
-/** What the code prints for all recordings, and for profiles that have everything that can be reported. */
+/** What the code prints for all recordings, and for profiles with everything that can be reported. */
 function knownShapes(): Set<string> {
   const profiles = ['0.17', '0.23', '0.27'].flatMap((version) =>
     ['demo', 'sleepers', 'forks', 'deadlock', 'oncpu', 'full'].map((name) => recorded(version, name)),
@@ -96,7 +96,7 @@ function shapesOfPage(page: string): string[] {
   return joined(page.split('\n').map((text) => ({ at: '', text }))).flatMap(({ text }) => shapesOf(text));
 }
 
-/** With the figures that only a run on the kernel has. */
+/** With figures that are only known after a run on the kernel. */
 function withCosts(profile: Profile): Profile {
   const overhead = {
     ...{ cpu_share: 0.1, bpf_time_ns: 1e6, bpf_events: 1000, events_per_second: 100 },
@@ -151,7 +151,7 @@ function withEverything(profile: Profile, count = 3): Profile {
   };
 }
 
-/** The text of the code whose sentences hints and warnings are, with what it fills in as figures are. */
+/** The source code with the sentences of hints and warnings. Inserted values are replaced like figures. */
 const SOURCE = ['bt', 'metrics', 'cli']
   .flatMap((folder) =>
     readdirSync(folder, { recursive: true, encoding: 'utf8' }).map((name) => `${folder}/${name}`),
@@ -164,20 +164,20 @@ const SOURCE = ['bt', 'metrics', 'cli']
   )
   .join('\n');
 
-/** The parts of a sentence between figures and marks, of three words at least: shorter ones may be names. */
+/** Parts of a sentence with three words or more, split at figures and punctuation. Shorter ones may be names. */
 function phrasesOf(text: string): string[] {
   const parts = text.replace(/^\w+: /, '').split(/ ?[#[\]]+ ?|[,:;.](?= |$)/);
   return parts.map((part) => part.trim()).filter((part) => part.split(' ').length >= 3);
 }
 
-/** Attached, and nothing idle. */
+/** A profile of an attached process without idle waits. */
 function withTwoThreads(profile: Profile): Profile {
   return { ...profile, metadata: { ...profile.metadata, mode: 'attach', exit: null } };
 }
 
 /**
- * A line without what depends on the program: figures are `#`, names of functions `[]`, reasons `R`. Of a row of a table only its
- * columns are left. The clauses of the quality line stand for themselves, because each is printed only when it applies.
+ * A line without the parts that depend on the program: figures become `#`, function names `[]`, reasons `R`. Of a table row
+ * only the columns are left. The clauses of the quality line are separate lines, because each is printed only if it applies.
  */
 function shapesOf(line: string): string[] {
   const text = plain(line);

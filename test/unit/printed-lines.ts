@@ -1,4 +1,4 @@
-/** Lines as bpftrace prints them. */
+/** Lines as printed by bpftrace. */
 import type { MapEntry } from '../../parsers/entries.ts';
 
 /** @param data such as `'exit', 9000, 7, 8, 5, 'x'` */

@@ -8,7 +8,7 @@ const schema = JSON.parse(readFileSync(new URL('../../docs/schema.json', import.
 const { outputSchema } = schemasOf(PROFILERS);
 const validate = new Ajv2020({ strict: false }).compile(schema);
 
-/** Fails unless docs/schema.json and the zod schema both take the output as it is printed. */
+/** Fails unless docs/schema.json and the zod schema both accept the output as printed. */
 export function expectValid(output: unknown): void {
   const printed = JSON.parse(JSON.stringify(output));
   expect(validate(printed) ? [] : validate.errors).toEqual([]);

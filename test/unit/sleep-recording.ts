@@ -17,8 +17,8 @@ import { parseKernelSymbols } from '../../parsers/kernel-symbols.ts';
 import { answersTo, type Lookups } from './symbol-answers.ts';
 
 /**
- * What bpftrace 0.17 printed under `btprof run -- sleep 0.1`, with two of its four rows of @waits and four of its
- * nineteen of @calls.
+ * The output of bpftrace 0.17 for `btprof run -- sleep 0.1`, with two of the four rows of @waits and four of the nineteen of
+ * @calls.
  */
 export const SLEEP_LINES = [
   '{"type": "attached_probes", "data": {"probes": 9}}',
@@ -52,12 +52,12 @@ ffffffff821f94a0 T schedule
 ffffffff822003e0 t do_nanosleep
 `);
 
-/** The one of its two places in user code that has a name: the loader is stripped. */
+/** The only one of its two places in user code with a name, because the loader is stripped. */
 const USER_SYMBOLS: Readonly<Record<string, UserSymbol>> = {
   '/usr/lib/x86_64-linux-gnu/libc.so.6+849155': { symbol: 'clock_nanosleep', offset: 35 },
 };
 
-/** What is known of the symbols of that machine. */
+/** The known symbols of that machine. */
 export const SLEEP_LOOKUPS: Partial<Lookups> = {
   kernel: KERNEL_SYMBOLS.find,
   user: ({ path }, fileOffset) => USER_SYMBOLS[`${path}+${fileOffset}`],
@@ -100,7 +100,7 @@ export function recorderOf(lines: readonly string[]): Recorder {
   return recorder;
 }
 
-/** Lines with what else is known of sleep. */
+/** Lines with the other facts about sleep. */
 export function collectedOf(lines: readonly string[], facts: Partial<Facts> = {}): Collected {
   const all = { ...SLEEP_FACTS, ...facts };
   return readRecorder(recorderOf(lines), all, measured(all, PROFILERS));
@@ -114,7 +114,7 @@ export function sleepProfile(facts: Partial<Facts> = {}, ending: Partial<Ending>
   return profileOf(SLEEP_LINES, facts, ending);
 }
 
-/** The profile of other lines, with what else is known of sleep. */
+/** The profile of other lines, with the other facts about sleep. */
 export function profileOf(
   lines: readonly string[],
   facts: Partial<Facts> = {},
@@ -146,5 +146,5 @@ function assembled<Result>({ requests, assemble }: Pending<Result>, lookups: Par
   return assemble(answersTo(requests, { ...SLEEP_LOOKUPS, ...lookups }));
 }
 
-/** The answers to all that the profile of sleep requests. */
+/** The answers to all requests of the profile of sleep. */
 export const SLEEP_SYMBOLS: ResolvedSymbols = answersTo(pendingProfile(SLEEP_LINES).requests, SLEEP_LOOKUPS);

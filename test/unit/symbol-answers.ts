@@ -13,7 +13,7 @@ import type { SourceLine } from '../../parsers/addr2line.ts';
 import type { KernelSymbol } from '../../parsers/kernel-symbols.ts';
 import type { Mapping } from '../../parsers/proc.ts';
 
-/** What a test knows of symbols, as functions. */
+/** The symbols that a test knows, as functions. */
 export interface Lookups {
   /** @param address hexadecimal digits */
   readonly kernel: (address: string) => KernelSymbol | undefined;
@@ -26,7 +26,7 @@ export interface Lookups {
   readonly problems: readonly string[];
 }
 
-/** The table that a resolver with this knowledge returns: an answer for what was requested, and for nothing else. */
+/** The table that a resolver with this knowledge returns: it answers what was requested, and nothing else. */
 export function answersTo(requests: SymbolRequests, known: Partial<Lookups>): ResolvedSymbols {
   const table: ResolvedSymbols = {
     ...noSymbols(),

@@ -5,13 +5,13 @@ import type { Profile } from '../../metrics/schema.ts';
 import { countsOf, profile, refuses32BitCalls, workload } from '../live/btprof.ts';
 import { BPFTRACES } from './bpftraces.ts';
 
-/** Addresses are the same in each run, and so is what the loader finds. */
+/** Disables address randomisation, so that addresses and the loader's lookups are the same in each run. */
 const FIXED_ADDRESSES = ['setarch', '-R'];
 
-/** The same command under each version. */
+/** Runs the same command with each version. */
 async function profiles(args: readonly string[], command: readonly string[]): Promise<Profile[]> {
   const words = [...FIXED_ADDRESSES, ...command];
-  await execa(words[0] as string, words.slice(1), { stdin: 'ignore' }); // what it caches is cached for all
+  await execa(words[0] as string, words.slice(1), { stdin: 'ignore' }); // fills the caches for all runs
   const results: Profile[] = [];
   for (const { path } of BPFTRACES) {
     results.push(await profile([...args, '--bpftrace', path, '--', ...words], { stdin: 'ignore' }));
@@ -23,7 +23,7 @@ function expectAlike<T>(values: readonly T[]): void {
   for (const value of values) expect(value).toEqual(values[0]);
 }
 
-test.concurrent('results contain the version of bpftrace that they come from', async () => {
+test.concurrent('results contain the version of the bpftrace used', async () => {
   const results = await profiles(['run'], ['true']);
   expect(results.map((p) => p.metadata.bpftrace.replace(/\.\d+$/, ''))).toEqual(['0.17', '0.23', '0.27']);
 });
@@ -49,7 +49,7 @@ describe.concurrent('the same command has the same counts', () => {
   }
 });
 
-/** How often a thread that waits for others has to look again depends on who comes first. */
+/** How often a thread that waits for others looks again depends on who comes first. */
 function withoutTiming({ futex, ...counts }: Record<string, number>): Record<string, number> {
   return counts;
 }
@@ -68,7 +68,7 @@ describe.concurrent('the same waits have the same stacks', () => {
   });
 });
 
-/** How often threads slept in each stack that has such a kernel function in it. */
+/** Number of sleeps by thread in each stack that contains such a kernel function. */
 function stacksAt(offcpu: Offcpu, site: RegExp): Record<string, number> {
   const counts: Record<string, number> = {};
   for (const stack of offcpu.stacks.filter((s) => s.state === 'S')) {

@@ -14,7 +14,7 @@ describe.concurrent.each(BPFTRACES)('bpftrace $version', ({ version, path }) => 
   });
 });
 
-/** Runs a program, with `1` as its argument, until it says that it is live. */
+/** Runs a program with the argument `1` until it reports that its probes are live. */
 async function firstLine(bpftrace: string, program: string): Promise<{ stdout: string; stderr: string }> {
   const { environment } = dialectFor((await execa(bpftrace, ['--version'])).stdout);
   const env = environment({ mapEntries: 64, bufferPages: 64, cpus: 2 });

@@ -10,9 +10,9 @@ afterAll(() => {
   for (const pid of pids) rmSync(join(PYTHON[1], `tmp/perf-${pid}.map`), { force: true });
 });
 
-/** The map is in a root of its own: the Python is. */
+/** The perf map is in another root, because Python is. */
 test.each(BPFTRACES)(
-  'with bpftrace $version the functions of Python have names, in order',
+  'with bpftrace $version, Python functions have names, in order',
   async ({ path }) => {
     const program = readFileSync('fixtures/workloads/waits.py', 'utf8');
     const command = [...PYTHON, '-X', 'perf', '-c', program];

@@ -20,7 +20,7 @@ afterEach(() => {
 interface Outcome {
   readonly printed: string;
   readonly status: number | undefined;
-  /** Code of commander's error. */
+  /** The code of commander's error. */
   readonly code: string | undefined;
 }
 
@@ -80,7 +80,7 @@ describe('a profiler of one object', () => {
     return printed;
   };
 
-  test('is in the help of -p, with what runs by default', async () => {
+  test('is in the help of -p, with the default profilers', async () => {
     const namesOf = (chosen: readonly Profiler[]) => chosen.map(({ name }) => name);
     const all = namesOf([...PROFILERS, faults]).join(', ');
     const defaults = namesOf([...PROFILERS.filter(({ isDefault }) => isDefault), faults]).join(',');
@@ -119,7 +119,7 @@ describe('a format of one object', () => {
   };
   const choices: Choices = { ...CHOICES, formats: [...FORMATS, xml] };
 
-  test('is in the help of the commands that have formats, with its flag and its options', async () => {
+  test('is in the help of the commands with formats, with its flag and its options', async () => {
     for (const name of ['run', 'attach', 'system', 'report', 'demo']) {
       const { printed } = await btprof([name, '--help'], { choices });
       expect(printed).toMatch(/^ {2}xml +for an example$/m);
@@ -161,7 +161,7 @@ describe('a command of one object', () => {
     expect((await btprof(['--help'], { commands })).printed).toMatch(/^ {2}echo +print words$/m);
   });
 
-  test('gets its arguments, its options and the start, and its result is the exit status', async () => {
+  test('gets its arguments, its options and the start time, and its result is the exit status', async () => {
     const { status } = await btprof(['echo', '--loud', 'a', 'b'], { commands });
     expect(status).toBe(3);
     expect(seen.mock.calls).toEqual([[['a', 'b'], { loud: true }, [17]]]);

@@ -27,7 +27,7 @@ describe('process ids', () => {
   );
 });
 
-test('a wrong time is rejected with examples', () => {
+test('an invalid time is rejected with examples', () => {
   expect(() => parse('--duration', '10sec')).toThrow('Give a time such as 10s, 500ms or 2m.');
 });
 
@@ -59,7 +59,7 @@ describe('rejects', () => {
     );
   });
 
-  test('but takes the limits themselves', () => {
+  test('values beyond the limits, but accepts the limits', () => {
     expect(parse('--interval', '10ms', '--duration', '1ms', '--stack-depth', '1')).toMatchObject({
       interval: 10,
       duration: 1,
@@ -79,7 +79,7 @@ describe('idle functions', () => {
     ]);
   });
 
-  test.each(['(', '[z-a]', '!*'])('rejects %j, and says what is wrong', (text) => {
+  test.each(['(', '[z-a]', '!*'])('rejects %j and explains the error', (text) => {
     expect(() => parseIdleMatch(text)).toThrow(/^Invalid regular expression: .+ Give a regular expression/);
   });
 });

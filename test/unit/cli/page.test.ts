@@ -30,7 +30,7 @@ describe('a table', () => {
     );
   });
 
-  test('colours its heading only if colours are on', () => {
+  test('has a coloured heading only if colours are on', () => {
     expect(table(['n'], [['1']], { ...LOOK, colours: true })[0]).toBe('\u001b[2m  n\u001b[22m');
   });
 });

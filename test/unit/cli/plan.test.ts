@@ -17,7 +17,7 @@ function parse(words: string, registered: readonly Profiler[] = PROFILERS): Prof
   return command.parse(words.split(' ').filter(Boolean), { from: 'user' }).opts<ProfileOptions>();
 }
 
-/** Names and options of the profilers of a plan. */
+/** The names and options of the profilers in a plan. */
 function profilersOf({ profilers }: Plan): [name: string, options: object][] {
   return profilers.map(({ profiler, options }) => [profiler.name, options]);
 }
@@ -33,7 +33,7 @@ function refusalOf(words: string): UsageError {
 }
 
 describe('a plan', () => {
-  test('without options has the defaults of the contract', () => {
+  test('has the documented defaults without options', () => {
     const plan = planOf(parse(''));
     expect(profilersOf(plan)).toEqual([
       ['offcpu', {}],
@@ -45,7 +45,7 @@ describe('a plan', () => {
     });
   });
 
-  test('has what the options ask for', () => {
+  test('has the values of the options', () => {
     const plan = planOf(
       parse(
         '-p offcpu -d 2m -i 0.5 --min-block 1ms --no-follow --no-stacks --stack-depth 16 --map-entries 5000',
@@ -78,7 +78,7 @@ describe('a plan', () => {
     expect(profilersOf(planOf(parse(words)))).toEqual(profilers);
   });
 
-  test('of script is made of the profilers in its arguments', () => {
+  test('of script has the profilers in its arguments', () => {
     const { profilers, ...options } = parse('--syscall-times');
     expect(profilersOf(planOf(options, 'oncpu,syscalls'))).toEqual([
       ['oncpu', {}],

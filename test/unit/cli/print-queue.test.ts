@@ -17,13 +17,13 @@ function newCapture(hasSpace = () => true) {
 }
 
 describe('lines of a capture', () => {
-  test('without prints are written as they come', () => {
+  test('without prints are written immediately', () => {
     const { written, add } = newCapture();
     add(event('ready', 1), fork(2), event('stop', 3), map(4), event('end', 5));
     expect(written).toEqual([event('ready', 1), fork(2), event('stop', 3), map(4), event('end', 5)]);
   });
 
-  test('wait behind a print until what was learned for its sample is written', () => {
+  test('wait behind a print until the symbols of its sample are written', () => {
     const { written, add, take } = newCapture();
     add(fork(1), ...print(3), fork(4));
     expect(written).toEqual([fork(1)]);
@@ -33,7 +33,7 @@ describe('lines of a capture', () => {
     expect(written).toEqual([fork(1), ...print(3), 'symbols', fork(4), fork(5)]);
   });
 
-  test('of a print that a newer one replaced are left out, but not the events between them', () => {
+  test('of a print replaced by a newer one are omitted, but the events between them are written', () => {
     const { written, add, take } = newCapture();
     add(...print(3), fork(4), ...print(6));
     expect(take(3)).toBeUndefined();
@@ -41,7 +41,7 @@ describe('lines of a capture', () => {
     expect(written).toEqual([fork(4), ...print(6), 'symbols']);
   });
 
-  test('of the print whose sample is being made stay, whatever comes meanwhile', () => {
+  test('of the print whose sample is in progress are kept, whatever comes meanwhile', () => {
     const { written, add, take } = newCapture();
     add(...print(3));
     const finish = take(3);
@@ -51,14 +51,14 @@ describe('lines of a capture', () => {
     expect(written).toEqual([...print(3), 'first', ...print(9), 'second']);
   });
 
-  test('of a print without a sample are left out at the end', () => {
+  test('of a print without a sample are omitted at the end', () => {
     const { written, add, end } = newCapture();
     add(...print(3), event('stop', 4), map(5), event('end', 6));
     end();
     expect(written).toEqual([event('stop', 4), map(5), event('end', 6)]);
   });
 
-  test('of a print that has no space are left out and counted; events within it and the end are not', () => {
+  test('of a print beyond the size limit are omitted and counted, but not the events in it or the end', () => {
     const { written, add, take, refused } = newCapture(() => false);
     add(event('tick', 1), map(2), fork(3), event('tock', 4), event('stop', 5), map(6), event('end', 7));
     expect(take(4)).toBeUndefined();
@@ -66,7 +66,7 @@ describe('lines of a capture', () => {
     expect(refused()).toBe(1);
   });
 
-  test('of the end are written, though the last print broke off', () => {
+  test('of the end are written even if the last print is incomplete', () => {
     const { written, add, end } = newCapture(() => false);
     add(event('tick', 1), map(2), event('stop', 5), map(6), event('end', 7));
     end();

@@ -47,7 +47,7 @@ describe('reads a result', () => {
     expect(await readResult(file(content))).toEqual(PROFILE);
   });
 
-  test('with fields that it does not know', async () => {
+  test('with unknown fields', async () => {
     const newer = JSON.stringify({ ...PROFILE, more: 1 });
     expect(await readResult(file(newer))).toEqual(PROFILE);
   });
@@ -69,7 +69,7 @@ describe('a capture', () => {
   });
 });
 
-describe('anything else is refused with one sentence and a hint', () => {
+describe('anything else is rejected with one sentence and a hint', () => {
   test.each<[string, string | Uint8Array, RegExp]>([
     ['nothing', '', /is empty/],
     ['text', 'hello\u001b[2J', /is not JSON: it begins with "hello\\u001b\[2J"/],

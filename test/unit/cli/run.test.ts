@@ -13,7 +13,7 @@ const PHASES = phasesOf('sleepers-no-stacks');
 const SLEEPERS = replaying(PHASES);
 const NO_STACKS = ['run', '--no-stacks', '--no-self-measure'];
 const COMMAND = ['sh', '-c', 'echo the command ran; exit 3'];
-/** Says that it runs, and then waits to be killed. */
+/** Prints that it runs, and then waits to be killed. */
 const WAITING = ['sh', '-c', 'echo running; exec sleep 61'];
 
 const command = useCommand({ targets: true });
@@ -24,13 +24,13 @@ function start(run: Run, words: readonly string[], version?: string) {
 }
 
 describe('run', () => {
-  test('ends with the status of the command, and writes the summary to stderr', async () => {
+  test('exits with the status of the command, and writes the summary to stderr', async () => {
     const done = await start(SLEEPERS, [...NO_STACKS, ...COMMAND]);
     expect(done).toMatchObject({ exitCode: 3, stdout: 'the command ran\n' });
     expect(done.stderr).toMatch(/^btprof: sh -c .*exit status 3\n.*clock_nanosleep/s);
   });
 
-  test('writes JSON behind what the command writes', async () => {
+  test('writes JSON after the output of the command', async () => {
     const { exitCode, stdout, stderr } = await start(SLEEPERS, [...NO_STACKS, '--json', ...COMMAND]);
     expect({ exitCode, stderr }).toEqual({ exitCode: 3, stderr: '' });
     expect(stdout.startsWith('the command ran\n{\n')).toBe(true);
@@ -39,7 +39,7 @@ describe('run', () => {
     expect(profile.metadata).toMatchObject({ incomplete: false, exit: { code: 3, signal: null } });
   });
 
-  test('jsonl: metadata, samples that add up, and the profile', async () => {
+  test('writes jsonl: metadata, samples that add up, and the profile', async () => {
     const words = ['-f', 'jsonl', '-i', '300ms', 'true'];
     const { exitCode, stdout } = await start(replaying(phasesOf('interval')), [...NO_STACKS, ...words]);
     expect(exitCode).toBe(0);
@@ -48,7 +48,7 @@ describe('run', () => {
       .split('\n')
       .map((line) => JSON.parse(line));
     expect([metadata.kind, samples.pop().kind]).toEqual(['metadata', 'profile']);
-    // The fake prints as fast as it can: one sample may be of several prints.
+    // The fake prints as fast as it can, so one sample may cover several prints.
     const calls = samples.map(({ ebpf }) => ebpf.syscalls.total);
     expect(calls.reduce((a, b) => a + b)).toBe(124);
   });
@@ -56,7 +56,7 @@ describe('run', () => {
   test.each([
     ['profile', 'sleepers-no-stacks', ['--json']],
     ['samples', 'interval', ['-f', 'jsonl']],
-  ])('a capture gives the same %s again', async (_, recording, format) => {
+  ])('writes a capture that gives the same %s again', async (_, recording, format) => {
     fake = command.replay(replaying(phasesOf(recording)));
     const file = join(fake.dir, 'p.btprof');
     const interval = recording === 'interval' ? ['-i', '300ms'] : [];
@@ -66,13 +66,13 @@ describe('run', () => {
     expect(report.stdout).toBe(run.stdout);
   });
 
-  test('--duration ends the collection, not the command', async () => {
+  test('stops the collection after --duration, but not the command', async () => {
     const done = await start(SLEEPERS, [...NO_STACKS, '-d', '50ms', 'sh', '-c', 'sleep 0.4; exit 5']);
     expect(done.exitCode).toBe(5);
     expect(done.stderr).toMatch(/exit status 5/);
   });
 
-  test('samples that cannot be written: 125 and a sentence, once the command has ended', async () => {
+  test('exits with 125 and a sentence if samples cannot be written, after the command has ended', async () => {
     const fake = command.replay(replaying(phasesOf('interval')));
     const ended = join(fake.dir, 'ended');
     const words = ['-d', '50ms', '-f', 'jsonl', '-i', '300ms', '-o', '/dev/full'];
@@ -83,13 +83,13 @@ describe('run', () => {
     expect(done.stderr).toMatch(/^btprof: cannot write to "\/dev\/full": ENOSPC/);
   });
 
-  test('a command that is killed: 128 and the signal', async () => {
+  test('exits with 128 plus the signal if the command is killed', async () => {
     const done = await start(SLEEPERS, [...NO_STACKS, 'sh', '-c', 'kill -KILL $$']);
     expect(done.exitCode).toBe(137);
     expect(done.stderr).toMatch(/killed by SIGKILL/);
   });
 
-  test('a command that is not there: 127, and bpftrace is not started', async () => {
+  test('exits with 127 if the command does not exist, and does not start bpftrace', async () => {
     const done = await start(SLEEPERS, [...NO_STACKS, 'no-such-command']);
     expect(done).toMatchObject({ exitCode: 127, stdout: '' });
     expect(done.stderr).toMatch(/command not found: "no-such-command"/);
@@ -97,8 +97,8 @@ describe('run', () => {
   });
 });
 
-describe('run with a bpftrace in trouble', () => {
-  test('ended before the command ran: 125 and a sentence, and it never runs', async () => {
+describe('run with a failing bpftrace', () => {
+  test('exits with 125 and a sentence if it ends before the command runs, which never runs', async () => {
     const run = replaying(PHASES, { at: 'while attaching', steps: [['exit', 7]] });
     const done = await start(run, [...NO_STACKS, ...COMMAND]);
     expect(done).toMatchObject({ exitCode: 125, stdout: '' });
@@ -107,7 +107,7 @@ describe('run with a bpftrace in trouble', () => {
     );
   });
 
-  test('ended while it ran: 125, a sentence and an incomplete result, after the end of the command', async () => {
+  test('exits with 125, a sentence and an incomplete result if it ends while the command runs', async () => {
     const run = replaying(PHASES, { at: 'once ready', steps: [['kill', 'SIGKILL']] });
     fake = command.replay(run);
     const file = join(fake.dir, 'p.json');
@@ -117,7 +117,7 @@ describe('run with a bpftrace in trouble', () => {
     expect(readProfile(readFileSync(file, 'utf8')).metadata.incomplete).toBe(true);
   });
 
-  // Each of them has its sentence in host.test.ts too.
+  // host.test.ts also tests each of these sentences.
   const unusable = cases<[string, string, RegExp]>(
     [['too old', 'echo bpftrace v0.15.0', /bpftrace 0\.15\.0 is too old: btprof needs 0\.16\.0 or newer/]],
     [
@@ -127,20 +127,20 @@ describe('run with a bpftrace in trouble', () => {
     ],
   );
 
-  test.each(unusable)('%s: 125 and a sentence, and nothing is started', async (_, version, sentence) => {
+  test.each(unusable)('%s: exits with 125 and a sentence, and starts nothing', async (_, version, sentence) => {
     const done = await start(SLEEPERS, [...NO_STACKS, ...COMMAND], version);
     expect(done).toMatchObject({ exitCode: 125, stdout: '', stderr: expect.stringMatching(sentence) });
     expect(fake.starts()).toEqual([]);
   });
 
-  test('newer than any that was tried: the result has a warning', async () => {
+  test('adds a warning to the result if it is newer than the tested versions', async () => {
     const done = await start(SLEEPERS, [...NO_STACKS, ...COMMAND], 'echo bpftrace v0.99.0');
     expect(done.exitCode).toBe(3);
     expect(done.stderr).toMatch(/bpftrace 0\.99\.0 is newer than/);
   });
 });
 
-describe('signals', () => {
+describe('a signal to btprof', () => {
   const signals = cases<[NodeJS.Signals, number]>(
     [['SIGINT', 130]],
     [
@@ -150,7 +150,7 @@ describe('signals', () => {
     ],
   );
 
-  test.each(signals)('%s reaches the command, and there is a result', async (signal, status) => {
+  test.each(signals)('%s reaches the command, and the result is printed', async (signal, status) => {
     const running = start(SLEEPERS, [...NO_STACKS, ...WAITING]);
     await untilSays(running.stdout, 'running');
     running.kill(signal);
@@ -159,7 +159,7 @@ describe('signals', () => {
     expect(done.stderr).toMatch(new RegExp(`killed by ${signal}`));
   });
 
-  test('before the command runs: it never does, and the status is 130', async () => {
+  test('before the command runs ends btprof with status 130, and the command never runs', async () => {
     const run = replaying(PHASES, { at: 'while attaching', steps: [['hang', true]] });
     const running = start(run, [...NO_STACKS, ...COMMAND]);
     await until(() => fake.starts().length > 0);
@@ -167,13 +167,13 @@ describe('signals', () => {
     expect(await running).toMatchObject({ exitCode: 130, stdout: '' });
   });
 
-  test('a second one stops at once, though bpftrace hangs and the command ignores it', async () => {
+  test('stops at once if it is the second, even if bpftrace hangs and the command ignores it', async () => {
     const run = replaying(PHASES, { at: 'between stop and end', steps: [['hang', true]] });
     const running = start(run, [...NO_STACKS, 'sh', '-c', 'trap "" TERM; echo running; sleep 1; exit 4']);
     await untilSays(running.stdout, 'running');
     running.kill('SIGTERM');
     await until(() => existsSync(fake.asked));
-    await sleep(250); // two that come at once count as one
+    await sleep(250); // two signals in quick succession count as one
     running.kill('SIGTERM');
     const done = await running;
     expect(done.exitCode).toBe(130);

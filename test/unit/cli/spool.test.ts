@@ -10,7 +10,7 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(directory, { recursive: true, force: true }));
 
-/** Takes what is written, as often as it may. */
+/** Collects what is written, and accepts a limited number of chunks. */
 function newSink(most = Infinity) {
   const chunks: Buffer[] = [];
   const write = (content: string | Uint8Array) => {
@@ -20,7 +20,7 @@ function newSink(most = Infinity) {
   return { write, text: () => Buffer.concat(chunks).toString(), count: () => chunks.length };
 }
 
-test('gives back all that was written, in order, and once', () => {
+test('returns everything that was written, once and in order', () => {
   const [spool, sink] = [newSpool(directory), newSink()];
   const texts = [0, 1, 2].map((i) => `${i}`.repeat(1_300_007));
   for (const text of texts) expect(spool.write(text)).toBe(true);
@@ -29,26 +29,26 @@ test('gives back all that was written, in order, and once', () => {
   expect(sink.text() === texts.join('')).toBe(true);
 });
 
-test('leaves nothing behind, even when we are killed: its file has no name', () => {
+test('leaves nothing behind even if we are killed, because its file has no name', () => {
   const spool = newSpool(directory);
   spool.write('{}');
   expect(readdirSync(directory)).toEqual([]);
 });
 
-test('makes no file when there is nothing to write', () => {
+test('creates no file if nothing is written', () => {
   const sink = newSink();
   newSpool(join(directory, 'nowhere')).copyTo(sink);
   expect(sink.count()).toBe(0);
 });
 
-test('stops when the reader goes away', () => {
+test('stops when the reader closes the pipe', () => {
   const [spool, sink] = [newSpool(directory), newSink(1)];
   spool.write('x'.repeat(3_000_017));
   spool.copyTo(sink);
   expect(sink.count()).toBe(1);
 });
 
-test('a directory that is not there: a sentence', () => {
+test('reports a missing directory in one sentence', () => {
   const missing = join(directory, 'nowhere');
   expect(() => newSpool(missing).write('{}')).toThrow(`cannot store samples in "${missing}": ENOENT.`);
   expect(existsSync(missing)).toBe(false);

@@ -2,7 +2,7 @@ import { build, type Metafile, type Plugin } from 'esbuild';
 import { expect, test } from 'vitest';
 import { catalogPlugin } from '../../../scripts/catalog-plugin.ts';
 
-/** Leaves out what is imported late, with `import()`. */
+/** Skips modules that are imported later, with `import()`. */
 const WITHOUT_LATE: Plugin = {
   name: 'without-late',
   setup({ onResolve }) {
@@ -10,7 +10,7 @@ const WITHOUT_LATE: Plugin = {
   },
 };
 
-/** What is loaded before any command runs; the catalog of profilers is a value, as in the build. */
+/** The modules loaded before any command runs. The catalog of profilers is a value, as in the build. */
 async function loadedAtStart(): Promise<Metafile> {
   const { metafile } = await build({
     ...{ entryPoints: ['cli/main.ts'], bundle: true, write: false, metafile: true, logLevel: 'error' },
@@ -30,7 +30,7 @@ test('the start loads commander and no other package', async () => {
   expect([...new Set(packages)]).toEqual(['commander']);
 });
 
-test('the start does not load what starts child processes, which takes longer than to print a help text', async () => {
+test('the start does not load code that starts child processes: that takes longer than printing a help text', async () => {
   expect(await importedAtStart()).not.toContain('node:child_process');
 });
 

@@ -9,7 +9,7 @@ function frame(symbol: string | null, module: string | null): Frame {
   return { address: '0x7f00', symbol, module, offset: 16 };
 }
 
-/** A stack of these frames, and its kernel functions. */
+/** A stack with these frames, and its kernel functions. */
 function chain(user: Frame[], kernel: string[], reason: 'lock' | 'preempted' = 'lock'): string {
   const frames = [...user, ...kernel.map((symbol) => frame(symbol, '[kernel]'))];
   const indices = frames.map((_, i) => i);
@@ -20,7 +20,7 @@ function chain(user: Frame[], kernel: string[], reason: 'lock' | 'preempted' = '
 const app = (...names: string[]) => names.map((name) => frame(name, APP));
 const libc = (...names: string[]) => names.map((name) => frame(name, LIBC));
 
-describe('a wait in a few words', () => {
+describe('the description of a wait', () => {
   test.each<[string, Frame[], string[], string]>([
     [
       'has the application first',
@@ -75,7 +75,7 @@ describe('a wait in a few words', () => {
     expect(chain(user, kernel)).toBe(expected);
   });
 
-  test('is that of its kind, where stacks of the kind say nothing', () => {
+  test('is that of its reason if stacks of this reason say nothing', () => {
     expect(chain(app('main'), ['schedule'], 'preempted')).toBe('no CPU');
   });
 });
@@ -86,7 +86,7 @@ describe('groups', () => {
   const group = (user: number[], kernel: number[] = [5], reason = 'lock') =>
     groupOf({ reason, user, kernel });
 
-  test('are of one text, whatever the addresses', () => {
+  test('do not depend on addresses', () => {
     expect(group([3, 0, 1])).toBe(group([3, 2, 1]));
   });
 
@@ -102,12 +102,12 @@ describe('groups', () => {
     expect(new Set([...all, group([3, 0, 1], [5], 'disk')]).size).toBe(7);
   });
 
-  test('of a kind with its own text are one', () => {
+  test('are one if the reason has its own text', () => {
     expect(group([3, 0, 1], [5], 'preempted')).toBe(group([4, 1], [], 'preempted'));
     expect(group([4, 1], [], 'preempted')).not.toBe(group([4, 1], []));
   });
 
-  test('have one number for the innermost function of the application', () => {
+  test('have one number per innermost function of the application', () => {
     const leaf = (user: number[], reason = 'lock') => leafOf({ reason, user, kernel: [5] });
     expect(leaf([3, 0, 1])).toBe(leaf([4, 2]));
     expect(new Set([leaf([3, 0]), leaf([3, 1]), leaf([3]), leaf([3, 0], 'disk')]).size).toBe(4);

@@ -44,7 +44,7 @@ describe('a capture', () => {
     expect(profileOf(WHOLE)).toEqual(sleepProfile());
   });
 
-  test('has the idle rules of the user', () => {
+  test("applies the user's idle rules", () => {
     const rule = captureRecord('idle', [{ pattern: 'do_nanosleep', idle: true }]);
     const { ebpf } = profileOf([HEAD, rule, ...WHOLE.slice(1)]);
     expect(ebpf.offcpu?.idle.by_kind).toEqual({ matched: { time_ns: 100_093_609, count: 1 } });
@@ -55,14 +55,14 @@ describe('a capture', () => {
     expect(profileOf([...WHOLE, facts]).metadata.cmd).toEqual(['nap']);
   });
 
-  test('of a run that was killed has what was collected until then', () => {
+  test('of a killed run has what was collected until then', () => {
     const profile = profileOf([...BEGUN, ...LINES.slice(0, 4)]);
     expect(profile.metadata).toMatchObject({ incomplete: true, exit: null, cmd: ['sleep', '0.1'] });
     expect(profile.metadata.wall_time_ns).toBe(3945662807838 - 3945559760474);
     expect(profile.quality.warnings.join()).toMatch(/breaks off before the first print.*--interval/);
   });
 
-  test('of a run that was killed between two prints has the last one, with its names', () => {
+  test('of a run killed between two prints has the last print, with its names', () => {
     const at = (type: string) => captureLine(`{"type": "value", "data": ["${type}",3945662000000]}`);
     const print = [at('tick'), ...LINES.slice(5, 9), at('tock')];
     const learnt = [captureRecord('mappings', { '26857:1': SLEEP_MAPS }), END[0] as string];
@@ -92,13 +92,13 @@ describe('a capture', () => {
     expect(counts).toEqual([3, 7]);
   });
 
-  test('from before the collection began has no result', () => {
+  test('that ends before the collection began has no result', () => {
     expect(read([HEAD, ...LINES]).capture).toBeUndefined();
     expect(read([]).capture).toBeUndefined();
   });
 });
 
-test('a capture refuses profilers that are not registered', () => {
+test('a capture with unknown profilers is rejected', () => {
   const facts = captureRecord('facts', { ...SLEEP_FACTS, profilers: ['offcpu', 'heap'] });
   expect(read([HEAD, facts]).problems).toEqual([expect.stringMatching(/'facts'.*"profilers\.1"/)]);
 });
@@ -122,7 +122,7 @@ describe('a capture cannot be read from', () => {
     ['JSON', 'ending {', /'ending'.*JSON/],
     ['pattern', 'idle [{"pattern":"(","idle":true}]', /'idle'/],
     ['record', 'constructor {}', /no known kind, "constructor \{\}"/],
-  ])('a record with a wrong %s', (_, text, words) => {
+  ])('a record with an invalid %s', (_, text, words) => {
     expect(read([HEAD, `${text.trim()}\n`]).problems).toEqual([expect.stringMatching(words)]);
   });
 });

@@ -3,7 +3,7 @@ import { SLEEP_LOOKUPS } from '../sleep-recording.ts';
 import type { Lookups } from '../symbol-answers.ts';
 import { textTable } from './frame-tables.ts';
 
-describe('code that a runtime compiled', () => {
+describe('code compiled by a runtime', () => {
   const maps = {
     '1:1': `\
 7f0000001000-7f0000002000 rwxp 00000000 00:00 0 
@@ -14,7 +14,7 @@ describe('code that a runtime compiled', () => {
   };
   const tableOf = (jit: Lookups['jit']) => textTable({ ...SLEEP_LOOKUPS, jit }, maps);
   const MODULE = '/tmp/perf-1.map';
-  /** Names each address that is requested by itself. */
+  /** Names each address that is requested individually. */
   const compiledTable = (start = 0n) =>
     tableOf((_pid, _generation, address) => ({
       ...{ symbol: 'JS:*wait', offset: Number(address - start), module: MODULE },
@@ -46,14 +46,14 @@ describe('code that a runtime compiled', () => {
     expect(table.frames[1]).toMatchObject({ address: '0x7f0000001020', offset: 0x20 });
   });
 
-  test('is code even outside of mappings: the stack continues', () => {
+  test('counts as code even outside of mappings: the stack continues', () => {
     expect(compiledTable().user('7f0000004010\n5f5e100\n7f0000004020', 1, 1)).toMatchObject({
       stack: [0, 1, 2],
       cut: 0,
     });
   });
 
-  test('without a known function is a frame without a name in a mapping, and ends the stack outside of one', () => {
+  test('without a known function is an unnamed frame in a mapping, and ends the stack outside of one', () => {
     const table = tableOf(() => undefined);
     expect(table.user('7f0000001010\n7f0000002010\n5f5e100', 1, 1)).toMatchObject({
       stack: [0, 1],

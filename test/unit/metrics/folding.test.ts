@@ -19,7 +19,7 @@ const FACTS: Facts = {
 };
 const ENDING: Ending = { ...SLEEP_ENDING, mappings: new Map(), alive: [{ ...MAIN, cpu: cpu(300, 14) }] };
 
-/** A recorder of these lines that folds after each one. */
+/** A recorder of these lines that folds after each line. */
 function foldedRecorder(lines: readonly string[], kept: number, facts = FACTS) {
   const recorder = newRecorder();
   for (const line of lines) {
@@ -34,7 +34,7 @@ function profileOf(lines: readonly string[], kept: number, facts = FACTS, ending
   return readProfile(collected, ending).assemble(noSymbols());
 }
 
-/** What folding must not change. */
+/** The figures that folding must not change. */
 function totalsOf(lines: readonly string[], kept: number, facts = FACTS, ending = ENDING) {
   const { metadata, ebpf, account } = profileOf(lines, kept, facts, ending);
   const { by_thread, ...sums } = account ?? { by_thread: {} };
@@ -46,7 +46,7 @@ function totalsOf(lines: readonly string[], kept: number, facts = FACTS, ending 
   return { wall_time_ns, processes, threads, sums, names, by_process: syscalls?.by_process };
 }
 
-/** A thread's life, its wait and what it used of the CPU. */
+/** A thread's lifetime, its wait and its CPU time. */
 interface Life {
   readonly pid?: number;
   readonly tid: number;
@@ -85,7 +85,7 @@ const END = [
   ]),
   eventLine('end', 9001),
 ];
-/** A named thread, one of unknown times that was there before it could be named, and a child. */
+/** A named thread, a thread that ended before it could be named, and a child. */
 const FIRST_ENDS = [
   eventLine('exit', 3000, 7, 9, 500, 'unknown', 9, 9, 9),
   exitLine(CHILD),
@@ -97,13 +97,13 @@ describe('finished threads that are folded into sums', () => {
   const unfolded = totalsOf(LINES, 1000);
 
   test.each([1, 2, 7, 12])(
-    'leave the totals as they are, with rows of the last %i of them or more',
+    'leave the totals unchanged, with rows for at least the last %i of them',
     (kept) => {
       expect(totalsOf(LINES, kept)).toEqual(unfolded);
     },
   );
 
-  test('are those that have no rows in the account', () => {
+  test('are those without rows in the account', () => {
     const whole = profileOf(LINES, 1000).account?.by_thread ?? {};
     const rows = profileOf(LINES, 2).account?.by_thread ?? {};
     expect(Object.keys(whole)).toHaveLength(23 + 3);
@@ -112,39 +112,39 @@ describe('finished threads that are folded into sums', () => {
     expect(rows).toHaveProperty('7:122');
   });
 
-  test('have the sums that the unfolded ones have', () => {
+  test('have the same sums as before', () => {
     expect(unfolded).toMatchObject({ processes: 2, threads: 27 });
     expect(unfolded.sums).toMatchObject({ threads: 26, threads_unknown: 1 });
     expect(unfolded.names).toContainEqual(['7:8', 'after', 90]);
     expect(unfolded.by_process).toMatchObject({ 7: { comm: 'main' }, 300: { comm: 'child' } });
   });
 
-  test('take no memory: their events are removed', () => {
+  test('use no memory: their events are removed', () => {
     const recorder = foldedRecorder(LINES.slice(0, -4), 3);
     const { exits, threads, forks, execs } = currentSession(recorder);
     expect(exits.length).toBeLessThan(2 * 3);
     expect([threads.length, forks, execs]).toEqual([exits.length, [], []]);
   });
 
-  test('stay as they are below twice the number that has rows', () => {
+  test('are only folded beyond twice the number with rows', () => {
     const recorder = foldedRecorder(LINES, 14);
     expect(currentSession(recorder).exits).toHaveLength(26);
     expect(recorder.folded.threads).toBe(0);
   });
 });
 
-describe('a number that is used again', () => {
+describe('a reused thread number', () => {
   const again: Life = { tid: 100, born: 7000, died: 7500, comm: 'again', used: 70 };
   const lines = [...BEGUN, ...FIRST_ENDS, ...WORKERS.map(exitLine), bornLine(again), exitLine(again), ...END];
 
-  test.each([1, 2, 7])('has the times of all threads, with %i rows', (kept) => {
+  test.each([1, 2, 7])('has the times of all its threads, with %i rows', (kept) => {
     const unfolded = totalsOf(lines, 1000);
     expect(unfolded).toMatchObject({ threads: 28, sums: { threads: 27, threads_unknown: 1 } });
     const { threads, sums, names } = unfolded;
     expect(totalsOf(lines, kept)).toMatchObject({ threads, sums, names });
   });
 
-  test('does not lose the birth of the later thread', () => {
+  test('keeps the start of the later thread', () => {
     const born = foldedRecorder([...BEGUN, bornLine(again), ...FIRST_ENDS, ...WORKERS.map(exitLine)], 1);
     expect(currentSession(born).threads).toMatchObject([{ tid: 122 }, { tid: 100, at: 7000 }]);
   });
@@ -199,7 +199,7 @@ test('the accounting drift is unknown for threads with a missed switch-out, befo
   ]);
   const lines = [...LINES.slice(0, -END.length), bornLine(again), exitLine(again), ...END.slice(0, -1)];
   const unfolded = totalsOf([...lines, missed, ...END.slice(-1)], 1000).sums;
-  // Each life adds 2 ns: two of tid 100, one of tid 103.
+  // Each thread adds 2 ns: two of tid 100, one of tid 103.
   const { miscounted_ns } = totalsOf(lines, 1000).sums as { miscounted_ns: number };
   expect(unfolded).toMatchObject({ miscounted_ns: miscounted_ns - 3 * 2 });
   for (const kept of [1, 2, 7, 12])

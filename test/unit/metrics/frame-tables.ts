@@ -10,13 +10,13 @@ import { answersTo, type Lookups } from '../symbol-answers.ts';
 interface TextTable extends Pick<FrameTable, 'frames' | 'named' | 'finished'> {
   readonly kernel: (text: string) => number[];
   readonly user: (text: string, pid: number, generation: number) => UserStack;
-  /** What the stacks so far need to be looked up. */
+  /** The requests of all stacks so far. */
   readonly requests: SymbolRequests;
 }
 
 const BY_FRAME_POINTERS: StackFacts = { dwarfPids: [], dwarfGeneration: 1, stackDepth: 127 };
 
-/** All addresses are located and looked up before there is a table, so each stack makes a new one of all stacks. */
+/** A table needs all addresses in advance, so each added stack creates a new table of all stacks. */
 export function textTable(
   lookups: Partial<Lookups>,
   maps: MappingTexts,

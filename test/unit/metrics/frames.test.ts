@@ -7,7 +7,7 @@ import type { Lookups } from '../symbol-answers.ts';
 import { textTable } from './frame-tables.ts';
 
 const LIBC = '/usr/lib/x86_64-linux-gnu/libc.so.6';
-/** A user stack of sleep, in perf and in raw mode: sleep has no frame pointers. */
+/** A user stack of sleep in perf mode and in raw mode; sleep has no frame pointers. */
 const USER = '\n\t7f195c57f503 0x7f195c57f503 ([unknown])\n\t5f5e100 0x5f5e100 ([unknown])\n';
 const RAW_USER = '\n7f195c57f503\n5f5e100\n';
 const KERNEL = '\nffffffff821f94c3\nffffffff8220043e\n';
@@ -35,7 +35,7 @@ describe('user frames', () => {
     ]);
   });
 
-  test('are requested with their mapping and the offset in its file, each once', () => {
+  test('are requested once each, with their mapping and the offset in its file', () => {
     const table = tableOf();
     for (const _ of [1, 2]) table.user('\n55ed5ddf1000\n7f195c57f503\n', 26857, 1);
     expect(
@@ -46,14 +46,14 @@ describe('user frames', () => {
     ]);
   });
 
-  test('the same address of another program of the process has another mapping', () => {
+  test('at the same address in another program of the process have another mapping', () => {
     const table = tableOf();
     const stackOf = (pid: number, generation: number) => table.user('7f195c57f503', pid, generation).stack;
     expect([stackOf(26857, 1), stackOf(26857, 2), stackOf(26858, 1)]).toEqual([[0], [1], [1]]);
     expect(table.frames[1]?.module).toBeNull();
   });
 
-  test('do not have the names that bpftrace prints: they are the same for every version', () => {
+  test('do not use the names that bpftrace prints, so they are the same for every version', () => {
     const table = tableOf();
     table.user('\n\t7f195c57f503 usleep+5 (/another/libc.so)\n', 26857, 1);
     expect(table.frames).toMatchObject([{ symbol: 'clock_nanosleep', module: LIBC, offset: 35 }]);
@@ -65,7 +65,7 @@ describe('user frames', () => {
     expect(table.frames[0]).toEqual({ address: '0x7f0000001010', symbol: null, module: null, offset: 16 });
   });
 
-  test('in mappings that overlap are in the first, which is the latest', () => {
+  test('in overlapping mappings belong to the latest, which comes first', () => {
     const maps = `\
 7f0000001000-7f0000002000 r-xp 00000000 fe:00 2   /new.so
 7f0000000000-7f0000008000 r-xp 00000000 fe:00 1   /old.so
@@ -76,7 +76,7 @@ describe('user frames', () => {
   });
 });
 
-/** Two functions side by side, at the start and in the middle of a mapping. */
+/** Two adjacent functions, at the start and in the middle of a mapping. */
 describe('the place of a frame', () => {
   const maps = { '1:1': '7f0000001000-7f0000003000 r-xp 00001000 fe:00 1   /a.so\n' };
   const user: Lookups['user'] = (_, offset) =>
@@ -99,7 +99,7 @@ describe('the place of a frame', () => {
     ['caller', '7f0000001801', 'high', 1],
     ['caller', '7f0000003000', 'high', 0x1800],
   ])(
-    'that is a %s at %s is in %s: the address of a caller is the one after its call',
+    "that is a %s at %s is in %s: a caller's address is the one after its call",
     (what, at, symbol, offset) => {
       const table = tableOf({ user }, maps);
       table.user(what === 'leaf' ? at : `7f0000001400\n${at}`, 1, 1);
@@ -119,7 +119,7 @@ describe('the place of a frame', () => {
     expect(named(table.frames).at(-1)).toEqual([symbol, offset]);
   });
 
-  test('of one address differs for a leaf and a caller, and each has one frame', () => {
+  test('at one address differs for a leaf and a caller, and each has one frame', () => {
     const table = tableOf({ user }, maps);
     expect(table.user('7f0000001800\n7f0000001800\n7f0000001800', 1, 1).stack).toEqual([0, 1, 1]);
     expect(table.user('7f0000001800', 1, 1).stack).toEqual([0]);
@@ -129,7 +129,7 @@ describe('the place of a frame', () => {
     ]);
   });
 
-  test('of one address is the same frame for a leaf and a caller in the same place', () => {
+  test('at one address is the same frame for a leaf and a caller in the same function', () => {
     const table = tableOf({ user }, maps);
     expect(table.user('7f0000001400\n7f0000001400', 1, 1).stack).toEqual([0, 0]);
   });
@@ -153,12 +153,12 @@ describe('a stack ends before the first word that is not code', () => {
     ],
     ['the end of a mapping is one', '7f195c57f503\n7f195c62b000', [0, 1], 0],
     ['an address past its end is not', '7f195c57f503\n7f195c62b001', [0], 1],
-    ['address 0 ends the stack, and is not a word of it', '7f195c57f503\n0\n5f5e100', [0], 0],
+    ['address 0 ends the stack and is not counted', '7f195c57f503\n0\n5f5e100', [0], 0],
   ])('%s', (_, text, stack, cut) => {
     expect(tableOf().user(text, 26857, 1)).toMatchObject({ stack, cut });
   });
 
-  test('but the leaf stays wherever it is', () => {
+  test('but the leaf is always kept', () => {
     const table = tableOf();
     expect(table.user('7f195c62b000\n7f195c57f503\n5f5e100', 26857, 1)).toMatchObject({
       stack: [0, 1],
@@ -174,7 +174,7 @@ describe('a stack ends before the first word that is not code', () => {
       { '26857:2': SLEEP_MAPS, '26858:1': SLEEP_MAPS },
     ],
     ['no mapping is executable', { '26857:1': '' }],
-  ])('but not where %s', (_, maps) => {
+  ])('but not if %s', (_, maps) => {
     const table = tableOf({}, maps);
     expect(table.user(USER, 26857, 1)).toMatchObject({ stack: [0, 1], cut: 0 });
     expect(table.frames).toEqual([
@@ -183,14 +183,14 @@ describe('a stack ends before the first word that is not code', () => {
     ]);
   });
 
-  test('the same words are cut in one process, and stay in another without known mappings', () => {
+  test('the same words are cut in one process, and kept in another without known mappings', () => {
     const table = tableOf();
     expect(table.user(USER, 26857, 1).cut).toBe(1);
     expect(table.user(USER, 26858, 1).cut).toBe(0);
     expect(table.user(USER, 26857, 1).cut).toBe(1);
   });
 
-  test('but a kernel stack does not', () => {
+  test('kernel stacks are not cut', () => {
     expect(tableOf().kernel('ffffffff821f94c3\n5f5e100')).toEqual([0, 1]);
   });
 });
@@ -200,7 +200,7 @@ describe('kernel frames', () => {
     'ffffffff821f94a0 T schedule\nffffffffc0401081 t ext4_read_bh\t[ext4]\n',
   );
 
-  test('are of the kernel, or of its module, with their names in /proc/kallsyms', () => {
+  test('have the names from /proc/kallsyms, and belong to the kernel or to a module', () => {
     const table = tableOf({ kernel: find });
     table.kernel('\nffffffff821f94c3\nffffffffc0401123\n');
     expect(table.frames).toEqual([
@@ -209,7 +209,7 @@ describe('kernel frames', () => {
     ]);
   });
 
-  test('do not have the names that bpftrace prints', () => {
+  test('do not use the names that bpftrace prints', () => {
     const table = tableOf();
     table.kernel('\n\tffffffff821f94c3 an_alias_of_schedule+35\n');
     expect(table.frames.map((frame) => frame.symbol)).toEqual(['schedule']);
@@ -223,7 +223,7 @@ describe('kernel frames', () => {
     ]);
   });
 
-  test('that were read with their names have those', () => {
+  test('read with their names keep them', () => {
     const table = tableOf({ kernel: () => undefined });
     const place = { symbol: 'futex_do_wait', offset: 70 };
     expect(
@@ -239,21 +239,21 @@ describe('kernel frames', () => {
   });
 });
 
-test('equal frames are one, and a stack has its own order', () => {
+test('equal frames are one frame, and a stack keeps its order', () => {
   const table = tableOf();
   expect(table.kernel(KERNEL)).toEqual([0, 1]);
   expect(table.kernel('\nffffffff8220043e\nffffffff821f94c3\n')).toEqual([1, 0]);
   expect(table.frames).toHaveLength(2);
 });
 
-test('the same place of two files is two frames', () => {
+test('the same offset in two files is two frames', () => {
   const at = (path: string) => `7f0000001000-7f0000002000 r-xp 00000000 fe:00 1 ${path}\n`;
   const table = tableOf({}, { '1:1': at('/a.so'), '2:1': at('/b.so') });
   expect(table.user('7f0000001010', 1, 1).stack).toEqual([0]);
   expect(table.user('7f0000001010', 2, 1).stack).toEqual([1]);
 });
 
-test('a kernel frame of /proc is the one that bpftrace printed', () => {
+test('a kernel frame from /proc equals the one that bpftrace prints', () => {
   const table = tableOf();
   table.kernel(KERNEL);
   const places = [{ address: '0xffffffff8220043e', symbol: 'do_nanosleep', offset: 94 }];
@@ -278,7 +278,7 @@ describe('readable names', () => {
     return { table, frames: table.finished().frames };
   };
 
-  test('replace mangled ones, and nothing else of a frame', () => {
+  test('replace mangled ones, and nothing else in a frame', () => {
     const { table, frames } = finished({
       demangle: (name) => (name === '_ZN2ns1fEi' ? 'ns::f(int)' : undefined),
     });
@@ -287,12 +287,12 @@ describe('readable names', () => {
     expect(table.frames[0]?.symbol).toBe('_ZN2ns1fEi');
   });
 
-  test('are those of the file where there are no others', () => {
+  test('are the original names if there are no others', () => {
     const { table, frames } = finished({});
     expect(frames).toEqual(table.frames);
   });
 
-  test('may be those of members of a prototype', () => {
+  test('can be names of prototype members', () => {
     const { frames } = finished({ user: () => ({ symbol: 'constructor', offset: 0 }) });
     expect(frames[0]?.symbol).toBe('constructor');
   });

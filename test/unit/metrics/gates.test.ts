@@ -10,7 +10,7 @@ import { recorded, sideOf } from './recorded-profiles.ts';
 
 const BASE = recorded('0.17', 'sleepers');
 
-/** That many calls of read, and that many ns in a lock. */
+/** This many calls of read, and this many ns in a lock. */
 function profile({ reads = 100, lock = 1e9 }: { reads?: number; lock?: number } = {}): Profile {
   const copy = structuredClone(BASE);
   const { syscalls, offcpu } = copy.ebpf;
@@ -31,7 +31,7 @@ const locks = (before: number[], after: number[]) =>
 const parse = (text: string) => parseGate(text, PROFILERS);
 const judge = (text: string, of: Sides) => judgeGate(parse(text), of, PROFILERS);
 
-describe('a gate is read from', () => {
+describe('a gate is parsed from', () => {
   test.each([
     ['lock>+20%', 'lock', true, 'relative', 0.2],
     ['lock<-50%', 'lock', false, 'relative', -0.5],
@@ -83,7 +83,7 @@ describe('one run on each side', () => {
     expect(judge(text, locks([before], [after])).crossed).toBe(crossed);
   });
 
-  test('waits that had not ended count, too', () => {
+  test('waits that had not ended count too', () => {
     const blocked = profile();
     const [open] = recorded('0.17', 'deadlock').ebpf.offcpu?.still_blocked ?? [];
     if (open) blocked.ebpf.offcpu?.still_blocked.push({ ...open, reason: 'lock', blocked_ns: 5e9 });
@@ -99,17 +99,17 @@ describe('one run on each side', () => {
 });
 
 describe('several runs', () => {
-  test('medians decide, where the ranges do not overlap', () => {
+  test('are compared by medians if the ranges do not overlap', () => {
     expect(judge('lock>+20%', locks([1e9, 1.1e9, 1.3e9], [1.4e9, 1.5e9, 1.6e9])).crossed).toBe(true);
     expect(judge('lock>+20%', locks([1e9, 1.1e9, 1.5e9], [1.4e9, 1.5e9, 1.6e9])).crossed).toBe(false);
   });
 
-  test('a gate that demands a change is not met by chance', () => {
+  test('only meet a demanded change if it is more than chance', () => {
     expect(judge('lock>-10%', locks([1e9, 1.2e9], [1e9, 1.1e9])).crossed).toBe(true);
     expect(judge('lock>-10%', locks([1e9, 1.2e9], [0.5e9, 0.6e9])).crossed).toBe(false);
   });
 
-  test('a level is that of the median', () => {
+  test('cross a level by their median', () => {
     expect(judge('lock>2s', locks([9e9, 9e9], [1e9, 1.5e9, 9e9])).crossed).toBe(false);
     expect(judge('lock>2s', locks([9e9, 9e9], [1e9, 3e9, 9e9])).crossed).toBe(true);
   });
@@ -140,13 +140,13 @@ describe('metrics', () => {
     expect(metricOf(profile(), metric, PROFILERS)).toBe(value);
   });
 
-  test('names with dots are found', () => {
+  test('can have names with dots', () => {
     const dotted = profile();
     if (dotted.ebpf.offcpu) dotted.ebpf.offcpu.undecided = { 'wait.isra.0': { time_ns: 7, count: 1 } };
     expect(metricOf(dotted, 'offcpu.undecided.wait.isra.0.time_ns', PROFILERS)).toBe(7);
   });
 
-  test('a metric that no result has is a usage error with the closest names', () => {
+  test('that no result has are a usage error with similar names', () => {
     const all = sides([profile()], [profile()]);
     expect(() => judge('lok.time>+20%', all)).toThrow(/"lok.time", which no result has/);
     try {
@@ -160,7 +160,7 @@ describe('metrics', () => {
     }
   });
 
-  test('a metric that some results lack is a different error', () => {
+  test('that only some results have are a different error', () => {
     const without = profile();
     delete without.account;
     const half = () => judge('account.on_cpu_ns>+1ms', sides([profile()], [without]));
@@ -169,7 +169,7 @@ describe('metrics', () => {
     expect(half).not.toThrow(UsageError);
   });
 
-  test('control characters of a result do not get into an error', () => {
+  test('appear without control characters in errors', () => {
     const hostile = profile();
     if (hostile.ebpf.offcpu) hostile.ebpf.offcpu.undecided = { '\u001b[2J': { time_ns: 7, count: 1 } };
     try {

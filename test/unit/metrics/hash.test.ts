@@ -8,7 +8,7 @@ test.each([
   ['a hash', hashOf],
   ['one hash for all', () => 7],
   ['hashes that follow one another, at the end of 32 bits', ([n = 0]: readonly number[]) => 2 ** 31 - 1 - n],
-])('lists are told apart by what they hold, with %s', (_, hash) => {
+])('lists are distinguished by their content, with %s', (_, hash) => {
   fc.assert(
     fc.property(lists, (lists) => {
       const { items, indexOf } = distinct<readonly number[]>(hash, sameNumbers);

@@ -4,17 +4,17 @@ import { SLEEP_LOOKUPS } from '../sleep-recording.ts';
 import type { Lookups } from '../symbol-answers.ts';
 import { textTable } from './frame-tables.ts';
 
-/** Each of its pages is a function. */
+/** Each page of this mapping is a function. */
 const MAPS = '7f0000001000-7f0000008000 r-xp 00001000 fe:00 1   /a.so\n';
 const PAGE = 0x1000;
-/** A caller in the function of that page, and what a stack without frame pointers goes on with. */
+/** A caller in the function of that page, and the word that follows in a stack without frame pointers. */
 const at = (page: number) => `7f000000${page}010`;
 const NO_CODE = '5f5e100';
-/** What bpftrace ends a stack with that it cannot unwind by DWARF, after it has gone back by a byte. */
+/** The word with which bpftrace ends a stack that it cannot unwind by DWARF, after subtracting 1. */
 const LOST = 'f'.repeat(16);
 
 interface Given {
-  /** By page, from 1 on. */
+  /** Names by page, from 1. */
   readonly names?: readonly (string | null)[];
   readonly frameless?: Lookups['frameless'];
   readonly unwound?: Pick<Facts, 'dwarfPids' | 'dwarfGeneration' | 'stackDepth'>;
@@ -38,14 +38,14 @@ function tableOf({
 const isIncomplete = (words: readonly string[], given?: Given) =>
   tableOf(given).user(words.join('\n'), 1, 1).incomplete;
 
-describe('a stack lacks callers', () => {
-  test('when it is cut before an outermost function', () => {
+describe('a stack', () => {
+  test('lacks callers if it is cut before an outermost function', () => {
     expect(isIncomplete([at(1), at(2), NO_CODE])).toBe(true);
     expect(isIncomplete([at(1), NO_CODE])).toBe(true);
     expect(isIncomplete([at(1), NO_CODE], { names: [null] })).toBe(true);
   });
 
-  test('not when it ends by itself', () => {
+  test('is complete if it ends by itself', () => {
     expect(isIncomplete([at(1), at(2)])).toBe(false);
     expect(isIncomplete([at(1), at(2), '0', NO_CODE])).toBe(false);
     expect(isIncomplete([at(1)], { names: [null] })).toBe(false);
@@ -65,7 +65,7 @@ describe('a stack lacks callers', () => {
     'runtime.goexit',
     'runtime.goexit.abi0',
     'runtime.mstart',
-  ])('not when it is cut after %s', (name) => {
+  ])('is complete if it is cut after %s', (name) => {
     expect(isIncomplete([at(1), at(2), NO_CODE], { names: ['f', name] })).toBe(false);
     expect(isIncomplete([at(1), at(2), at(3), NO_CODE], { names: ['f', name, null] })).toBe(false);
     expect(isIncomplete([at(1), NO_CODE], { names: [name] })).toBe(false);
@@ -80,19 +80,19 @@ describe('a stack lacks callers', () => {
     'cloned',
     'start_thread_pool',
     'runtime.main',
-  ])('when it is cut after %s', (name) => {
+  ])('lacks callers if it is cut after %s', (name) => {
     expect(isIncomplete([at(1), at(2), NO_CODE], { names: ['f', name] })).toBe(true);
   });
 
-  test('not when it is cut before words that are not looked at', () => {
+  test('lacks callers whatever words follow the cut', () => {
     expect(isIncomplete([at(1), NO_CODE, at(2)], { names: ['f', 'main'] })).toBe(true);
   });
 
-  test.each(['', '\n', '0'])('not when it has no frames: %j', (text) => {
+  test.each(['', '\n', '0'])('is complete without frames: %j', (text) => {
     expect(isIncomplete([text], { frameless: () => true })).toBe(false);
   });
 
-  test('not when the mappings of its process are unknown', () => {
+  test('is complete if the mappings of its process are unknown', () => {
     expect(isIncomplete([at(1), NO_CODE], { maps: {} })).toBe(false);
   });
 });
@@ -104,7 +104,7 @@ describe('a first function without a frame pointer', () => {
     expect(isIncomplete([at(1), at(2), NO_CODE], given)).toBe(true);
   });
 
-  test('is requested by its mapping and offset, and no other is', () => {
+  test('is requested by its mapping and offset, unlike other functions', () => {
     const table = tableOf();
     expect(table.user([at(1), at(2), at(3)].join('\n'), 1, 1).incomplete).toBe(false);
     const { leaves } = table.requests;
@@ -119,7 +119,7 @@ describe('a first function without a frame pointer', () => {
     expect(isIncomplete([at(1), at(2)], { frameless, maps: {} })).toBe(false);
   });
 
-  test('does not make the same stack of another function incomplete', () => {
+  test('does not affect the same stack of another function', () => {
     const table = tableOf({ frameless: (_, offset) => offset < 2 * PAGE });
     const of = (...words: string[]) => table.user(words.join('\n'), 1, 1).incomplete;
     expect([of(at(1), at(3)), of(at(2), at(3)), of(at(2), at(1))]).toEqual([true, false, false]);
@@ -129,7 +129,7 @@ describe('a first function without a frame pointer', () => {
 describe('a stack that was unwound by DWARF', () => {
   const DWARF = { dwarfPids: [1, 7], dwarfGeneration: 1, stackDepth: 127 };
 
-  test('contains calls, and shows their return addresses', () => {
+  test('contains call addresses, which become return addresses', () => {
     const table = tableOf({ unwound: DWARF });
     table.user(['7f0000001000', '7f0000002fff', '7f0000003000'].join('\n'), 1, 1);
     expect(table.frames.map(({ address, symbol, offset }) => [address, symbol, offset])).toEqual([
@@ -140,7 +140,7 @@ describe('a stack that was unwound by DWARF', () => {
     expect(table.requests.user.map(({ fileOffset }) => fileOffset)).toEqual([0x1000, 0x2fff, 0x3000]);
   });
 
-  test('requests the call itself from a runtime', () => {
+  test('requests the call address itself from a runtime', () => {
     const jit = () => ({ symbol: 'JS:f', offset: 16, module: '/tmp/perf-1.map' });
     const table = textTable({ ...SLEEP_LOOKUPS, jit }, { '1:1': MAPS }, DWARF);
     table.user('6000\n6100', 1, 1);
@@ -151,7 +151,7 @@ describe('a stack that was unwound by DWARF', () => {
     ]);
   });
 
-  test('gives the frames of one by frame pointers, whose callers are one byte further', () => {
+  test('has the same frames as one by frame pointers, whose addresses are one byte higher', () => {
     const table = tableOf({ unwound: DWARF });
     expect(table.user(`${at(1)}\n7f000000200f`, 1, 1).stack).toEqual([0, 1]);
     expect(table.user(`${at(1)}\n${at(2)}`, 1, 2).stack).toEqual([0, 1]);
@@ -186,7 +186,7 @@ describe('a stack that was unwound by DWARF', () => {
     expect(table.requests.leaves).toHaveLength(1);
   });
 
-  test('needs no frame pointer in a function that stacks of another program need one in', () => {
+  test('needs no frame pointers, even in a function for which other stacks need one', () => {
     const table = tableOf({ unwound: DWARF, frameless: () => true });
     const of = (generation: number) => table.user(`${at(1)}\n${at(2)}`, 1, generation).incomplete;
     expect([of(2), of(1)]).toEqual([true, false]);

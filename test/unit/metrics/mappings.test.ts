@@ -6,7 +6,7 @@ const mapped = (start: bigint, path: string, file = 'fe:00 260875') => ({
   ...{ start, end: start + 0x1000n, fileOffset: 0x2000n, file, path },
 });
 
-test('address spaces come back from a capture as they were, the latest mapping first', () => {
+test('address spaces are the same after a capture, latest mapping first', () => {
   const spaces: AddressSpaces = new Map([
     ['26857:1', [mapped(0x7ffffffff000n, '[vdso]', '00:00 0'), mapped(0x55ed5ddf1000n, '/opt/my app/a (1)')]],
     ['26857:2', [mapped(0x10000n, '', '00:00 0'), mapped(0xffffffffff600000n, '/tmp/a\rb\u2028c\\012d')]],
@@ -20,7 +20,7 @@ test('address spaces come back from a capture as they were, the latest mapping f
   );
 });
 
-test('rows as the released version wrote them, copied from /proc, are read too', () => {
+test('rows in the format of the released version, copied from /proc, are also read', () => {
   const mappings = decodeSpaces({ '26857:1': SLEEP_MAPS }).get('26857:1');
   expect(mappings?.map(({ path }) => path)).toEqual([
     '/usr/bin/sleep',

@@ -13,18 +13,18 @@ import {
 
 const runs = (...values: number[]) => values.map(single);
 
-describe('one run on each side: the number of events decides', () => {
+describe('with one run on each side', () => {
   test.each([
     [1009, 1100, true, 'twice the root of 1009 + 1100 is 92'],
     [1009, 1102, false, 'and 93 is more'],
     [0, 4, true, 'four of a kind that was not there may be chance'],
     [0, 5, false, 'five are not'],
     [5, 0, false, 'nor are five that are gone'],
-  ])('a count of %d and %d: noise is %s, for %s', (before, after, noise) => {
+  ])('a count of %d and %d is noise: %s, because %s', (before, after, noise) => {
     expect(compare([countOf(before)], [countOf(after)]).noise).toBe(noise);
   });
 
-  test('a sum of few waits may be off by far, one of many may not', () => {
+  test('a sum of few waits has a large variance, a sum of many does not', () => {
     expect(compare([timeOf(1e9, 2)], [timeOf(3e9, 2)]).noise).toBe(true);
     expect(compare([timeOf(1e9, 1009)], [timeOf(1.3e9, 1009)]).noise).toBe(false);
     expect(compare([timeOf(1e9, 1009)], [timeOf(1.1e9, 1009)]).noise).toBe(true);
@@ -49,20 +49,20 @@ describe('one run on each side: the number of events decides', () => {
     expect(compare([single(2)], [single(2)]).noise).toBe(true);
   });
 
-  test('so they do where one side has several', () => {
+  test('event counts also decide if only one side has several runs', () => {
     expect(compare([countOf(100)], [countOf(110), countOf(111)]).noise).toBe(true);
     expect(compare([countOf(100)], [countOf(200), countOf(201)]).noise).toBe(false);
   });
 });
 
-describe('several runs on each side: ranges decide', () => {
-  test('a change is more than chance when they do not overlap', () => {
+describe('with several runs on each side', () => {
+  test('a change is more than chance if the ranges do not overlap', () => {
     expect(compare(runs(1, 2, 3), runs(4, 5, 6)).noise).toBe(false);
     expect(compare(runs(1, 2, 4), runs(4, 5, 6)).noise).toBe(true);
     expect(compare(runs(4, 5, 6), runs(1, 2, 3)).noise).toBe(false);
   });
 
-  test('the figures are median, least and most', () => {
+  test('figures are the median, minimum and maximum', () => {
     expect(figureOf(runs(9, 1, 5))).toEqual({ median: 5, min: 1, max: 9 });
     expect(figureOf(runs(4, 1))).toEqual({ median: 2.5, min: 1, max: 4 });
     expect(compare(runs(2, 4, 3), runs(7, 6, 6))).toMatchObject({ change: 3, relative: 1 });
@@ -73,7 +73,7 @@ describe('several runs on each side: ranges decide', () => {
     expect(overlap(figureOf(runs(1, 3)), figureOf(runs(4, 5)))).toBe(false);
   });
 
-  test('how often that is by chance', () => {
+  test('the probability of separate ranges by chance is known', () => {
     expect(chanceApart(2, 2)).toBeCloseTo(1 / 3);
     expect(chanceApart(3, 3)).toBeCloseTo(0.1);
     expect(chanceApart(4, 4)).toBeCloseTo(2 / 70);
@@ -81,13 +81,13 @@ describe('several runs on each side: ranges decide', () => {
   });
 });
 
-test('of nothing there is no share', () => {
+test('a share of zero is undefined', () => {
   expect(compare([countOf(0)], [countOf(9)]).relative).toBeNull();
   expect(compare([single(-5)], [single(9)])).toMatchObject({ relative: null, change: 14 });
   expect(compare([countOf(9)], [countOf(0)]).relative).toBe(-1);
 });
 
-test('to swap the sides negates the change and leaves the judgement', () => {
+test('swapping the sides negates the change and keeps the judgement', () => {
   const side = fc.array(fc.nat({ max: 1e6 }).map(countOf), { minLength: 1, maxLength: 5 });
   fc.assert(
     fc.property(side, side, (a, b) => {

@@ -22,7 +22,7 @@ interface WaitChange {
   readonly waits: Change;
 }
 
-/** The fields of all profilers are known here. */
+/** A diff with the fields of all profilers. */
 interface FullDiff extends Diff {
   readonly reasons: readonly (WaitChange & { readonly reason: string })[];
   readonly threads: readonly (WaitChange & { readonly comm: string | null; readonly threads: Change })[];
@@ -40,14 +40,14 @@ function diff(before: Profile, after: Profile): FullDiff {
   return compared(sidesOf(before, after));
 }
 
-/** A copy with something else in it. */
+/** A copy with one part changed. */
 function changed(profile: Profile, edit: (copy: Profile) => void): Profile {
   const copy = structuredClone(profile);
   edit(copy);
   return copy;
 }
 
-/** Every change of a document, by where it is. */
+/** Every change in a document, by its path. */
 function changesIn(value: unknown): { change: number; noise: unknown }[] {
   if (typeof value !== 'object' || value === null) return [];
   if ('change' in value && 'noise' in value) return [value as { change: number; noise: unknown }];
@@ -112,7 +112,7 @@ test.each([
   }
 });
 
-test('threads are matched by name, calls with those of the 32-bit entry', () => {
+test('threads are matched by name, and calls with those of the 32-bit entry', () => {
   const { threads } = diff(OLD, NEW);
   expect(threads).toHaveLength(1);
   expect(threads[0]).toMatchObject({
@@ -123,7 +123,7 @@ test('threads are matched by name, calls with those of the 32-bit entry', () => 
   expect(compat?.filter(({ name }) => name.startsWith('32-bit ')).length).toBeGreaterThan(0);
 });
 
-test('errors are compared where all runs have them', () => {
+test('errors are compared if all runs have them', () => {
   const [timed, counted] = [recorded('0.17', 'times'), recorded('0.17', 'compat')];
   expect(diff(timed, timed).syscalls?.calls.every(({ errors }) => errors !== undefined)).toBe(true);
   expect(diff(timed, counted).syscalls?.calls.some(({ errors }) => errors !== undefined)).toBe(false);
@@ -169,7 +169,7 @@ test('several runs are compared by medians, and a note warns of too few', () => 
   expect(notes.join()).toContain('with 3 and 3 runs, chance alone sets 10.0 %');
 });
 
-test('names of members of a prototype are ordinary names', () => {
+test('names of prototype members are ordinary names', () => {
   const names = ['__proto__', 'constructor', 'toString', 'hasOwnProperty'];
   const hostile = changed(OLD, ({ ebpf: { offcpu, syscalls } }) => {
     Object.values(offcpu?.thread_stats ?? {}).forEach((thread, i) => {
@@ -191,7 +191,7 @@ test('names of members of a prototype are ordinary names', () => {
   });
 });
 
-describe('stacks for pictures', () => {
+describe('stacks for flame graphs', () => {
   test('have the times of both sides', () => {
     const stacks = diffStacks(sidesOf(OLD, DEMO), PROFILERS);
     const total = (profile: Profile) => {
@@ -204,7 +204,7 @@ describe('stacks for pictures', () => {
     expect(stacks.some(({ beforeNs }) => beforeNs === 0)).toBe(true);
   });
 
-  test('are added up for threads with the same name', () => {
+  test('are summed for threads with the same name', () => {
     const sleep = diffStacks(sidesOf(OLD, NEW), PROFILERS).find(({ kind }) => kind === 'sleep');
     expect(sleep).toMatchObject({ comm: 'sleepers', count: 69, idle: true });
   });

@@ -52,7 +52,7 @@ describe('the profile of sleep', () => {
   test.each([
     ['0.18 to 0.21, and 0.24 on', String.raw`\n`],
     ['0.22 and 0.23', String.raw`\\n`],
-  ])('is the same with stacks as bpftrace %s prints them', (_, newline) => {
+  ])('is the same with stacks as printed by bpftrace %s', (_, newline) => {
     const lines = SLEEP_LINES.map((line) =>
       line.replaceAll(/\\n\\t([0-9a-f]+) [^\\,]+/g, `${newline}$1`).replaceAll(/\\n(?=[,"])/g, newline),
     );
@@ -60,7 +60,7 @@ describe('the profile of sleep', () => {
     expect(profileOf(lines)).toEqual(profile);
   });
 
-  test('is the same when 0.24 quotes its numbers', () => {
+  test('is the same with quoted numbers as in 0.24', () => {
     const quoted = SLEEP_LINES.map((line) => line.replaceAll(/(?<=: |["a-z],)(\d+)(?=[,}\]])/g, '"$1"'));
     expect(quoted.join('')).toContain('["ready","3945554148073"]');
     expect(profileOf(quoted)).toEqual(profile);
@@ -76,7 +76,7 @@ describe('accounting drift', () => {
     ...SLEEP_LINES.slice(4),
   ];
 
-  test('is the time between its switches that it lacks', () => {
+  test('is the missing time between its switches', () => {
     expect(profileOf(lines()).account).toMatchObject({ on_cpu_ns: 2_000_000, miscounted_ns: 500_000 });
   });
 
@@ -86,7 +86,7 @@ describe('accounting drift', () => {
     expect(quality).toMatchObject({ waits_missed: 3, switches_unseen: 0 });
   });
 
-  test('is not known when a map was too full for a thread', () => {
+  test('is unknown if a map was too full for a thread', () => {
     expect(profileOf(lines('"@full": {"@off": 1}')).account).toMatchObject({ miscounted_ns: 0 });
   });
 });
@@ -101,7 +101,7 @@ describe('words of a stack that are not code', () => {
     ['that ended', [waits], 2],
     ['that did not', [off], 2],
     ['of both kinds', [waits, off], 4],
-  ])('end the stacks of waits %s, and are counted once a stack', (_, lines, cut) => {
+  ])('end the stacks of waits %s, and are counted once per stack', (_, lines, cut) => {
     const profile = profileOf(lines);
     const { stacks, still_blocked, frames } = profile.ebpf.offcpu as Offcpu;
     for (const row of [...stacks, ...still_blocked]) expect(row).toMatchObject({ user: [0, 1], user_cut: 2 });
@@ -110,7 +110,7 @@ describe('words of a stack that are not code', () => {
     expectValid(profile);
   });
 
-  test('stay in the stacks of a process whose mappings are not known', () => {
+  test('stay in the stacks of a process with unknown mappings', () => {
     const profile = profileOf([waits], {}, { mappings: new Map() });
     expect(profile.ebpf.offcpu?.stacks).toMatchObject([{ user: [0, 1, 2, 3], user_cut: 0 }]);
     expect(profile.quality).toMatchObject({ frames_cut: 0, frames_total: 4, frames_unresolved: 4 });
@@ -166,10 +166,10 @@ test('all processes attached to are listed', () => {
   expect(sleepProfile({ mode: 'system', pids: [] }).metadata.pid).toBeNull();
 });
 
-describe('a stream that breaks off', () => {
+describe('a stream that ends early', () => {
   const lines = SLEEP_LINES.slice(0, 3);
 
-  test('after exec, ends when we saw it end', () => {
+  test('after exec ends at the moment we saw it end', () => {
     const profile = profileOf(lines, {}, { incomplete: true });
     expect(profile.metadata).toMatchObject({
       wall_time_ns: SLEEP_ENDING.elapsedNs,
@@ -178,20 +178,20 @@ describe('a stream that breaks off', () => {
     expectValid(profile);
   });
 
-  test('after a print at an interval, ends with that print', () => {
+  test('after a print at an interval ends with that print', () => {
     const tock = '{"type": "value", "data": ["tock",3945600000000]}';
     const profile = profileOf([...lines, tock], {}, { incomplete: true });
     expect(profile.metadata.wall_time_ns).toBe(3945600000000 - 3945559760474);
   });
 
-  test('before anything, has a valid profile of nothing', () => {
+  test('before any event gives a valid profile of nothing', () => {
     const profile = profileOf([]);
     expect(profile.ebpf).toMatchObject({ offcpu: { total_events: 0 }, syscalls: { total: 0 } });
     expectValid(profile);
   });
 });
 
-test('a thread blocked from before the start to the end has the stack that /proc has', () => {
+test('a thread blocked from before the start to the end has its stack from /proc', () => {
   const off = String.raw`{"type": "map", "data": {"@off": {"27000": [3945554148073,27000,1,4096,0,0,0,"\nffffffff821f94c3\n","\n7f195c57f503\n"]}}}`;
   const blocked = {
     kernel: [{ address: '0xffffffff8143f416', symbol: 'futex_do_wait', offset: 70 }],
@@ -229,12 +229,12 @@ describe('names', () => {
   const alive = [{ pid: 21008, tid: 21008, comm: 'worker', state: 'S' }];
   const profile = profileOf(lines, { pids: [21008] }, { alive });
 
-  test('a process has its latest name: of the end, of its exec, or of its parent', () => {
+  test('of a process are the latest: from the end, its exec, or its parent', () => {
     const names = Object.values(profile.ebpf.syscalls?.by_process ?? {}).map((p) => p.comm);
     expect(names).toEqual(['worker', 'python3', 'readlink']);
   });
 
-  test('a thread has its own name, with its bytes restored', () => {
+  test('of a thread are its own, with its bytes restored', () => {
     expect(profile.ebpf.offcpu?.thread_stats['21008:21097']?.comm).toBe('café a,b');
   });
 

@@ -24,7 +24,7 @@ describe('the cost of measuring', () => {
     );
   });
 
-  test('includes what btprof and bpftrace used', () => {
+  test('includes the resources that btprof and bpftrace used', () => {
     const footprint = { cpuNs: 20_000_000, btprofBytes: 80e6, bpftraceBytes: 140e6, mapBytes: 400e6 };
     const { wall_time_ns: wall } = profile.metadata;
     expect(sleepProfile({}, { footprint }).quality.footprint).toEqual({
@@ -37,8 +37,8 @@ describe('the cost of measuring', () => {
   });
 });
 
-describe('what was lost', () => {
-  test('is counted under quality', () => {
+describe('losses', () => {
+  test('are counted under quality', () => {
     const lines = [
       ...SLEEP_LINES.slice(0, -1),
       '{"type": "lost_events", "data": {"events": 46}}',
@@ -63,13 +63,13 @@ describe('what was lost', () => {
     `{"type": "map", "data": {"@full": {${counts}}}}`,
   ];
 
-  test('a map that only grows is full when it has as many keys as fit', () => {
+  test('include a map that only grows if it has the maximum number of keys', () => {
     const { quality } = sleepProfile({ room });
     expect(quality.map_full).toBe(1);
     expect(quality.warnings).toEqual([sentence('@calls', 4)]);
   });
 
-  test('a histogram is full when its buckets are as many as the keys that fit', () => {
+  test('include a histogram if its buckets fill the map', () => {
     const line =
       '{"type": "hist", "data": {"@took": {"0": [{"min": 2, "count": 5}, {"min": 4, "count": 1}]}}}';
     const full = (keys: number) =>
@@ -77,7 +77,7 @@ describe('what was lost', () => {
     expect([2, 3].map((keys) => full(keys).quality.map_full)).toEqual([1, 0]);
   });
 
-  test('a map with fewer keys, or of unknown size, is not full', () => {
+  test('do not include a map with fewer keys, or of unknown size', () => {
     expect(sleepProfile({ room: { ...room, '@calls': 5 } }).quality).toMatchObject({
       map_full: 0,
       warnings: [],
@@ -85,19 +85,19 @@ describe('what was lost', () => {
     expect(sleepProfile({ room: {} }).quality.map_full).toBe(0);
   });
 
-  test('the program reports which of the other maps were full', () => {
+  test('include other maps that the program reports as full', () => {
     const { quality } = profileOf(withFull('"@off": 1009, "@gen": 1'), { room: { ...room, '@calls': 8 } });
     expect(quality.map_full).toBe(2);
     expect(quality.warnings).toEqual([sentence('@off', 8), sentence('@gen', 8)]);
   });
 
-  test('a map that both report as full counts once', () => {
+  test('include a map once if both report it as full', () => {
     const { quality } = profileOf(withFull('"@calls": 1'), { room });
     expect(quality.map_full).toBe(1);
     expect(quality.warnings).toEqual([sentence('@calls', 4)]);
   });
 
-  test('errors in the kernel are counted, and each distinct one is reported once', () => {
+  test('include kernel errors, which are counted, and each distinct one is reported once', () => {
     const fault =
       '{"type": "helper_error", "msg": "Argument list too long", "helper": "map_update_elem", "retcode": -7, "filename": "stdin", "line": 3, "col": 25}';
     const profile = profileOf([...SLEEP_LINES.slice(0, -1), fault, fault]);

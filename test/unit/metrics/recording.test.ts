@@ -87,7 +87,7 @@ test('a print at an interval counts completely or not at all', () => {
   expect(recording.maps.get('@longest')).toEqual([{ key: '1,1', value: 9 }]);
 });
 
-/** A second bpftrace goes on when the command is held at its entry. */
+/** The second bpftrace continues while the command is held at its entry. */
 describe('two sessions', () => {
   const FIRST = [
     eventLine('ready', 10),
@@ -102,7 +102,7 @@ describe('two sessions', () => {
   const SECOND = [eventLine('ready', 30), eventLine('start', 31)];
   const off = (state: number) => mapLine('@off', [{ key: '4711', value: [26, 4711, 1, state, 7, 0, 0] }]);
 
-  test('become one recording: the second continues the sums of the first', () => {
+  test('become one recording, in which the second continues the sums of the first', () => {
     const recording = recordingOf([...FIRST, ...SECOND, mapLine('@calls', [{ key: '4711,1', value: 5 }])]);
     expect(recording).toMatchObject({ begin: 10, start: 31, end: undefined });
     expect(recording.maps.get('@calls')).toEqual([
@@ -113,7 +113,7 @@ describe('two sessions', () => {
     expect(recording.execs).toHaveLength(1);
   });
 
-  test('drop the waits in progress at the end of the first, but count its runs', () => {
+  test('omit waits in progress at the end of the first, but count its runs', () => {
     const recording = recordingOf([...FIRST, ...SECOND]);
     expect(recording.maps.has('@off')).toBe(false);
     expect(recording.earlierRuns).toMatchObject([{ pid: 4711, tid: 4711, ranNs: 7 }]);
@@ -140,7 +140,7 @@ describe('two sessions', () => {
     expect(recording.mapSizes.get('@calls')).toBe(2);
   });
 
-  test('of which the second was never used are the first, with the line counts of both', () => {
+  test('equal the first if the second was never used, with the line counts of both', () => {
     const bad = '{"bad';
     const recording = recordingOf([...FIRST, bad, SECOND[0] as string, bad]);
     expect(recording).toMatchObject({ begin: 10, start: undefined, end: 21 });
@@ -148,7 +148,7 @@ describe('two sessions', () => {
     expect(recording.quality).toMatchObject({ linesRead: 9, linesDropped: 2 });
   });
 
-  test('continue also when the start of the second was lost: then it began with its BEGIN', () => {
+  test('are joined even if the start of the second was lost: it then began with its BEGIN', () => {
     const calls = mapLine('@calls', [{ key: '4711,1', value: 5 }]);
     const recording = recordingOf([...FIRST, SECOND[0] as string, calls]);
     expect(recording).toMatchObject({ begin: 10, end: undefined, pause: { asked: 20, from: 20, to: 30 } });
@@ -167,7 +167,7 @@ describe('two sessions', () => {
   });
 });
 
-test('a stream that breaks off has no end', () => {
+test('a stream that ends early has no end', () => {
   expect(recordingOf(SLEEP_LINES.slice(0, 4)).end).toBeUndefined();
 });
 

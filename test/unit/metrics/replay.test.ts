@@ -15,7 +15,7 @@ test('a stored run gives the profile of the run', () => {
   expect(replay(JSON.parse(JSON.stringify(RUN)), PROFILERS)).toEqual(sleepProfile());
 });
 
-test('a profiler that is not registered has no part', () => {
+test('an unregistered profiler has no part', () => {
   const profile = replay(
     RUN,
     PROFILERS.filter(({ name }) => name === 'syscalls'),
@@ -33,7 +33,7 @@ test('a profile requests the symbols of its frames, in the kernel and in user co
   });
 });
 
-test('without symbols the figures are the same, and frames and reasons have no names', () => {
+test('without symbols, figures are the same, and frames and reasons have no names', () => {
   const { ebpf } = replay({ ...RUN, symbols: noSymbols() }, PROFILERS);
   const { offcpu } = sleepProfile().ebpf;
   const nameless = offcpu?.stacks.map((row) => (row.reason === 'sleep' ? { ...row, reason: 'other' } : row));

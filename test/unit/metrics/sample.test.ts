@@ -5,7 +5,7 @@ import { recordingOf, SLEEP_FACTS, SLEEP_LINES, SLEEP_MAPS, sampleOf } from '../
 
 const SPACES = decodeSpaces({ '26857:1': SLEEP_MAPS });
 
-/** A shell that sleeps twice, printed by bpftrace 0.17 every 50 ms; @waits of its children left out. */
+/** A shell that sleeps twice, printed by bpftrace 0.17 every 50 ms. @waits of its children are removed. */
 describe('samples', () => {
   const first = [
     '{"type": "value", "data": ["exec",4106441837716,865,1,"sh"]}',
@@ -23,12 +23,12 @@ describe('samples', () => {
   const { maps } = recordingOf(first);
   const sample = sampleOf([...first, ...second], { maps, at: 4106488993098 }, facts);
 
-  test('have what was added since the one before', () => {
+  test('have what was added since the previous one', () => {
     expect(sample.ebpf.offcpu).toMatchObject({ total_events: 2, total_time_ns: 98587 + 64210551 });
     expect(sample.ebpf.syscalls).toMatchObject({ total: 2, by_syscall: { wait4: { count: 2 } } });
   });
 
-  test('have everything since the start when they are the first', () => {
+  test('have everything since the start if they are the first', () => {
     const { ebpf, interval_ns } = sampleOf(first, undefined, facts);
     expect(ebpf.syscalls?.total).toBe(9);
     expect(interval_ns).toBe(4106488993098 - 4106441837716);
@@ -39,7 +39,7 @@ describe('samples', () => {
     expect(sample.ts_ms).toBe(SLEEP_FACTS.t0Ms + 97);
   });
 
-  test('leave out what the kernel has only for the whole run', () => {
+  test('omit what the kernel only has for the whole run', () => {
     expect(Object.keys(sample.ebpf.offcpu ?? {})).not.toContain('max_time_ns');
     expect(sample.ebpf.offcpu?.thread_stats['865:865']).toEqual({
       tid: 865,

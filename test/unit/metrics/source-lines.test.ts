@@ -11,7 +11,7 @@ const KERNEL: Frame = { address: '0xffffffff821f94c3', symbol: 'schedule', modul
 const NAMELESS: Frame = { address: '0x6020', symbol: null, module: '/lib/b.so', offset: 0x20, mapping: 0 };
 const NOWHERE = { file: null, line: null, inlined: false };
 
-/** The table of these frames, each of them a stack, with these lines. */
+/** A table with each of these frames as a stack, and with these lines. */
 function tableOf(rows: readonly (readonly [Frame, readonly SourceLine[] | undefined])[], withLines = true) {
   const linesAt = new Map(rows.map(([{ address }, lines]) => [Number(address) & 0xfff, lines]));
   const table = textTable(
@@ -36,7 +36,7 @@ const line = (name: string | null, file: string | null, number: number | null): 
   line: number,
 });
 
-/** Frames and stacks of a result. */
+/** The frames and stacks of a result. */
 function lined(rows: readonly (readonly [Frame, readonly SourceLine[] | undefined])[]) {
   return tableOf(rows).finished();
 }
@@ -48,7 +48,7 @@ describe('a frame', () => {
     ]);
   });
 
-  test('with inlined calls becomes one frame for each, innermost first', () => {
+  test('with inlined calls becomes one frame per call, innermost first', () => {
     const lines = [line('inner', '/src/a.h', 3), line(null, '/src/a.h', 5), line('main', '/src/a.c', 9)];
     expect(lined([[MAIN, lines]]).frames).toEqual([
       { ...MAIN, symbol: 'inner', offset: null, file: '/src/a.h', line: 3, inlined: true },
@@ -57,7 +57,7 @@ describe('a frame', () => {
     ]);
   });
 
-  test('without a name takes the function of the debug information', () => {
+  test('without a name gets the function of the debug information', () => {
     expect(lined([[NAMELESS, [line('hidden', '/src/b.c', 7)]]]).frames).toEqual([
       { ...NAMELESS, symbol: 'hidden', file: '/src/b.c', line: 7, inlined: false },
     ]);
@@ -68,12 +68,12 @@ describe('a frame', () => {
     ['without lines', MAIN, []],
     ['of an unknown place', MAIN, [line(null, null, null)]],
     ['without a name and of an unknown place', NAMELESS, [line(null, null, null)]],
-  ])('%s stays as it is, with an unknown line', (_, frame, lines) => {
+  ])('%s stays unchanged, with an unknown line', (_, frame, lines) => {
     expect(lined([[frame, lines]]).frames).toEqual([{ ...frame, ...NOWHERE }]);
   });
 });
 
-describe('a stack', () => {
+describe('a stack with inlined calls', () => {
   const { stack, frames } = lined([
     [KERNEL, undefined],
     [MAIN, [line('inner', '/src/a.h', 3), line('main', '/src/a.c', 9)]],
@@ -97,7 +97,7 @@ describe('a stack', () => {
   });
 });
 
-test('lines are requested for all places in files, if they are wanted', () => {
+test('lines are requested for all places in files, if requested by the user', () => {
   const rows = [
     [KERNEL, undefined],
     [MAIN, []],
@@ -112,14 +112,14 @@ test('lines are requested for all places in files, if they are wanted', () => {
   expect(tableOf(rows, false).requests.lines).toBe(false);
 });
 
-test('without lines frames and stacks stay as they are', () => {
+test('without lines, frames and stacks stay unchanged', () => {
   const table = tableOf([[MAIN, [line('inner', '/src/a.h', 3), line('main', '/src/a.c', 9)]]], false);
   const { frames, stack } = table.finished();
   expect(frames).toEqual([MAIN]);
   expect(stack([0, 0])).toEqual([0, 0]);
 });
 
-test('functions of lines are demangled, too', () => {
+test('functions in source lines are demangled too', () => {
   const lookups = {
     user: () => ({ symbol: 'main', offset: 16 }),
     lines: () => [line('_Z5innerv', '/src/a.h', 3), line('main', '/src/a.c', 9)],

@@ -7,7 +7,7 @@ const calls = [
   { name: 'read', count: 11 },
 ];
 
-test('sum adds the numbers of any iterable, and nothing makes 0', () => {
+test('sum adds the numbers of any iterable, and nothing gives 0', () => {
   expect(sum([2, 3, 5])).toBe(10);
   expect(
     sum(
@@ -20,7 +20,7 @@ test('sum adds the numbers of any iterable, and nothing makes 0', () => {
   expect(sum([])).toBe(0);
 });
 
-test('sumBy adds amounts up by key, in the order in which keys first occur', () => {
+test('sumBy adds amounts by key, in the order in which keys first occur', () => {
   expect([
     ...sumBy(
       calls,
@@ -33,14 +33,14 @@ test('sumBy adds amounts up by key, in the order in which keys first occur', () 
   ]);
 });
 
-test('groupBy puts rows with the same key together, in the order in which keys first occur', () => {
+test('groupBy collects rows with the same key, in the order in which keys first occur', () => {
   expect(groupBy(calls, ({ name }) => name).map((group) => group.map(({ count }) => count))).toEqual([
     [23, 11],
     [7],
   ]);
 });
 
-test('waits are added up by key; the sum of no waits is 0', () => {
+test('waits are summed by key, and no waits give 0', () => {
   const rows = [
     { name: 'a', time_ns: 5, count: 1 },
     { name: 'b', time_ns: 7, count: 2 },

@@ -24,7 +24,7 @@ const MAIN = { symbol: '_ZN2ns1fEi', offset: 5 };
 const COMPILED = { symbol: 'JS:*f app.js', offset: 3, module: '/tmp/perf-7.map' };
 const EXT4 = { symbol: 'ext4_read_bh', offset: 162, module: '[ext4]' };
 
-/** The answers of a machine with one function of the kernel, one of /bin/a and a compiled one. */
+/** The answers of a machine with one kernel function, one in /bin/a and a compiled one. */
 const TABLE: ResolvedSymbols = {
   kernel: { ffffffffc0401122: EXT4 },
   user: { 'fe:00 1+4101': MAIN },
@@ -44,7 +44,7 @@ describe('requests', () => {
     return locate(addresses, decodeSpaces(MAPS), facts, lines).requests;
   };
 
-  test('name each place once, however many stacks and processes have it', () => {
+  test('contain each place once, however many stacks and processes have it', () => {
     const { user, leaves } = requestsOf([
       ['1005\n1011', 1],
       ['1010\n1006', 1],
@@ -54,11 +54,11 @@ describe('requests', () => {
     expect(leaves.map(fileAddressKey)).toEqual(['fe:00 1+4101', 'fe:00 1+4112']);
   });
 
-  test('look up return addresses of the kernel one byte before, where the call is', () => {
+  test('contain return addresses of the kernel minus one byte, where the call is', () => {
     expect(requestsOf([]).kernel).toEqual(['ffffffffc0401122']);
   });
 
-  test('tell files at the same path apart, and name the vDSO', () => {
+  test('distinguish files at the same path, and include the vDSO', () => {
     const { user, compiled } = requestsOf([
       ['1005', 1],
       ['1005', 2],
@@ -72,7 +72,7 @@ describe('requests', () => {
     expect(requestsOf([['5003', 1]]).compiled).toEqual([{ pid: 7, generation: 1, address: 0x5003n }]);
   });
 
-  test.each([true, false])('say whether source lines are wanted: %s', (lines) => {
+  test.each([true, false])('contain whether source lines are wanted: %s', (lines) => {
     expect(requestsOf([], lines).lines).toBe(lines);
   });
 });
@@ -96,7 +96,7 @@ describe('a table', () => {
     return { ...stacks.finished(), incomplete: [first, ...others].map(({ incomplete }) => incomplete) };
   };
 
-  test('gives frames their names, and knows nothing else', () => {
+  test('gives frames their names, and nothing else', () => {
     const { frames, mappings, incomplete } = framesOf(TABLE);
     expect(frames.map(({ symbol, offset }) => [symbol, offset])).toEqual([
       ['ns::f(int)', 5],
@@ -109,11 +109,11 @@ describe('a table', () => {
     expect(incomplete).toEqual([true, false, false]);
   });
 
-  test('stored as JSON gives the same frames', () => {
+  test('gives the same frames after a round trip through JSON', () => {
     expect(framesOf(JSON.parse(JSON.stringify(TABLE))).frames).toEqual(framesOf(TABLE).frames);
   });
 
-  test('without answers gives frames without names', () => {
+  test('gives frames without names if it has no answers', () => {
     expect(framesOf(noSymbols()).frames.map(({ symbol }) => symbol)).toEqual([null, null, null, null]);
   });
 });
@@ -121,7 +121,7 @@ describe('a table', () => {
 describe('later answers', () => {
   const LINES = [{ function: 'main', file: '/src/a.c', line: 9 }];
 
-  test('are added to a table, and problems are replaced', () => {
+  test('are added to a table, and replace its problems', () => {
     const all = noSymbols();
     addToTable(all, { ...noSymbols(), user: TABLE.user, kernel: TABLE.kernel, problems: ['an earlier one'] });
     addToTable(all, { ...TABLE, user: { 'fe:00 1+7': MAIN }, lines: { 'fe:00 1+7': LINES } });
@@ -133,14 +133,14 @@ describe('later answers', () => {
     });
   });
 
-  test('without lines leave a table without them', () => {
+  test('without lines leave a table without lines', () => {
     const all = noSymbols();
     addToTable(all, TABLE);
     expect(all).not.toHaveProperty('lines');
   });
 });
 
-test('the vDSO has its name as its key because it is not a file', () => {
+test('the vDSO has its name as its key, because it is not a file', () => {
   const at = (path: string, file: string): Mapping => ({ start: 0n, end: 1n, fileOffset: 0n, file, path });
   expect(objectKey(at('/bin/a', 'fe:00 1'))).toBe('fe:00 1');
   expect(objectKey(at('[vdso]', '00:00 0'))).toBe('[vdso]');

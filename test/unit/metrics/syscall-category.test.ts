@@ -37,7 +37,7 @@ test('every call with a category is in a table', () => {
   expect([...CATEGORIZED].filter((name) => !known.has(name))).toEqual([]);
 });
 
-/** Members of each class as `strace -e trace=%class` (7.2) has them on x86_64. */
+/** Members of each class according to `strace -e trace=%class` (7.2) on x86_64. */
 describe("strace's classes", () => {
   test.each([
     [
@@ -71,7 +71,7 @@ describe("strace's classes", () => {
   });
 });
 
-describe('calls that strace has in no class, or that the contract places', () => {
+describe('calls without a class in strace, or with a documented category', () => {
   test.each([
     ['futex', 'ipc'],
     ['futex_waitv', 'ipc'],

@@ -31,7 +31,7 @@ test('a call newer than the table keeps its number', () => {
   expect(compatSyscallName('aarch64', 9999)).toBe('syscall_9999');
 });
 
-test('a negative number is a call that was skipped', () => {
+test('a negative number is a skipped call', () => {
   expect(syscallName('x86_64', -1)).toBe('skipped');
   expect(compatSyscallName('x86_64', -1)).toBe('skipped');
 });

@@ -28,7 +28,7 @@ const TAKE_OVER = [
   eventLine('end', 901),
 ];
 
-test('the profile of a command that was held at its entry is that of both sessions, without the pause', () => {
+test('the profile of a command held at its entry combines both sessions, without the pause', () => {
   const { metadata, ebpf, account, quality } = profileOf(
     TAKE_OVER,
     { pids: [7], stacks: false },

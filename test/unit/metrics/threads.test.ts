@@ -14,7 +14,7 @@ describe('the span', () => {
     expect(spans(SLEEP_LINES)).toEqual({ start: START, end: 3945670370177, wall: 3945662807838 - START });
   });
 
-  test('of a command that is still running ends with the collection', () => {
+  test('of a running command ends with the collection', () => {
     const lines = SLEEP_LINES.filter((line) => !line.includes('"exit"'));
     expect(spans(lines).wall).toBe(3945670370177 - START);
   });
@@ -27,16 +27,16 @@ describe('the span', () => {
     });
   });
 
-  test('of a stream that broke off ends with its last print', () => {
+  test('of a stream that ends early ends with its last print', () => {
     const tock = '{"type": "value", "data": ["tock",3945600000000]}';
     expect(spans([...SLEEP_LINES.slice(0, 3), tock], {}, true).end).toBe(3945600000000);
   });
 
-  test('of a stream that broke off before any print is measured by our own clock', () => {
+  test('of a stream that ends before any print is measured by our own clock', () => {
     expect(spans(SLEEP_LINES.slice(0, 3), {}, true).end).toBe(START + SLEEP_ENDING.elapsedNs);
   });
 
-  test('of a command that was held at its entry leaves out the time for which it was stopped', () => {
+  test('of a command held at its entry excludes the time for which it was stopped', () => {
     const lines = [
       '{"type": "value", "data": ["ready",10]}',
       '{"type": "value", "data": ["exec",11,26857,1,"a"]}',
@@ -61,7 +61,7 @@ describe('names', () => {
   const fork = '{"type": "value", "data": ["fork",3762755367201,21008,21101,1]}';
   const named = [{ pid: 21008, tid: 21008, comm: 'before', state: 'S' }];
 
-  test('are those of the start, until something newer is seen', () => {
+  test('are those of the start, until newer ones are seen', () => {
     expect(namesOf(recordingOf([]), { ...SLEEP_FACTS, named }, []).processes.get(21008)).toBe('before');
     const later = namesOf(recordingOf([fork, exec]), { ...SLEEP_FACTS, named }, []);
     expect([...later.processes]).toEqual([
@@ -100,34 +100,34 @@ describe('lifetimes', () => {
     return lifetimes(recordingOf(lines), facts, alive, span).get('10:11');
   };
 
-  test('a thread that lived throughout has the whole span', () => {
+  test('of a thread that lived throughout are the whole span', () => {
     expect(lifetimeOf([], [{ pid: 10, tid: 11, comm: 'x', state: 'S' }])).toBe(8000);
   });
 
-  test('a thread that appeared and is still alive has no known lifetime', () => {
+  test('of a new thread that is still alive are unknown', () => {
     expect(lifetimeOf([], [])).toBeUndefined();
   });
 
-  test('one that exited counts from its start, or from that of the collection', () => {
+  test('of an exited thread count from its start, or from that of the collection', () => {
     expect(lifetimeOf(['{"type": "value", "data": ["exit",5000,10,11,3000,"x"]}'], [])).toBe(2000);
     expect(lifetimeOf(['{"type": "value", "data": ["exit",5000,10,11,500,"x"]}'], [])).toBe(4000);
   });
 
-  test('one whose number belonged to a thread with an unseen exit counts from its own start', () => {
+  test('of a reused number after an unseen exit count from the start of the later thread', () => {
     const events = ['["thread",2000,10,11]', '["exit",5000,10,11,4990,"x"]'];
     const lines = events.map((data) => `{"type": "value", "data": ${data}}`);
     expect(lifetimeOf(lines, [], [])).toBe(10);
   });
 
-  test('one that exited before the collection has a lifetime of 0', () => {
+  test('of a thread that exited before the collection are 0', () => {
     expect(lifetimeOf(['{"type": "value", "data": ["exit",900,10,11,500,"x"]}'], [])).toBe(0);
   });
 
-  test('one that ran before counts from when it was named', () => {
+  test('of a thread that ran before count from when it was named', () => {
     expect(lifetimeOf([], [{ pid: 10, tid: 11, comm: 'x', state: 'S', namedNs: 70 }])).toBe(7930);
   });
 
-  test('one that runs another program ends there, and continues under its new number', () => {
+  test('of a thread that runs another program end there, and continue under its new number', () => {
     const lines = [
       '{"type": "value", "data": ["thread",2000,11,12]}',
       '{"type": "value", "data": ["exit",4900,11,11,500,"x"]}',
@@ -142,12 +142,12 @@ describe('lifetimes', () => {
     ]);
   });
 
-  test('an exit without a start time, as without BTF, gives no lifetime', () => {
+  test('are unknown for an exit without a start time, as without BTF', () => {
     expect(lifetimeOf(['{"type": "value", "data": ["exit",5000,10,11,0,"x"]}'], [])).toBeUndefined();
   });
 });
 
-describe('time on the CPU', () => {
+describe('CPU time', () => {
   const timesOf = (
     lines: readonly (readonly unknown[])[],
     facts: Partial<Facts> = {},
@@ -163,7 +163,7 @@ describe('time on the CPU', () => {
   });
 
   test('of the command is what it has used since its exec', () => {
-    // It had used 100 until it came in at 1000, and 50 more since.
+    // It had used 100 when it was switched in at 1000, and has used 50 more since.
     const lines = [['began', 1050, 7, 100, 100, 1000, 3], exit(7, 400, 10)];
     expect(timesOf(lines)).toEqual([['7:7', { onCpuNs: 250, runDelayNs: 7 }]]);
   });
@@ -191,7 +191,7 @@ describe('time on the CPU', () => {
     expect(timesOf(lines, { mode: 'attach' })).toEqual([['7:9', { onCpuNs: 40, runDelayNs: 2 }]]);
   });
 
-  test('of a number that is used again is that of all threads that had it', () => {
+  test('of a reused number is that of all its threads', () => {
     const lines = [exit(8, 300, 20), exit(8, 5, 1)];
     expect(timesOf(lines)).toEqual([['7:8', { onCpuNs: 305, runDelayNs: 21 }]]);
   });
@@ -206,13 +206,13 @@ describe('time on the CPU', () => {
     expect([...ranTimes(recording, new Map())]).toEqual([['7:8', 290]]);
   });
 
-  test('is unknown without BTF, and for threads whose time /proc does not have', () => {
+  test('is unknown without BTF, and for threads whose time /proc lacks', () => {
     const alive = [{ pid: 7, tid: 8, comm: 'x', state: 'S' }];
     expect(timesOf([['exit', 9000, 7, 9, 5, 'x']], {}, alive)).toEqual([]);
   });
 });
 
-test('time from switch to switch covers all threads that had a number, and what ran before a take-over', () => {
+test('time from switch to switch covers all threads with a number, and runs before a take-over', () => {
   const lines = [
     eventLine('ready', 1),
     eventLine('entry', 3, 7),

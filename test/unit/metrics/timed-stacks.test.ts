@@ -24,7 +24,7 @@ function sumOfKind(stacks: readonly TimedStack[], kind: TimedStack['kind']): num
 }
 
 describe.each(['0.17', '0.23', '0.27'])('of a recording with bpftrace %s', (version) => {
-  test('all waits are included, also those that had not ended', () => {
+  test('all waits are included, even those that had not ended', () => {
     const { ebpf } = recorded(version, 'deadlock');
     const stacks = partStacks({ ebpf } as Profile, offcpu);
     const open = ebpf.offcpu?.still_blocked ?? [];
@@ -67,7 +67,7 @@ describe.each(['0.17', '0.23', '0.27'])('of a recording with bpftrace %s', (vers
     expect(sumOfKind(stacks, 'unaccounted')).toBe(left.filter((ns) => ns > 0).reduce((a, b) => a + b, 0));
   });
 
-  test('there are stacks for all of the time where the CPU was sampled, otherwise only waits', () => {
+  test('there are stacks for all time if CPUs were sampled, otherwise only for waits', () => {
     const [sampled, not] = [recorded(version, 'oncpu'), recorded(version, 'sleepers')];
     expect(new Set(stacksOf(sampled, PROFILERS).map(({ kind }) => kind))).toContain('on_cpu');
     expect(stacksOf(not, PROFILERS)).toEqual(partStacks(not, offcpu));
@@ -76,7 +76,7 @@ describe.each(['0.17', '0.23', '0.27'])('of a recording with bpftrace %s', (vers
   });
 });
 
-describe('time on the CPU', () => {
+describe('CPU time', () => {
   const thread = { comm: 'a', time_ns: 1000, on_cpu_ns: 990, miscounted_ns: 10, off_cpu_ns: 0 };
   const stack = { pid: 5, tid: 5, user: [], user_cut: 0, user_incomplete: false, kernel: [] };
   const oncpu = { total_samples: 3, total_time_ns: 30, thread_stats: {}, frames: [], mappings: [] };
@@ -86,7 +86,7 @@ describe('time on the CPU', () => {
     return stacksOf({ ebpf, account: { by_thread } } as unknown as Profile, PROFILERS);
   };
 
-  test('is shared out in proportion to the samples, to the last ns', () => {
+  test('is divided in proportion to the samples, exact to the ns', () => {
     expect(living([1, 1, 1], { '5:5': thread }).map(({ timeNs }) => timeNs)).toEqual([333, 334, 333]);
   });
 
@@ -111,7 +111,7 @@ test.each([
   [null, '[vdso]', '[vdso]'],
   [null, '[kernel]', '[kernel]'],
   [null, null, '[unknown]'],
-])('the function %j of %j is called %s', (symbol, module, name) => {
+])('the function %j of %j is shown as %s', (symbol, module, name) => {
   const frame = { address: '0x1', symbol, module, offset: 0 };
   expect(frameName({ frame, kind: 'user', mapping: undefined } satisfies StackFrame)).toBe(name);
 });

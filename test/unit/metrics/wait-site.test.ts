@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { waitSite } from '../../../metrics/wait-site.ts';
 
-/** Kernel stacks as recorded from waits of sleep, of a thread join, of a page fault, and of a preempted thread. */
+/** Kernel stacks recorded from waits of sleep, of a thread join, of a page fault, and of a preempted thread. */
 test.each([
   ['do_nanosleep', ['__schedule', 'schedule', 'do_nanosleep', 'hrtimer_nanosleep', 'common_nsleep']],
   ['futex_do_wait', ['__schedule', 'schedule', 'futex_do_wait', '__futex_wait', 'futex_wait', 'do_futex']],
@@ -16,20 +16,20 @@ test.each([
   expect(waitSite(symbols)).toBe(site);
 });
 
-test('suffixes of the compiler do not hide the scheduler', () => {
+test('compiler suffixes do not hide the scheduler', () => {
   expect(waitSite(['__schedule.constprop.0', 'schedule_timeout.isra.3', 'do_wait'])).toBe('do_wait');
 });
 
-test('a function that only begins like the scheduler is a place to wait', () => {
+test('a function whose name only begins like the scheduler is a wait site', () => {
   expect(waitSite(['schedule', 'scheduler_ipi'])).toBe('scheduler_ipi');
 });
 
-test('frames without a name are passed over', () => {
+test('frames without names are skipped', () => {
   expect(waitSite([null, 'schedule', null, 'pipe_read'])).toBe('pipe_read');
 });
 
 test.each([[[]], [[null]], [['__schedule', 'schedule', 'irqentry_exit', 'asm_sysvec_apic_timer_interrupt']]])(
-  'there is none in %j',
+  '%j has no wait site',
   (symbols) => {
     expect(waitSite(symbols)).toBeUndefined();
   },

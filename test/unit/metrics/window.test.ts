@@ -14,7 +14,7 @@ const NOBODY = new Map();
 const entry = (key: string, value: unknown): MapEntry => ({ key, value });
 const maps = (all: Record<string, readonly MapEntry[]>) => new Map(Object.entries(all));
 
-test('the whole collection has the rows of all maps, and none of a map that was not printed', () => {
+test('the whole collection has the rows of all printed maps, and no others', () => {
   const reading = newReading(
     maps({ '@calls': [entry('7', 3)], '@slowest': [entry('7', 9)], '@off': [entry('7', [5, 7])] }),
     undefined,
@@ -26,7 +26,7 @@ test('the whole collection has the rows of all maps, and none of a map that was 
   expect(reading.rows(WAITS)).toEqual([]);
 });
 
-test('an interval has what was added, and no rows of maps that cannot be subtracted', () => {
+test('an interval has the increase, and no rows of maps that cannot be subtracted', () => {
   const now = { '@slowest': [entry('7', 9), entry('bad', 1)], '@off': [entry('7', [5, 7])] };
   const reading = newReading(
     maps({ ...now, '@calls': [entry('7', 10)], '@waits': [sumEntry('7,7,1', 2, 50)] }),
@@ -46,7 +46,7 @@ test('each map is read once, and its unreadable entries are counted once', () =>
   expect(reading.unreadable()).toBe(1);
 });
 
-test('threads that were named by their tid alone belong to their process', () => {
+test('threads that were named only by their tid belong to their process', () => {
   const off = [entry('21', [5, 21]), entry('22', [5, 23]), entry('24', [5, 24])];
   const owners = new Map([21, 22].map((tid) => [tid, { pid: 20 }]));
   const reading = newReading(maps({ '@off': off }), undefined, owners);
@@ -67,7 +67,7 @@ test.each([
       '@user_stacks': [entry('4', '\n1100\n1200\n')],
     },
   ],
-])('stacks %s have the numbers of their addresses', (_, key, stacks) => {
+])('stacks %s are numbers of addresses', (_, key, stacks) => {
   const reading = newReading(maps({ '@waits': [sumEntry(key, 1, 1)], ...stacks }), undefined, NOBODY);
   expect(reading.rows(WAITS)).toMatchObject([{ kernel: [0], user: [0, 1] }]);
   const { kernelAddresses, userAddresses } = reading.addresses;
@@ -78,7 +78,7 @@ test.each([
   ]);
 });
 
-test('a stack whose number is unknown is empty', () => {
+test('a stack with an unknown number is empty', () => {
   const reading = newReading(maps({ '@waits': [sumEntry('7,7,1,3,4', 1, 1)] }), undefined, NOBODY);
   expect(reading.rows(WAITS)).toMatchObject([{ kernel: [], user: [], count: 1 }]);
   expect(reading.unreadable()).toBe(0);

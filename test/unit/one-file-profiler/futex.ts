@@ -13,11 +13,11 @@ import { countOf, timeOf } from '../../../metrics/noise.ts';
 import { sum, sumBy } from '../../../metrics/sums.ts';
 import { formatNs, plural } from '../../../metrics/units.ts';
 
-/** How long each thread was in futex(2), in each stack. */
+/** Time of each thread in futex(2), by stack. */
 const calls = sums('@futex_calls', { tid: id, pid: id, generation: id }, { stacks: true });
-/** Two CPUs never make the same key, so no first value is lost. */
+/** Two CPUs never write the same key, so no first value is lost. */
 const took = histogram('@futex_took', { cpu: id });
-/** The call that each thread is in. */
+/** The current call of each thread. */
 const inCall = record(
   '@futex',
   { tid: id },
@@ -75,7 +75,7 @@ const diff: DiffPart<Futex> = {
   },
 };
 
-/** How long threads are in futex(2): waits for locks and conditions, and the calls that end them. */
+/** How long threads are in futex(2): waits for locks and conditions, and the calls that end these waits. */
 export const futex: Profiler<Futex> = {
   name: 'futex',
   noun: 'futex calls',
@@ -123,7 +123,7 @@ function enterClause(context: ProgramContext): Clause {
   };
 }
 
-/** The stack at the exit of a call is that at its entry. */
+/** The stack at the exit of a call is the same as at its entry. */
 function exitClause(context: ProgramContext, { min = 0 }: OptionValues): Clause {
   const key = { ...TID, pid: '(uint64)pid', generation: '@gen[(uint64)pid]' };
   return {
@@ -172,7 +172,7 @@ function reduceFutex(window: Window): Reduced<Futex> {
   };
 }
 
-/** Of all CPUs. */
+/** Summed over all CPUs. */
 function histogramOf(window: Window): Futex['histogram'] {
   const buckets = window.rows(took).flatMap(({ buckets }) => buckets);
   const counts = sumBy(

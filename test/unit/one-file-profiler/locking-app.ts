@@ -3,7 +3,7 @@ import type { Run, Step } from '../../fake/bpftrace.ts';
 import { untilSays } from '../../fake/processes.ts';
 import { eventLine, mapLine, sumEntry } from '../printed-lines.ts';
 
-/** Two threads that do nothing: the fake bpftrace tells of futex calls that they never made, in functions that are there. */
+/** Two threads that do nothing. The fake bpftrace reports futex calls that they never made, in functions that exist. */
 const SOURCE = `
 #define _GNU_SOURCE
 #include <pthread.h>
@@ -33,12 +33,12 @@ export interface App {
   readonly pid: number;
   /** The tid of its other thread. */
   readonly worker: number;
-  /** User stacks as bpftrace prints them. */
+  /** User stacks as printed by bpftrace. */
   readonly stacks: { readonly main: string; readonly worker: string };
   readonly end: () => void;
 }
 
-/** Compiles the program in a directory, and starts it. */
+/** Compiles the program in a directory and starts it. */
 export async function startApp(dir: string): Promise<App> {
   const path = `${dir}/app`;
   await execa({ input: SOURCE })`gcc -x c - -w -O0 -fno-omit-frame-pointer -pthread -o ${path}`;
@@ -52,10 +52,10 @@ export async function startApp(dir: string): Promise<App> {
   };
 }
 
-/** No function is there, so that it has no name for root either. */
+/** No function is at this address, so it has no name for root either. */
 const KERNEL = '\\nfffffffffffff010\\n';
 
-/** What bpftrace 0.23 prints of the two maps that only grow: keys are their text in JSON. */
+/** The lines that bpftrace 0.23 prints for the two maps that only grow; keys are JSON strings. */
 function prints({ pid, worker, stacks }: App, { calls, ns }: Totals, mainCalls: number): string[] {
   const entries = [
     sumEntry('WORKER', calls, ns),
@@ -80,8 +80,8 @@ interface Totals {
 }
 
 /**
- * A run of bpftrace: the worker calls 2 times in the first interval and 5 times in the second, 23 ms in all, and is in a
- * call for 300 ms at the end; the main thread calls in the second interval, for 11 ms each time.
+ * A run of bpftrace. The worker makes 2 calls in the first interval and 5 in the second, 23 ms in all. At the end it has been
+ * in a call for 300 ms. The main thread makes its calls in the second interval, 11 ms each.
  */
 export function recordedRun(app: App, mainCalls: number): Run {
   const [first, whole] = [

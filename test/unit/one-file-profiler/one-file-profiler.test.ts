@@ -40,7 +40,7 @@ afterAll(() => {
 
 const OPTIONS = ['--no-self-measure', '--no-symbol-cache', '--unwind', 'fp', '-p', 'futex:min=1ms'];
 
-/** Runs `btprof attach` until it has written two samples, or until it collects. */
+/** Runs `btprof attach` until it has written two samples, or until it is collecting. */
 async function attach(version: string, mainCalls: number, words: readonly string[]) {
   const fake = fakeBpftrace([recordedRun(app, mainCalls)], `echo bpftrace v${version}`);
   const running = command.start(fake, ['attach', ...OPTIONS, ...words, `${app.pid}`]);
@@ -72,7 +72,7 @@ async function reported(...options: readonly string[]): Promise<string> {
   return stdout;
 }
 
-/** The result: 7 calls of 23 ms in all by the worker, 3 of 11 ms each by the main thread, and one that goes on. */
+/** The result: 7 calls of the worker (23 ms in all), 3 of the main thread (11 ms each), and one still in progress. */
 const FIGURES = {
   ...{ total_calls: 10, total_time_ns: 356e6 },
   histogram: [
@@ -83,7 +83,7 @@ const FIGURES = {
 };
 
 describe('the program', () => {
-  test('of attach follows its option, and prints its maps at each interval and at the end', () => {
+  test('of attach contains its option, and prints its maps at each interval and at the end', () => {
     const { program } = before;
     expect(program).toContain(' * futex: how long each thread was in futex(2), and in which stack\n');
     expect(program).toContain(
@@ -97,7 +97,7 @@ describe('the program', () => {
     expect(printed('stop', 'end')).toEqual(['@futex_calls', '@futex_took', '@futex']);
   });
 
-  test('saves both stacks as the version of bpftrace does', () => {
+  test('saves both stacks like the version of bpftrace', () => {
     const saved = ({ program }: typeof before) =>
       /@futex_calls\[\(uint64\)tid, \(uint64\)pid, @gen\[\(uint64\)pid\], (.*)\] = stats\(\$took\);/.exec(
         program,
@@ -118,7 +118,7 @@ describe('the program', () => {
   });
 });
 
-test.each(['run', 'script'])('%s --help lists it and its option', async (name) => {
+test.each(['run', 'script'])('%s --help lists the profiler and its option', async (name) => {
   const { stdout } = await btprof([name, '--help']);
   expect(stdout).toMatch(/^ {2}futex +how long each thread was in futex\(2\), and in which stack$/m);
   expect(stdout).toMatch(/^ {2}futex:min=TIME +ignore calls shorter than TIME$/m);
@@ -127,7 +127,7 @@ test.each(['run', 'script'])('%s --help lists it and its option', async (name) =
   );
 });
 
-test('profilers describes it', async () => {
+test('btprof profilers describes it', async () => {
   const { stdout } = await btprof(['profilers']);
   expect(stdout.split('\n\n').at(-1)).toBe(`\
 futex: how long each thread was in futex(2), and in which stack
@@ -178,7 +178,7 @@ test('the JSON has its part, and the JSON Schema describes it', () => {
   expect(validate(wrong)).toBe(false);
 });
 
-test('interval samples have what each interval added', () => {
+test('samples of intervals have what each interval added', () => {
   const [metadata, first, second, profile, ...others] = before.stdout
     .trimEnd()
     .split('\n')
@@ -208,7 +208,7 @@ test('a capture gives the same samples and the same profile again', async () => 
   expect(await reported('-f', 'jsonl')).toBe(before.stdout);
 });
 
-test('the summary has its finding, its block and how many of its stacks are complete', async () => {
+test('the summary has its finding, its block and its number of complete stacks', async () => {
   expect(await reported()).toBe(`\
 btprof: process ${app.pid}
 2.50 s, 1 process, 2 threads
@@ -232,7 +232,7 @@ userspace_lock;worker_loop;take_lock;[kernel]_[k] 23000000
 `);
 });
 
-test('the flame graph has its title, stacks, colour and the word for its events', async () => {
+test('the flame graph has its title, stacks, colour and unit of events', async () => {
   const html = await reported('-f', 'flamegraph');
   expect(html).toContain(`<h1>Time in futex calls of process ${app.pid}</h1>`);
   const data = /<script id="data"[^>]*>([^<]*)<\/script>/.exec(html)?.[1] ?? '';
@@ -301,7 +301,7 @@ test('pprof has its values and stacks', async () => {
 });
 
 describe('diff', () => {
-  test('has its table, its stacks and its metrics, and the gate decides', async () => {
+  test('shows its table, its stacks and its metrics, and a gate decides', async () => {
     const gates = ['--fail-if', 'futex>+5%', '--fail-if', 'futex.total_calls>+100'];
     const { exitCode, stdout, stderr } = await btprof(['diff', ...gates, BEFORE, AFTER]);
     expect(exitCode).toBe(1);
@@ -320,7 +320,7 @@ gate futex.total_calls>+100: held: 10 -> 13 (+30.0 %)
 `);
   });
 
-  test('as JSON has its fields, and fits the schema', async () => {
+  test('prints its fields as JSON that fits the schema', async () => {
     const { exitCode, stdout } = await btprof(['diff', '--json', BEFORE, AFTER]);
     expect(exitCode).toBe(0);
     const compared = JSON.parse(stdout);

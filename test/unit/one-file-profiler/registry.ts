@@ -1,5 +1,5 @@
 import { PROFILERS as SHIPPED } from '../../../bt/profilers/profiler-registry.ts';
 import { futex } from './futex.ts';
 
-/** In place of bt/profilers/profiler-registry.ts: one profiler more. */
+/** Replaces bt/profilers/profiler-registry.ts: it has one profiler more. */
 export const PROFILERS = [...SHIPPED, futex];

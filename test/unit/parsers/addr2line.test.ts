@@ -9,7 +9,7 @@ const place = (name: string | null, file: string | null, line: number | null) =>
 });
 const OUTER = place('outer', '/src/chain.c', 11);
 
-/** Of `addr2line -a -f -i`, binutils 2.40. */
+/** Output of `addr2line -a -f -i`, binutils 2.40. */
 const BINUTILS = `\
 0x0000000000001150
 inner
@@ -33,7 +33,7 @@ _start
 outer
 /src/chain.c:11
 `;
-/** The same of `llvm-symbolizer --output-style=GNU -a -f -i`, LLVM 14; where binutils has nothing, it has a symbol. */
+/** The same from `llvm-symbolizer --output-style=GNU -a -f -i`, LLVM 14. It uses a symbol where binutils prints nothing. */
 const LLVM = `\
 0x1150
 inner
@@ -62,7 +62,7 @@ const ASKED = [0x1150, 0x1168, 0, 0x1060, 0x1179];
 test.each([
   ['binutils', BINUTILS],
   ["LLVM's tool in GNU's style", LLVM],
-])('reads the output of %s, the innermost function first', (_, text) => {
+])('reads the output of %s, innermost function first', (_, text) => {
   expect(parseSourceLines(text, ASKED)).toEqual([
     [place('inner', '/src/chain.c', 3), place('middle', '/src/chain.c', 8), OUTER],
     [place('inner', '/src/chain.c', 3), OUTER],
@@ -90,7 +90,7 @@ describe('a place', () => {
     expect(parseSourceLines(`0x10\nf\n${text}\n`, [0x10])).toEqual([[place('f', file, line)]]);
   });
 
-  test('counts without the name of a function, too', () => {
+  test('counts even without the name of a function', () => {
     expect(parseSourceLines('0x10\n??\n/src/a.c:3\n', [0x10])).toEqual([[place(null, '/src/a.c', 3)]]);
   });
 });
@@ -109,7 +109,7 @@ describe('a function', () => {
 });
 
 describe('an address', () => {
-  test('asked twice gets two answers', () => {
+  test('that occurs twice gets two answers', () => {
     const text = '0x10\nf\na.c:1\n0x10\nf\na.c:1\n0x20\ng\na.c:2\n';
     expect(parseSourceLines(text, [0x10, 0x10, 0x20])).toEqual([
       [place('f', 'a.c', 1)],
@@ -122,11 +122,11 @@ describe('an address', () => {
     expect(parseSourceLines('0xABC\nf\na.c:1\n', [0xabc])).toEqual([[place('f', 'a.c', 1)]]);
   });
 
-  test('that was not asked is ignored', () => {
+  test('that was not requested is ignored', () => {
     expect(parseSourceLines('0x10\nf\na.c:1\n', [0x20])).toEqual([[]]);
   });
 
-  test('has no lines where the output ends before it', () => {
+  test('has no lines if the output ends before it', () => {
     expect(parseSourceLines('0x10\nf\na.c:1\n', [0x10, 0x20, 0x30])).toEqual([
       [place('f', 'a.c', 1)],
       [],
@@ -140,7 +140,7 @@ test.each(['', '\n', '0x10', '0x10\n', 'not an address\n'])('%j has no answers',
   expect(parseSourceLines(text, [])).toEqual([]);
 });
 
-test('output that is cut off keeps the answers before the cut', () => {
+test('truncated output gives the answers before the cut', () => {
   const whole = parseSourceLines(BINUTILS, ASKED);
   for (let length = 0; length < BINUTILS.length; length++) {
     const text = BINUTILS.slice(0, length);
@@ -151,7 +151,7 @@ test('output that is cut off keeps the answers before the cut', () => {
   }
 });
 
-test('any text does no harm: each address has an answer', () => {
+test('any text is harmless: each address has an answer', () => {
   const line = fc.oneof(
     fc.string(),
     fc.constantFrom(

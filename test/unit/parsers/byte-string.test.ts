@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { decodeBytes } from '../../../parsers/byte-string.ts';
 
-/** Strings as JSON.parse gives them out of what bpftrace 0.17 printed on x86_64. */
+/** Strings as returned by JSON.parse from the output of bpftrace 0.17 on x86_64. */
 test.each([
   ['caf\uffffffc3\uffffffa9', 'café'],
   ['x\uffffffe2\uffffff80\uffffffae', 'x\u202e'],
@@ -11,7 +11,7 @@ test.each([
   expect(decodeBytes(printed)).toBe(text);
 });
 
-test('a character cut off at the end of a 15-byte name becomes a replacement character', () => {
+test('a character cut at the end of a 15-byte name becomes a replacement character', () => {
   expect(decodeBytes('abcdefghijklmn\uffffffc3')).toBe('abcdefghijklmn\ufffd');
 });
 

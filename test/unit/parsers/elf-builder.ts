@@ -10,7 +10,7 @@ export interface ElfParts extends ElfClass {
   readonly entry?: number;
   readonly sections?: readonly SectionParts[];
   readonly segments?: readonly SegmentParts[];
-  /** Writes counts into section 0, as with more than 65,279 sections. */
+  /** Writes counts into section 0, as in files with more than 65,279 sections. */
   readonly extended?: boolean;
 }
 
@@ -20,13 +20,13 @@ export interface SectionParts {
   readonly flags?: number;
   readonly addr?: number;
   readonly content: Buffer;
-  /** Name of the section that `sh_link` points to. */
+  /** Name of the section that `sh_link` refers to. */
   readonly link?: string;
   readonly align?: number;
   readonly entsize?: number;
 }
 
-/** Loads, or points to, the content of a section. */
+/** A segment that loads or refers to the content of a section. */
 export interface SegmentParts {
   readonly type: number;
   readonly flags: number;
@@ -46,7 +46,7 @@ export interface SymbolParts {
 
 type Field = readonly [width: 1 | 2 | 4 | 'word', value: number];
 
-/** Writes little-endian numbers; a word has the size of an address. */
+/** Writes little-endian numbers; a word is as long as an address. */
 export function numbers({ wide }: ElfClass, ...fields: readonly Field[]): Buffer {
   return Buffer.concat(
     fields.map(([width, value]) => {
@@ -57,7 +57,7 @@ export function numbers({ wide }: ElfClass, ...fields: readonly Field[]): Buffer
   );
 }
 
-/** Makes an ELF file: header, program headers, contents, section headers. It adds section 0 and, last, the names. */
+/** Builds an ELF file: header, program headers, contents, section headers. It adds section 0, and the section names last. */
 export function buildElf(parts: ElfParts): Buffer {
   const texts = stringTable(['.shstrtab', ...(parts.sections ?? []).map((section) => section.name)]);
   const sections = [...(parts.sections ?? []), { name: '.shstrtab', type: 3, content: texts.bytes }];
@@ -91,13 +91,13 @@ export function buildElf(parts: ElfParts): Buffer {
   return Buffer.concat([file, sectionZero(parts, segments.length, sections.length), ...rows]);
 }
 
-/** Texts, each ended by NUL, and the offset of each. */
+/** NUL-terminated strings, and the offset of each. */
 export function stringTable(texts: readonly string[]): { bytes: Buffer; at: (text: string) => number } {
   const bytes = Buffer.from(`\0${texts.map((text) => `${text}\0`).join('')}`);
   return { bytes, at: (text) => bytes.indexOf(`\0${text}\0`) + 1 };
 }
 
-/** The rows of a symbol table, after an empty one, and their names. */
+/** The rows of a symbol table after the empty first one, and their names. */
 export function symbolTable(
   format: ElfClass,
   symbols: readonly SymbolParts[],

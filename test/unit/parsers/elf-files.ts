@@ -6,7 +6,7 @@ import { onTestFinished } from 'vitest';
 import { readElf } from '../../../parsers/elf.ts';
 import type { ByteSource, ElfFile } from '../../../parsers/elf-types.ts';
 
-/** A source that says how much of it was read. */
+/** A source that counts how much of it was read. */
 export interface MeteredSource extends ByteSource {
   readonly reads: { count: number; bytes: number };
 }
@@ -21,7 +21,7 @@ export function memorySource(bytes: Buffer): MeteredSource {
   return { size: bytes.length, read, reads };
 }
 
-/** Closed when the test ends. */
+/** Opens a file, and closes it when the test ends. */
 export function fileSource(path: string): MeteredSource {
   const fd = openSync(path, 'r');
   onTestFinished(() => closeSync(fd));
@@ -36,14 +36,14 @@ export function fileSource(path: string): MeteredSource {
   return { size: fstatSync(fd).size, read, reads };
 }
 
-/** @throws Error with the problem */
+/** @throws Error with the reported problem */
 export function elfOf(source: ByteSource): ElfFile {
   const elf = readElf(source);
   if ('problem' in elf) throw new Error(elf.problem);
   return elf;
 }
 
-/** What a program prints. */
+/** The output of a program. */
 export function output(command: string, args: readonly string[], input = ''): string {
   return execFileSync(command, args, {
     input,
@@ -53,14 +53,14 @@ export function output(command: string, args: readonly string[], input = ''): st
   });
 }
 
-/** A folder that is removed when the test ends. */
+/** A directory that is removed when the test ends. */
 export function temporaryFolder(): string {
   const folder = mkdtempSync(join(tmpdir(), 'btprof-elf-'));
   onTestFinished(() => rmSync(folder, { recursive: true }));
   return folder;
 }
 
-/** Compiles a program into a temporary folder. Returns its path. */
+/** Compiles a program in a temporary directory and returns its path. */
 export function compile(
   text: string,
   args: readonly string[] = [],

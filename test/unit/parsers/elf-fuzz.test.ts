@@ -14,7 +14,7 @@ const FILES = [
   { wide: false, machine: 40 },
 ].map(fullFile);
 
-/** Has one of everything that is read. */
+/** A file with one of everything that is read. */
 function fullFile(format: { wide: boolean; machine: number }): Buffer {
   const { wide } = format;
   const functions = Array.from({ length: 12 }, (_, i) => ({
@@ -98,7 +98,7 @@ function goTable(format: ElfClass): Buffer {
   ]);
 }
 
-/** Numbers at the edge of something, or beyond everything. */
+/** Numbers at limits, and far beyond all limits. */
 const NUMBERS = [
   0n,
   1n,
@@ -124,10 +124,10 @@ const NUMBERS = [
   2n ** 64n - 1n,
 ]);
 
-/** A place in the whole file, in its header, or in its last part with the section headers. */
+/** A position in the whole file, in its header, or in its last part with the section headers. */
 const place = fc.record({
   part: fc.constantFrom<readonly [number, number]>([0, 1], [0, 0.02], [0.3, 1]),
-  /** Millionths. Without bias to small ones, because the magic number is at 0. */
+  /** In millionths. Small values are not preferred, because the magic number is at 0. */
   share: fc.noBias(fc.nat(999_999)),
 });
 type Place = typeof place extends fc.Arbitrary<infer T> ? T : never;
@@ -189,11 +189,11 @@ function changed(original: Buffer, changes: readonly Change[]): Buffer {
   return bytes;
 }
 
-/** Words of an error that was not written for people. */
+/** Words of errors that were not written for people. */
 const SURPRISE =
   /undefined|null|NaN|Error|is not (a function|defined|iterable|an object)|Cannot|Invalid|out of range|Offset/;
 
-/** Reads everything. Returns how many names were found. */
+/** Reads everything and returns the number of names found. */
 function readEverything(bytes: Buffer): number {
   const source = memorySource(bytes);
   const elf = readElf(source);
@@ -253,10 +253,10 @@ test('intact files are read without problems', () => {
   }
 });
 
-/** Files that are changed; in a third of them and more there are still names. */
+/** Files to mutate. At least a third of the mutated ones must still have names. */
 const CHANGED = attempts(1000, 20_000);
 
-test('a file changed anywhere does no harm', { timeout: 600_000 }, () => {
+test('a file mutated anywhere is harmless', { timeout: 600_000 }, () => {
   let named = 0;
   fc.assert(
     fc.property(
@@ -268,16 +268,16 @@ test('a file changed anywhere does no harm', { timeout: 600_000 }, () => {
     ),
     { numRuns: CHANGED },
   );
-  // Otherwise most changes would have tested only the first check of the header.
+  // Otherwise most mutations would only test the first check of the header.
   expect(named).toBeGreaterThan(0.35 * CHANGED);
 });
 
-test('a file cut off anywhere does no harm', { timeout: 600_000 }, () => {
+test('a file truncated anywhere is harmless', { timeout: 600_000 }, () => {
   for (const file of FILES)
     for (let length = 0; length < file.length; length++) readEverything(file.subarray(0, length));
 });
 
-test('random bytes do no harm', { timeout: 600_000 }, () => {
+test('random bytes are harmless', { timeout: 600_000 }, () => {
   const header = FILES[0] as Buffer;
   fc.assert(
     fc.property(
@@ -291,7 +291,7 @@ test('random bytes do no harm', { timeout: 600_000 }, () => {
   );
 });
 
-test('a source that fails, or returns too little, does no harm', { timeout: 600_000 }, () => {
+test('a source that fails or returns too few bytes is harmless', { timeout: 600_000 }, () => {
   for (const file of FILES)
     for (let good = 0; good < 40; good++)
       for (const failure of [

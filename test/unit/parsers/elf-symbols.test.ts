@@ -61,7 +61,7 @@ function functionsOf(bytes: Buffer): SymbolTable {
 }
 
 describe.each(FORMATS)('$name', (format) => {
-  test('finds addresses within a function, but not those just behind it', () => {
+  test('finds addresses within a function, but not after its end', () => {
     const table = functionsOf(
       file(
         [
@@ -81,7 +81,7 @@ describe.each(FORMATS)('$name', (format) => {
     expect(table).toMatchObject({ size: 2, problems: [] });
   });
 
-  test('.dynsym adds functions that .symtab lacks', () => {
+  test('uses .dynsym for functions that .symtab lacks', () => {
     const table = functionsOf(
       file([{ name: 'hidden', value: 0x1000, size: 16 }], format, [
         { name: 'exported', value: 0x1100, size: 16 },
@@ -113,7 +113,7 @@ describe('the symbols that count as functions', () => {
     expect(table.problems).toEqual([]);
   });
 
-  test('on ARM the lowest bit of an address marks Thumb code', () => {
+  test('on ARM, the lowest bit of an address marks Thumb code', () => {
     const symbols = [
       { name: 'thumb', value: 0x1001, size: 8 },
       { name: 'label', value: 0x1011, size: 8, type: NOTYPE },
@@ -124,7 +124,7 @@ describe('the symbols that count as functions', () => {
     expect(functionsOf(file(symbols)).find(0x1000)).toBeUndefined();
   });
 
-  test('an object file has none', () => {
+  test('object files have no function addresses', () => {
     const table = functionsOf(file([{ name: 'it', value: 0x1000, size: 16 }], { type: 1 }));
     expect(table).toMatchObject({
       size: 0,
@@ -136,25 +136,25 @@ describe('the symbols that count as functions', () => {
 describe('a function without a size', () => {
   const unsized = (name: string, value: number): SymbolParts => ({ name, value, size: 0, type: NOTYPE });
 
-  test('reaches to the next one', () => {
+  test('extends to the next one', () => {
     const table = functionsOf(file([unsized('_start', 0x1000), unsized('next', 0x1030)]));
     expect(table.find(0x102f)).toEqual({ name: '_start', start: 0x1000, size: 0x30 });
     expect(table.find(0x1030)?.name).toBe('next');
   });
 
-  test('reaches to the end of its section', () => {
+  test('extends to the end of its section', () => {
     const table = functionsOf(file([unsized('last', 0x20f00)]));
     expect(table.find(0x20fff)).toEqual({ name: 'last', start: 0x20f00, size: 0x100 });
     expect(table.find(0x21000)).toBeUndefined();
   });
 
-  test('reaches 64 KiB at most', () => {
+  test('extends over at most 64 KiB', () => {
     const table = functionsOf(file([unsized('far', 0x1000)]));
     expect(table.find(0x10fff)?.name).toBe('far');
     expect(table.find(0x11000)).toBeUndefined();
   });
 
-  test('is only a label inside one that has a size', () => {
+  test('is only a label if it is inside a sized function', () => {
     const table = functionsOf(file([{ name: 'whole', value: 0x1000, size: 0x100 }, unsized('loop', 0x1080)]));
     expect(table.find(0x1080)).toEqual({ name: 'whole', start: 0x1000, size: 0x100 });
     expect(table.size).toBe(1);
@@ -166,8 +166,8 @@ describe('a function without a size', () => {
   });
 });
 
-describe('functions that overlap', () => {
-  test('the innermost one is taken', () => {
+describe('of overlapping functions', () => {
+  test('the innermost one is found', () => {
     const table = functionsOf(
       file([
         { name: 'outer', value: 0x1000, size: 0x100 },
@@ -184,14 +184,14 @@ describe('functions that overlap', () => {
     expect(table.find(0x1060)).toEqual({ name: 'outer', start: 0x1000, size: 0x100 });
   });
 
-  test('a size that reaches out of the section ends there', () => {
+  test('a size beyond the section ends there', () => {
     const table = functionsOf(file([{ name: 'huge', value: 0x20ff0, size: 2 ** 40 }]));
     expect(table.find(0x20fff)).toEqual({ name: 'huge', start: 0x20ff0, size: 0x10 });
     expect(table.find(0x21000)).toBeUndefined();
   });
 });
 
-describe('of several names for an address it takes', () => {
+describe('of several names for an address, it prefers', () => {
   test.each<[string, Partial<SymbolParts>, Partial<SymbolParts>]>([
     ['a global one before a weak one', { name: '__long_name' }, { name: 'b', binding: WEAK }],
     ['a unique one like a global one', { binding: 10, name: 'a' }, { name: 'long' }],
@@ -214,7 +214,7 @@ describe('of several names for an address it takes', () => {
     expect(reversed).toBe(name === 'one' ? 'two' : name);
   });
 
-  test('the next best name is taken behind the end of the best', () => {
+  test('the next best name is used after the end of the best', () => {
     const table = functionsOf(
       file([
         { name: 'global', value: 0x1000, size: 0x10 },
@@ -247,7 +247,7 @@ describe('names', () => {
     expect(nameOf('foo@bar', true)).toBe('foo@bar');
   });
 
-  test('a name is cut to 4096 bytes, and a problem says so', () => {
+  test('names are cut to 4096 bytes, and a problem says so', () => {
     const table = functionsOf(
       file([
         { name: 'a'.repeat(4096), value: 0x1000, size: 16 },
@@ -260,7 +260,7 @@ describe('names', () => {
   });
 });
 
-describe('a problem names what is broken', () => {
+describe('a problem names the defect', () => {
   const edit = (change: (bytes: Buffer, elf: ElfFile) => void) => {
     const bytes = file([{ name: 'it', value: 0x1000, size: 16 }]);
     change(bytes, elfOf(memorySource(bytes)));
@@ -302,7 +302,7 @@ describe('a problem names what is broken', () => {
     expect(edit(flags)).toEqual(['.symtab: it is compressed']);
   });
 
-  test('a file that cannot be read any more', () => {
+  test('a file that has become unreadable', () => {
     const source = memorySource(file([{ name: 'it', value: 0x1000, size: 16 }]));
     const elf = elfOf(source);
     const read = () => {
@@ -329,7 +329,7 @@ describe('a problem names what is broken', () => {
 });
 
 describe('the PLT', () => {
-  /** Entries at 0x22000 that jump through slots at 0x40000 and 0x40008. */
+  /** Entries at 0x22000, which jump through slots at 0x40000 and 0x40008. */
   const ADDRESS = 0x22000;
   const machines = [
     {
@@ -386,7 +386,7 @@ describe('the PLT', () => {
     return { table, lengths: entries.map((entry) => entry.length) as [number, number] };
   };
 
-  test.each(machines)('of $name', ({ machine, code }) => {
+  test.each(machines)('has names for entries of $name', ({ machine, code }) => {
     const {
       table,
       lengths: [first, second],
@@ -398,7 +398,7 @@ describe('the PLT', () => {
     expect(table.find(ADDRESS + first + second)).toBeUndefined();
   });
 
-  test('of a 32-bit program has no names', () => {
+  test('has no names in a 32-bit program', () => {
     const { table } = pltFile(false, 3, ['ff2500000400 6800000000 e9e0ffffff']);
     expect(table).toMatchObject({ size: 0, problems: [] });
   });

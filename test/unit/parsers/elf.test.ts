@@ -29,7 +29,7 @@ describe.each(FORMATS)('$name', (format) => {
     ],
   };
 
-  test('the headers', () => {
+  test('reads the headers', () => {
     const elf = elfOf(memorySource(buildElf(parts)));
     expect(elf).toMatchObject({
       wide: format.wide,
@@ -48,7 +48,7 @@ describe.each(FORMATS)('$name', (format) => {
     expect(elf.section('.data')).toBeUndefined();
   });
 
-  test('the segments, and the address of a file offset', () => {
+  test('reads the segments, and converts a file offset to an address', () => {
     const elf = elfOf(memorySource(buildElf(parts)));
     const { offset } = elf.section('.text') as { offset: number };
     expect(elf.segments).toEqual([
@@ -62,13 +62,13 @@ describe.each(FORMATS)('$name', (format) => {
     expect(fileOffsetToVaddr(elf, elf.section('.strtab')?.offset ?? 0)).toBeUndefined();
   });
 
-  test('the build ID and the debug link', () => {
+  test('reads the build ID and the debug link', () => {
     const elf = elfOf(memorySource(buildElf(parts)));
     expect(elf.buildId).toBe('0123456789abcdef');
     expect(elf.debugLink).toEqual({ name: 'prog.debug', crc: 0x12345678 });
   });
 
-  test('the build ID is found without sections', () => {
+  test('finds the build ID without sections', () => {
     const file = buildElf(parts);
     const offsetOfSections = format.wide ? 40 : 32;
     file.fill(0, offsetOfSections, offsetOfSections + (format.wide ? 8 : 4));
@@ -76,7 +76,7 @@ describe.each(FORMATS)('$name', (format) => {
     expect(elf).toMatchObject({ sections: [], problems: [], buildId: '0123456789abcdef' });
   });
 
-  test('large counts are read from section 0', () => {
+  test('reads large counts from section 0', () => {
     const [plain, extended] = [parts, { ...parts, extended: true }].map((p) =>
       elfOf(memorySource(buildElf(p))),
     ) as [ElfFile, ElfFile];
@@ -85,7 +85,7 @@ describe.each(FORMATS)('$name', (format) => {
     expect(extended.segments).toEqual(plain.segments);
   });
 
-  test('a table that is cut off is a problem', () => {
+  test('reports a truncated table', () => {
     const file = buildElf(parts);
     const elf = elfOf(memorySource(file.subarray(0, file.length - 1)));
     expect(elf.problems).toEqual([
@@ -109,7 +109,7 @@ describe('a debug link', () => {
     },
   );
 
-  test.each([0, 3, 10, 11])('cut off after %i bytes is ignored', (length) => {
+  test.each([0, 3, 10, 11])('is ignored if truncated after %i bytes', (length) => {
     expect(linkOf(debugLink(wide, 'a.debug').subarray(0, length))).toBeUndefined();
   });
 });
@@ -130,14 +130,14 @@ describe('a build ID', () => {
     ]);
   const id = Buffer.from('cafe', 'hex');
 
-  test('is found behind other notes', () => {
+  test('is found after other notes', () => {
     const other = note('stapsdt\0', 3, Buffer.from('12345'));
     expect(idOf(Buffer.concat([other, note('GNU\0', 1, Buffer.alloc(16)), note('GNU\0', 3, id)]))).toBe(
       'cafe',
     );
   });
 
-  test('is found where notes are aligned to 8 bytes', () => {
+  test('is found if notes are aligned to 8 bytes', () => {
     const other = note('GNU\0', 5, Buffer.alloc(4), 8);
     expect(idOf(Buffer.concat([other, note('GNU\0', 3, id, 8)]), 8)).toBe('cafe');
   });
@@ -167,20 +167,20 @@ describe('a file without a readable ELF header', () => {
     expect(readElf(memorySource(Buffer.from(text, 'latin1')))).toEqual({ problem });
   });
 
-  test('a big-endian file has no headers, and a problem says why', () => {
+  test('big-endian files have no headers, and a problem says why', () => {
     const bytes = buildElf({ wide: true });
     bytes[5] = 2;
     expect(readElf(memorySource(bytes))).toEqual({ problem: 'it is big-endian' });
   });
 
-  test('a file that cannot be read', () => {
+  test('an unreadable file is reported', () => {
     const read = () => {
       throw new Error('EIO: i/o error, read');
     };
     expect(readElf({ size: 1000, read })).toEqual({ problem: 'EIO: i/o error, read' });
   });
 
-  test('a file that became shorter', () => {
+  test('a file that became shorter is reported', () => {
     expect(readElf({ size: 1000, read: () => Buffer.alloc(10) })).toEqual({
       problem: 'it ends at 10 and not at 1000',
     });
@@ -202,7 +202,7 @@ describe('huge numbers', () => {
     expect(source.reads.bytes).toBeLessThan(200);
   });
 
-  test('a segment past 2^53 is left out', () => {
+  test('a segment past 2^53 is omitted', () => {
     const section = { name: '.text', type: 1, flags: 6, addr: 2 ** 60, content: Buffer.alloc(8) };
     const segments = [{ type: 1, flags: 5, section: '.text' }];
     const elf = elfOf(memorySource(buildElf({ wide: true, sections: [section], segments })));
@@ -222,7 +222,7 @@ function debugLink(format: ElfClass, name: string): Buffer {
   return Buffer.concat([padded(Buffer.from(`${name}\0`), 4), numbers(format, [4, 0x12345678])]);
 }
 
-/** @param before how many bytes precede it */
+/** @param before number of bytes before it */
 function padded(bytes: Buffer, unit: number, before = 0): Buffer {
   const length = Math.ceil((before + bytes.length) / unit) * unit - before;
   return Buffer.concat([bytes, Buffer.alloc(length - bytes.length)]);

@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'vitest';
 import { kernelKeys, type MapEntry, parseJson, readMapLine } from '../../../parsers/entries.ts';
 
-/** bpftrace 0.17 on `@s[ustack(perf, 1)] = count()`: processes without ASLR, so the same address in each. */
+/** bpftrace 0.17, `@s[ustack(perf, 1)] = count()`: processes without ASLR, so they have the same address. */
 const ALIKE = String.raw`{"type": "map", "data": {"@s": {"\n\t7ffff7ea4503 0x7ffff7ea4503 ([unknown])\n": 1, "\n\t7ffff7ea4503 0x7ffff7ea4503 ([unknown])\n": 1, "\n\t7ffff7ea4503 0x7ffff7ea4503 ([unknown])\n": 1}}}`;
 
-/** bpftrace 0.17 on `@n[comm, pid] = count()`, of a thread that renamed itself. */
+/** bpftrace 0.17, `@n[comm, pid] = count()`: a thread that renamed itself. */
 const NAMES = String.raw`{"type": "map", "data": {"@n": {"a) (b \"q\"\n,562": 1, "a\\\",562": 1, "x\u001b[31m\uffffffe2\uffffff80\uffffffae,562": 1, "caf\uffffffc3\uffffffa9 a,b,562": 1}}}`;
 
 /** A wait of sleep and one of a thread without user code, by version of bpftrace. */
@@ -22,7 +22,7 @@ const OFF = {
 
 const CALLS = '{"type": "map", "data": {"@calls": {"26857,230": 1, "26857,-1": 3}}}';
 
-/** bpftrace 0.17 on `@took[cpu] = hist(…)`: the empty buckets between two others are printed. */
+/** bpftrace 0.17, `@took[cpu] = hist(…)`: empty buckets between two others are printed. */
 const HISTOGRAMS =
   '{"type": "hist", "data": {"@took": {"0": [{"min": 2, "max": 3, "count": 2}, {"min": 4, "max": 7, "count": 0}, {"min": 8, "max": 15, "count": 1}], "1": [{"max": -1, "count": 1}, {"min": 0, "max": 0, "count": 3}]}}}';
 
@@ -44,7 +44,7 @@ test('entries are in the order of the line', () => {
 });
 
 describe('keys that print alike', () => {
-  test('each is a separate entry, where JSON.parse would keep one', () => {
+  test('are separate entries, where JSON.parse would keep only one', () => {
     expect(entriesOf(ALIKE)).toHaveLength(3);
     expect(Object.keys(JSON.parse(ALIKE).data['@s'])).toHaveLength(1);
   });
@@ -98,7 +98,7 @@ describe('a key is the exact text of the line', () => {
 });
 
 describe('values', () => {
-  test('may be objects, arrays and strings that hold braces, brackets, commas and quotes', () => {
+  test('may be objects, arrays and strings that contain braces, brackets, commas and quotes', () => {
     const line = String.raw`{"type": "map", "data": {"@x": {"1": [7,"},],\"","\\"], "2": {"a": {"b": "}}}"}}, "3": "a, b"}}}`;
     expect(entriesOf(line)).toEqual([
       { key: '1', value: [7, '},],"', '\\'] },
@@ -128,7 +128,7 @@ describe('values', () => {
     expect(entriesOf(`{"type": "map", "data": {"@x": {"1": ${text}}}}`)).toEqual([{ key: '1', value }]);
   });
 
-  /** bpftrace 0.27 after it printed a character above 0x7f: `std::hex` stays on. */
+  /** bpftrace 0.27 after it printed a character above 0x7f, after which `std::hex` stays on. */
   test.each([
     ['map', '1f'],
     ['stats', '{"count": 2, "average": 19, "total": 4d}'],
@@ -152,7 +152,7 @@ test('an empty map has no entries', () => {
 test.each([
   '{"type":"map","data":{"@x":{"a":1,"b":2}}}',
   '{"type": "map", "data": {"@x": {"a": 1,  "b": 2}}}  ',
-])('blanks after commas and colons, and at the end, do not matter: %s', (line) => {
+])('blanks after commas and colons, and at the end, are allowed: %s', (line) => {
   expect(entriesOf(line)).toEqual([
     { key: 'a', value: 1 },
     { key: 'b', value: 2 },
@@ -187,7 +187,7 @@ test.each([
   ['with keys alike', ALIKE],
   ...Object.entries(WAITS).map(([version, line]) => [`of waits, bpftrace ${version}`, line]),
   ...Object.entries(OFF).map(([version, line]) => [`of waits in progress, bpftrace ${version}`, line]),
-] as [string, string][])('a line that is cut off is ignored: one %s', (_, line) => {
+] as [string, string][])('a truncated line is ignored: one %s', (_, line) => {
   const prefixes = Array.from(line, (_, end) => line.slice(0, end));
   expect(prefixes.filter((prefix) => readMapLine(prefix))).toEqual([]);
   expect(readMapLine(line)).toBeDefined();
@@ -208,6 +208,6 @@ test.each([
   ['histograms: one for each bucket that is not empty', HISTOGRAMS, 4],
   ['nothing', '{"type": "map", "data": {"@calls": {}}}', 0],
   ['what is not a bucket', '{"type": "map", "data": {"@took": {"1": [null], "2": [{"count": 1}, null]}}}', 2],
-])('counts the keys that the kernel has for %s', (_, line, keys) => {
+])('the number of keys in the kernel is counted for %s', (_, line, keys) => {
   expect(kernelKeys(entriesOf(line))).toBe(keys);
 });

@@ -24,7 +24,7 @@ const FORMATS = [
   { bits: '32 bits', wide: false },
 ];
 
-/** A table in one of the forms. Up to Go 1.16 its addresses are whole; later they count from `text`. */
+/** A table in one of the formats. Up to Go 1.16 its addresses are absolute; later they are relative to `text`. */
 function goTable(format: ElfClass, magic: number, text: number): Buffer {
   const size = format.wide ? 8 : 4;
   const relative = magic === 0xfffffff0 || magic === 0xfffffff1;
@@ -115,7 +115,7 @@ describe('the start of code', () => {
     expect(table.find(TEXT + 0x40)?.name).toBe('go:buildid');
   });
 
-  test('may be unknown, and then nothing is named', () => {
+  test('may be unknown, in which case nothing is named', () => {
     expect(read(format, goTable(format, 0xfffffff1, 0), { entry: TEXT + 0x81 })).toMatchObject({
       size: 0,
       problems: ['.gopclntab: the start of its code is unknown'],
@@ -123,7 +123,7 @@ describe('the start of code', () => {
   });
 });
 
-describe('a problem names what is broken', () => {
+describe('a problem names the defect', () => {
   const format = { wide: true };
   const whole = () => goTable(format, 0xfffffff1, TEXT);
 
@@ -153,20 +153,20 @@ describe('a problem names what is broken', () => {
   });
 });
 
-test('a position-independent program has the table in another section', () => {
+test('position-independent programs have the table in another section', () => {
   const format = { wide: true };
   const table = read(format, goTable(format, 0xfffffff0, TEXT), { name: '.data.rel.ro.gopclntab' });
   expect(table.size).toBe(3);
 });
 
-test('a program in another language has no functions', () => {
+test('programs in other languages have no functions', () => {
   expect(read({ wide: true }, Buffer.alloc(8), { name: '.data' })).toMatchObject({
     size: 0,
     problems: [],
   });
 });
 
-/** It is written in Go, and has no symbols. */
+/** esbuild is written in Go and has no symbols. */
 const ESBUILD = `node_modules/@esbuild/linux-${process.arch}/bin/esbuild`;
 
 test.skipIf(process.platform !== 'linux')('esbuild', () => {

@@ -33,11 +33,11 @@ describe('finds an address', () => {
     expect(SYMBOLS.find(address)).toEqual(place);
   });
 
-  test('under the first of its names, as in the kernel', () => {
+  test('with the first of its names, as in the kernel', () => {
     expect(SYMBOLS.find('ffffffff81000010')?.symbol).toBe('srso_alias_untrain_ret');
   });
 
-  test('in code, also where data lies in between', () => {
+  test('in code, even with data in between', () => {
     expect(SYMBOLS.find('ffffffff82200010')?.symbol).toBe('weaker_one');
   });
 
@@ -66,7 +66,7 @@ describe('finds nothing', () => {
     expect(SYMBOLS.row(address)).toBeUndefined();
   });
 
-  test('but finds the last address before that', () => {
+  test('except up to 1 MiB after a symbol', () => {
     expect(SYMBOLS.find('ffffffffc0500fff')).toMatchObject({ symbol: 'ext4_read_bh', offset: 2 ** 20 - 1 });
   });
 
@@ -90,7 +90,7 @@ describe('the row that names an address', () => {
     expect(parseKernelSymbols(row).find(address)).toEqual(SYMBOLS.find(address));
   });
 
-  test('ends with a newline, also where the text does not', () => {
+  test('ends with a newline, even if the text does not', () => {
     const symbols = parseKernelSymbols('ffffffff821f94a0 T schedule');
     expect(symbols.row('ffffffff821f94c3')).toBe('ffffffff821f94a0 T schedule\n');
     expect(symbols.find('ffffffff821f94c3')).toEqual({ symbol: 'schedule', offset: 35 });
@@ -100,7 +100,7 @@ describe('the row that names an address', () => {
 describe('addresses by name', () => {
   const text = `${KALLSYMS}ffffffffc0206000 t do_nanosleep\t[copy]\n`;
 
-  test('are those of the wanted functions, the first of each name', () => {
+  test('are those of the wanted functions, the first for each name', () => {
     const wanted = new Set(['do_nanosleep', 'ftrace_trampoline', 'runqueues', 'absent']);
     expect([...addressesOf(text, wanted)]).toEqual([
       ['do_nanosleep', '0xffffffff822003e0'],
@@ -108,11 +108,11 @@ describe('addresses by name', () => {
     ]);
   });
 
-  test('a part of a name is not enough', () => {
+  test('do not match a part of a name', () => {
     expect(addressesOf(text, new Set(['nanosleep'])).size).toBe(0);
   });
 
-  test('are not found where the kernel hides them', () => {
+  test('are unknown if the kernel hides them', () => {
     expect(addressesOf('0000000000000000 T schedule\n', new Set(['schedule'])).size).toBe(0);
   });
 });

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { parseMountinfo } from '../../../parsers/mountinfo.ts';
 
-/** As proc_pid_mountinfo(5) has it, and of a host with containers. */
+/** Rows as in proc_pid_mountinfo(5), and from a host with containers. */
 const TEXT = String.raw`36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw,errors=continue
 27 1 254:0 / / rw,relatime - ext4 /dev/vda rw,discard
 101 27 0:52 / /var/lib/docker/overlay2/6f/merged rw,relatime shared:9 master:3 - overlay overlay rw,lowerdir=/a:/b
@@ -10,7 +10,7 @@ const TEXT = String.raw`36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/r
 103 27 0:53 /@home /home rw - btrfs /dev/vdb rw,subvol=/@home
 `;
 
-test('a mount has its device, the mounted part of it, and its path', () => {
+test('a mount has its device, its root within that, and its path', () => {
   expect(parseMountinfo(TEXT)).toEqual([
     { device: '98:0', root: '/mnt1', path: '/mnt2' },
     { device: '254:0', root: '/', path: '/' },
@@ -33,7 +33,7 @@ describe('a name', () => {
   });
 });
 
-/** The kernel spells out blanks of ASCII only. */
+/** The kernel escapes only ASCII blanks. */
 test.each(['\u00a0', '\u3000', '\u2028'])('a name with %j is unchanged', (blank) => {
   expect(parseMountinfo(`36 35 98:0 / /mnt/a${blank}b rw - ext3 /dev/root rw\n`)).toEqual([
     { device: '98:0', root: '/', path: `/mnt/a${blank}b` },

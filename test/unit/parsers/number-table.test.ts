@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { NumberTable } from '../../../parsers/number-table.ts';
 
 const int32 = fc.integer({ min: -(2 ** 31), max: 2 ** 31 - 1 });
-/** From a range so small that keys come again, and from all. */
+/** Numbers from a small range, so that keys repeat, and from the full range. */
 const key = fc.oneof(fc.integer({ min: -40, max: 40 }), int32);
 const value = fc.integer({ min: -1, max: 2 ** 31 - 3 });
 

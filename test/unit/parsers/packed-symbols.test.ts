@@ -10,7 +10,7 @@ import { compile, elfOf, fileSource, library } from './elf-files.ts';
 /** Where the first part begins, and its columns. */
 const [PART, COLUMNS] = [32, 48];
 
-/** Functions of 16 bytes, one behind the other. */
+/** Adjacent functions of 16 bytes. */
 function tableOf(names: readonly (string | undefined)[], start = 0x1000): SymbolTable {
   const rows = newRows(names.length);
   for (const position of names.keys()) {
@@ -26,7 +26,7 @@ function repacked(...tables: readonly SymbolTable[]): readonly SymbolTable[] {
   return unpacked;
 }
 
-/** The first, the last and some other bytes of each range, those beside it, and some far from all. */
+/** The first, the last and some other bytes of each range, adjacent addresses, and some far from all. */
 function addressesIn({ parts }: SymbolTable): number[] {
   const near = parts.flatMap(({ ranges: { starts, lengths } }) =>
     [...starts].flatMap((start, i) => {
@@ -37,7 +37,7 @@ function addressesIn({ parts }: SymbolTable): number[] {
   return [-1, 0, 0.5, Number.NaN, 2 ** 40, 2 ** 53, Number.POSITIVE_INFINITY, ...near];
 }
 
-/** How many addresses have names. */
+/** Number of addresses with names. */
 function expectAlike(table: SymbolTable, other: SymbolTable | undefined): number {
   const addresses = addressesIn(table);
   const different = addresses.filter((at) => {
@@ -49,12 +49,12 @@ function expectAlike(table: SymbolTable, other: SymbolTable | undefined): number
   return addresses.filter((at) => table.find(at)).length;
 }
 
-/** Undefined, or a table that answers. */
+/** Undefined, or a usable table. */
 function expectHarmless(bytes: Buffer): void {
   for (const table of unpackSymbols(bytes) ?? []) for (const at of [0, 0x1008, 2 ** 60]) table.find(at);
 }
 
-describe('the functions of a real file', () => {
+describe('functions of a real file', () => {
   const C = 'static int copy(int n) { return n; } int main(void) { return copy(0); }';
   const files = cases<[string, () => string]>(
     [
@@ -65,7 +65,7 @@ describe('the functions of a real file', () => {
     [['Node.js', () => process.execPath]],
   );
 
-  test.each(files)('of %s are found as before packing, and no others', { timeout: 60_000 }, (_, path) => {
+  test.each(files)('in %s are found as before packing, and no others', { timeout: 60_000 }, (_, path) => {
     const source = fileSource(path());
     const table = readFunctions(source, elfOf(source));
     expect(table.problems).toEqual([]);
@@ -145,7 +145,7 @@ describe('an unpacked result', () => {
   });
 });
 
-test('a name that many ranges have is packed once', () => {
+test('a name shared by many ranges is packed once', () => {
   const rows = newRows(100);
   for (let i = 0; i < 100; i++)
     addRow(rows, { start: 16 * i, end: 16 * i + 8, sized: true, merit: 0, position: 7 });
@@ -162,40 +162,40 @@ describe('damaged bytes', () => {
     return bytes;
   };
 
-  test('that end early are refused', () => {
+  test('that end early are rejected', () => {
     const whole = packed.keys();
     expect([...whole].filter((length) => unpackSymbols(packed.subarray(0, length)))).toEqual([]);
   });
 
-  test('with more behind them are refused', () => {
+  test('with more bytes after them are rejected', () => {
     for (const more of [1, 8, 16, 40])
       expect(unpackSymbols(Buffer.concat([packed, Buffer.alloc(more)]))).toBeUndefined();
   });
 
   test.each(['btprof symbols 2\n', 'btprof symbols\n\n\n', '\0'])(
-    'that begin with %j are refused',
+    'that begin with %j are rejected',
     (magic) => {
       expect(unpackSymbols(changed((bytes) => bytes.write(magic)))).toBeUndefined();
     },
   );
 
-  test.each([0, 1, 2, 4, 2 ** 32 - 1])('of %i parts instead of 3 are refused', (parts) => {
+  test.each([0, 1, 2, 4, 2 ** 32 - 1])('with %i parts instead of 3 are rejected', (parts) => {
     expect(unpackSymbols(changed((bytes) => bytes.writeUInt32LE(parts, PART - 4)))).toBeUndefined();
   });
 
   test.each([
     ['a table that comes too early', 0, 1],
-    ['a table of a huge number', 0, 2 ** 32 - 1],
+    ['a table with a huge number', 0, 2 ** 32 - 1],
     ['more ranges', 4, 3],
-    ['as many ranges as can be told', 4, 2 ** 32 - 1],
+    ['the largest possible number of ranges', 4, 2 ** 32 - 1],
     ['longer names', 8, 24],
-    ['names of no whole words', 8, 15],
-    ['names as long as can be told', 8, 2 ** 32 - 8],
-  ])('of %s are refused', (_, at, value) => {
+    ['names that are not whole words', 8, 15],
+    ['the largest possible names', 8, 2 ** 32 - 8],
+  ])('with %s are rejected', (_, at, value) => {
     expect(unpackSymbols(changed((bytes) => bytes.writeUInt32LE(value, PART + at)))).toBeUndefined();
   });
 
-  test('with one wrong bit do no harm', () => {
+  test('with one wrong bit are harmless', () => {
     for (let bit = 0; bit < 8 * packed.length; bit++)
       expectHarmless(
         changed((bytes) => {
@@ -211,7 +211,7 @@ describe('damaged bytes', () => {
     expect(table?.find(0x1008)).toBeUndefined();
   });
 
-  test('of any kind do no harm', { timeout: 60_000 }, () => {
+  test('of any kind are harmless', { timeout: 60_000 }, () => {
     const head = packed.subarray(0, PART);
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 300 }), fc.nat(3), fc.nat(packed.length), (noise, parts, at) => {
@@ -229,7 +229,7 @@ describe('damaged bytes', () => {
   });
 });
 
-test('any functions are found as before packing', { timeout: 60_000 }, () => {
+test('random functions are found as before packing', { timeout: 60_000 }, () => {
   const anyName = fc
     .string({ unit: 'grapheme', minLength: 1, maxLength: 9 })
     .filter((name) => !name.includes('\0'));

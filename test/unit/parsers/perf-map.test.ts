@@ -6,7 +6,7 @@ import { attempts, cases } from '../../effort.ts';
 const mapOf = (text: string) => parsePerfMap(Buffer.from(text));
 const nameIn = (map: PerfMap, address: number) => map.find(address)?.name;
 
-/** Rows as Node.js, Java and Python write them. */
+/** Rows as written by Node.js, Java and Python. */
 const MAP = mapOf(`\
 7f1c40a01000 1c0 JS:*wait /srv/app.js:12:3
 0x00007f1c40a02000 0x00000140 Ljava/lang/Object;::wait
@@ -45,7 +45,7 @@ describe('finds the function that contains an address', () => {
   });
 });
 
-describe('of functions that overlap, finds the one that was written last', () => {
+describe('of overlapping functions, finds the one written last', () => {
   test.each([
     ['of the same place', '1000 100 old\n1000 100 new\n', 'new', 'new'],
     ['though it starts before', '1040 40 old\n1000 100 new\n', 'new', 'new'],
@@ -112,7 +112,7 @@ test.each(['', '1000 10 begun'])('%j has no functions', (text) => {
   expect(map.find(0x1000)).toBeUndefined();
 });
 
-test('random bytes do no harm: each row is a function or is counted', () => {
+test('random bytes are harmless: each row is a function or is counted', () => {
   const piece = fc.oneof(
     fc.uint8Array({ maxLength: 30 }).map((bytes) => Buffer.from(bytes)),
     fc
@@ -134,7 +134,7 @@ test('random bytes do no harm: each row is a function or is counted', () => {
   expect(functions).toBeGreaterThan(100);
 });
 
-test.each(cases([100_000], [1_000_000]))('%i functions around one address do no harm', (count) => {
+test.each(cases([100_000], [1_000_000]))('%i functions around one address are harmless', (count) => {
   const rows = Array.from({ length: count }, (_, i) => `${(i % 4099).toString(16)} fffff f${i}\n`);
   const map = mapOf(rows.join(''));
   for (let address = 5000; address < 5997; address++) expect(map.find(address)?.size).toBe(0xfffff);

@@ -37,7 +37,7 @@ ffffffffff600000-ffffffffff601000 --xp 00000000 00:00 0                  [vsysca
     ['fe:00', '260875'],
     ['103:7ffff', '18446744073709551615'],
     ['00:2a', '1'],
-  ])('a file is identified by its device %s and its inode %s', (device, inode) => {
+  ])('files are identified by their device %s and inode %s', (device, inode) => {
     const [mapping] = parseMaps(`55ed5ddf1000-55ed5ddf6000 r-xp 00002000 ${device} ${inode}     /a b\n`);
     expect(mapping).toMatchObject({ file: `${device} ${inode}`, path: '/a b' });
   });
@@ -54,12 +54,12 @@ ffffffffff600000-ffffffffff601000 --xp 00000000 00:00 0                  [vsysca
     '/tmp/a\\012b',
     '/tmp/a\rb\u2028c',
     '/tmp/é',
-  ])('the path %j is read whole', (path) => {
+  ])('the path %j is read completely', (path) => {
     const [mapping] = parseMaps(`55ed5ddf1000-55ed5ddf6000 r-xp 00002000 fe:00 260875     ${path}\n`);
     expect(mapping?.path).toBe(path);
   });
 
-  test('a path cannot pass for another mapping', () => {
+  test('a path cannot imitate another mapping', () => {
     const path = '/tmp/\u20281000-2000 r-xp 00000000 00:00 0 /etc/passwd';
     expect(parseMaps(`55ed5ddf1000-55ed5ddf6000 r-xp 00002000 fe:00 1 ${path}\n`)).toHaveLength(1);
   });
@@ -115,7 +115,7 @@ VmRSS:\t   4096 kB
     expect(parseStatus(text.replace(/^Vm.*\n/gm, '')).peakBytes).toBeUndefined();
   });
 
-  test('an empty text, as of a process that is gone, has no values', () => {
+  test('an empty text, as of an ended process, has no values', () => {
     expect(Object.values(parseStatus(''))).toEqual([undefined, undefined, undefined, undefined]);
   });
 });

@@ -7,7 +7,7 @@ function addressesOf(text: string): string[] {
   return stack.map((index) => addresses[index] as string);
 }
 
-/** The same wait of sleep, as several versions of bpftrace print it in keys and in values of maps. */
+/** The same wait of sleep, as printed by several versions of bpftrace in keys and in values of maps. */
 describe('a stack is read leaf first', () => {
   const KERNEL = ['ffffffff821f8b58', 'ffffffff821f94c3', 'ffffffff8220043e'];
 
@@ -39,7 +39,7 @@ describe('a stack is read leaf first', () => {
   });
 });
 
-describe('perf mode: everything beside an address is ignored', () => {
+describe('perf mode: everything except addresses is ignored', () => {
   test.each([
     ['an unknown name', '7f195c57f503 0x7f195c57f503 ([unknown])'],
     ['a module of the kernel', '7f195c57f503 ext4_read_bh+162 ([ext4])'],
@@ -71,12 +71,12 @@ describe('the extra 0 at the end', () => {
     expect(addressesOf(text)).toEqual(addresses);
   });
 
-  test('is not an address with leading zeros', () => {
+  test('is not confused with an address with leading zeros', () => {
     expect(addressesOf('\n01\n0a\n5f5e100\n')).toEqual(['01', '0a', '5f5e100']);
   });
 });
 
-/** In perf mode nothing is printed where there is no stack; in raw mode a newline is. */
+/** If there is no stack, perf mode prints nothing and raw mode prints a newline. */
 test.each(['', '\n', '\n\n', '\t \n', String.raw`\n`, String.raw`\\n`, 'xyz'])(
   '%j has no addresses',
   (text) => {

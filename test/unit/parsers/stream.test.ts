@@ -83,7 +83,7 @@ describe('events of the program', () => {
     expect(readLine(line)).toMatchObject({ kind: 'event', event: { comm } });
   });
 
-  test('a name of bytes that are no UTF-8 has characters in their place', () => {
+  test('bytes in a name that are not UTF-8 become replacement characters', () => {
     const bytes = Buffer.from('{"type": "value", "data": ["exec",7,21062,5,"caf\xc3"]}', 'latin1');
     expect(readLine(bytes.toString('utf8'))).toMatchObject({ kind: 'event', event: { comm: 'caf\ufffd' } });
   });
@@ -93,14 +93,14 @@ describe('events of the program', () => {
     expect(line).toEqual({ kind: 'event', event: { type: 'ready', at: 2 ** 53 } });
   });
 
-  test('so is the start of a thread', () => {
+  test('the start of a thread past 2^53 is read', () => {
     const line = readLine(
       '{"type": "value", "data": ["exit","9007199254740993",7,8,"9007199254740993","sleep"]}',
     );
     expect(line).toMatchObject({ kind: 'event', event: { at: 2 ** 53, start: 2 ** 53 } });
   });
 
-  test('so are words of the auxiliary vector, and an error that mmap returned', () => {
+  test('words of the auxiliary vector and mmap errors past 2^53 are read', () => {
     const words = readLine(
       '{"type": "value", "data": ["auxv",7,1,26,"18446744073709551615",16,9007199254740993]}',
     );
@@ -141,14 +141,14 @@ describe('events of the program', () => {
     '[]',
     '5',
     'null',
-  ])('%s is none, and dropped', (data) => {
+  ])('%s is not an event and is dropped', (data) => {
     const line = readLine(`{"type": "value", "data": ${data}}`);
     expect(line).toMatchObject({ kind: 'dropped', reason: expect.stringContaining('an unknown event') });
   });
 });
 
 describe('maps', () => {
-  test.each(['map', 'stats', 'hist'])('a line of type %s with keys is one', (type) => {
+  test.each(['map', 'stats', 'hist'])('are lines of type %s with keys', (type) => {
     expect(readLine(`{"type": "${type}", "data": {"@x": {"26857,230": 1, "26857,230": 2}}}`)).toEqual({
       kind: 'map',
       name: '@x',
@@ -159,7 +159,7 @@ describe('maps', () => {
     });
   });
 
-  test('one with a value that is no JSON is a map all the same', () => {
+  test('may have a value that is not JSON', () => {
     expect(readLine('{"type": "map", "data": {"@x": {"1": 1f, "2": 2}}}')).toMatchObject({
       kind: 'map',
       entries: [{ value: undefined }, { value: 2 }],
@@ -173,7 +173,7 @@ describe('maps', () => {
     '{"type": "map", "data": {"@m": 18446744073709551615}}',
     '{"type":"map","data":{"@bare":5}}',
     '{"type": "stats", "data": {"@avg": 7}}  ',
-  ])('one without keys is ignored, for no result is one: %s', (line) => {
+  ])('without keys are ignored, because no result is one: %s', (line) => {
     expect(readLine(line)).toEqual({ kind: 'ignored' });
   });
 
@@ -184,7 +184,7 @@ describe('maps', () => {
     '{"type": "map", "data": {"x": {"a": 1}}}',
     '{"type": "map", "extra": 1, "data": {"@x": {"a": 1}}}',
     '{"type": "hist", "data": {"@h": [{"min": 2, "max": 3, "count": 5}]}}',
-  ])('one of an unknown shape is dropped: %s', (line) => {
+  ])('of an unknown shape are dropped: %s', (line) => {
     expect(readLine(line)).toMatchObject({
       kind: 'dropped',
       reason: expect.stringContaining('a map that cannot be read'),
@@ -201,7 +201,7 @@ describe('lost events', () => {
     expect(readLine(line)).toEqual({ kind: 'lost', count });
   });
 
-  /** The last as bpftrace 0.27 prints it after a character above 0x7f: 110 events. */
+  /** The last line is as printed by bpftrace 0.27 after a character above 0x7f: 110 events. */
   test.each([
     '{"type": "lost_events"}',
     '{"type": "lost_events", "data": {"events": "many"}}',
@@ -212,7 +212,7 @@ describe('lost events', () => {
   });
 });
 
-/** A map that is full, as 0.16 to 0.27 report it, and what else goes wrong at run time. */
+/** A full map as reported by 0.16 to 0.27, and other errors at run time. */
 describe('faults', () => {
   test.each([
     [
@@ -258,11 +258,11 @@ test.each([
   '\r',
   '{"type": "attached_probes", "data": {"probes": 9}}',
   '{"type": "attached_probes", "count": 9, "data": {"probes": 9}}',
-])('nothing is said by %j', (line) => {
+])('%j is ignored', (line) => {
   expect(readLine(line)).toEqual({ kind: 'ignored' });
 });
 
-/** Warnings of the compiler come on stdout in 0.24 to 0.27, several lines each. */
+/** 0.24 to 0.27 print compiler warnings on stdout, on several lines each. */
 test.each([
   'Attaching 9 probes...',
   'stdin:3:75-91: WARNING: Return value discarded.',
@@ -285,7 +285,7 @@ test.each([
   '{"type": "tseries", "data": {"@t": {}}}',
   '{"type": "toString", "data": 1}',
   '{"data": 1, "type": "printf"}',
-])('a type that is not ours is dropped by its name: %s', (line) => {
+])('an unknown type is dropped by its name: %s', (line) => {
   const type = (JSON.parse(line) as { type: string }).type;
   expect(readLine(line)).toMatchObject({
     kind: 'dropped',
@@ -301,14 +301,14 @@ test.each([
   '{"type": 5}',
   'stdin:1:1-2: WARNING: something{"type": "value", "data": ["ready",3945554148073]}',
   '{"type": "value", "data": ["ready",3945554148073]}{"type": "value", "data": ["end",3945554148073]}',
-])('a line with data in it that cannot be read is dropped: %j', (line) => {
+])('an unreadable line with data is dropped: %j', (line) => {
   expect(readLine(line)).toMatchObject({
     kind: 'dropped',
     reason: expect.stringContaining('not a JSON object with a type'),
   });
 });
 
-test('a line of data after blanks is read', () => {
+test('data after blanks is read', () => {
   expect(readLine('  {"type": "value", "data": ["end",7]}\r')).toMatchObject({ kind: 'event' });
 });
 
@@ -320,13 +320,13 @@ test.each([
   '{"type": "value", "data": ["exec",3762429919980,21062,5,"readlink"]}',
   '{"type": "lost_events", "count": 3, "data": {"events": 3}}',
   '{"type": "helper_error", "helper": "map_update_elem", "retcode": -7, "line": 1, "col": 2}',
-])('every prefix of a real line is dropped, and none is an exception: %s', (line) => {
+])('every prefix of a real line is dropped without an exception: %s', (line) => {
   const prefixes = Array.from(line, (_, end) => line.slice(0, end)).slice(1);
   expect(prefixes.filter((prefix) => readLine(prefix).kind !== 'dropped')).toEqual([]);
   expect(readLine(line).kind).not.toBe('dropped');
 });
 
-test('the reason shows what was dropped, in one short line', () => {
+test('the reason shows the dropped text in one short line', () => {
   const line = readLine(`{"a\nb${'c'.repeat(10_000)}`);
   expect(line).toMatchObject({ kind: 'dropped', reason: expect.stringContaining('a\\nbccc') });
   expect(line.kind === 'dropped' && line.reason.length).toBeLessThan(200);

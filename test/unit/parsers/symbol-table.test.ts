@@ -59,7 +59,7 @@ test('joined tables are searched in their order', () => {
   expect(both).toMatchObject({ size: 3, bytes: first.bytes + second.bytes, problems: ['one', 'two'] });
 });
 
-describe('any functions', () => {
+describe('random functions', () => {
   const address = fc.nat(40);
   const anyFunction = fc.record({
     start: address,
@@ -86,7 +86,7 @@ describe('any functions', () => {
     );
   });
 
-  /** As the documentation says it. */
+  /** The documented behaviour. */
   function slowFind(rows: readonly Omit<FunctionRow, 'position'>[]) {
     const next = (start: number) =>
       rows.reduce(

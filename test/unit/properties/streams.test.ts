@@ -14,10 +14,10 @@ import type { KeptRun } from '../../../metrics/replay.ts';
 import { readLine } from '../../../parsers/stream.ts';
 import { attempts } from '../../effort.ts';
 
-/** The published schema, compiled: zod takes five times as long. */
+/** The published schema, compiled, because zod takes five times as long. */
 const validate = new Ajv2020({ strict: false }).compile(JSON.parse(readFileSync('docs/schema.json', 'utf8')));
 
-/** With every type of line. The last one is ten times as long as the others: its maps are whole. */
+/** With lines of every type. The last one is ten times as long as the others, because its maps are complete. */
 function recordingsOf(version: string) {
   return ['sleepers-no-stacks', 'compat', 'times', 'deadlock', 'full'].map((name) => {
     const file = `fixtures/recordings/${version}/${name}.json.gz`;
@@ -28,10 +28,10 @@ function recordingsOf(version: string) {
   });
 }
 
-/** Events of each type and entries of each map that are used: more take time, and edits have no new effect on them. */
+/** Number of events of each type and of entries of each map. More would take longer, without new effects of the mutations. */
 const KEPT = 2;
 
-/** Of `{"type": "value", "data": ["fork",...` and the like. */
+/** Lines such as `{"type": "value", "data": ["fork",...`. */
 function firstOfEachType(lines: readonly string[]): string[] {
   const counts = new Map<string, number>();
   return lines.filter((line) => {
@@ -42,13 +42,13 @@ function firstOfEachType(lines: readonly string[]): string[] {
   });
 }
 
-/** Of `{"type": "map", "data": {"@calls": {"29218,13": 1, "29218,218": 1, ...`; keys begin with a number. */
+/** Lines such as `{"type": "map", "data": {"@calls": {"29218,13": 1, "29218,218": 1, ...`; keys begin with a number. */
 function firstEntries(line: string): string {
   const entries = line.split(/, (?="\d)/);
   return entries.length <= KEPT ? line : `${entries.slice(0, KEPT).join(', ')}}}}`;
 }
 
-/** What bpftrace, a full disk or another program's output may put into a stream. */
+/** Fragments that bpftrace, a full disk or the output of another program may insert into a stream. */
 const SCRAPS = [
   ...[
     '\n',
@@ -74,10 +74,10 @@ const SCRAPS = [
   '{"type": "lost_events", "count": 3, "data": {"events": 3}}\n',
 ].map((text) => Buffer.from(text, 'latin1'));
 
-/** A place, as millionths of the whole. All are as likely: numbers of fast-check are small or large most of the time. */
+/** A position in millionths of the whole. All are equally likely, while plain numbers of fast-check are mostly small or large. */
 const place = fc.noBias(fc.nat(1_000_000));
 
-/** Replaces `removed` bytes at a place by a scrap. */
+/** Replaces `removed` bytes at a position by a fragment. */
 const edit = fc.record({
   at: place,
   removed: fc.oneof(fc.constantFrom(0, 1, 7), fc.nat(4000)),
@@ -87,7 +87,7 @@ const edit = fc.record({
   ),
 });
 
-/** Puts another number in the place of one. */
+/** Replaces one number by another. */
 const renumber = fc.record({
   at: place,
   number: fc.oneof(
@@ -119,7 +119,7 @@ function applyEdit(bytes: Buffer, change: Edit): Buffer {
   return Buffer.concat([bytes.subarray(0, start), change.scrap, bytes.subarray(start + change.removed)]);
 }
 
-/** Of each of three versions. */
+/** Streams of three versions. */
 const STREAMS = attempts(120, 33_334);
 
 test.each(['0.17', '0.23', '0.27'])('mutated streams of bpftrace %s', { timeout: 600_000 }, (version) =>
@@ -127,8 +127,8 @@ test.each(['0.17', '0.23', '0.27'])('mutated streams of bpftrace %s', { timeout:
 );
 
 /**
- * Feeds the parsers streams with parts missing, doubled or replaced, in pieces of any size: each line is read, ignored or
- * dropped, and what is left is a valid profile. Without `expect`, which takes as long as the parsers.
+ * Passes streams with missing, repeated or replaced parts to the parsers, in chunks of any size. Each line is read, ignored or
+ * dropped, and the rest is a valid profile. It does not use `expect`, which takes as long as the parsers.
  */
 async function checkStreams(version: string, numRuns: number): Promise<void> {
   const pieces = fc.array(fc.integer({ min: 1, max: 5000 }), { minLength: 1, maxLength: 4 });
@@ -161,12 +161,12 @@ async function checkStreams(version: string, numRuns: number): Promise<void> {
   await withoutStackTraces(() => fc.assert(property, { numRuns }));
 }
 
-/** A second BEGIN begins a session, which has maps of its own. */
+/** A second BEGIN begins a session with its own maps. */
 function hasMap({ sessions }: Recorder, name: string): boolean {
   return sessions.some(({ maps, printing }) => maps.has(name) || printing?.has(name));
 }
 
-/** A line that is not JSON, or not a known event, throws inside: its stack trace would take as long as all the rest. */
+/** A line that is not JSON or not a known event throws internally; a stack trace would take as long as all the rest. */
 async function withoutStackTraces(run: () => Promise<void>): Promise<void> {
   const limit = Error.stackTraceLimit;
   Error.stackTraceLimit = 0;
@@ -177,13 +177,13 @@ async function withoutStackTraces(run: () => Promise<void>): Promise<void> {
   }
 }
 
-/** The lines of a stream that came in one piece. */
+/** The lines of a stream that arrived in one chunk. */
 function linesIn(bytes: Buffer): string[] {
   const lines = bytes.toString('utf8').split('\n');
   return lines.at(-1) === '' ? lines.slice(0, -1) : lines;
 }
 
-/** Names of the maps in lines that are whole JSON: what comes after the end does not count. */
+/** Names of the maps in complete JSON lines. Lines after the end do not count. */
 function mapsByJson(lines: readonly string[]): string[] {
   const names: string[] = [];
   for (const line of lines) {
@@ -197,7 +197,7 @@ function mapsByJson(lines: readonly string[]): string[] {
   return names;
 }
 
-/** JSON may have space anywhere; bpftrace has it after colons and commas. */
+/** JSON allows blanks anywhere; bpftrace prints them after colons and commas. */
 function isSpacedAsPrinted(line: string): boolean {
   return !/[\t\r]|(?<![:, ]) /.test(line.replace(/"(?:[^"\\]|\\.)*"/g, '""'));
 }

@@ -6,7 +6,7 @@ import { judgeChange, keep, type Result, reached, rowOf, tableOf } from '../../.
 
 const OF = { measure: 'time added', bpftrace: '0.27', peer: 'strace', aim: 0.5 };
 const ns = (n: number) => `${n} ns`;
-/** Beside a peer that takes 100 ns in each turn. */
+/** A row with a peer that takes 100 ns in each turn. */
 const row = (...ours: number[]) =>
   rowOf(
     OF,
@@ -17,14 +17,14 @@ const row = (...ours: number[]) =>
 const MISSING: Result = { ...OF, reason: 'it is not installed' };
 
 describe('a row', () => {
-  test('has the median of the ratios of turns, and reaches its aim or not', () => {
+  test("has the median of the turns' ratios, and reaches its aim or not", () => {
     const text = tableOf([row(40, 30, 90), row(60, 50, 70)]);
     expect(text).toMatch(/\| 40 ns +\| 100 ns \| 0.40 +\| 0.30 to 0.90 \| 0.50 +\|/);
     expect(text).toMatch(/\| 60 ns +\| 100 ns \| 0.60 +\| 0.50 to 0.70 \| 0.50 \(missed\) \|/);
     expect([row(40, 30, 90), row(60, 50, 70)].map(reached)).toEqual([true, false]);
   });
 
-  test('has no ratio where noise is larger than the figure', () => {
+  test('has no ratio if noise is larger than the figure', () => {
     const noisy = [row(-1, 30, 40), rowOf(OF, [30, 30, 30], [100, -100, 100], ns), rowOf(OF, [1], [0], ns)];
     expect(noisy.map(reached)).toEqual([false, false, false]);
     expect(tableOf(noisy).match(/too noisy/g)).toHaveLength(3);
@@ -45,7 +45,7 @@ describe('a change', () => {
     expect(judge([row(20, 20, 20, 20, 20)])).toEqual([]);
   });
 
-  test('beyond that counts, whatever the worst turn was', () => {
+  test('beyond the spread counts, whatever the worst turn was', () => {
     expect(judge([row(46, 45, 47, 46, 900)])).toEqual([
       'worse than before: time added; 0.27; strace: 0.46, and was 0.40; the turns differ by 0.010',
     ]);
@@ -58,7 +58,7 @@ describe('a change', () => {
     expect(judge([row(-1, 30, 40)])).toEqual([`${name}: too noisy on this machine`]);
   });
 
-  test('on another machine may come from that machine', () => {
+  test('on another machine may be caused by that machine', () => {
     expect(judge([row(60, 60, 60)], 'that one').at(-1)).toBe(
       'the committed ratios are of another machine, this one; this one is that one',
     );

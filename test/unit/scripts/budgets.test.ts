@@ -5,19 +5,19 @@ import { budgetLines } from '../../../scripts/budget-lines.ts';
 import { ALIKE, VERSIONS } from '../../../scripts/versions.ts';
 import { BUDGETS } from '../../budgets.ts';
 
-test('each test file that is not a unit test has a budget', async () => {
+test('every test file except unit tests has a budget', async () => {
   const files = await glob('test/{browser,formats,live,toolchain,versions}/*.test.ts');
   expect(files.sort()).toEqual(Object.keys(BUDGETS));
 });
 
-test('the budgets leave .ci/run 5 of its 45 minutes for the packages, the build and the unit tests', () => {
+test('the budgets leave 5 of the 45 minutes of .ci/run for packages, the build and the unit tests', () => {
   const times = (file: string) =>
     file.startsWith('test/live/') && !ALIKE.includes(file) ? VERSIONS.length : 1;
   const seconds = Object.entries(BUDGETS).reduce((sum, [file, budget]) => sum + times(file) * budget, 0);
   expect(seconds).toBeLessThan(40 * 60);
 });
 
-test('a line names each file that took more than three times its budget, or that has none', () => {
+test('a line reports each file without a budget, or that took more than three times its budget', () => {
   const took = (file: string, seconds: number) => ({
     name: resolve(file),
     startTime: 1000,

@@ -3,7 +3,7 @@ import { $ } from 'zx';
 import { BtprofError } from '../../../metrics/errors.ts';
 import { Refusal, requireNothing, sentenceOf } from '../../../scripts/refusal.ts';
 
-test('a refusal is its own sentence', () => {
+test('a refusal prints its own sentence', () => {
   expect(sentenceOf(new Refusal('PATH has no Chromium. Type: apt-get install chromium'))).toBe(
     'PATH has no Chromium. Type: apt-get install chromium',
   );

@@ -19,7 +19,7 @@ describe('the difference between the scheduler and btprof', () => {
     );
   });
 
-  test('is left out when it would show as 0.0 %', () => {
+  test('is omitted if it would show as 0.0 %', () => {
     expect(text(499_999)).not.toContain('accounting drift');
     expect(text(-500_001)).toContain('accounting drift');
   });
@@ -44,7 +44,7 @@ describe('the threads that used the most CPU time', () => {
     '9:11': thread('idle', 0),
   };
 
-  test('are listed with their share of their lifetime, the busiest first', () => {
+  test('are listed with their share of their lifetime, busiest first', () => {
     expect(text(five)).toContain(
       [
         '',
@@ -64,7 +64,7 @@ describe('the threads that used the most CPU time', () => {
     );
   });
 
-  test('do not include threads that ended long ago: the heading has their CPU time', () => {
+  test('do not include threads that ended long ago, whose CPU time is in the heading', () => {
     const { '9:9': _, ...others } = five;
     expect(text(others)).toContain(
       'top on-CPU threads (3 of 4), without 1.90 s of threads that ended long ago\n',
@@ -88,18 +88,18 @@ describe('the threads that used the most CPU time', () => {
     expect(linesOf({ ...busy(), account }).length).toBeLessThanOrEqual(40);
   });
 
-  test('are not listed for a single thread', () => {
+  test('are not listed if there is only one thread', () => {
     expect(text({ '9:9': thread('gzip', 3e9) })).not.toContain('on-CPU threads');
   });
 });
 
-test('an account without threads says that their time is not known', () => {
+test('an account without threads says that their time is unknown', () => {
   const { account } = SLEEP;
   expect(account).toMatchObject({ threads: 0, threads_unknown: 1 });
   expect(summaryView(SLEEP)).toContain('\nWhere the time of 1 thread went is not known\n');
 });
 
-test('an account of hidden waits only is one sentence', () => {
+test('an account with only hidden waits is one sentence', () => {
   const account = {
     ...{
       threads: 1,

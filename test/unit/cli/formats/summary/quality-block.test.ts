@@ -7,7 +7,7 @@ import { resultOf } from '../result-of.ts';
 const SLEEP = sleepProfile();
 const LOOK = { columns: 100, colours: false, ascii: false };
 
-/** The block in one line. */
+/** The block on one line. */
 function textOf(quality: Partial<Quality>): string {
   const profile = { ...SLEEP, quality: { ...SLEEP.quality, ...quality } };
   return qualityBlock(resultOf(profile), 3, LOOK).join(' ').replace(/\s+/g, ' ');
@@ -21,7 +21,7 @@ const OVERHEAD = {
   cpu_share: 0.012,
 };
 
-test('reports the overhead of the BPF programs, where it is known', () => {
+test('shows the overhead of the BPF programs if it is known', () => {
   const { wall_time_ns } = SLEEP.metadata;
   const text = textOf({ overhead: { ...OVERHEAD, timed_ns: wall_time_ns } });
   expect(text).toContain(' incomplete, overhead 1.2 % of one CPU (123,456 events × 757 ns, 15,678/s).');
@@ -33,7 +33,7 @@ test('rounds an estimated overhead to two digits', () => {
   expect(text).toContain('(≈120,000 events × 757 ns, 16,000/s)');
 });
 
-test('reports what btprof and bpftrace used, where it is known', () => {
+test('shows the CPU time and memory of btprof and bpftrace if they are known', () => {
   const footprint = {
     cpu_time_ns: 42e6,
     cpu_share: 0.042,
@@ -46,14 +46,14 @@ test('reports what btprof and bpftrace used, where it is known', () => {
   expect(textOf({})).not.toContain('btprof and bpftrace');
 });
 
-test('reports every kind of loss', () => {
+test('shows every kind of loss', () => {
   const quality = { lost_events: 46, dropped_lines: 2, map_full: 1, stacks_missing: 1009 };
   expect(textOf(quality)).toContain(
     'Quality: 46 events lost, 2 unreadable lines, 1 BPF map full, 1,009 stacks missing, 1 of 12 frames',
   );
 });
 
-test('counts the stacks of all profilers that have some of their own', () => {
+test('counts the stacks of all profilers that have stacks', () => {
   const { measurements, ...result } = resultOf(SLEEP);
   const [offcpu] = measurements.filter(({ stacks }) => stacks && !stacks.samplesCpu);
   const other = { ...offcpu, name: 'other' } as (typeof measurements)[number];

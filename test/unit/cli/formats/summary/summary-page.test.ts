@@ -49,14 +49,14 @@ describe('one screen', () => {
     expect(linesOf(SLEEP).length).toBeLessThanOrEqual(28);
   });
 
-  test('the busiest program takes at most 40 lines of 100 columns, and tables show how many rows there are', () => {
+  test('the busiest program takes at most 40 lines of 100 columns, and tables show their number of rows', () => {
     const lines = linesOf(busy());
     expect(lines.length).toBeLessThanOrEqual(40);
     expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(100);
     expect(lines.flatMap((line) => /\((\d) of 30\)/.exec(line)?.[1] ?? [])).toEqual(['3', '2', '2', '3']);
   });
 
-  test('with many hints it still takes at most 40 lines: hints are left out first', () => {
+  test('with many hints it takes at most 40 lines too: hints are omitted first', () => {
     const hints = [1, 2, 3].map((n) => `hint ${n}: ${'words '.repeat(40)}`);
     const profile = busy();
     const lines = linesOf({ ...profile, quality: { ...profile.quality, hints } });
@@ -65,7 +65,7 @@ describe('one screen', () => {
     expect(lines.at(-1)).toBe('More hints with -v');
   });
 
-  test('a long command is cut to a line', () => {
+  test('a long command is cut to one line', () => {
     const [first] = linesOf({ ...SLEEP, metadata: { ...SLEEP.metadata, cmd: ['x'.repeat(10_000)] } });
     expect(first?.length).toBe(100);
     expect(first).toMatch(/x…$/);
@@ -90,7 +90,7 @@ describe('names cannot control the terminal', () => {
     expect(output).toContain(text.replaceAll(new RegExp(controls, 'gu'), '?'));
   });
 
-  /** The blocks that have controls, and in `npm run test:all` all characters below U+3000. */
+  /** The blocks that contain control characters. `npm run test:all` tests all characters below U+3000. */
   test.each(
     cases(
       [
@@ -113,7 +113,7 @@ describe('names cannot control the terminal', () => {
     expect(linesOf(named('a\nb', 'a\nb'))).toHaveLength(linesOf(named('a b', 'a b')).length);
   });
 
-  test('letters of all scripts stay', () => {
+  test('letters of all scripts are kept', () => {
     expect(summaryView(named('café', '世界'))).toContain('26857:26857 世界');
   });
 });
@@ -149,7 +149,7 @@ describe('missing parts', () => {
     expect(summaryView({ ...SLEEP, ebpf: { offcpu: none } })).toContain('\n\nOff-CPU: no wait ended\n\n');
   });
 
-  test('without stacks the block shows threads, but not waits', () => {
+  test('without stacks the block shows threads but no waits', () => {
     const stacks = OFFCPU.stacks.map((stack) => ({ ...stack, user: [], kernel: [] }));
     const text = summaryView({ ...SLEEP, ebpf: { offcpu: { ...OFFCPU, stacks, frames: [] } } });
     expect(text).not.toContain('hottest waits');
@@ -169,7 +169,7 @@ describe('idle waits', () => {
   };
   const idle: Profile = { ...SLEEP, ebpf: { offcpu }, account };
 
-  test('are folded into one line by default, and left out of the tables', () => {
+  test('are folded into one line by default, and omitted from the tables', () => {
     const text = summaryView(idle);
     expect(text).toContain('  of which idle: 100.1 ms in 1 wait (events 100.1 ms)\n');
     expect(text).toMatch(/^ {2}idle +97\.2 % /m);
@@ -182,7 +182,7 @@ describe('idle waits', () => {
     expect(text).toMatch(/^ +100\.1 ms +99\.9 % +1 +1 {2}sleep +\[clock_nanosleep, do_nanosleep\]$/m);
   });
 
-  test('are left out of the shares with --idle hide, and still reported', () => {
+  test('are excluded from the shares with --idle hide, but still reported', () => {
     const text = summaryView(idle, { idle: 'hide' });
     expect(text).toContain('Where the 2.9 ms of 1 thread went, without 100.1 ms idle\n');
     expect(text).toMatch(/^ {2}on the CPU +68\.8 % /m);
@@ -191,7 +191,7 @@ describe('idle waits', () => {
 });
 
 describe('the long summary', () => {
-  test('prints whole stacks', () => {
+  test('prints complete stacks', () => {
     const text = summaryView(SLEEP, { verbose: true });
     expect(text).toContain('\n  1. sleep, the longest of thread 26857:26857, 100.1 ms in 1 wait:\n');
     expect(text).toMatch(/^ {6}do_nanosleep\+0x5e \(\[kernel\]\)$/m);
@@ -199,7 +199,7 @@ describe('the long summary', () => {
   });
 });
 
-test('timed calls are sorted by their duration, and show their waits and errors', () => {
+test('timed calls are sorted by duration, and show their waits and errors', () => {
   const none = { errors: 0, by_errno: {}, in_flight: 0, in_flight_ns: 0 };
   const waits = { time_ns: 3_000_000, count: 2 };
   const off_cpu = { ...waits, by_reason: { disk: waits } };

@@ -20,7 +20,7 @@ export function linesOf(profile: Profile): string[] {
   return summaryView(profile).split('\n').slice(0, -1);
 }
 
-/** A profile in which every table has more rows than are shown. */
+/** A profile in which every table has more rows than the summary shows. */
 export function busy(): Profile {
   const many = Array.from({ length: 30 }, (_, i) => i);
   const [stack] = OFFCPU.stacks;
