@@ -7,7 +7,7 @@ import { BTPROF, bpftraceThat, btprof, temporaryFile, valid, validProfile } from
 
 const VERSION = 'case $1 in --version) exec bpftrace --version;; esac';
 
-describe.concurrent('a failure prints a sentence with the value, the next command to type, and exits with the documented status', () => {
+describe.concurrent('a failure prints a sentence and a hint, and exits with the documented status', () => {
   test.each([
     ['a command that does not exist', ['run', 'no-such-command'], 127, /command not found: "no-such-command"/],
     [
@@ -81,7 +81,7 @@ describe.concurrent('a failure prints a sentence with the value, the next comman
     expect(outcome.stderr).toMatch(/no tracepoint sched:none\.\n.*mount -t tracefs/);
   });
 
-  test('no root', async () => {
+  test('a user other than root', async () => {
     const done = await execa('setpriv', ['--reuid=65534', process.execPath, BTPROF, 'run', 'true'], {
       reject: false,
     });
@@ -100,7 +100,7 @@ describe.concurrent('a failure prints a sentence with the value, the next comman
     );
   });
 
-  test('a PID namespace of its own, whose numbers are not those of the kernel', async () => {
+  test('a PID namespace, whose pids differ from those of the kernel', async () => {
     const words = ['--pid', '--fork', '--mount-proc', BTPROF, 'run', 'true'];
     const done = await execa('unshare', words, { reject: false });
     expect(done.exitCode).toBe(125);

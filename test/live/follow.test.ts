@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { countsOf, profile, sum, symbols, workload } from './btprof.ts';
 
-describe.concurrent('follows in the kernel', () => {
+describe.concurrent('the kernel program follows', () => {
   test('200 short children, each with its own calls', async () => {
     const { metadata, ebpf } = await profile(['run', workload('forks')]);
     expect(metadata.processes).toBe(201);
@@ -24,7 +24,7 @@ describe.concurrent('follows in the kernel', () => {
     expect(sleeps?.[0]?.pid).not.toBe(metadata.pid);
   });
 
-  test('a chain of execs, in one process', async () => {
+  test('a chain of execs in one process', async () => {
     const { metadata, ebpf } = await profile(['run', 'sh', '-c', 'exec env sh -c "exec env true"']);
     expect(metadata.processes).toBe(1);
     expect(ebpf.syscalls?.by_process[String(metadata.pid)]?.comm).toBe('true');
@@ -42,7 +42,7 @@ describe.concurrent('follows in the kernel', () => {
     expect(sum(sleeps.map((s) => s.count))).toBe(13);
   });
 
-  test('1,009 children that end at once, and does not report them as blocked', async () => {
+  test('1,009 children that end at once, and btprof does not report them as blocked', async () => {
     const script = 'i=0; while [ $i -lt 1009 ]; do /bin/true; i=$((i+1)); done';
     const { metadata, ebpf } = await profile(['run', 'sh', '-c', script]);
     expect(metadata.processes).toBe(1010);

@@ -111,8 +111,8 @@ describe.concurrent('a flood of failing updates', () => {
   });
 });
 
-describe.concurrent('bpftrace and the kernel obey', () => {
-  test('the number of map entries, within the memory share and our arithmetic', async () => {
+describe.concurrent('settings take effect', () => {
+  test('maps have the planned sizes and use no more memory than calculated', async () => {
     const { maps: inKernel, limits } = await whileAttached([]);
     const plan = {
       profilers: chooseProfilers(parseWanted('offcpu,syscalls'), PROFILERS),
@@ -139,20 +139,20 @@ describe.concurrent('bpftrace and the kernel obey', () => {
     expect(taken).toBeLessThan(MEMORY_SHARE * totalmem());
   });
 
-  test('--map-entries', async () => {
+  test('--map-entries sets the number of entries of each map', async () => {
     const { maps } = await whileAttached(['--map-entries', '1024']);
     const hashes = maps.filter((map) => HASHES.includes(map.type) && map.entries > 1);
     expect(hashes.length).toBeGreaterThanOrEqual(7);
     expect(new Set(hashes.map((map) => map.entries))).toEqual(new Set([1024]));
   });
 
-  test('the size of the event buffer', async () => {
+  test('the event buffer has the planned size', async () => {
     const { maps, buffers, limits } = await whileAttached([]);
     const ring = maps.find((map) => map.type === RINGBUF)?.entries;
     expect(ring ?? buffers).toBe(limits.bufferPages * 4096);
   });
 
-  test('the limits of strings and probes', async () => {
+  test('bpftrace limits strings and probes', async () => {
     const settings = { mapEntries: 4096, bufferPages: 64, cpus: 2 };
     const env = dialect.environment(settings);
     const program = 'BEGIN { printf("<%s>", str($1)); exit(); }';

@@ -29,7 +29,7 @@ describe.each(VERSIONS)('a recording of bpftrace %s gives the profile of its wor
     },
   );
 
-  test.each(['sleepers', 'sleepers-no-stacks'])('%s: 3 threads of 23 sleeps', (name) => {
+  test.each(['sleepers', 'sleepers-no-stacks'])('%s: 3 threads sleep 23 times each', (name) => {
     const { syscalls, offcpu } = replayed(version, name).ebpf;
     expect(syscalls?.by_syscall.clock_nanosleep).toEqual({ count: 69 });
     const waits = offcpu?.stacks.filter((stack) => stack.pid !== stack.tid && stack.state === 'S') ?? [];
@@ -67,20 +67,20 @@ describe.each(VERSIONS)('a recording of bpftrace %s gives the profile of its wor
     expect(quality.dropped_lines).toBe(0);
   });
 
-  test('forks: 200 children of 3 calls each', () => {
+  test('forks: 200 children make 3 calls each', () => {
     const { metadata, ebpf } = replayed(version, 'forks');
     expect(metadata.processes).toBe(201);
     expect(ebpf.syscalls?.by_syscall.getppid).toEqual({ count: 600 });
   });
 
-  test('compat: 7 calls through the 32-bit entry', () => {
+  test('compat: 7 calls go through the 32-bit entry', () => {
     expect(replayed(version, 'compat').ebpf.syscalls?.compat_32bit).toEqual({
       total: 7,
       by_syscall: { getpid: { count: 7 } },
     });
   });
 
-  test('demo: 13 fsyncs, two workers in a lock and a child that sleeps', () => {
+  test('demo: has 13 fsyncs, two workers in a lock and a child that sleeps', () => {
     const { metadata, ebpf } = replayed(version, 'demo');
     expect(metadata.processes).toBe(2);
     expect(ebpf.syscalls?.by_syscall.fsync).toEqual({ count: 13 });

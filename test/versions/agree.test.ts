@@ -36,7 +36,7 @@ describe.concurrent('the same command has the same counts', () => {
     ['git on a real tree', () => ['git', 'log', '--stat', '--no-color']],
   ])('%s', async (_, command) => await expectAlikeCounts(command()));
 
-  test('calls through the 32-bit entry', async ({ skip }) => {
+  test('of calls through the 32-bit entry', async ({ skip }) => {
     skip(await refuses32BitCalls(), 'this kernel refuses int $0x80');
     await expectAlikeCounts([workload('compat')]);
   });

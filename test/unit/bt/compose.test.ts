@@ -135,7 +135,7 @@ describe('mappings of code are printed', () => {
     },
   );
 
-  test('by only one of several profilers with stacks', () => {
+  test('by only one profiler if several have stacks', () => {
     const offcpu = { ...PLAN, profilers: chosen('offcpu') };
     expect(new Set(tells([offcpu, ATTACH]))).toEqual(new Set([true]));
   });

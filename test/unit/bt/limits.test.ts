@@ -121,7 +121,7 @@ test.each([
   },
 );
 
-describe('a request of the user', () => {
+describe('a request from the user', () => {
   test.each([1, 5000, 300_000])('for %i entries is obeyed', (mapEntries) => {
     expect(limitsFor(meansOf('0.17.0', { mapEntries }))).toMatchObject({ mapEntries, stackDepth: 127 });
   });

@@ -49,13 +49,13 @@ describe('stacks with numbers', () => {
   });
 });
 
-describe('a short stack is looked up by a short key', () => {
+describe('a short stack', () => {
   const NUMBERED: ProgramContext = { ...CONTEXT, numberStacks: true, stops: true };
   const linesOf = (changes: Partial<ProgramContext>) =>
     saveStacks({ ...NUMBERED, ...changes }, () => []).map((line) => line.trim());
   const lookups = (lines: readonly string[]) => lines.flatMap((l) => /^\$\w+ = (@.*);/.exec(l)?.[1] ?? []);
 
-  test('and the whole stack is stored', () => {
+  test('is looked up by a short key, and the whole stack is stored', () => {
     const lines = linesOf({});
     expect(lines).toContain('if (len($short_user) < 24) {');
     expect(lookups(lines)).toEqual([
@@ -75,14 +75,14 @@ describe('a short stack is looked up by a short key', () => {
       );
   });
 
-  test('except if stacks cannot be longer', () => {
+  test('has no short key if stacks cannot be longer', () => {
     expect(linesOf({ stackDepth: 47 }).join()).not.toContain('short');
     const names = (depth: number) => numberedStacks(depth).maps.map((map) => map.name);
     expect(names(47)).not.toContain('@user_short');
     expect(names(48)).toEqual(expect.arrayContaining(['@kernel_short', '@user_short']));
   });
 
-  test('except if it is unwound by DWARF, which is slow', () => {
+  test('has no short key if it is unwound by DWARF, which is slow', () => {
     const lines = linesOf({ dwarfPids: [7] });
     const tables = lines.slice(lines.indexOf('if (@gen[(uint64)pid] == 1 && (pid == 7)) {') + 1);
     expect(tables[0]).toBe('$user = @user_numbers[dw_ustack(raw, 127)];');

@@ -69,7 +69,7 @@ describe('an unreadable file is reported in a sentence', () => {
     return path;
   };
   test.each([
-    ['a file that is not there', () => join(DIRECTORY, 'none'), /none" cannot be read: it does not exist\./],
+    ['a missing file', () => join(DIRECTORY, 'none'), /none" cannot be read: it does not exist\./],
     ['a directory', () => DIRECTORY, /it is a directory/],
     ['an empty file', () => other('empty', ''), /empty" ends before the collection began/],
     ['a JSON result', () => other('json', '{"kind":"profile"}'), /not a gzip file, or it is damaged/],

@@ -68,11 +68,11 @@ describe('a bar', () => {
     [1, '████████'],
     [1.5, '████████'],
     [-1, ''],
-  ])('of %d', (share, expected) => {
+  ])('has a length for the share %d', (share, expected) => {
     expect(bar(share, 8, LOOK)).toBe(expected);
   });
 
-  test('in ASCII', () => {
+  test('has an ASCII form', () => {
     expect(bar(0.55, 10, { ...LOOK, ascii: true })).toBe('######');
   });
 });

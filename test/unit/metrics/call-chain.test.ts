@@ -64,7 +64,7 @@ describe('the description of a wait', () => {
       'ns::Pool<int, char>::take',
     ],
     [
-      'keeps what is in no namespace of a name',
+      'keeps an anonymous namespace',
       [frame('(anonymous namespace)::take(int)', APP)],
       [],
       '(anonymous namespace)::take',

@@ -77,7 +77,7 @@ describe('user frames', () => {
 });
 
 /** Two adjacent functions, at the start and in the middle of a mapping. */
-describe('the place of a frame', () => {
+describe('a frame', () => {
   const maps = { '1:1': '7f0000001000-7f0000003000 r-xp 00001000 fe:00 1   /a.so\n' };
   const user: Lookups['user'] = (_, offset) =>
     offset < 0x1800
@@ -143,22 +143,22 @@ describe('a stack ends before the first word that is not code', () => {
   });
 
   test.each([
-    ['what follows is counted, code or not', '7f195c57f503\n5f5e100\n7f195c57f503\n8', [0], 3],
-    ['code before it stays', '7f195c57f503\n7f195c4d6001\n5f5e100\n5f5e100', [0, 1], 2],
+    ['all words after it are counted, code or not', '7f195c57f503\n5f5e100\n7f195c57f503\n8', [0], 3],
+    ['code before it is kept', '7f195c57f503\n7f195c4d6001\n5f5e100\n5f5e100', [0, 1], 2],
     [
       'the start of a mapping is not a return address in it',
       '7f195c57f503\n7f195c4d6000\n7f195c4d6001',
       [0],
       2,
     ],
-    ['the end of a mapping is one', '7f195c57f503\n7f195c62b000', [0, 1], 0],
+    ['the end of a mapping can be a return address', '7f195c57f503\n7f195c62b000', [0, 1], 0],
     ['an address past its end is not', '7f195c57f503\n7f195c62b001', [0], 1],
     ['address 0 ends the stack and is not counted', '7f195c57f503\n0\n5f5e100', [0], 0],
   ])('%s', (_, text, stack, cut) => {
     expect(tableOf().user(text, 26857, 1)).toMatchObject({ stack, cut });
   });
 
-  test('but the leaf is always kept', () => {
+  test('the leaf is always kept', () => {
     const table = tableOf();
     expect(table.user('7f195c62b000\n7f195c57f503\n5f5e100', 26857, 1)).toMatchObject({
       stack: [0, 1],
@@ -174,7 +174,7 @@ describe('a stack ends before the first word that is not code', () => {
       { '26857:2': SLEEP_MAPS, '26858:1': SLEEP_MAPS },
     ],
     ['no mapping is executable', { '26857:1': '' }],
-  ])('but not if %s', (_, maps) => {
+  ])('no stack is cut if %s', (_, maps) => {
     const table = tableOf({}, maps);
     expect(table.user(USER, 26857, 1)).toMatchObject({ stack: [0, 1], cut: 0 });
     expect(table.frames).toEqual([

@@ -17,7 +17,7 @@ describe('with one run on each side', () => {
   test.each([
     [1009, 1100, true, 'twice the root of 1009 + 1100 is 92'],
     [1009, 1102, false, 'and 93 is more'],
-    [0, 4, true, 'four of a kind that was not there may be chance'],
+    [0, 4, true, 'four new events may be chance'],
     [0, 5, false, 'five are not'],
     [5, 0, false, 'nor are five that are gone'],
   ])('a count of %d and %d is noise: %s, because %s', (before, after, noise) => {

@@ -72,7 +72,7 @@ describe('requests', () => {
     expect(requestsOf([['5003', 1]]).compiled).toEqual([{ pid: 7, generation: 1, address: 0x5003n }]);
   });
 
-  test.each([true, false])('contain whether source lines are wanted: %s', (lines) => {
+  test.each([true, false])('state whether source lines are wanted: %s', (lines) => {
     expect(requestsOf([], lines).lines).toBe(lines);
   });
 });
@@ -133,7 +133,7 @@ describe('later answers', () => {
     });
   });
 
-  test('without lines leave a table without lines', () => {
+  test('without lines do not add any to a table', () => {
     const all = noSymbols();
     addToTable(all, TABLE);
     expect(all).not.toHaveProperty('lines');

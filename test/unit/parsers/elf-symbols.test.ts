@@ -95,11 +95,11 @@ describe.each(FORMATS)('$name', (format) => {
 describe('the symbols that count as functions', () => {
   test.each<[string, Partial<SymbolParts>, boolean]>([
     ['a function', {}, true],
-    ['a function that is chosen at run time', { type: 10 }, true],
+    ['a function chosen at run time', { type: 10 }, true],
     ['a symbol without a type, in code', { type: NOTYPE }, true],
     ['one without a section', { section: 0xfff1 }, true],
     ['one with a wrong section', { section: 3 }, true],
-    ['a symbol without a type, that says it is in data', { type: NOTYPE, section: 3 }, false],
+    ['a symbol without a type, in data', { type: NOTYPE, section: 3 }, false],
     ['a constant', { type: NOTYPE, section: 0xfff1 }, false],
     ['an object', { type: OBJECT }, false],
     ['a section', { type: 3, name: '' }, false],

@@ -48,7 +48,7 @@ describe('finds an address', () => {
     }
   });
 
-  test('by 48 bits, on arm64 too', () => {
+  test('with 48-bit addresses, as on arm64', () => {
     const arm = parseKernelSymbols('ffff800010081000 T do_undefinstr\n');
     expect(arm.find('ffff800010081004')).toEqual({ symbol: 'do_undefinstr', offset: 4 });
   });

@@ -13,33 +13,33 @@ const MAP = mapOf(`\
 7f1c40a03000 A0 py::f é:/srv/größe.py
 `);
 
-describe('finds the function that contains an address', () => {
+describe('a perf map', () => {
   test.each([
     ['at its start', 0x7f1c40a01000, 'JS:*wait /srv/app.js:12:3', 0x7f1c40a01000, 0x1c0],
     ['at its last byte', 0x7f1c40a011bf, 'JS:*wait /srv/app.js:12:3', 0x7f1c40a01000, 0x1c0],
-    ['that Java wrote', 0x7f1c40a02001, 'Ljava/lang/Object;::wait', 0x7f1c40a02000, 0x140],
+    ['in a map written by Java', 0x7f1c40a02001, 'Ljava/lang/Object;::wait', 0x7f1c40a02000, 0x140],
     ['with letters of any language', 0x7f1c40a03010, 'py::f é:/srv/größe.py', 0x7f1c40a03000, 0xa0],
-  ])('%s', (_, address, name, start, size) => {
+  ])('finds the function that contains an address %s', (_, address, name, start, size) => {
     expect(MAP.find(address)).toEqual({ name, start, size });
   });
 
   test.each([
-    ['before all of them', 0x7f1c40a00fff],
-    ['behind the end of one', 0x7f1c40a011c0],
-    ['behind all of them', 0x7f1c40a030a0],
+    ['before all functions', 0x7f1c40a00fff],
+    ['after the end of one', 0x7f1c40a011c0],
+    ['after all functions', 0x7f1c40a030a0],
     ['at 0', 0],
     ['in the kernel', 2 ** 64 - 2 ** 31],
-  ])('but none %s', (_, address) => {
+  ])('finds no function %s', (_, address) => {
     expect(MAP.find(address)).toBeUndefined();
   });
 
-  test('with its name cut to 4096 bytes', () => {
+  test('cuts names to 4096 bytes', () => {
     const map = mapOf(`10 10 ${'x'.repeat(4095)}yz\n20 10 next\n`);
     expect(nameIn(map, 0x10)).toBe(`${'x'.repeat(4095)}y`);
     expect(nameIn(map, 0x20)).toBe('next');
   });
 
-  test('with rows in any order', () => {
+  test('accepts rows in any order', () => {
     const map = mapOf('3000 10 c\n1000 10 a\n2000 10 b\n');
     expect([0x1008, 0x2008, 0x3008].map((address) => nameIn(map, address))).toEqual(['a', 'b', 'c']);
   });
@@ -47,16 +47,16 @@ describe('finds the function that contains an address', () => {
 
 describe('of overlapping functions, finds the one written last', () => {
   test.each([
-    ['of the same place', '1000 100 old\n1000 100 new\n', 'new', 'new'],
-    ['though it starts before', '1040 40 old\n1000 100 new\n', 'new', 'new'],
-    ['though it starts behind', '1000 100 old\n1040 40 new\n', 'new', 'old'],
-    ['though it is in the middle of rows', '1000 100 old\n1040 40 new\n1048 8 small\n', 'new', 'old'],
+    ['at the same place', '1000 100 old\n1000 100 new\n', 'new', 'new'],
+    ['even if it starts before', '1040 40 old\n1000 100 new\n', 'new', 'new'],
+    ['even if it starts after', '1000 100 old\n1040 40 new\n', 'new', 'old'],
+    ['even if it is between other rows', '1000 100 old\n1040 40 new\n1048 8 small\n', 'new', 'old'],
   ])('%s', (_, text, at1050, at10f0) => {
     const map = mapOf(text);
     expect([nameIn(map, 0x1050), nameIn(map, 0x10f0)]).toEqual([at1050, at10f0]);
   });
 
-  test('like a search through all rows', () => {
+  test('gives the same result as a search through all rows', () => {
     const row = fc.record({ start: fc.nat(60), size: fc.integer({ min: 1, max: 40 }) });
     fc.assert(
       fc.property(fc.array(row, { maxLength: 40 }), (rows) => {
@@ -78,11 +78,11 @@ describe('counts rows that are not functions', () => {
     ['text', 'no function'],
     ['without a size', '1000 name'],
     ['without a name', '1000 10 '],
-    ['without all of it', '1000'],
+    ['without a size and a name', '1000'],
     ['of size 0', '1000 0 empty'],
     ['with a negative size', '1000 -10 negative'],
     ['of a size past 2^53', '1000 20000000000000 huge'],
-    ['of a size of more digits than an address has', '1000 00000000000000010 long'],
+    ['of a size with more digits than an address', '1000 00000000000000010 long'],
     ['that start past 2^53', 'ffffffff81000000 10 kernel'],
     ['that are indented', ' 1000 10 indented'],
   ])('%s', (_, row) => {
@@ -91,7 +91,7 @@ describe('counts rows that are not functions', () => {
     expect([0x1000, 0x2000, 0x2010].map((at) => nameIn(map, at))).toEqual([undefined, 'first', 'last']);
   });
 
-  test('and functions past 2^18', () => {
+  test('functions past 2^18', () => {
     const rows = Array.from({ length: 2 ** 18 + 7 }, (_, i) => `${(16 * i).toString(16)} 10 f${i}\n`);
     const map = mapOf(rows.join(''));
     expect(map).toMatchObject({ size: 2 ** 18, skipped: 7 });

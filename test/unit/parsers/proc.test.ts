@@ -107,7 +107,7 @@ VmHWM:\t   81920 kB
 VmRSS:\t   4096 kB
 `;
 
-  test('the process, effective user, process id of its own namespace, and peak memory in bytes', () => {
+  test('has the process, the effective user, the pid in its own namespace, and the peak memory in bytes', () => {
     expect(parseStatus(text)).toEqual({ tgid: 2933, uid: 33, innerPid: 1, peakBytes: 80 * 2 ** 20 });
   });
 
@@ -128,11 +128,11 @@ Max open files            ${soft.padEnd(20)} 20000                files
 Max locked memory         8388608              8388608              bytes     
 `;
 
-  test.each(['1024', 'unlimited'])('the soft limit of open files: %s', (soft) => {
+  test.each(['1024', 'unlimited'])('include the soft limit of open files: %s', (soft) => {
     expect(parseOpenFilesLimit(text(soft))).toBe(soft);
   });
 
-  test('is undefined without its row', () => {
+  test('are undefined without its row', () => {
     expect(parseOpenFilesLimit('Max processes  96365  96365  processes\n')).toBeUndefined();
   });
 });
@@ -158,17 +158,17 @@ describe('kernel stack of a blocked thread', () => {
   });
 });
 
-describe('where a blocked thread entered the kernel', () => {
-  test('the last word is the program counter', () => {
+describe('the user address of a blocked thread', () => {
+  test('is the last word, the program counter', () => {
     const text = '230 0x0 0x0 0x7ffd1f087790 0x7ffd1f0877d0 0x0 0x0 0x7ffd1f087778 0x7f7e13bd3503\n';
     expect(parseUserPc(text)).toBe('0x7f7e13bd3503');
   });
 
-  test('a thread blocked outside a system call has one too', () => {
+  test('exists outside of a system call too', () => {
     expect(parseUserPc('-1 0x7ffd1f087778 0x7f7e13bd3503\n')).toBe('0x7f7e13bd3503');
   });
 
-  test.each(['running\n', ''])('%j has no address', (text) => {
+  test.each(['running\n', ''])('is undefined for %j', (text) => {
     expect(parseUserPc(text)).toBeUndefined();
   });
 });

@@ -68,7 +68,7 @@ describe('random functions', () => {
     merit: fc.constantFrom(0, 1, 2047, 2048, 65535),
   });
 
-  test('are found like by a search through all of them', { timeout: 60_000 }, () => {
+  test('are found as by a search through all of them', { timeout: 60_000 }, () => {
     fc.assert(
       fc.property(
         fc.array(anyFunction, { maxLength: 12 }),

@@ -147,7 +147,7 @@ async function checkStreams(version: string, numRuns: number): Promise<void> {
       assert.deepEqual(lines, linesIn(bytes));
       assert.equal(linesRead + linesIgnored + linesDropped, lines.length, 'each line is counted once');
       for (const name of mapsByJson(lines)) assert(hasMap(recorder, name), `${name} is lost`);
-      assert(reasons.length <= 5 && faultMessages.size <= 5, 'a few reasons and faults are kept');
+      assert(reasons.length <= 5 && faultMessages.size <= 5, 'a few reasons and faults are recorded');
       assert(
         reasons.every((r) => r.length < 900),
         'each reason is short',

@@ -216,7 +216,7 @@ describe('no error is thrown', () => {
   });
 });
 
-describe('of all files', () => {
+describe('of all cached files', () => {
   const names = (directory: string) => readdirSync(directory).sort();
 
   test('the least recently used are removed, down to 256 MiB', () => {

@@ -44,7 +44,7 @@ describe.skipIf(process.platform !== 'linux')('a tool', () => {
   test.each([
     ['text', 'größe\n'],
     ['bytes', Buffer.from([0, 0xff, 0x0a, 0x80])],
-    ['as much as there is', Buffer.alloc(5 * 2 ** 20, 'x')],
+    ['5 MiB of text', Buffer.alloc(5 * 2 ** 20, 'x')],
     ['nothing', ''],
   ])('gets its input, and its output is returned: %s', async (_, input) => {
     expect((await runTool(['cat'], { input }))?.equals(Buffer.from(input))).toBe(true);
@@ -89,7 +89,7 @@ describe.skipIf(process.platform !== 'linux')('a tool', () => {
 
 describe.skipIf(process.platform !== 'linux')('output is undefined', () => {
   test.each([
-    ['of a tool that is missing', ['no-such-tool-of-btprof']],
+    ['of a missing tool', ['no-such-tool-of-btprof']],
     ['of a tool that fails', ['false']],
     ['of a tool that fails when it has written', ['sh', '-c', 'echo text; exit 3']],
     ['of a tool that is killed', ['sh', '-c', 'echo text; kill -9 $$']],

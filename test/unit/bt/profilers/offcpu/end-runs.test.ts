@@ -52,9 +52,9 @@ describe('a thread at the end', () => {
 });
 
 test.each([
-  ['ran on, and used a CPU', 'R', 5000, true],
-  ['ran on, for all that is known', 'R', undefined, true],
-  ['was ready, and used none', 'R', 100, false],
+  ['ran and used a CPU', 'R', 5000, true],
+  ['ran, as far as is known', 'R', undefined, true],
+  ['was ready and used no CPU', 'R', 100, false],
   ['slept', 'S', 5000, false],
 ])('a thread that was named at the start and never seen since %s', (_, state, used, ran) => {
   expect(isRun(thread(8, { sinceStart: true }), endOf(state, used))).toBe(ran);

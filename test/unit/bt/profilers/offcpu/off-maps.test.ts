@@ -73,7 +73,7 @@ describe('a row of @waits', () => {
     ['the user side', `1,1,1,1,${KERNEL},`, KERNEL_ADDRESSES, []],
     ['the kernel side', `1,1,1,1,,${USER}`, [], USER_ADDRESSES],
     ['both sides', '1,1,1,1,,', [], []],
-    ['both sides, where the kernel kept none', '1,1,1,1,', [], []],
+    ['both sides, if the kernel saved none', '1,1,1,1,', [], []],
     ['everything, as of --no-stacks', '1,1,1,1', [], []],
   ])('has empty stacks if missing on %s', (_, key, kernel, user) => {
     expect(readWait({ key, value: STATS })).toMatchObject({ kernel, user });

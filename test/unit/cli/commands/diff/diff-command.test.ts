@@ -150,7 +150,7 @@ describe('the page', () => {
     expect(page(OLD, sampled)).toMatch(/ waits by functions \[library, kernel\]/);
   });
 
-  test.each([80, 100, 140])('of %d columns has no longer lines', (columns) => {
+  test.each([80, 100, 140])('with %d columns has no longer lines', (columns) => {
     const several = { before: [sideOf(OLD), sideOf(NEW)], after: [sideOf(DEMO), sideOf(DEMO)] };
     const pages = [page(OLD, DEMO, { columns }), ...(columns >= 100 ? [pageOf(several, { columns })] : [])];
     for (const line of pages.join('').split('\n')) expect(line.length).toBeLessThanOrEqual(columns);
