@@ -5,11 +5,11 @@
  */
 import { $ } from 'zx';
 import { prepareHost, TO_TEST_VERSIONS } from './prepare-host.ts';
-import { ALIKE, prepareVersions, VERSIONS, type Version } from './versions.ts';
+import { VERSION_INDEPENDENT, prepareVersions, VERSIONS, type Version } from './versions.ts';
 
 $.verbose = false;
 const butOwn = process.argv.includes('--but-own');
-const leftOut = butOwn ? ALIKE.flatMap((file) => ['--exclude', file]) : [];
+const leftOut = butOwn ? VERSION_INDEPENDENT.flatMap((file) => ['--exclude', file]) : [];
 const given = process.argv.slice(2).filter((arg) => arg !== '--but-own');
 const asked = VERSIONS.filter((version) => given.includes(version));
 const args = given.filter((arg) => !asked.includes(arg as Version));

@@ -23,7 +23,7 @@ export type Version = keyof typeof RELEASES;
 export const VERSIONS = Object.keys(RELEASES) as Version[];
 
 /** Tests that do not depend on the version of bpftrace. */
-export const ALIKE = ['capture', 'demo', 'failures', 'overhead', 'runtimes', 'summary', 'target'].map(
+export const VERSION_INDEPENDENT = ['capture', 'demo', 'failures', 'overhead', 'runtimes', 'summary', 'target'].map(
   (name) => `test/live/${name}.test.ts`,
 );
 

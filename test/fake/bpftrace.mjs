@@ -22,12 +22,12 @@ process.on('SIGINT', () => {
   interrupted = true;
 });
 setTimeout(() => process.exit(99), LONGEST_LIFE_MS);
-tellStart({ pid: process.pid, args, program, target, environment: process.env });
+recordStart({ pid: process.pid, args, program, target, environment: process.env });
 for (const [action, operand] of run.steps) await STEPS()[action](operand);
 process.exit(0);
 
 /** Writes the file under another name first, so that readers only see it complete. */
-function tellStart(start) {
+function recordStart(start) {
   const file = join(dir, `run-${number}`, 'started.json');
   writeFileSync(`${file}.part`, JSON.stringify(start));
   renameSync(`${file}.part`, file);
@@ -57,12 +57,12 @@ function STEPS() {
 function CONDITIONS() {
   return {
     /** btprof has asked for the maps, or sent SIGINT, which also makes bpftrace print them. */
-    asked: () => interrupted || existsSync(join(dir, 'asked')),
+    requested: () => interrupted || existsSync(join(dir, 'requested')),
     interrupted: () => interrupted,
     /** The target is or was the command: neither the shell that held its place nor env(1). */
     running: () => !fieldOf(target, 'cmdline').includes('/usr/bin/env'),
-    /** The test called `tell()`, once per wait, or the collection is ending. */
-    told: () => takeFile(join(dir, 'told')) || CONDITIONS().asked(),
+    /** The test called `resume()`, once per wait, or the collection is ending. */
+    resumed: () => takeFile(join(dir, 'resumed')) || CONDITIONS().requested(),
     stopped: () => / T /.test(fieldOf(target, 'stat')),
     gone: () => ['', 'Z', 'X'].includes(/\) (\w)/.exec(fieldOf(target, 'stat'))?.[1] ?? ''),
   };

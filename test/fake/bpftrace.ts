@@ -10,7 +10,7 @@ export type Step =
   | readonly ['text', string]
   | readonly ['stderr', string]
   | readonly ['sleep', number]
-  | readonly ['until', 'asked' | 'interrupted' | 'running' | 'stopped' | 'gone' | 'told']
+  | readonly ['until', 'requested' | 'interrupted' | 'running' | 'stopped' | 'gone' | 'resumed']
   /** Creates a file with this name in `dir`, for which the command may wait. */
   | readonly ['touch', string]
   /** Sends SIGSTOP, as a program does at the entry of the command. */
@@ -42,11 +42,11 @@ export interface FakeBpftrace {
   readonly dir: string;
   /** An executable for `--bpftrace`. */
   readonly path: string;
-  /** Creating this file makes the fake print its maps: unlike the kernel, it cannot see that btprof renames its process. */
-  readonly asked: string;
+  /** Creating this file makes the fake print its maps: unlike the kernel, it cannot see which processes btprof starts. */
+  readonly requestFile: string;
   readonly starts: () => readonly Start[];
-  /** Lets the fake continue from its step `until told`. */
-  readonly tell: () => void;
+  /** Lets the fake continue from its step `until resumed`. */
+  readonly resume: () => void;
   readonly remove: () => void;
 }
 
@@ -67,9 +67,9 @@ export function fakeBpftrace(runs: readonly Run[], version = 'echo bpftrace v0.2
   return {
     dir,
     path,
-    asked: join(dir, 'asked'),
+    requestFile: join(dir, 'requested'),
     starts: () => startsIn(dir, 0),
-    tell: () => writeFileSync(join(dir, 'told'), ''),
+    resume: () => writeFileSync(join(dir, 'resumed'), ''),
     remove: () => rmSync(dir, { recursive: true, force: true }),
   };
 }
@@ -154,7 +154,7 @@ export function replaying(phases: Phases, trouble?: { at: Moment; steps: readonl
       [
         ['text', (events[0] ?? '').slice(half(events[0]).length)],
         ['lines', ['', ...events.slice(1)]],
-        ['until', 'asked'],
+        ['until', 'requested'],
       ],
     ],
     ['between stop and end', [['lines', [stop, ...maps.slice(0, -1)]]]],

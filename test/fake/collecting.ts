@@ -8,7 +8,7 @@ import { PROFILERS } from '../../bt/profilers/profiler-registry.ts';
 import type { BtprofError } from '../../metrics/errors.ts';
 import { readProfile } from '../../metrics/profile.ts';
 import type { Profile } from '../../metrics/schema.ts';
-import { tellWhenAsked } from './asked.ts';
+import { withRequestFile } from './request-file.ts';
 import type { FakeBpftrace } from './bpftrace.ts';
 
 export interface Collected {
@@ -70,7 +70,7 @@ async function collecting(fake: FakeBpftrace, target: Target, options: Options):
   const dialect = dialectFor(options.version ?? '0.27.1');
   const host = { ...MACHINE, bpftrace: fake.path, dialect, btprof: 'test' };
   const { stop = new Promise(() => undefined), debug = () => undefined } = options;
-  return tellWhenAsked(fake.asked, async () => {
+  return withRequestFile(fake.requestFile, async () => {
     const { result, resolve } = await collect(planOf(options.plan), host, target, { stop, debug });
     const collection = await result;
     await collection.close();

@@ -66,12 +66,12 @@ export async function buildCommand(registry = REGISTRY): Promise<FakeCommand> {
 
 function starting(
   file: string,
-  { dir, path, asked }: FakeBpftrace,
+  { dir, path, requestFile }: FakeBpftrace,
   [command = '', ...rest]: readonly string[],
 ) {
   const words = [file, command, ...(PROFILING.includes(command) ? ['--bpftrace', path] : []), ...rest];
   const env = {
-    FAKE_ASKED: asked,
+    FAKE_REQUEST_FILE: requestFile,
     FAKE_TRACEFS: join(dir, 'tracing'),
     XDG_CACHE_HOME: dir,
   };
@@ -89,8 +89,8 @@ function insteadOf(module: string, fake: string): Plugin {
   return {
     name: `instead of ${module}`,
     setup({ onResolve }) {
-      onResolve({ filter: /^\.{1,2}\// }, ({ path: asked, resolveDir, importer }) =>
-        resolve(resolveDir, asked) === real && importer !== path ? { path } : undefined,
+      onResolve({ filter: /^\.{1,2}\// }, ({ path: imported, resolveDir, importer }) =>
+        resolve(resolveDir, imported) === real && importer !== path ? { path } : undefined,
       );
     },
   };

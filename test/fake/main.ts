@@ -1,5 +1,5 @@
 /** The command of `command.ts`: as shipped, except for its host and for how it asks its bpftrace for the maps. */
-import { tellWhenAsked } from './asked.ts';
+import { withRequestFile } from './request-file.ts';
 
 process.geteuid = () => 0;
-await tellWhenAsked(process.env.FAKE_ASKED ?? '/dev/null', () => import('../../cli/main.ts'));
+await withRequestFile(process.env.FAKE_REQUEST_FILE ?? '/dev/null', () => import('../../cli/main.ts'));

@@ -82,7 +82,7 @@ export function readProc(path: string): string {
 }
 
 /** Waits until a stream has printed a text. Resolves to everything that it has printed. */
-export function untilSays(stream: NodeJS.ReadableStream, words: string): Promise<string> {
+export function untilPrints(stream: NodeJS.ReadableStream, words: string): Promise<string> {
   return new Promise((resolve, reject) => {
     let text = '';
     stream.on('data', (chunk) => {

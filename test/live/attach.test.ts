@@ -4,7 +4,7 @@ import { execa } from 'execa';
 import { test as base, describe, expect } from 'vitest';
 import { familyOf } from '../../bt/driver/procfs.ts';
 import { waitSite } from '../../metrics/wait-site.ts';
-import { readProc, stateOf, until, untilAsleep, untilRuns, untilSays } from '../fake/processes.ts';
+import { readProc, stateOf, until, untilAsleep, untilRuns, untilPrints } from '../fake/processes.ts';
 import {
   BTPROF,
   bpftraceThat,
@@ -45,7 +45,7 @@ describe.concurrent('attach', () => {
     await untilAsleep(pid);
     const file = temporaryFile('p.json');
     const collecting = execa(BTPROF, ['attach', '--json', '-o', file, String(pid)]);
-    await untilSays(collecting.stderr, 'Ctrl-C to stop');
+    await untilPrints(collecting.stderr, 'Ctrl-C to stop');
     writeFileSync(fifo, ''); // ends the wait
     await untilRuns(pid, 'sleep');
     collecting.kill('SIGINT');
@@ -104,7 +104,7 @@ describe.concurrent('attach', () => {
     await until(() => !/^TracerPid:\s+0$/m.test(readProc(`/proc/${pid}/status`)));
     const file = temporaryFile('p.json');
     const collecting = execa(BTPROF, ['attach', '--json', '-o', file, String(pid)]);
-    await untilSays(collecting.stderr, 'Ctrl-C to stop');
+    await untilPrints(collecting.stderr, 'Ctrl-C to stop');
     process.kill(pid, 'SIGCONT');
     await collecting;
     const { ebpf } = validProfile(readFileSync(file, 'utf8'));
@@ -125,7 +125,7 @@ describe.concurrent('attach', () => {
     for (const pid of pids) await untilAsleep(pid);
     const file = temporaryFile('p.json');
     const collecting = execa(BTPROF, ['attach', '--json', '-o', file, ...pids.map(String)]);
-    await untilSays(collecting.stderr, 'Ctrl-C to stop');
+    await untilPrints(collecting.stderr, 'Ctrl-C to stop');
     process.kill(pids[0]);
     await sleep(300); // btprof looks for them every 100 ms
     expect(collecting.exitCode).toBeNull();
@@ -159,7 +159,7 @@ describe('system', () => {
     const pid = start('sh', '-c', 'while :; do sleep 0.05; done');
     const file = temporaryFile('p.json');
     const collecting = execa(BTPROF, ['system', '--json', '-o', file]);
-    await untilSays(collecting.stderr, 'Ctrl-C to stop');
+    await untilPrints(collecting.stderr, 'Ctrl-C to stop');
     const ours = familyOf(collecting.pid as number).map(String);
     await sleep(1000);
     collecting.kill('SIGINT');

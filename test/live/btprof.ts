@@ -9,7 +9,7 @@ import type { Offcpu } from '../../bt/profilers/offcpu/off-schema.ts';
 import type {} from '../../bt/profilers/profiler-registry.ts';
 import type { Syscalls } from '../../bt/profilers/syscalls/sys-schema.ts';
 import type { Profile } from '../../metrics/schema.ts';
-import { until, untilAsleep, untilSays } from '../fake/processes.ts';
+import { until, untilAsleep, untilPrints } from '../fake/processes.ts';
 
 /** The command as shipped. */
 export const BTPROF = resolve('dist/btprof.mjs');
@@ -55,7 +55,7 @@ export async function profileOfDeadlock(...options: string[]) {
   const args = ['run', '--json', '--quiet', '-o', file, ...options];
   const command = ['--', 'sh', '-c', IGNORING_DEADLOCK, workload('deadlock')];
   const running = execa(BTPROF, [...args, ...command], { reject: false });
-  const pid = Number(await untilSays(running.stdout, '\n'));
+  const pid = Number(await untilPrints(running.stdout, '\n'));
   await untilAsleep(pid, 3);
   const asleep = performance.now();
   await sleep(100);

@@ -7,7 +7,7 @@ import { untilAsleep } from '../fake/processes.ts';
 import { BTPROF, btprof, temporaryFile, valid, validProfile, workload } from './btprof.ts';
 
 /** Runs btprof with a capture. Returns its output and that of `report`. */
-async function both(
+async function profileAndReport(
   format: string,
   [command = '', ...args]: readonly string[],
   result = temporaryFile('result'),
@@ -28,7 +28,7 @@ describe.concurrent('report prints what the run printed, byte for byte,', () => 
     ['syscalls', ['-p', 'syscalls']],
     ['no stacks', ['--no-stacks']],
   ])('with %s', async (_, args) => {
-    const { live, again } = await both('json', ['run', ...args, '--', workload('sleepers')]);
+    const { live, again } = await profileAndReport('json', ['run', ...args, '--', workload('sleepers')]);
     validProfile(live);
     expect(again).toBe(live);
   });
@@ -36,7 +36,7 @@ describe.concurrent('report prints what the run printed, byte for byte,', () => 
   test('for attached threads that already ran', async () => {
     const child = execa(workload('deadlock'), { reject: false });
     await untilAsleep(child.pid as number, 3);
-    const { live, again } = await both('json', ['attach', '-d', '300ms', String(child.pid)]);
+    const { live, again } = await profileAndReport('json', ['attach', '-d', '300ms', String(child.pid)]);
     child.kill('SIGKILL');
     expect(valid<Profile>(live).ebpf.offcpu?.still_blocked).toHaveLength(3);
     expect(again).toBe(live);
@@ -47,7 +47,7 @@ describe.concurrent('report prints what the run printed, byte for byte,', () => 
     const untilTwoSamples = '"$0"; until [ "$(wc -l < "$1")" -ge 3 ]; do sleep 0.05; done';
     const command = ['sh', '-c', untilTwoSamples, workload('sleepers'), result];
     const words = ['run', '-i', '300ms', '-p', 'offcpu,oncpu,syscalls', '--', ...command];
-    const { live, again } = await both('jsonl', words, result);
+    const { live, again } = await profileAndReport('jsonl', words, result);
     expect(live.trim().split('\n').length).toBeGreaterThanOrEqual(4);
     expect(again).toBe(live);
   });
@@ -55,7 +55,7 @@ describe.concurrent('report prints what the run printed, byte for byte,', () => 
 
 describe.concurrent('a capture', () => {
   test('is readable for any user, without /proc, /sys and PATH', async () => {
-    const { live, capture } = await both('json', ['run', '-p', 'offcpu', 'sleep', '0.1']);
+    const { live, capture } = await profileAndReport('json', ['run', '-p', 'offcpu', 'sleep', '0.1']);
     const bare =
       'mount -t tmpfs none /proc && mount -t tmpfs none /sys && ' +
       'exec setpriv --reuid=65534 --regid=65534 --clear-groups env -i "$@"';

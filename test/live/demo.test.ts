@@ -3,7 +3,7 @@ import { execa } from 'execa';
 import { describe, expect, test } from 'vitest';
 import type { Offcpu } from '../../bt/profilers/offcpu/off-schema.ts';
 import { WORKLOADS } from '../../cli/demo/workloads.ts';
-import { untilSays } from '../fake/processes.ts';
+import { untilPrints } from '../fake/processes.ts';
 import { BTPROF, btprof, expectAllAccounted, profile, temporaryFile } from './btprof.ts';
 
 /** A waiting thread is counted in the totals when its wait has ended, and among those still blocked before that. */
@@ -109,7 +109,7 @@ describe.concurrent('the command', () => {
     const TMPDIR = temporaryFile('room');
     mkdirSync(TMPDIR);
     const child = execa(BTPROF, ['demo', 'deadlock', '-d', '60s'], { reject: false, env: { TMPDIR } });
-    await untilSays(child.stderr, '$ btprof run');
+    await untilPrints(child.stderr, '$ btprof run');
     expect(readdirSync(TMPDIR)).toHaveLength(1);
     child.kill('SIGINT');
     child.kill('SIGINT');

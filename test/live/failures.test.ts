@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { execa } from 'execa';
 import { describe, expect, test } from 'vitest';
 import type { Doctor } from '../../metrics/schema.ts';
-import { untilForked, untilSays } from '../fake/processes.ts';
+import { untilForked, untilPrints } from '../fake/processes.ts';
 import { BTPROF, bpftraceThat, btprof, temporaryFile, valid, validProfile } from './btprof.ts';
 
 const VERSION = 'case $1 in --version) exec bpftrace --version;; esac';
@@ -226,7 +226,7 @@ test('script prints a program that runs with bpftrace alone', async () => {
     reject: false,
     input: stdout,
   });
-  await untilSays(tracer.stdout, '"ready"');
+  await untilPrints(tracer.stdout, '"ready"');
   await untilForked(sleeper.pid as number, 20);
   tracer.kill('SIGINT');
   const done = await tracer;

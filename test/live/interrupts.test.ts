@@ -77,7 +77,7 @@ async function untilRuns(command: readonly string[]): Promise<void> {
 }
 
 /** Names of all processes, including exiting ones that have no command line any more. */
-function comms(): string[] {
+function processNames(): string[] {
   return readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name))
     .map((pid) => read(`/proc/${pid}/comm`).trim());
@@ -99,7 +99,7 @@ async function expectNone(left: () => string[]): Promise<void> {
 
 /** Expects that no process of btprof is left on this machine. No other test may run meanwhile. */
 function expectNothingLeft(): Promise<void> {
-  return expectNone(() => comms().filter((comm) => OURS.includes(comm)));
+  return expectNone(() => processNames().filter((comm) => OURS.includes(comm)));
 }
 afterAll(expectNothingLeft);
 
@@ -223,8 +223,8 @@ describe('kill -9 of btprof', () => {
     while (!arrived()) await sleep(20);
     child.kill('SIGKILL');
     await child;
-    for (let i = 0; i < 200 && comms().includes('bpftrace'); i++) await sleep(100);
-    expect(comms()).not.toContain('bpftrace');
+    for (let i = 0; i < 200 && processNames().includes('bpftrace'); i++) await sleep(100);
+    expect(processNames()).not.toContain('bpftrace');
     expect(processesWith('exec /usr/bin/env -i')).toEqual([]);
     await expectNothingLeft();
     await expectNoneWith('sleep 5.07'); // the command belongs to the user, and runs to its end

@@ -8,13 +8,13 @@ import { kernelBytes, limitsFor, MEMORY_SHARE } from '../../bt/limits.ts';
 import { chooseProfilers, parseWanted } from '../../bt/profilers/choose.ts';
 import { PROFILERS } from '../../bt/profilers/profiler-registry.ts';
 import type { Profile } from '../../metrics/schema.ts';
-import { untilSays } from '../fake/processes.ts';
+import { untilPrints } from '../fake/processes.ts';
 import { BTPROF, bpftraceThat, btprof, profile, temporaryFile, valid, workload } from './btprof.ts';
 
 const dialect = dialectFor((await execa('bpftrace', ['--version'])).stdout);
 
 /** Profiles a run with fewer map entries than it needs. */
-async function crowded(
+async function profileWithFewEntries(
   entries: number,
   command: readonly string[],
   more: readonly string[] = [],
@@ -39,14 +39,14 @@ describe.concurrent('a full BPF map is reported with the option that raises its 
   ])('%s', async (_, entries, crowd, profilers, expected) => {
     // Without --no-stacks, the number of user stacks would depend on leftover words in a library without frame pointers.
     const more = ['-p', profilers, ...(profilers === 'offcpu' ? ['--no-stacks'] : [])];
-    const result = await crowded(entries, [workload('crowd'), ...crowd.map(String)], more);
+    const result = await profileWithFewEntries(entries, [workload('crowd'), ...crowd.map(String)], more);
     expect(fullMaps(result)).toEqual(expected);
     expect(result.quality.map_full).toBe(expected.length);
     expect(result.quality.warnings.join('\n')).toContain(`use --map-entries ${4 * entries}`);
   });
 
   test.runIf(dialect.stackStore === 'inline')('@user_stacks, by 1,009 stacks', async () => {
-    const result = await crowded(256, [workload('many-stacks')], ['-p', 'offcpu']);
+    const result = await profileWithFewEntries(256, [workload('many-stacks')], ['-p', 'offcpu']);
     expect(fullMaps(result)).toEqual(['@user_stacks', '@waits']);
     expect(result.quality.warnings).toContainEqual(
       'the BPF map @user_stacks was full (256 entries), so later events were counted without their stacks; use --map-entries 1024',
@@ -55,13 +55,13 @@ describe.concurrent('a full BPF map is reported with the option that raises its 
 
   test.runIf(dialect.stackStore === 'inline')('@user_stacks, by short and long stacks together', async () => {
     const stacks = [8, 24].map((levels) => `'${workload('many-stacks')}' 150 ${levels}`);
-    const result = await crowded(256, ['sh', '-c', stacks.join('; ')], ['-p', 'offcpu']);
+    const result = await profileWithFewEntries(256, ['sh', '-c', stacks.join('; ')], ['-p', 'offcpu']);
     expect(fullMaps(result)).toEqual(['@user_stacks', '@waits']);
   });
 
   test('threads that do not fit into @off are counted, and their time is unaccounted', async () => {
     const options = ['-p', 'offcpu', '--no-stacks'];
-    const { metadata, account } = await crowded(64, [workload('crowd'), '0', '101'], options);
+    const { metadata, account } = await profileWithFewEntries(64, [workload('crowd'), '0', '101'], options);
     expect(metadata.threads).toBe(102);
     expect(account?.threads).toBe(102);
     expect(account?.unaccounted_ns).toBeGreaterThan(0.2 * (account?.thread_time_ns ?? Infinity));
@@ -94,7 +94,7 @@ describe.concurrent('a flood of failing updates', () => {
   test('does not cause a flood of lines', async () => {
     const kept = temporaryFile('lines');
     const tee = bpftraceThat(`bpftrace "$@" | tee -a '${kept}'`);
-    await crowded(4, [workload('ping-pong'), ...PING_PONG], ['--bpftrace', tee]);
+    await profileWithFewEntries(4, [workload('ping-pong'), ...PING_PONG], ['--bpftrace', tee]);
     expect(statSync(kept).size).toBeLessThan(20_000);
   });
 
@@ -102,7 +102,7 @@ describe.concurrent('a flood of failing updates', () => {
     const loud = bpftraceThat(
       `for a do shift; [ "$a" = --no-warnings ] || set -- "$@" "$a"; done; exec bpftrace "$@"`,
     );
-    const { quality } = await crowded(4, [workload('ping-pong'), ...PING_PONG], ['--bpftrace', loud]);
+    const { quality } = await profileWithFewEntries(4, [workload('ping-pong'), ...PING_PONG], ['--bpftrace', loud]);
     expect(quality.map_full).toBeGreaterThan(0);
     expect(quality.dropped_lines).toBe(0);
     expect(quality.warnings.length).toBeLessThan(12);
@@ -113,7 +113,7 @@ describe.concurrent('a flood of failing updates', () => {
 
 describe.concurrent('settings take effect', () => {
   test('maps have the planned sizes and use no more memory than calculated', async () => {
-    const { maps: inKernel, limits } = await whileAttached([]);
+    const { maps: inKernel, limits } = await mapsWhileAttached([]);
     const plan = {
       profilers: chooseProfilers(parseWanted('offcpu,syscalls'), PROFILERS),
       stacks: true,
@@ -123,7 +123,7 @@ describe.concurrent('settings take effect', () => {
     const follow = { kind: 'named', by: 1, children: true } as const;
     const { stackStore, statsSlots } = dialect;
     const maps = composeMaps(plan, { dialect, arch: 'x86_64', btf: true, follow, self: 1 });
-    const means = {
+    const sizing = {
       maps,
       stackStore,
       statsSlots,
@@ -132,22 +132,22 @@ describe.concurrent('settings take effect', () => {
       threads: 1,
       cpus: limits.cpus,
     };
-    expect(limits).toEqual(limitsFor(means));
+    expect(limits).toEqual(limitsFor(sizing));
     const taken = inKernel.reduce((sum, map) => sum + map.memlock, 0);
-    expect(taken).toBeLessThanOrEqual(kernelBytes(means, limits));
-    expect(taken).toBeGreaterThan(0.5 * kernelBytes(means, limits));
+    expect(taken).toBeLessThanOrEqual(kernelBytes(sizing, limits));
+    expect(taken).toBeGreaterThan(0.5 * kernelBytes(sizing, limits));
     expect(taken).toBeLessThan(MEMORY_SHARE * totalmem());
   });
 
   test('--map-entries sets the number of entries of each map', async () => {
-    const { maps } = await whileAttached(['--map-entries', '1024']);
+    const { maps } = await mapsWhileAttached(['--map-entries', '1024']);
     const hashes = maps.filter((map) => HASHES.includes(map.type) && map.entries > 1);
     expect(hashes.length).toBeGreaterThanOrEqual(7);
     expect(new Set(hashes.map((map) => map.entries))).toEqual(new Set([1024]));
   });
 
   test('the event buffer has the planned size', async () => {
-    const { maps, buffers, limits } = await whileAttached([]);
+    const { maps, buffers, limits } = await mapsWhileAttached([]);
     const ring = maps.find((map) => map.type === RINGBUF)?.entries;
     expect(ring ?? buffers).toBe(limits.bufferPages * 4096);
   });
@@ -183,10 +183,10 @@ interface KernelMapInfo {
 }
 
 /** Returns the maps of a running bpftrace as the kernel reports them, and the sizes that btprof chose. */
-async function whileAttached(args: readonly string[]) {
+async function mapsWhileAttached(args: readonly string[]) {
   const sleeper = execa('sleep', ['30'], { reject: false });
   const running = execa(BTPROF, ['attach', '--debug', ...args, String(sleeper.pid)], { reject: false });
-  const text = await untilSays(running.stderr, 'Ctrl-C to stop');
+  const text = await untilPrints(running.stderr, 'Ctrl-C to stop');
   const { stdout } = await execa('pgrep', ['-x', '-P', String(running.pid), 'bpftrace']);
   const found = { maps: mapsOf(Number(stdout)), buffers: perfBuffers(Number(stdout)) };
   running.kill('SIGINT');

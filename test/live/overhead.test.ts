@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { childrenOf, tryRead } from '../../bt/driver/procfs.ts';
 import { startTracer } from '../../bt/driver/tracer.ts';
 import type { Profile } from '../../metrics/schema.ts';
-import { untilSays } from '../fake/processes.ts';
+import { untilPrints } from '../fake/processes.ts';
 import { BTPROF, bpftraceThat, profile, quote, temporaryFile, validProfile } from './btprof.ts';
 
 /** Makes 3,000 system calls, so our program runs at least as often. */
@@ -14,7 +14,7 @@ const CALLS = ['dd', 'if=/dev/zero', 'of=/dev/null', 'bs=1', 'count=1500', 'stat
  * Profiles with real-time priority. These tests measure shares of wall time, and estimates from a part of it. On a busy
  * machine, other processes would distort both.
  */
-async function preferred(...args: string[]): Promise<Profile> {
+async function profileWithPriority(...args: string[]): Promise<Profile> {
   const file = temporaryFile('p.json');
   await execa('chrt', ['--rr', '1', BTPROF, 'run', '--json', '--quiet', '-o', file, ...args]);
   return validProfile(readFileSync(file, 'utf8'));
@@ -22,7 +22,7 @@ async function preferred(...args: string[]): Promise<Profile> {
 
 describe.concurrent('the overhead of our BPF programs', () => {
   test('is measured by the kernel', async () => {
-    const { quality, ebpf, metadata } = await preferred('--', ...CALLS);
+    const { quality, ebpf, metadata } = await profileWithPriority('--', ...CALLS);
     const { wall_time_ns: wall } = metadata;
     const { overhead } = quality;
     if (!overhead) throw new Error(`not measured: ${quality.hints}`);
@@ -47,7 +47,7 @@ describe.concurrent('the overhead of our BPF programs', () => {
   test('includes the cost of prints at intervals, with a warning if it is high', async () => {
     const processes = 'for i in $(seq 100); do /bin/true; done; sleep 1';
     const args = ['run', '--format', 'jsonl', '--interval', '10ms', '--', 'sh', '-c', processes];
-    const { stdout } = await execa('chrt', ['--rr', '1', BTPROF, ...args]); // see `preferred`
+    const { stdout } = await execa('chrt', ['--rr', '1', BTPROF, ...args]); // see `profileWithPriority`
     const { quality } = validProfile(stdout.trimEnd().split('\n').at(-1) ?? '');
     expect(quality.footprint?.cpu_share).toBeGreaterThan(0.1);
     expect(quality.footprint?.bpftrace_peak_bytes).toBeGreaterThan(2 ** 20);
@@ -61,12 +61,12 @@ describe.concurrent('the overhead of our BPF programs', () => {
   });
 
   test('is measured even if the directory for temporary files is noexec', async () => {
-    const { overhead } = await qualityWithout([], 0.3);
+    const { overhead } = await qualityWithNoexec([], 0.3);
     expect(overhead?.bpf_events).toBeGreaterThan(0);
   });
 
   test('is unknown if all such directories are noexec, and a hint says so', async () => {
-    const { overhead, hints } = await qualityWithout(['/var/tmp'], 0);
+    const { overhead, hints } = await qualityWithNoexec(['/var/tmp'], 0);
     expect(overhead).toBeNull();
     const said = /overhead is unknown.*no program may run in .*noexec; .*in \/var\/tmp; TMPDIR=DIRECTORY/;
     expect(hints).toContainEqual(expect.stringMatching(said));
@@ -74,7 +74,7 @@ describe.concurrent('the overhead of our BPF programs', () => {
 });
 
 /** The quality of a profiled sleep, with a noexec directory for temporary files and other noexec directories. */
-async function qualityWithout(others: readonly string[], seconds: number): Promise<Profile['quality']> {
+async function qualityWithNoexec(others: readonly string[], seconds: number): Promise<Profile['quality']> {
   const TMPDIR = temporaryFile('noexec');
   mkdirSync(TMPDIR);
   const noexec = [TMPDIR, ...others]
@@ -88,7 +88,7 @@ async function qualityWithout(others: readonly string[], seconds: number): Promi
 }
 
 /** The quality of a profile in which a child of btprof is killed as soon as the child `there` exists. */
-async function qualityWhen(
+async function qualityAfterKill(
   there: string,
   child: string,
   signal: NodeJS.Signals,
@@ -107,12 +107,12 @@ const nameOf = (pid: number) => tryRead(() => readFileSync(`/proc/${pid}/comm`, 
 const HELPER = 'btprof-bpf-stat';
 
 test('the overhead is unknown if bpftrace ends by itself', async () => {
-  const { overhead, footprint } = await qualityWhen('sleep', 'bpftrace', 'SIGINT');
+  const { overhead, footprint } = await qualityAfterKill('sleep', 'bpftrace', 'SIGINT');
   expect([overhead, footprint]).toEqual([null, null]);
 });
 
 test('the overhead is unknown if its helper process was killed, and a hint says so', async () => {
-  const { overhead, footprint, hints } = await qualityWhen(HELPER, HELPER, 'SIGKILL');
+  const { overhead, footprint, hints } = await qualityAfterKill(HELPER, HELPER, 'SIGKILL');
   expect(overhead).toBeNull();
   expect(footprint?.cpu_time_ns).toBeGreaterThanOrEqual(0);
   expect(hints).toContainEqual(expect.stringMatching(/overhead is unknown.*its process was ended/));
@@ -123,7 +123,7 @@ const MORE_CALLS = CALLS.map((word) => word.replace('count=1500', 'count=2000000
 
 test('two concurrent profiles both get an overhead estimate, and BPF timing is switched off afterwards', async () => {
   const short = profile(['run', '--', 'sleep', '0.2']);
-  const long = await preferred('-p', 'syscalls', '--', ...MORE_CALLS);
+  const long = await profileWithPriority('-p', 'syscalls', '--', ...MORE_CALLS);
   expect((await short).quality.overhead?.bpf_events).toBeGreaterThan(0);
   const { bpf_events = 0, timed_ns = Infinity } = long.quality.overhead ?? {};
   expect(timed_ns).toBeGreaterThanOrEqual(198e6); // a timer may be early
@@ -131,24 +131,24 @@ test('two concurrent profiles both get an overhead estimate, and BPF timing is s
   const total = long.ebpf.syscalls?.total ?? 0;
   expect(bpf_events / total).toBeGreaterThan(0.75);
   expect(bpf_events / total).toBeLessThan(1.5);
-  expect(await runsTimed()).toBe(0);
+  expect(await countTimedRuns()).toBe(0);
 });
 
 test('BPF timing is also switched off after btprof was killed', async () => {
   const args = ['run', '-p', 'syscalls', '--quiet', '--', 'sh', '-c', 'echo runs; exec sleep 5'];
   const running = execa(BTPROF, args, { reject: false });
   const helper = () => childrenOf(running.pid as number).find((pid) => nameOf(pid) === HELPER) ?? 0;
-  await untilSays(running.stdout, 'runs');
+  await untilPrints(running.stdout, 'runs');
   const pid = helper();
   expect(nameOf(pid)).toBe(HELPER);
   running.kill('SIGKILL');
   await running;
   await expect.poll(() => nameOf(pid), { timeout: 10_000 }).not.toBe(HELPER);
-  expect(await runsTimed()).toBe(0);
+  expect(await countTimedRuns()).toBe(0);
 });
 
 /** The number of runs of a program that the kernel times, out of some thousand. */
-async function runsTimed(): Promise<number> {
+async function countTimedRuns(): Promise<number> {
   const program = 'BEGIN { print("ready"); } tracepoint:raw_syscalls:sys_enter { @[pid] = count(); }';
   let ready = () => {};
   const isReady = new Promise<void>((resolve) => {

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { dialectFor } from '../../bt/dialect.ts';
 import type { Offcpu } from '../../bt/profilers/offcpu/off-schema.ts';
 import type { Profile } from '../../metrics/schema.ts';
-import { untilForked, untilSays } from '../fake/processes.ts';
+import { untilForked, untilPrints } from '../fake/processes.ts';
 import {
   BTPROF,
   bpftraceThat,
@@ -193,7 +193,7 @@ describe.runIf(able)('if bpftrace can unwind by DWARF', { concurrent: true }, ()
     const file = temporaryFile('p.json');
     const args = ['attach', '--unwind', 'dwarf', '--json', '-o', file, String(shell.pid)];
     const collecting = execa(BTPROF, args);
-    await untilSays(collecting.stderr, 'Ctrl-C to stop');
+    await untilPrints(collecting.stderr, 'Ctrl-C to stop');
     await untilForked(shell.pid as number, 5);
     collecting.kill('SIGINT');
     await collecting;

@@ -49,25 +49,25 @@ describe.skipIf(process.platform !== 'linux' || process.arch !== 'x64')('a proce
   };
   const lacks = async (path: string) => lacksFramePointers((await started(path)).pid);
 
-  test('built without frame pointers lacks them', async () => {
+  test('lacks frame pointers if it was built without them', async () => {
     expect(await lacks(without)).toBe(true);
   });
 
-  test('built with frame pointers has them', async () => {
+  test('has frame pointers if it was built with them', async () => {
     expect(await lacks(with_)).toBe(false);
   });
 
   test.each([
     [80, false],
     [220, true],
-  ])('lacks them if most of its code does: %i of 300 functions, %s', async (count, lacking) => {
+  ])('lacks frame pointers if most of its code does: %i of 300 functions, %s', async (count, lacking) => {
     const kept = '#pragma GCC optimize("no-omit-frame-pointer")\n';
     const at = SOURCE.indexOf(`__attribute__((noinline)) int f${count}(`);
     const source = SOURCE.slice(0, at) + kept + SOURCE.slice(at);
     expect(await lacks(build(`mixed${count}`, [...ALONE, '-fomit-frame-pointer'], source))).toBe(lacking);
   });
 
-  test('lacks them even if its functions have no names', async () => {
+  test('lacks frame pointers even if its functions have no names', async () => {
     run('strip', '-o', 'bare', without);
     expect(await lacks(in_('bare'))).toBe(true);
   });
@@ -77,7 +77,7 @@ describe.skipIf(process.platform !== 'linux' || process.arch !== 'x64')('a proce
     ['auto', true, false],
     ['dwarf', true, true],
   ])(
-    'that starts under --unwind %s is unwound by DWARF if built without frame pointers: %s, with: %s',
+    'is unwound by DWARF after it starts under --unwind %s if built without frame pointers: %s, with: %s',
     async (unwinder, ...expected) => {
       const needs = async (path: string) =>
         dwarfStop(unwinder, path, NEW, 'x86_64')?.isNeeded((await started(path)).pid);
@@ -93,7 +93,7 @@ describe.skipIf(process.platform !== 'linux' || process.arch !== 'x64')('a proce
     expect(() => isHeld('dwarf', without, OLD)).toThrow(BtprofError);
   });
 
-  test('that has ended is not reported to lack them', async () => {
+  test('is not reported to lack frame pointers after its end', async () => {
     const { child, pid } = await started(without);
     child.kill('SIGKILL');
     await vi.waitUntil(() => !existsSync(`/proc/${pid}`), { timeout: 10_000, interval: 5 });

@@ -68,14 +68,14 @@ describe.each(VARIANTS)('%s', (_, plan, context) => {
   });
 
   test('every exit of a followed thread is printed once', () => {
-    const told = code.match(/.*print\(\(, (?:nsecs|\$now), pid, tid, /g) ?? [];
-    const [unseen, seen] = [true, false].map((is) => told.filter((line) => line.includes('.0 == 0') === is));
+    const printed = code.match(/.*print\(\(, (?:nsecs|\$now), pid, tid, /g) ?? [];
+    const [unseen, seen] = [true, false].map((is) => printed.filter((line) => line.includes('.0 == 0') === is));
     expect(seen).toHaveLength(1);
     expect(unseen?.length).toBeLessThanOrEqual(1);
   });
 });
 
-test('the head names the profilers, and tells how to run a script without btprof', () => {
+test('the head names the profilers, and how to run a script without btprof', () => {
   expect(composeProgram(PLAN, SCRIPT)).toContain(' * Runs without btprof too: bpftrace [-f json] FILE PID');
   expect(composeProgram(PLAN, RUN)).not.toContain('Runs without btprof');
   for (const { name, summary } of PROFILERS) {

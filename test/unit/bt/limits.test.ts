@@ -28,7 +28,7 @@ const HOSTS: [number, number][] = [
 ];
 
 /** The maps of the default plan, on a host with enough memory for all that is wanted. */
-function meansOf(version: string, changes: Partial<SizingInput> = {}, plan: Partial<Plan> = {}): SizingInput {
+function sizingOf(version: string, changes: Partial<SizingInput> = {}, plan: Partial<Plan> = {}): SizingInput {
   const dialect = dialectFor(version);
   const defaults = {
     profilers: chosen('offcpu,syscalls'),
@@ -52,34 +52,34 @@ describe.each([
 ])('with %s', (_, version, slots) => {
   describe.each(HOSTS)('on a host with %i bytes and %i CPUs', (memoryBytes, cpus) => {
     test.each([0, 1009, 100_000])('and %i threads, maps use less than a twentieth of the memory', (threads) => {
-      const means = meansOf(version, { memoryBytes, cpus, threads });
-      const limits = limitsFor(means);
-      expect(kernelBytes(means, limits)).toBeLessThan(0.05 * memoryBytes);
+      const sizing = sizingOf(version, { memoryBytes, cpus, threads });
+      const limits = limitsFor(sizing);
+      expect(kernelBytes(sizing, limits)).toBeLessThan(0.05 * memoryBytes);
       expect(Math.log2(limits.mapEntries) % 1).toBe(0);
       expect(Math.log2(limits.bufferPages) % 1).toBe(0);
     });
 
     test('maps have the wanted size, or the largest that fits', () => {
-      const means = meansOf(version, { memoryBytes, cpus });
-      const limits = limitsFor(means);
-      const twice = kernelBytes(means, { ...limits, mapEntries: 2 * limits.mapEntries });
+      const sizing = sizingOf(version, { memoryBytes, cpus });
+      const limits = limitsFor(sizing);
+      const twice = kernelBytes(sizing, { ...limits, mapEntries: 2 * limits.mapEntries });
       expect(limits.mapEntries === 65_536 * slots || twice >= 0.05 * memoryBytes).toBe(true);
     });
 
     test('stacks are cut only to allow 4,096 entries, and no more than necessary', () => {
-      const means = meansOf(version, { memoryBytes, cpus });
-      const { mapEntries, stackDepth, ...settings } = limitsFor(means);
+      const sizing = sizingOf(version, { memoryBytes, cpus });
+      const { mapEntries, stackDepth, ...settings } = limitsFor(sizing);
       expect(mapEntries >= 4096 || stackDepth === 8).toBe(true);
       const deeper = [127, 64, 32, 16, 8].filter((depth) => depth > stackDepth);
       for (const depth of deeper) {
-        const bytes = kernelBytes(means, { ...settings, mapEntries: 4096, stackDepth: depth });
+        const bytes = kernelBytes(sizing, { ...settings, mapEntries: 4096, stackDepth: depth });
         expect(bytes).toBeGreaterThanOrEqual(0.05 * memoryBytes);
       }
     });
   });
 
   test('2 CPUs and 24 GiB allow 65,536 keys at full depth', () => {
-    expect(limitsFor(meansOf(version))).toEqual({
+    expect(limitsFor(sizingOf(version))).toEqual({
       cpus: 2,
       mapEntries: 65_536 * slots,
       stackDepth: 127,
@@ -89,7 +89,7 @@ describe.each([
 
   test('many threads get more entries if memory allows', () => {
     const entries = (threads: number, memoryBytes: number) =>
-      limitsFor(meansOf(version, { threads, memoryBytes, cpus: 16 })).mapEntries;
+      limitsFor(sizingOf(version, { threads, memoryBytes, cpus: 16 })).mapEntries;
     expect(entries(4096, 512 * GiB)).toBe(65_536 * slots);
     expect(entries(4097, 512 * GiB)).toBe(131_072 * slots);
     expect(entries(100_000, 512 * GiB)).toBe(2_097_152 * slots);
@@ -98,13 +98,13 @@ describe.each([
   });
 
   test('more CPUs mean fewer entries', () => {
-    const entries = (cpus: number) => limitsFor(meansOf(version, { cpus, memoryBytes: 4 * GiB })).mapEntries;
+    const entries = (cpus: number) => limitsFor(sizingOf(version, { cpus, memoryBytes: 4 * GiB })).mapEntries;
     expect(entries(128)).toBeLessThan(entries(2));
   });
 
   test('the minimum is 64 entries with the shallowest stacks', () => {
-    const means = meansOf(version, { memoryBytes: 16 * MiB, threads: 100_000 });
-    expect(limitsFor(means)).toMatchObject({ mapEntries: 64, stackDepth: 8 });
+    const sizing = sizingOf(version, { memoryBytes: 16 * MiB, threads: 100_000 });
+    expect(limitsFor(sizing)).toMatchObject({ mapEntries: 64, stackDepth: 8 });
   });
 });
 
@@ -117,25 +117,25 @@ test.each([
 ])(
   '%s stacks of bpftrace %s on 2 CPUs and %i bytes: %i entries, %i frames',
   (...[, version, memoryBytes, mapEntries, stackDepth]) => {
-    expect(limitsFor(meansOf(version, { memoryBytes }))).toMatchObject({ mapEntries, stackDepth });
+    expect(limitsFor(sizingOf(version, { memoryBytes }))).toMatchObject({ mapEntries, stackDepth });
   },
 );
 
 describe('a request from the user', () => {
   test.each([1, 5000, 300_000])('for %i entries is obeyed', (mapEntries) => {
-    expect(limitsFor(meansOf('0.17.0', { mapEntries }))).toMatchObject({ mapEntries, stackDepth: 127 });
+    expect(limitsFor(sizingOf('0.17.0', { mapEntries }))).toMatchObject({ mapEntries, stackDepth: 127 });
   });
 
   test('for more entries than fit is obeyed with shallower stacks', () => {
-    const means = meansOf('0.27.0', { mapEntries: 131_072, memoryBytes: 8 * GiB });
-    const limits = limitsFor(means);
+    const sizing = sizingOf('0.27.0', { mapEntries: 131_072, memoryBytes: 8 * GiB });
+    const limits = limitsFor(sizing);
     expect(limits).toMatchObject({ mapEntries: 131_072, stackDepth: 32 });
-    expect(kernelBytes(means, limits)).toBeLessThan(0.05 * 8 * GiB);
+    expect(kernelBytes(sizing, limits)).toBeLessThan(0.05 * 8 * GiB);
   });
 
   test('is obeyed whatever memory it takes', () => {
-    const means = meansOf('0.27.0', { mapEntries: 2 ** 26, memoryBytes: GiB });
-    expect(limitsFor(means)).toMatchObject({ mapEntries: 2 ** 26, stackDepth: 8 });
+    const sizing = sizingOf('0.27.0', { mapEntries: 2 ** 26, memoryBytes: GiB });
+    expect(limitsFor(sizing)).toMatchObject({ mapEntries: 2 ** 26, stackDepth: 8 });
   });
 
   test.each([
@@ -144,14 +144,14 @@ describe('a request from the user', () => {
     [8, 8],
     [5, 5],
   ])('for a depth of %i limits the depth, which is %i on a host of 512 MiB', (stackDepth, depth) => {
-    expect(limitsFor(meansOf('0.17.0', { stackDepth, memoryBytes: 512 * MiB })).stackDepth).toBe(depth);
-    expect(limitsFor(meansOf('0.17.0', { stackDepth })).stackDepth).toBe(stackDepth);
+    expect(limitsFor(sizingOf('0.17.0', { stackDepth, memoryBytes: 512 * MiB })).stackDepth).toBe(depth);
+    expect(limitsFor(sizingOf('0.17.0', { stackDepth })).stackDepth).toBe(stackDepth);
   });
 
   test('for no stacks allows more entries', () => {
     const memoryBytes = GiB;
-    const withStacks = limitsFor(meansOf('0.27.0', { memoryBytes }));
-    const without = limitsFor(meansOf('0.27.0', { memoryBytes }, { stacks: false }));
+    const withStacks = limitsFor(sizingOf('0.27.0', { memoryBytes }));
+    const without = limitsFor(sizingOf('0.27.0', { memoryBytes }, { stacks: false }));
     expect(without.mapEntries).toBeGreaterThan(withStacks.mapEntries);
     expect(without.stackDepth).toBe(127);
   });
@@ -159,8 +159,8 @@ describe('a request from the user', () => {
 
 describe('the maximum number of keys of a map', () => {
   const roomFor = (version: string, mapEntries: number) => {
-    const means = meansOf(version, { mapEntries });
-    return roomOf(means, limitsFor(means));
+    const sizing = sizingOf(version, { mapEntries });
+    return roomOf(sizing, limitsFor(sizing));
   };
 
   test('is the same for all maps, but half for stats() before 0.22', () => {
@@ -181,7 +181,7 @@ test.each([
   [24, 2048],
   [128, 8192],
 ])('the buffer for events of %i CPUs has %i pages: 4 MiB, or 64 pages per CPU', (cpus, bufferPages) => {
-  expect(limitsFor(meansOf('0.17.0', { cpus })).bufferPages).toBe(bufferPages);
+  expect(limitsFor(sizingOf('0.17.0', { cpus })).bufferPages).toBe(bufferPages);
 });
 
 /** The kernel reports 96 bytes where this test adds 80 + 8 + 8. */

@@ -5,7 +5,7 @@ import { PROFILERS } from '../../../bt/profilers/profiler-registry.ts';
 import { type Profile, schemasOf } from '../../../metrics/schema.ts';
 import { type FakeBpftrace, phasesOf, type Run, replaying, type Step } from '../../fake/bpftrace.ts';
 import { useCommand } from '../../fake/command.ts';
-import { stateOf, until, untilSays } from '../../fake/processes.ts';
+import { stateOf, until, untilPrints } from '../../fake/processes.ts';
 
 const PHASES = phasesOf('sleepers-no-stacks');
 const OPTIONS = ['--no-stacks', '--no-self-measure'];
@@ -27,7 +27,7 @@ describe('attach', () => {
   test('ends with the process, with the result and status 0', async () => {
     const { pid, end } = startSleep();
     const attached = start({ ...replaying(PHASES), pid }, ['attach', ...OPTIONS, '--json', String(pid)]);
-    await untilSays(attached.stderr, 'collecting');
+    await untilPrints(attached.stderr, 'collecting');
     end();
     const { exitCode, stdout } = await attached;
     expect(exitCode).toBe(0);
@@ -39,7 +39,7 @@ describe('attach', () => {
   test('ends at Ctrl-C with the result and status 0, and does not end the process', async () => {
     const { pid, end } = startSleep();
     const attached = start({ ...replaying(PHASES), pid }, ['attach', ...OPTIONS, String(pid)]);
-    await untilSays(attached.stderr, 'collecting');
+    await untilPrints(attached.stderr, 'collecting');
     attached.kill('SIGINT');
     const { exitCode, stdout } = await attached;
     expect(exitCode).toBe(0);
@@ -53,12 +53,12 @@ describe('attach', () => {
     const { events, ...phases } = phasesOf('interval');
     const print = events.findIndex((line) => line.includes('["tick"'));
     const beginning = replaying({ ...phases, events: events.slice(0, print) });
-    const asked = beginning.steps.findIndex(([step, what]) => step === 'until' && what === 'asked');
+    const request = beginning.steps.findIndex(([step, what]) => step === 'until' && what === 'requested');
     const prints = events.slice(print).flatMap((line): Step[] => [
       ['sleep', line.includes('["tick"') ? 300 : 0],
       ['lines', [line]],
     ]);
-    const steps = beginning.steps.toSpliced(asked, 0, ...prints);
+    const steps = beginning.steps.toSpliced(request, 0, ...prints);
     const run = { ...beginning, pid, steps };
     const attached = start(run, ['attach', ...OPTIONS, '-f', 'jsonl', '-i', '300ms', String(pid)]);
     attached.stdout.once('data', () => attached.stdout.destroy());

@@ -7,7 +7,7 @@ import { type Profile, schemasOf } from '../../../metrics/schema.ts';
 import { cases } from '../../effort.ts';
 import { type FakeBpftrace, phasesOf, type Run, replaying } from '../../fake/bpftrace.ts';
 import { useCommand } from '../../fake/command.ts';
-import { until, untilSays } from '../../fake/processes.ts';
+import { until, untilPrints } from '../../fake/processes.ts';
 
 const PHASES = phasesOf('sleepers-no-stacks');
 const SLEEPERS = replaying(PHASES);
@@ -152,7 +152,7 @@ describe('a signal to btprof', () => {
 
   test.each(signals)('%s reaches the command, and the result is printed', async (signal, status) => {
     const running = start(SLEEPERS, [...NO_STACKS, ...WAITING]);
-    await untilSays(running.stdout, 'running');
+    await untilPrints(running.stdout, 'running');
     running.kill(signal);
     const done = await running;
     expect(done.exitCode).toBe(status);
@@ -170,9 +170,9 @@ describe('a signal to btprof', () => {
   test('stops at once if it is the second, even if bpftrace hangs and the command ignores it', async () => {
     const run = replaying(PHASES, { at: 'between stop and end', steps: [['hang', true]] });
     const running = start(run, [...NO_STACKS, 'sh', '-c', 'trap "" TERM; echo running; sleep 1; exit 4']);
-    await untilSays(running.stdout, 'running');
+    await untilPrints(running.stdout, 'running');
     running.kill('SIGTERM');
-    await until(() => existsSync(fake.asked));
+    await until(() => existsSync(fake.requestFile));
     await sleep(250); // two signals in quick succession count as one
     running.kill('SIGTERM');
     const done = await running;

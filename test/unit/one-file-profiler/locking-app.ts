@@ -1,6 +1,6 @@
 import { execa } from 'execa';
 import type { Run, Step } from '../../fake/bpftrace.ts';
-import { untilSays } from '../../fake/processes.ts';
+import { untilPrints } from '../../fake/processes.ts';
 import { eventLine, mapLine, sumEntry } from '../printed-lines.ts';
 
 /** Two threads that do nothing. The fake bpftrace reports futex calls that they never made, in functions that exist. */
@@ -43,7 +43,7 @@ export async function startApp(dir: string): Promise<App> {
   const path = `${dir}/app`;
   await execa({ input: SOURCE })`gcc -x c - -w -O0 -fno-omit-frame-pointer -pthread -o ${path}`;
   const child = execa(path, { reject: false });
-  const { worker, take_lock, worker_loop, main } = JSON.parse(await untilSays(child.stdout, '\n'));
+  const { worker, take_lock, worker_loop, main } = JSON.parse(await untilPrints(child.stdout, '\n'));
   const stack = (caller: number) => [take_lock, caller].map((start) => `\\n${(start + 9).toString(16)}`);
   return {
     ...{ path, pid: child.pid as number, worker },
@@ -90,11 +90,11 @@ export function recordedRun(app: App, mainCalls: number): Run {
   ];
   const steps: Step[] = [
     ['lines', [eventLine('ready', 0.9e9), eventLine('start', 1e9)]],
-    ['until', 'told'],
+    ['until', 'resumed'],
     ['lines', [eventLine('tick', 1.999e9), ...first, eventLine('tock', 2e9)]],
-    ['until', 'told'],
+    ['until', 'resumed'],
     ['lines', [eventLine('tick', 2.999e9), ...whole, eventLine('tock', 3e9)]],
-    ['until', 'asked'],
+    ['until', 'requested'],
     ['lines', [eventLine('stop', 3.5e9), ...whole]],
     [
       'lines',

@@ -11,7 +11,7 @@ import { buildTree } from '../../../cli/formats/flamegraph/tree.ts';
 import { jsonSchemaText } from '../../../metrics/schema.ts';
 import { fakeBpftrace } from '../../fake/bpftrace.ts';
 import { buildCommand, type FakeCommand } from '../../fake/command.ts';
-import { untilSays } from '../../fake/processes.ts';
+import { untilPrints } from '../../fake/processes.ts';
 import { type App, recordedRun, startApp } from './locking-app.ts';
 import { PROFILERS } from './registry.ts';
 
@@ -46,11 +46,11 @@ async function attach(version: string, mainCalls: number, words: readonly string
   const running = command.start(fake, ['attach', ...OPTIONS, ...words, `${app.pid}`]);
   if (words.includes('jsonl')) {
     for (const line of ['metadata', 'sample']) {
-      await untilSays(running.stdout, `"kind":"${line}"`);
-      fake.tell();
+      await untilPrints(running.stdout, `"kind":"${line}"`);
+      fake.resume();
     }
-    await untilSays(running.stdout, '"kind":"sample"');
-  } else await untilSays(running.stderr, 'collecting');
+    await untilPrints(running.stdout, '"kind":"sample"');
+  } else await untilPrints(running.stderr, 'collecting');
   running.kill('SIGINT');
   const { exitCode, stdout } = await running;
   const [started] = fake.starts();

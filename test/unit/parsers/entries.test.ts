@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { kernelKeys, type MapEntry, parseJson, readMapLine } from '../../../parsers/entries.ts';
 
 /** bpftrace 0.17, `@s[ustack(perf, 1)] = count()`: processes without ASLR, so they have the same address. */
-const ALIKE = String.raw`{"type": "map", "data": {"@s": {"\n\t7ffff7ea4503 0x7ffff7ea4503 ([unknown])\n": 1, "\n\t7ffff7ea4503 0x7ffff7ea4503 ([unknown])\n": 1, "\n\t7ffff7ea4503 0x7ffff7ea4503 ([unknown])\n": 1}}}`;
+const SAME_ADDRESS = String.raw`{"type": "map", "data": {"@s": {"\n\t7ffff7ea4503 0x7ffff7ea4503 ([unknown])\n": 1, "\n\t7ffff7ea4503 0x7ffff7ea4503 ([unknown])\n": 1, "\n\t7ffff7ea4503 0x7ffff7ea4503 ([unknown])\n": 1}}}`;
 
 /** bpftrace 0.17, `@n[comm, pid] = count()`: a thread that renamed itself. */
 const NAMES = String.raw`{"type": "map", "data": {"@n": {"a) (b \"q\"\n,562": 1, "a\\\",562": 1, "x\u001b[31m\uffffffe2\uffffff80\uffffffae,562": 1, "caf\uffffffc3\uffffffa9 a,b,562": 1}}}`;
@@ -45,8 +45,8 @@ test('entries are in the order of the line', () => {
 
 describe('keys that print alike', () => {
   test('are separate entries, where JSON.parse would keep only one', () => {
-    expect(entriesOf(ALIKE)).toHaveLength(3);
-    expect(Object.keys(JSON.parse(ALIKE).data['@s'])).toHaveLength(1);
+    expect(entriesOf(SAME_ADDRESS)).toHaveLength(3);
+    expect(Object.keys(JSON.parse(SAME_ADDRESS).data['@s'])).toHaveLength(1);
   });
 
   test('keep their own values', () => {
@@ -184,7 +184,7 @@ test.each([
 test.each([
   ['of counts', CALLS],
   ['with odd names', NAMES],
-  ['with keys alike', ALIKE],
+  ['with keys alike', SAME_ADDRESS],
   ...Object.entries(WAITS).map(([version, line]) => [`of waits, bpftrace ${version}`, line]),
   ...Object.entries(OFF).map(([version, line]) => [`of waits in progress, bpftrace ${version}`, line]),
 ] as [string, string][])('a truncated line is ignored: one %s', (_, line) => {

@@ -41,7 +41,7 @@ describe('a bpftrace that works', () => {
     const target = hold(['true']);
     const events: Step[] = [['lines', [...PHASES.attaching, PHASES.ready]]];
     const rest: Step[] = [
-      ['until', 'asked'],
+      ['until', 'requested'],
       ['lines', [PHASES.stop, ...PHASES.maps, PHASES.end]],
     ];
     const run = { ...PHASES, pid: target.pid, steps: [...events, ...rest, ['until', 'interrupted']] } as Run;

@@ -19,7 +19,7 @@ const COMMAND = ['sh', '-c', 'exit 3'];
 const HANG: Step = ['hang', true];
 const BEGINNING: readonly Step[] = [
   ['lines', [...attaching, ready, ...events]],
-  ['until', 'asked'],
+  ['until', 'requested'],
 ];
 const SILENT = 'bpftrace printed nothing for 2 s and was killed';
 const LOST = `${SILENT} before it printed its maps: the counts are lost.`;
@@ -95,7 +95,7 @@ describe.concurrent('a silent bpftrace is killed, and the result says what is mi
       ['until', 'stopped'],
       ['touch', 'held'],
       ['lines', [...events.slice(0, began + 1), entry]],
-      ['until', 'asked'],
+      ['until', 'requested'],
       ['lines', [stop]],
       HANG,
     ];

@@ -34,7 +34,7 @@ const AT_ENTRY: readonly Step[] = [
   ['lines', [...events.slice(0, began + 1), entry]],
 ];
 const PRINT: readonly Step[] = [
-  ['until', 'asked'],
+  ['until', 'requested'],
   ['lines', [stop, ...maps, end]],
   ['until', 'interrupted'],
 ];
@@ -103,7 +103,7 @@ describe('the command continues', () => {
       [
         {
           recordedPid,
-          steps: [...AT_ENTRY, ['until', 'asked'], ['lines', [stop]], ['kill', 'SIGSEGV']],
+          steps: [...AT_ENTRY, ['until', 'requested'], ['lines', [stop]], ['kill', 'SIGSEGV']],
         },
         { recordedPid, steps: [['lines', [...attaching, ready]], ['until', 'gone'], ...PRINT] },
       ],

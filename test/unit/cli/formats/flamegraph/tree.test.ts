@@ -44,7 +44,7 @@ describe('buildTree', () => {
     ]);
   });
 
-  it('orders by name when asked to', () => {
+  it('orders by name on request', () => {
     const profile = profileOf(STACKS);
     const names = outline(profile, treeOf(profile, { order: 'name' }));
     expect(names.slice(2, 4)).toEqual(['  read 30', '   vfs_read_k 30']);
