@@ -5,7 +5,7 @@
  */
 import { $ } from 'zx';
 import { prepareHost, TO_TEST_VERSIONS } from './prepare-host.ts';
-import { VERSION_INDEPENDENT, prepareVersions, VERSIONS, type Version } from './versions.ts';
+import { prepareVersions, VERSION_INDEPENDENT, VERSIONS, type Version } from './versions.ts';
 
 $.verbose = false;
 const butOwn = process.argv.includes('--but-own');

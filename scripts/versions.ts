@@ -23,9 +23,15 @@ export type Version = keyof typeof RELEASES;
 export const VERSIONS = Object.keys(RELEASES) as Version[];
 
 /** Tests that do not depend on the version of bpftrace. */
-export const VERSION_INDEPENDENT = ['capture', 'demo', 'failures', 'overhead', 'runtimes', 'summary', 'target'].map(
-  (name) => `test/live/${name}.test.ts`,
-);
+export const VERSION_INDEPENDENT = [
+  'capture',
+  'demo',
+  'failures',
+  'overhead',
+  'runtimes',
+  'summary',
+  'target',
+].map((name) => `test/live/${name}.test.ts`);
 
 /** One of these bpftraces. */
 export interface Bpftrace {
@@ -56,7 +62,9 @@ async function prepareVersion(version: Version): Promise<Bpftrace> {
   const bpftrace = { version, ...writeCommand(root, version) };
   const said = (await $({ quiet: true })`${bpftrace.path} --version`).stdout.trim();
   if (!said.includes(`v${version}.`)) {
-    throw new Refusal(`Debian ${release} has ${said}, not ${version}. To build it again, type: rm -r ${root}`);
+    throw new Refusal(
+      `Debian ${release} has ${said}, not ${version}. To build it again, type: rm -r ${root}`,
+    );
   }
   return bpftrace;
 }

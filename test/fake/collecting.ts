@@ -8,8 +8,8 @@ import { PROFILERS } from '../../bt/profilers/profiler-registry.ts';
 import type { BtprofError } from '../../metrics/errors.ts';
 import { readProfile } from '../../metrics/profile.ts';
 import type { Profile } from '../../metrics/schema.ts';
-import { withRequestFile } from './request-file.ts';
 import type { FakeBpftrace } from './bpftrace.ts';
+import { withRequestFile } from './request-file.ts';
 
 export interface Collected {
   readonly profile: Profile;

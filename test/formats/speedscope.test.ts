@@ -62,14 +62,17 @@ const PROFILES: [string, () => Profile][] = [
 ];
 
 describe('speedscope', () => {
-  it.each(PROFILES)('reads %s without an error and has the same profiles, stacks and times', async (_, profile) => {
-    const file = viewOf(profile());
-    const { page, complaints, exported, close } = await openInSpeedscope(browser, file, 'time-ordered');
-    expect(await page.locator('canvas').count()).toBeGreaterThan(0);
-    expect(profilesIn(await exported(), eachState)).toEqual(profilesIn(JSON.parse(file), eachSample));
-    expect(complaints).toEqual([]);
-    await close();
-  });
+  it.each(PROFILES)(
+    'reads %s without an error and has the same profiles, stacks and times',
+    async (_, profile) => {
+      const file = viewOf(profile());
+      const { page, complaints, exported, close } = await openInSpeedscope(browser, file, 'time-ordered');
+      expect(await page.locator('canvas').count()).toBeGreaterThan(0);
+      expect(profilesIn(await exported(), eachState)).toEqual(profilesIn(JSON.parse(file), eachSample));
+      expect(complaints).toEqual([]);
+      await close();
+    },
+  );
 
   it('shows the command, the thread, and the times in ns', async () => {
     const profile = recorded('0.23', 'oncpu');

@@ -29,7 +29,8 @@ const COMPUTING = ['taskset', '-c', '0', 'awk', 'BEGIN { while (i < 1e8) i++ }']
 const MAX_STOLEN_SHARE = 0.8;
 const RUNS = 12;
 /** Runs a command between two reads of /proc/stat, which adds three processes. */
-const WITH_PROC_STAT = 'before=$0 after=$1; shift; cat /proc/stat > "$before"; "$@"; cat /proc/stat > "$after"';
+const WITH_PROC_STAT =
+  'before=$0 after=$1; shift; cat /proc/stat > "$before"; "$@"; cat /proc/stat > "$after"';
 const EXTRA_PROCESSES = 3;
 
 /** Profiles a command together with `EXTRA_PROCESSES` more processes, in a run that the hypervisor hardly disturbed. */

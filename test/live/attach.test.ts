@@ -4,7 +4,7 @@ import { execa } from 'execa';
 import { test as base, describe, expect } from 'vitest';
 import { familyOf } from '../../bt/driver/procfs.ts';
 import { waitSite } from '../../metrics/wait-site.ts';
-import { readProc, stateOf, until, untilAsleep, untilRuns, untilPrints } from '../fake/processes.ts';
+import { readProc, stateOf, until, untilAsleep, untilPrints, untilRuns } from '../fake/processes.ts';
 import {
   BTPROF,
   bpftraceThat,

@@ -9,7 +9,12 @@ const VERSION = 'case $1 in --version) exec bpftrace --version;; esac';
 
 describe.concurrent('a failure prints a sentence and a hint, and exits with the documented status', () => {
   test.each([
-    ['a command that does not exist', ['run', 'no-such-command'], 127, /command not found: "no-such-command"/],
+    [
+      'a command that does not exist',
+      ['run', 'no-such-command'],
+      127,
+      /command not found: "no-such-command"/,
+    ],
     [
       'a path that does not exist',
       ['run', './no/such'],

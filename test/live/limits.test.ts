@@ -102,7 +102,11 @@ describe.concurrent('a flood of failing updates', () => {
     const loud = bpftraceThat(
       `for a do shift; [ "$a" = --no-warnings ] || set -- "$@" "$a"; done; exec bpftrace "$@"`,
     );
-    const { quality } = await profileWithFewEntries(4, [workload('ping-pong'), ...PING_PONG], ['--bpftrace', loud]);
+    const { quality } = await profileWithFewEntries(
+      4,
+      [workload('ping-pong'), ...PING_PONG],
+      ['--bpftrace', loud],
+    );
     expect(quality.map_full).toBeGreaterThan(0);
     expect(quality.dropped_lines).toBe(0);
     expect(quality.warnings.length).toBeLessThan(12);

@@ -129,7 +129,9 @@ test('process IDs above 65,535 are complete', async () => {
   }
 });
 
-test.concurrent('32-bit calls of a 64-bit kernel are counted separately, by their own names', async ({ skip }) => {
+test.concurrent('32-bit calls of a 64-bit kernel are counted separately, by their own names', async ({
+  skip,
+}) => {
   skip(await refuses32BitCalls(), 'this kernel refuses int $0x80');
   const { ebpf } = await profile(['run', workload('compat')]);
   expect(ebpf.syscalls?.compat_32bit).toEqual({ total: 7, by_syscall: { getpid: { count: 7 } } });

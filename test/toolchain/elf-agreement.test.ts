@@ -138,16 +138,20 @@ describe.each(cases([], ['aarch64-linux-gnu', 'arm-linux-gnueabihf', 'i686-linux
   const prefix = `${target}-`;
   const tools = ['gcc', 'readelf', 'addr2line', 'objdump', 'objcopy', 'strip'].map((tool) => prefix + tool);
 
-  test.skipIf(lacks(...tools))('functions of a program and of its C library have the names that other tools print', { timeout: TIMEOUT }, () => {
-    const program = compile(C.replace(/^asm.*$/m, ''), [], { compiler: `${prefix}gcc` });
-    const libc = output(`${prefix}gcc`, ['-print-file-name=libc.so.6']).trim();
-    for (const path of [program, libc]) {
-      const { table, elf } = read(path);
-      expect(table.problems).toEqual([]);
-      if (elf.wide) expectPlt(path, elf, table, prefix);
-      expectAgreement(withoutDebug(path, prefix), 500, prefix);
-    }
-  });
+  test.skipIf(lacks(...tools))(
+    'functions of a program and of its C library have the names that other tools print',
+    { timeout: TIMEOUT },
+    () => {
+      const program = compile(C.replace(/^asm.*$/m, ''), [], { compiler: `${prefix}gcc` });
+      const libc = output(`${prefix}gcc`, ['-print-file-name=libc.so.6']).trim();
+      for (const path of [program, libc]) {
+        const { table, elf } = read(path);
+        expect(table.problems).toEqual([]);
+        if (elf.wide) expectPlt(path, elf, table, prefix);
+        expectAgreement(withoutDebug(path, prefix), 500, prefix);
+      }
+    },
+  );
 });
 
 function read(path: string): { table: SymbolTable; elf: ElfFile } {

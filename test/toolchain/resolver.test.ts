@@ -126,10 +126,13 @@ describe.skipIf(process.platform !== 'linux')('a resolver', () => {
     expect(Object.keys(user)).toEqual([fileAddressKey(one.plain)]);
   });
 
-  test.skipIf(process.arch !== 'x64')('reports only for leaves whether they set up a frame pointer', async () => {
-    const { frameless } = await newOne().resolve(everything());
-    expect(frameless).toEqual({ [fileAddressKey(one.plain)]: true, [fileAddressKey(other.main)]: true });
-  });
+  test.skipIf(process.arch !== 'x64')(
+    'reports only for leaves whether they set up a frame pointer',
+    async () => {
+      const { frameless } = await newOne().resolve(everything());
+      expect(frameless).toEqual({ [fileAddressKey(one.plain)]: true, [fileAddressKey(other.main)]: true });
+    },
+  );
 
   test('starts one process per object for lines, and one for all mangled names', async () => {
     await newOne().resolve(everything());

@@ -69,7 +69,9 @@ describe.each(VARIANTS)('%s', (_, plan, context) => {
 
   test('every exit of a followed thread is printed once', () => {
     const printed = code.match(/.*print\(\(, (?:nsecs|\$now), pid, tid, /g) ?? [];
-    const [unseen, seen] = [true, false].map((is) => printed.filter((line) => line.includes('.0 == 0') === is));
+    const [unseen, seen] = [true, false].map((is) =>
+      printed.filter((line) => line.includes('.0 == 0') === is),
+    );
     expect(seen).toHaveLength(1);
     expect(unseen?.length).toBeLessThanOrEqual(1);
   });
@@ -93,11 +95,7 @@ test('selecting one profiler adds no probes of others', () => {
 test.each([
   ['run with bpftrace 0.17 prints stacks with names', RUN, 'perf'],
   ['attach with bpftrace 0.27 prints addresses', { ...ATTACH, dialect: NEWER.dialect }, 'raw'],
-  [
-    'a script for bpftrace 0.27, for people, prints names',
-    { ...SCRIPT, dialect: NEWER.dialect },
-    'perf',
-  ],
+  ['a script for bpftrace 0.27, for people, prints names', { ...SCRIPT, dialect: NEWER.dialect }, 'perf'],
 ])('%s', (_, context, mode) => {
   const modes = [...composeProgram(PLAN, context).matchAll(/[ku]stack\((\w+), 127\)/g)].map((m) => m[1]);
   expect(new Set(modes)).toEqual(new Set([mode]));

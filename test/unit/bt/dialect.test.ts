@@ -84,11 +84,14 @@ describe('differences between versions', () => {
     expect(dialectFor(`bpftrace v${version}`).warnings).toEqual([]);
   });
 
-  test.each(['0.28.0', '0.100.0', '99.0.0'])('a warning says that %s is newer than all tested versions', (version) => {
-    expect(dialectFor(`bpftrace v${version}`).warnings).toEqual([
-      expect.stringContaining(`${version} is newer than`),
-    ]);
-  });
+  test.each(['0.28.0', '0.100.0', '99.0.0'])(
+    'a warning says that %s is newer than all tested versions',
+    (version) => {
+      expect(dialectFor(`bpftrace v${version}`).warnings).toEqual([
+        expect.stringContaining(`${version} is newer than`),
+      ]);
+    },
+  );
 });
 
 describe('the environment', () => {

@@ -28,7 +28,11 @@ const HOSTS: [number, number][] = [
 ];
 
 /** The maps of the default plan, on a host with enough memory for all that is wanted. */
-function sizingOf(version: string, changes: Partial<SizingInput> = {}, plan: Partial<Plan> = {}): SizingInput {
+function sizingOf(
+  version: string,
+  changes: Partial<SizingInput> = {},
+  plan: Partial<Plan> = {},
+): SizingInput {
   const dialect = dialectFor(version);
   const defaults = {
     profilers: chosen('offcpu,syscalls'),
@@ -51,13 +55,16 @@ describe.each([
   ['inline stacks', '0.25.0', 1],
 ])('with %s', (_, version, slots) => {
   describe.each(HOSTS)('on a host with %i bytes and %i CPUs', (memoryBytes, cpus) => {
-    test.each([0, 1009, 100_000])('and %i threads, maps use less than a twentieth of the memory', (threads) => {
-      const sizing = sizingOf(version, { memoryBytes, cpus, threads });
-      const limits = limitsFor(sizing);
-      expect(kernelBytes(sizing, limits)).toBeLessThan(0.05 * memoryBytes);
-      expect(Math.log2(limits.mapEntries) % 1).toBe(0);
-      expect(Math.log2(limits.bufferPages) % 1).toBe(0);
-    });
+    test.each([0, 1009, 100_000])(
+      'and %i threads, maps use less than a twentieth of the memory',
+      (threads) => {
+        const sizing = sizingOf(version, { memoryBytes, cpus, threads });
+        const limits = limitsFor(sizing);
+        expect(kernelBytes(sizing, limits)).toBeLessThan(0.05 * memoryBytes);
+        expect(Math.log2(limits.mapEntries) % 1).toBe(0);
+        expect(Math.log2(limits.bufferPages) % 1).toBe(0);
+      },
+    );
 
     test('maps have the wanted size, or the largest that fits', () => {
       const sizing = sizingOf(version, { memoryBytes, cpus });

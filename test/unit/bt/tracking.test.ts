@@ -92,12 +92,15 @@ test('each exec of a followed process begins a new generation', () => {
 describe('each new program', () => {
   const exec = (follow: Follow) => clausesOf(follow).get('tracepoint:sched:sched_process_exec')?.body ?? [];
 
-  test.each([HELD, NAMED, ARGUMENT])('of $kind is printed once, followed by the lines of profilers', (follow) => {
-    const body = exec(follow).map((line) => line.trim());
-    expect(body.filter((line) => line.includes('"exec"'))).toHaveLength(1);
-    const printed = body.indexOf('print(("exec", $now, pid, @gen[(uint64)pid], comm));');
-    expect(body[printed + 1]).toBe('program();');
-  });
+  test.each([HELD, NAMED, ARGUMENT])(
+    'of $kind is printed once, followed by the lines of profilers',
+    (follow) => {
+      const body = exec(follow).map((line) => line.trim());
+      expect(body.filter((line) => line.includes('"exec"'))).toHaveLength(1);
+      const printed = body.indexOf('print(("exec", $now, pid, @gen[(uint64)pid], comm));');
+      expect(body[printed + 1]).toBe('program();');
+    },
+  );
 
   test('of a held process is printed once the process is followed', () => {
     expect(exec(HELD).slice(-4)).toEqual([

@@ -127,11 +127,14 @@ describe('run with a failing bpftrace', () => {
     ],
   );
 
-  test.each(unusable)('%s: exits with 125 and a sentence, and starts nothing', async (_, version, sentence) => {
-    const done = await start(SLEEPERS, [...NO_STACKS, ...COMMAND], version);
-    expect(done).toMatchObject({ exitCode: 125, stdout: '', stderr: expect.stringMatching(sentence) });
-    expect(fake.starts()).toEqual([]);
-  });
+  test.each(unusable)(
+    '%s: exits with 125 and a sentence, and starts nothing',
+    async (_, version, sentence) => {
+      const done = await start(SLEEPERS, [...NO_STACKS, ...COMMAND], version);
+      expect(done).toMatchObject({ exitCode: 125, stdout: '', stderr: expect.stringMatching(sentence) });
+      expect(fake.starts()).toEqual([]);
+    },
+  );
 
   test('adds a warning to the result if it is newer than the tested versions', async () => {
     const done = await start(SLEEPERS, [...NO_STACKS, ...COMMAND], 'echo bpftrace v0.99.0');

@@ -152,13 +152,10 @@ describe('frames without names', () => {
     expect(of(frames('/a.so', 6), frames('/b.so', 6), frames('/a.so', 88, 'f'))).toEqual([]);
   });
 
-  test.each([null, '[kernel]', '[vdso]', '[anon:v8]'])(
-    'are not reported outside of files: %s',
-    (module) => {
-      expect(of(frames(module, 50), frames('/a.so', 9))).toHaveLength(1);
-      expect(of(frames(module, 50))).toEqual([]);
-    },
-  );
+  test.each([null, '[kernel]', '[vdso]', '[anon:v8]'])('are not reported outside of files: %s', (module) => {
+    expect(of(frames(module, 50), frames('/a.so', 9))).toHaveLength(1);
+    expect(of(frames(module, 50))).toEqual([]);
+  });
 });
 
 test('at most three hints are given, those about runtimes first', () => {

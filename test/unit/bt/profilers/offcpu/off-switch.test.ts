@@ -15,17 +15,14 @@ describe('the program fragment', () => {
     },
   );
 
-  test.each([true, false])(
-    'declares the type of @off in BEGIN and leaves it empty: stacks %s',
-    (stacks) => {
-      const { begin = [] } = offcpu.program({ ...CONTEXT, stacks }, {});
-      const wait = bodyOf({ stacks }).find((line) => line.includes('@off[$tid] = ')) ?? '';
-      expect(begin).toHaveLength(4);
-      expect(begin[0]?.startsWith('@off[(uint64)0] = (')).toBe(true);
-      expect(begin[0]?.split(',')).toHaveLength(wait.split(',').length);
-      expect(begin[1]).toBe('delete(@off[(uint64)0]);');
-    },
-  );
+  test.each([true, false])('declares the type of @off in BEGIN and leaves it empty: stacks %s', (stacks) => {
+    const { begin = [] } = offcpu.program({ ...CONTEXT, stacks }, {});
+    const wait = bodyOf({ stacks }).find((line) => line.includes('@off[$tid] = ')) ?? '';
+    expect(begin).toHaveLength(4);
+    expect(begin[0]?.startsWith('@off[(uint64)0] = (')).toBe(true);
+    expect(begin[0]?.split(',')).toHaveLength(wait.split(',').length);
+    expect(begin[1]).toBe('delete(@off[(uint64)0]);');
+  });
 
   test('reports a wait that does not fit into the map, wherever it begins', () => {
     const seeds = (offcpu.program(CONTEXT, {}).hooks?.onNamed ?? []).map((line) => line.trim());
