@@ -1,5 +1,5 @@
 /**
- * `npm run test:all`: runs `npm test` including the tests that take minutes (see test/effort.ts), and then the kernel tests
+ * `npm run test:all`: runs `npm test` including the tests that take minutes (see test/effort.ts). Then it runs the kernel tests
  * with the other versions of bpftrace, like `npm run test:matrix -- --but-own`.
  */
 import { $ } from 'zx';

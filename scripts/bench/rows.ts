@@ -101,8 +101,8 @@ export function keep(rows: readonly Result[], machine: string, file: string): vo
 }
 
 /**
- * Finds rows that got worse than the committed ones by more than the spread of this run's turns, and rows that were not
- * measured this time.
+ * Finds rows that got worse than the committed ones by more than the spread of this run's turns. Also finds rows that were
+ * not measured this time.
  *
  * @returns a sentence for each, plus one if a different machine may be the reason
  */

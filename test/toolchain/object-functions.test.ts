@@ -265,9 +265,9 @@ describe.skipIf(process.platform !== 'linux')('user functions', () => {
     const [main] = named(functionsOf(path), 'main');
 
     test.each<[string, Partial<Mapping>]>([
-      ['in memory of no file', { file: '00:00 0', path: '' }],
-      ['in what is called a stack', { file: '00:00 0', path: '[stack]' }],
-      ['in a file that was never seen', { file: 'ff:00 1' }],
+      ['in memory without a file', { file: '00:00 0', path: '' }],
+      ['in a stack', { file: '00:00 0', path: '[stack]' }],
+      ['in an unknown file', { file: 'ff:00 1' }],
     ])('%s', async (_, other) => {
       expect(await user({ ...mapping, ...other }, fileOffsets(path)(main?.start ?? 0))).toBeUndefined();
     });

@@ -80,7 +80,7 @@ function isThere(link: string, from: string): boolean {
   return heading === undefined || anchorsOf(readFileSync(path, 'utf8')).includes(heading);
 }
 
-/** Names of headings, as GitHub makes them. */
+/** Anchors of headings, as GitHub generates them. */
 function anchorsOf(text: string): string[] {
   return matches(text, /^#+ (.*)$/gm).map((heading) =>
     heading

@@ -17,8 +17,8 @@ import { parseKernelSymbols } from '../../parsers/kernel-symbols.ts';
 import { answersTo, type Lookups } from './symbol-answers.ts';
 
 /**
- * The output of bpftrace 0.17 for `btprof run -- sleep 0.1`, with two of the four rows of @waits and four of the nineteen of
- * @calls.
+ * The output of bpftrace 0.17 for `btprof run -- sleep 0.1`. It contains two of the four rows of @waits and four of the
+ * nineteen of @calls.
  */
 export const SLEEP_LINES = [
   '{"type": "attached_probes", "data": {"probes": 9}}',

@@ -23,7 +23,7 @@ const libc = (...names: string[]) => names.map((name) => frame(name, LIBC));
 describe('the description of a wait', () => {
   test.each<[string, Frame[], string[], string]>([
     [
-      'has the application first',
+      'starts with the application',
       [
         ...libc('__lll_lock_wait', 'pthread_mutex_lock'),
         ...app('step', 'worker'),
@@ -34,19 +34,19 @@ describe('the description of a wait', () => {
     ],
     ['stops after three functions', app('a', 'b', 'c', 'd'), ['do_wait'], 'a < b < c [do_wait]'],
     [
-      'has the libraries of the application as its own',
+      'treats libraries of the application as part of it',
       [...libc('read'), frame('SSL_read', '/usr/lib/libssl.so.3'), ...app('fetch')],
       ['tcp_recvmsg'],
       'SSL_read < fetch [read, tcp_recvmsg]',
     ],
     [
-      'leaves out what starts programs',
+      'omits functions that start programs',
       [...app('main'), ...libc('__libc_start_main'), frame('_start', APP)],
       ['do_wait'],
       'main [do_wait]',
     ],
     [
-      'without application frames has what is left',
+      'uses the remaining frames without application frames',
       libc('clock_nanosleep'),
       ['do_nanosleep'],
       '[clock_nanosleep, do_nanosleep]',

@@ -21,9 +21,9 @@ describe('code compiled by a runtime', () => {
     }));
 
   test.each([
-    ['in memory of no file', '7f0000001010'],
-    ['in a file of no folder', '7f0000002010'],
-    ['in memory that has a name', '7f0000003010'],
+    ['in memory without a file', '7f0000001010'],
+    ['in a file without a directory', '7f0000002010'],
+    ['in named memory', '7f0000003010'],
     ['in no mapping', '5f5e100'],
   ])('is requested by its process, program and address: %s', (_, at) => {
     const table = compiledTable(BigInt(`0x${at}`) - 16n);

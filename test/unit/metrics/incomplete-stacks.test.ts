@@ -170,7 +170,7 @@ describe('a stack that was unwound by DWARF', () => {
     expect(table.frames[1]?.address).toBe(dwarf ? '0x7f0000002011' : '0x7f0000002010');
   });
 
-  test('lacks callers where the unwinder stopped, unless it reached the outermost function', () => {
+  test('lacks callers if the unwinder stopped before the outermost function', () => {
     const table = tableOf({ unwound: DWARF, names: ['f', 'g', 'main'] });
     const of = (...words: string[]) => table.user(words.join('\n'), 1, 1);
     expect(of(at(1), at(2), LOST)).toEqual({ stack: [0, 1], cut: 1, incomplete: true });

@@ -19,7 +19,7 @@ describe('with one run on each side', () => {
     [1009, 1102, false, 'and 93 is more'],
     [0, 4, true, 'four new events may be chance'],
     [0, 5, false, 'five are not'],
-    [5, 0, false, 'nor are five that are gone'],
+    [5, 0, false, 'neither are five missing ones'],
   ])('a count of %d and %d is noise: %s, because %s', (before, after, noise) => {
     expect(compare([countOf(before)], [countOf(after)]).noise).toBe(noise);
   });

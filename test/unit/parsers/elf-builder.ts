@@ -3,7 +3,7 @@ export interface ElfClass {
   readonly wide: boolean;
 }
 
-/** The parts of a file that {@link buildElf} makes. */
+/** The parts of a file for {@link buildElf}. */
 export interface ElfParts extends ElfClass {
   readonly type?: number;
   readonly machine?: number;

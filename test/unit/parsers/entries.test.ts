@@ -44,7 +44,7 @@ test('entries are in the order of the line', () => {
 });
 
 describe('keys that print alike', () => {
-  test('are separate entries, where JSON.parse would keep only one', () => {
+  test('are separate entries, although JSON.parse would keep only one', () => {
     expect(entriesOf(SAME_ADDRESS)).toHaveLength(3);
     expect(Object.keys(JSON.parse(SAME_ADDRESS).data['@s'])).toHaveLength(1);
   });

@@ -71,8 +71,8 @@ describe('finds nothing', () => {
   });
 
   test.each([
-    ['where the kernel hides its addresses', '0000000000000000 T _text\n0000000000000000 t do_one\n'],
-    ['where kallsyms cannot be read', ''],
+    ['if the kernel hides its addresses', '0000000000000000 T _text\n0000000000000000 t do_one\n'],
+    ['if kallsyms cannot be read', ''],
     ['in data only', 'ffffffff81000000 D runqueues\nffffffff81000000 b counter\n'],
     ['in text of another kind', 'no symbols\nhere either'],
   ])('%s', (_, text) => {

@@ -118,7 +118,7 @@ describe('an unpacked result', () => {
     expect([0x1000, 0x1010, 0x1020].map((at) => table?.find(at)?.name)).toEqual(['before', name, 'behind']);
   });
 
-  test('has no name where the file had none', () => {
+  test('has no name if the file had none', () => {
     const [table] = repacked(tableOf(['f', undefined, 'g']));
     expect([0x1000, 0x1010, 0x1020].map((at) => table?.find(at)?.name)).toEqual(['f', undefined, 'g']);
     expect(table?.size).toBe(3);
@@ -184,7 +184,7 @@ describe('damaged bytes', () => {
   });
 
   test.each([
-    ['a table that comes too early', 0, 1],
+    ['a table that starts too early', 0, 1],
     ['a table with a huge number', 0, 2 ** 32 - 1],
     ['more ranges', 4, 3],
     ['the largest possible number of ranges', 4, 2 ** 32 - 1],

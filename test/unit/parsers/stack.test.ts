@@ -17,14 +17,11 @@ describe('a stack is read leaf first', () => {
       '\n\tffffffff821f8b58 __schedule+1560\n\tffffffff821f94c3 schedule+35\n\tffffffff8220043e do_nanosleep+94\n',
     ],
     [
-      'perf mode, as it stands in a line',
+      'perf mode, as printed in a line',
       String.raw`\n\tffffffff821f8b58 __schedule+1560\n\tffffffff821f94c3 schedule+35\n\tffffffff8220043e do_nanosleep+94\n`,
     ],
     ['raw mode', '\nffffffff821f8b58\nffffffff821f94c3\nffffffff8220043e\n'],
-    [
-      'raw mode, as it stands in a line',
-      String.raw`\nffffffff821f8b58\nffffffff821f94c3\nffffffff8220043e\n`,
-    ],
+    ['raw mode, as printed in a line', String.raw`\nffffffff821f8b58\nffffffff821f94c3\nffffffff8220043e\n`],
     [
       'raw mode, escaped twice by 0.22 and 0.23',
       String.raw`\\nffffffff821f8b58\\nffffffff821f94c3\\nffffffff8220043e\\n`,

@@ -4,7 +4,7 @@ import { addRow, type FunctionRow, newRows } from '../../../parsers/symbol-range
 import { inOrder, newSymbolTable, type SymbolTable } from '../../../parsers/symbol-table.ts';
 import { attempts } from '../../effort.ts';
 
-/** Its functions are named by their index. */
+/** A table whose functions are named by their index. */
 function tableOf(functions: readonly Omit<FunctionRow, 'position'>[], problems: string[] = []): SymbolTable {
   const rows = newRows(functions.length);
   functions.forEach(({ start, end, sized, merit }, position) => {
@@ -44,7 +44,7 @@ describe('a table', () => {
     expect(table.find(2 ** 20)?.name).toBe('1');
   });
 
-  test('finds nothing where a name is missing', () => {
+  test('finds nothing if a name is missing', () => {
     const rows = newRows(1);
     addRow(rows, { ...row(0, 8), position: 0 });
     const table = newSymbolTable(rows, () => ({ nameAt: () => undefined, bytes: 0 }), []);
@@ -109,8 +109,8 @@ describe('random functions', () => {
 describe('many functions', () => {
   const COUNT = attempts(100_000, 300_000);
   const shapes: [string, (index: number) => Omit<FunctionRow, 'position'>][] = [
-    ['one behind the other', (i) => row(16 * i, 16 * i + 16)],
-    ['one inside the other', (i) => row(i, 2 * COUNT - i)],
+    ['adjacent', (i) => row(16 * i, 16 * i + 16)],
+    ['nested', (i) => row(i, 2 * COUNT - i)],
     ['in steps', (i) => row(i, i + COUNT)],
     ['at one address', (i) => row(5, 6 + i, { merit: i % 65536 })],
     ['without a size, inside the first', (i) => row(i, i + COUNT, { sized: i === 0 })],

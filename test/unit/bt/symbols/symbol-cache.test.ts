@@ -121,7 +121,7 @@ describe('a file is not read', () => {
     ['that is a symbolic link', linked],
     ['that is a folder', (file) => rmSync(file) ?? mkdirSync(file, { mode: 0o700 })],
     [
-      'that is a FIFO, which is not waited for',
+      'that is a FIFO, which must not block',
       (file) => rmSync(file) ?? execFileSync('mkfifo', ['-m', '600', file]),
     ],
     ['that is empty', (file) => truncateSync(file)],

@@ -91,7 +91,7 @@ describe.skipIf(process.platform !== 'linux')('output is undefined', () => {
   test.each([
     ['of a missing tool', ['no-such-tool-of-btprof']],
     ['of a tool that fails', ['false']],
-    ['of a tool that fails when it has written', ['sh', '-c', 'echo text; exit 3']],
+    ['of a tool that fails after its output', ['sh', '-c', 'echo text; exit 3']],
     ['of a tool that is killed', ['sh', '-c', 'echo text; kill -9 $$']],
     ['of a file that is not a program', ['/etc/passwd']],
     ['of a folder', ['/']],
