@@ -114,27 +114,27 @@ describe('stored tables', () => {
   });
 });
 
-describe('a file is not read', () => {
+describe('a file', () => {
   test.each<[string, (file: string) => void]>([
-    ['that the group can write', (file) => chmodSync(file, 0o620)],
-    ['that others can write', (file) => chmodSync(file, 0o602)],
-    ['that is a symbolic link', linked],
-    ['that is a folder', (file) => rmSync(file) ?? mkdirSync(file, { mode: 0o700 })],
+    ['is writable for the group', (file) => chmodSync(file, 0o620)],
+    ['is writable for others', (file) => chmodSync(file, 0o602)],
+    ['is a symbolic link', linked],
+    ['is a directory', (file) => rmSync(file) ?? mkdirSync(file, { mode: 0o700 })],
     [
-      'that is a FIFO, which must not block',
+      'is a FIFO, which must not block',
       (file) => rmSync(file) ?? execFileSync('mkfifo', ['-m', '600', file]),
     ],
-    ['that is empty', (file) => truncateSync(file)],
-    ['that ends early', (file) => truncateSync(file, lstatSync(file).size - 1)],
-    ['that is of another format', (file) => writeFileSync(file, readFileSync(file).fill('?', 0, 16))],
-  ])('%s', (_, change) => {
+    ['is empty', (file) => truncateSync(file)],
+    ['ends early', (file) => truncateSync(file, lstatSync(file).size - 1)],
+    ['has another format', (file) => writeFileSync(file, readFileSync(file).fill('?', 0, 16))],
+  ])('is not read if it %s', (_, change) => {
     const { file, name } = filled();
     expect(name()).toBe('kept3');
     change(file);
     expect(name()).toBeUndefined();
   });
 
-  test.skipIf(!ROOT)('that is of another user', () => {
+  test.skipIf(!ROOT)('is not read if it belongs to another user', () => {
     const { file, name } = filled();
     chownSync(file, OTHER_USER, 0);
     expect(name()).toBeUndefined();
@@ -144,8 +144,8 @@ describe('a file is not read', () => {
     cases<[string, number, string | undefined]>(
       [],
       [
-        ['of 64 MiB is', 0, 'kept3'],
-        ['larger than the limit is not read, even if it is complete', 8, undefined],
+        ['of 64 MiB is read', 0, 'kept3'],
+        ['larger than 64 MiB is not read, even if it is complete', 8, undefined],
       ],
     ),
   )('%s', (_, more, expected) => {
@@ -161,26 +161,26 @@ describe('a file is not read', () => {
   });
 });
 
-describe('a directory is neither read nor written', () => {
+describe('a directory', () => {
   const expectUnused = ({ cache, directory, name }: ReturnType<typeof filled>) => {
     expect(name()).toBeUndefined();
     cache.put('another', [tableOf('more')]);
     expect(readdirSync(directory)).toEqual([KEY]);
   };
 
-  test.each([0o770, 0o707, 0o777, 0o1777])('with mode %o', (mode) => {
+  test.each([0o770, 0o707, 0o777, 0o1777])('with mode %o is not used', (mode) => {
     const kept = filled();
     chmodSync(kept.directory, mode);
     expectUnused(kept);
   });
 
-  test('that is a symbolic link', () => {
+  test('that is a symbolic link is not used', () => {
     const kept = filled();
     linked(kept.directory);
     expectUnused(kept);
   });
 
-  test.skipIf(!ROOT)('that is of another user', () => {
+  test.skipIf(!ROOT)('that belongs to another user is not used', () => {
     const kept = filled();
     chownSync(kept.directory, OTHER_USER, 0);
     expectUnused(kept);
