@@ -10,11 +10,10 @@ export interface EntryPoint {
 
 /** Which processes are followed, and from what moment. */
 export type Follow =
-  /** A held process. It is followed from its exec number `execs`, by which it becomes the command. */
+  /** A held process. It is followed from its first exec, by which it becomes the command. */
   | {
       readonly kind: 'held';
       readonly pid: number;
-      readonly execs: number;
       readonly children: boolean;
       /** Where the command is stopped: after its libraries are loaded, before its own code runs. */
       readonly entry?: EntryPoint | undefined;
@@ -73,7 +72,6 @@ export function tracking(options: TrackingOptions): Fragment {
         value: 1,
         reportsFull: follow.children || follow.kind === 'named',
       },
-      ...(follow.kind === 'held' ? [{ name: '@execs', role: 'helper', key: 0, value: 1 } as const] : []),
     ],
   };
 }
@@ -121,21 +119,17 @@ function execClause({ follow, onCommand, onProgram }: TrackingOptions): Clause {
   return {
     attach: 'tracepoint:sched:sched_process_exec',
     condition: `@gen[(uint64)pid] || pid == ${follow.pid}`,
-    comment: `A new program in a new address space. Exec ${follow.execs} of the held process is the command.`,
+    comment:
+      'A new program in a new address space. The first exec of the held process is that of the command.',
     body: [
       '$now = nsecs;',
       'if (@gen[(uint64)pid]) {',
       '  @gen[(uint64)pid] = @gen[(uint64)pid] + 1;',
       '} else {',
-      '  @execs = @execs + 1;',
-      `  if (@execs == ${follow.execs}) {`,
-      '    @gen[(uint64)pid] = (uint64)1;',
-      ...indent(indent(onCommand)),
-      '  }',
+      '  @gen[(uint64)pid] = (uint64)1;',
+      ...indent(onCommand),
       '}',
-      'if (@gen[(uint64)pid]) {',
-      ...indent(reported),
-      '}',
+      ...reported,
     ],
   };
 }

@@ -15,6 +15,7 @@ const RUNTIME = 'bt/native/runtime.h';
 /** Each program, with the project headers that it includes. */
 export const SOURCES: Readonly<Record<string, readonly string[]>> = {
   'bt/native/bpf-stats.c': [RUNTIME],
+  'bt/native/hold.c': [RUNTIME],
   'cli/demo/demo.c': [RUNTIME, 'cli/demo/threads.h'],
 };
 

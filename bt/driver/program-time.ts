@@ -1,8 +1,7 @@
-import { tmpdir } from 'node:os';
 import { getSystemErrorName } from 'node:util';
 import { execa, type ResultPromise } from 'execa';
 import { BINARIES } from '../native/bpf-stats-binary.ts';
-import { unpackProgram } from '../native/unpack.ts';
+import { openExecutable } from '../native/executable.ts';
 
 /** Timing of BPF programs by the kernel (Linux 5.8 and newer). */
 export interface ProgramTiming {
@@ -20,6 +19,7 @@ export interface ProgramTiming {
 
 /** The process has its own session, so that Ctrl-C does not reach it, and ends when its stdin is closed. */
 const OPTIONS = {
+  argv0: 'btprof-bpf-stats',
   stdin: 'pipe',
   stdout: 'pipe',
   stderr: 'ignore',
@@ -34,10 +34,10 @@ const OPTIONS = {
 
 /** Makes the kernel time BPF programs until it is stopped. */
 export async function timePrograms(): Promise<ProgramTiming> {
-  const program = unpackProgram(BINARIES, 'btprof-bpf-stats', [tmpdir(), '/var/tmp']);
+  const program = openExecutable(BINARIES);
   if ('problem' in program) return untimed(`${program.problem}; TMPDIR=DIRECTORY names another place`);
   try {
-    const child = execa(program.file, [], OPTIONS);
+    const child = execa(program.path, [], OPTIONS);
     const { problem, isOn } = answersOf(child);
     await isOn();
     child.unref();
@@ -53,7 +53,7 @@ export async function timePrograms(): Promise<ProgramTiming> {
       stop: () => child.stdin.destroy(),
     };
   } finally {
-    program.remove();
+    program.close();
   }
 }
 

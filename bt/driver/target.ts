@@ -39,8 +39,8 @@ export interface Scope {
 export function scopeOf(target: Target, children: boolean): Scope {
   if (target.kind === 'run') {
     const { held, stopAtEntry } = target;
-    const { pid, execs } = held;
-    const follow = { kind: 'held', pid, execs, children, entry: stopAtEntry?.entry } as const;
+    const { pid } = held;
+    const follow = { kind: 'held', pid, children, entry: stopAtEntry?.entry } as const;
     return { follow, threads: 0, dwarfPids: [] };
   }
   const pids = target.kind === 'attach' ? target.pids : userProcesses();

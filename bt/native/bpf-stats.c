@@ -3,6 +3,7 @@
  * with the error as its status. */
 #include "runtime.h"
 #include <linux/bpf.h>
+#include <linux/prctl.h>
 
 static void wait_for_byte(void) {
   char byte;
@@ -11,6 +12,7 @@ static void wait_for_byte(void) {
 
 __attribute__((noreturn, used)) void start(long *stack) {
   (void)stack;
+  SYSCALL(prctl, PR_SET_NAME, "btprof-bpf-stats");
   for (;;) {
     unsigned attributes = BPF_STATS_RUN_TIME;
     long held = check(SYSCALL(bpf, BPF_ENABLE_STATS, &attributes, sizeof attributes));

@@ -1,5 +1,5 @@
-import { accessSync, constants, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { accessSync, constants, mkdtempSync, realpathSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 
 /** An unpacked program. */
 export interface Unpacked {
@@ -10,8 +10,8 @@ export interface Unpacked {
 }
 
 /**
- * Writes a program into a new directory, in the first place that is writable and where programs may run. It is removed
- * at exit, if not before.
+ * Writes a program into a new directory, in the first place that is writable, where programs may run, and where no other user
+ * can put another program in its place. It is removed at exit, if not before.
  *
  * @param binaries ELF files in base64, by process.arch
  * @param places directories, in the order in which they are tried
@@ -36,6 +36,7 @@ export function unpackProgram(
 }
 
 function unpackInto(place: string, name: string, program: Buffer): Unpacked {
+  requireTrusted(place);
   const directory = mkdtempSync(join(place, 'btprof-'));
   // Only once: afterwards anybody may use the name.
   const remove = () => {
@@ -52,6 +53,17 @@ function unpackInto(place: string, name: string, program: Buffer): Unpacked {
     throw error;
   }
   return { directory, file, remove };
+}
+
+/** Whoever owns a directory, or may write to it, can rename what is in it. In a sticky directory only the owner of a file can. */
+function requireTrusted(place: string): void {
+  for (let path = realpathSync(place); ; path = dirname(path)) {
+    const { uid, mode } = statSync(path);
+    const isShared = (mode & 0o022) !== 0 && (mode & 0o1000) === 0;
+    if (isShared || ![0, process.geteuid?.()].includes(uid))
+      throw new Error(`another user may replace files in ${path}`);
+    if (path === dirname(path)) return;
+  }
 }
 
 function requireExecutable(file: string, place: string): void {

@@ -24,7 +24,7 @@ export async function ourProgram(
   stacks = true,
 ): Promise<Program> {
   const { info, btf, possibleCpus, dialect } = await requireHost(path, VERSION);
-  const follow = { kind: 'held', pid, execs: 1, children: true } as const;
+  const follow = { kind: 'held', pid, children: true } as const;
   const context = { dialect, arch: info.arch, btf, follow, self: process.pid };
   const plan: Plan = {
     profilers: chooseProfilers(profilers.flatMap(parseWanted), PROFILERS),

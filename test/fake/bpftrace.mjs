@@ -59,8 +59,8 @@ function CONDITIONS() {
     /** btprof has asked for the maps, or sent SIGINT, which also makes bpftrace print them. */
     requested: () => interrupted || existsSync(join(dir, 'requested')),
     interrupted: () => interrupted,
-    /** The target is or was the command: neither the shell that held its place nor env(1). */
-    running: () => !fieldOf(target, 'cmdline').includes('/usr/bin/env'),
+    /** The target is or was the command, no longer the program that held its place. */
+    running: () => !fieldOf(target, 'cmdline').startsWith('btprof-hold'),
     /** The test called `resume()`, once per wait, or the collection is ending. */
     resumed: () => takeFile(join(dir, 'resumed')) || CONDITIONS().requested(),
     stopped: () => / T /.test(fieldOf(target, 'stat')),

@@ -84,7 +84,7 @@ function processNames(): string[] {
 }
 
 /** Processes that btprof starts besides the command. The kernel cuts names at 15 bytes. */
-const OURS = ['bpftrace', 'btprof-bpf-stat'];
+const OURS = ['bpftrace', 'btprof-bpf-stat', 'btprof-hold'];
 
 /** Expects no process with this mark in its command line. `expectNothingLeft` checks the processes that btprof starts. */
 function expectNoneWith(mark: string): Promise<void> {
@@ -215,7 +215,7 @@ test.concurrent('timeout sends its signal twice, and the result is still printed
 
 describe('kill -9 of btprof', () => {
   test.each([
-    ['before the command runs', () => processesWith('exec /usr/bin/env -i').length === 1],
+    ['before the command runs', () => processesWith('btprof-hold').length === 1],
     ['while it runs', () => processesWith('sleep 5.07').some((line) => line.startsWith('sleep'))],
   ])('%s leaves neither bpftrace nor a held process', async (_, arrived) => {
     const words = ['run', '-q', '--bpftrace', slowBpftrace(), 'sleep', '5.07'];
@@ -225,7 +225,7 @@ describe('kill -9 of btprof', () => {
     await child;
     for (let i = 0; i < 200 && processNames().includes('bpftrace'); i++) await sleep(100);
     expect(processNames()).not.toContain('bpftrace');
-    expect(processesWith('exec /usr/bin/env -i')).toEqual([]);
+    expect(processesWith('btprof-hold')).toEqual([]);
     await expectNothingLeft();
     await expectNoneWith('sleep 5.07'); // the command belongs to the user, and runs to its end
   });

@@ -51,7 +51,7 @@ export async function runCommand(
   }
 }
 
-/** Whether the held process ended without becoming the command: env has printed why, and there is nothing to report. */
+/** Whether the held process ended without becoming the command: it has printed why, and there is nothing to report. */
 function recordedNothing({ recording, facts, failure }: Collection): boolean {
   const counted = [...recording.maps.values()].some((entries) => entries.length > 0);
   return !failure && !counted && !recording.execs.some((exec) => exec.pid === facts.pids[0]);

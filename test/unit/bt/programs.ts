@@ -25,7 +25,7 @@ export const RUN: ProgramTarget = {
   dialect: dialectFor('bpftrace v0.17.0'),
   arch: 'x86_64',
   btf: true,
-  follow: { kind: 'held', pid: 4711, execs: 2, children: true },
+  follow: { kind: 'held', pid: 4711, children: true },
   self: 42,
 };
 export const ATTACH: ProgramTarget = { ...RUN, follow: { kind: 'named', by: 42, children: true } };

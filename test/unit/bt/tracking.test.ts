@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import type { Clause } from '../../../bt/program.ts';
 import { exitEvent, type Follow, TRACKING_TRACEPOINTS, tracking } from '../../../bt/tracking.ts';
 
-const HELD: Follow = { kind: 'held', pid: 4711, execs: 2, children: true };
+const HELD: Follow = { kind: 'held', pid: 4711, children: true };
 const NAMED: Follow = { kind: 'named', by: 42, children: true };
 const ARGUMENT: Follow = { kind: 'argument', children: true };
 const NOTHING_MORE = {
@@ -43,13 +43,11 @@ describe('a held process', () => {
 
   test('is followed from the exec that makes it the command', () => {
     expect(exec?.condition).toBe('@gen[(uint64)pid] || pid == 4711');
-    expect(exec?.body.join('\n')).toContain('if (@execs == 2) {\n    @gen[(uint64)pid] = (uint64)1;');
+    expect(exec?.body.join('\n')).toContain('} else {\n  @gen[(uint64)pid] = (uint64)1;');
   });
 
-  test('has its execs counted', () => {
-    expect(mapsOf(HELD)).toEqual(['@gen', '@execs']);
-    expect(mapsOf(NAMED)).toEqual(['@gen']);
-    expect(mapsOf(ARGUMENT)).toEqual(['@gen']);
+  test.each([HELD, NAMED, ARGUMENT])('$kind: the generations are the only map', (follow) => {
+    expect(mapsOf(follow)).toEqual(['@gen']);
   });
 
   test('does not need to be named', () => {
@@ -102,12 +100,10 @@ describe('each new program', () => {
     },
   );
 
-  test('of a held process is printed once the process is followed', () => {
-    expect(exec(HELD).slice(-4)).toEqual([
-      'if (@gen[(uint64)pid]) {',
-      '  print(("exec", $now, pid, @gen[(uint64)pid], comm));',
-      '  program();',
-      '}',
+  test('of a held process is printed too', () => {
+    expect(exec(HELD).slice(-2)).toEqual([
+      'print(("exec", $now, pid, @gen[(uint64)pid], comm));',
+      'program();',
     ]);
   });
 });

@@ -69,7 +69,7 @@ describe('the reason why bpftrace ended before its probes were live', () => {
 test('bpftrace gets the program, its options and the environment', async () => {
   const { tracer } = await start([['exit', 0]], {
     dwarfPids: [17, 19],
-    follow: { kind: 'held', pid: 1, execs: 1, children: true, entry: { path: '/bin/true', address: 1 } },
+    follow: { kind: 'held', pid: 1, children: true, entry: { path: '/bin/true', address: 1 } },
   });
   await tracer.ended;
   const [started] = fake.starts();

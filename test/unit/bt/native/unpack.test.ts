@@ -1,4 +1,12 @@
-import { existsSync, mkdirSync, mkdtempSync, statSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  realpathSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { execa } from 'execa';
@@ -40,6 +48,18 @@ test('a directory is removed at exit, but not another one that has its name by t
   const { stdout } = await execa(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', script]);
   const [kept = '', removed = ''] = stdout.split(' ');
   expect([existsSync(kept), existsSync(removed)]).toEqual([false, true]);
+});
+
+test('a directory is refused where another user may put another program in its place', () => {
+  const shared = join(PLACE, 'shared');
+  const inside = join(shared, 'inside');
+  mkdirSync(inside, { recursive: true, mode: 0o700 });
+  chmodSync(shared, 0o777);
+  expect(unpackProgram(BINARIES, 'p', [inside])).toEqual({
+    problem: `another user may replace files in ${realpathSync(shared)}`,
+  });
+  chmodSync(shared, 0o1777);
+  expect(unpackProgram(BINARIES, 'p', [inside])).toHaveProperty('file');
 });
 
 test('without a directory, or a binary for this machine, the reason is returned', () => {
