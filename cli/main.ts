@@ -12,6 +12,9 @@ import { VERSION } from './version.ts';
 /** Read before anything is opened: afterwards ours and the inherited ones look alike. */
 const DESCRIPTORS = inheritedDescriptors();
 
+// Without a listener, Node opens a debugger port at this signal, through which any local user could run code as root.
+process.on('SIGUSR1', () => undefined);
+
 async function main(argv: readonly string[]): Promise<never> {
   let status = 0;
   const program = commandLine({

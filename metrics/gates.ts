@@ -89,7 +89,7 @@ function gateError(text: string, what: string, hint: string): UsageError {
  * Compares the medians of the two sides. If a gate forbids growth or shrinking and a side has several runs, it is
  * crossed only if the ranges of the two sides do not overlap: otherwise the change may be chance.
  *
- * @throws UsageError if no run has the metric; BtprofError if only some have it
+ * @throws UsageError if no run has the metric; BtprofError if only some have it, or if one is incomplete
  */
 export function judgeGate(gate: Gate, sides: Sides, measurements: readonly Measurement[]): GateResult {
   const { before: olds, after: news } = valuesOf(gate, sides, measurements);
@@ -116,18 +116,22 @@ function forbidsChange({ of, above, limit }: Gate): boolean {
 
 function valuesOf({ text, metric }: Gate, { before, after }: Sides, measurements: readonly Measurement[]) {
   const runs = [...before, ...after];
+  const cut = runs.find(({ profile }) => profile.metadata.incomplete);
+  if (cut) throw notJudged(text, `${JSON.stringify(cut.file)} is incomplete`, 'Profile it again.');
   const values = runs.map(({ profile }) => metricOf(profile, metric, measurements));
   const missing = runs.find((_, i) => values[i] === undefined);
   if (missing && values.every((value) => value === undefined))
     throw unknownMetric(text, metric, runs, measurements);
   if (missing) {
-    throw new BtprofError(
-      `the gate ${JSON.stringify(text)} cannot be judged: ${JSON.stringify(missing.file)} has no ${metric}.`,
-      'Profile both sides with the same options.',
-    );
+    const problem = `${JSON.stringify(missing.file)} has no ${metric}`;
+    throw notJudged(text, problem, 'Profile both sides with the same options.');
   }
   const measured = (values as number[]).map((value) => ({ value }));
   return { before: measured.slice(0, before.length), after: measured.slice(before.length) };
+}
+
+function notJudged(gate: string, problem: string, hint: string): BtprofError {
+  return new BtprofError(`the gate ${JSON.stringify(gate)} cannot be judged: ${problem}.`, hint);
 }
 
 function unknownMetric(

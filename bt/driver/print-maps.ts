@@ -33,6 +33,7 @@ export async function printMaps(
   mapEntries: number,
   debug: (text: string) => void,
 ): Promise<MapPrint> {
+  const isAsked = !milestones.has('stop');
   askForMaps();
   const begins = Promise.race([milestones.reached('stop'), tracer.ended]);
   const hasBegun = await comes(begins, tracer, UNNOTICED_MS, performance.now() + BUSY_MS);
@@ -46,7 +47,16 @@ export async function printMaps(
   const hasPrinted = await comes(prints, tracer, silenceMs);
   if (!hasPrinted) tracer.kill();
   if (!milestones.has('end')) await tracer.ended;
-  return { at, failure: await whyIncomplete(tracer, milestones, hasPrinted ? undefined : silenceMs) };
+  const failure = await whyIncomplete(tracer, milestones, hasPrinted ? undefined : silenceMs);
+  return { at, failure: failure ?? (isAsked ? undefined : endedByAnother()) };
+}
+
+/** It printed its maps before btprof asked for them, as it does at SIGINT and SIGTERM. */
+function endedByAnother(): BtprofError {
+  return new BtprofError(
+    'bpftrace was ended by another process: what happened after that is not in the result.',
+    'Something on this host sent it SIGINT or SIGTERM: pkill, a service manager, or an out-of-memory daemon.',
+  );
 }
 
 /** Starts a process under that name: the kernel gives a new process the name of its parent. */

@@ -13,6 +13,7 @@ const POLL_MS = 2;
 const [dir, ...args] = process.argv.slice(2);
 const { runs } = JSON.parse(readFileSync(join(dir, 'script.json'), 'utf8'));
 const number = takeNumber(0);
+takeFile(join(dir, 'requested')); // an earlier start was asked
 const run = runs[Math.min(number, runs.length - 1)];
 const program = args[args.indexOf('-e') + 1];
 const target = run.pid ?? targetIn(program) ?? dwarfPid();

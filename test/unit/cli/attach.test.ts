@@ -36,14 +36,16 @@ describe('attach', () => {
     expect(ebpf.syscalls?.by_syscall.clock_nanosleep).toEqual({ count: 69 });
   });
 
-  test('ends at Ctrl-C with the result and status 0, and does not end the process', async () => {
+  test('ends at Ctrl-C with the result and status 0, and does not end the process; SIGUSR1 starts no debugger', async () => {
     const { pid, end } = startSleep();
     const attached = start({ ...replaying(PHASES), pid }, ['attach', ...OPTIONS, String(pid)]);
     await untilPrints(attached.stderr, 'collecting');
+    attached.kill('SIGUSR1');
     attached.kill('SIGINT');
-    const { exitCode, stdout } = await attached;
+    const { exitCode, stdout, stderr } = await attached;
     expect(exitCode).toBe(0);
     expect(stdout).toMatch(/clock_nanosleep/);
+    expect(stderr).not.toMatch(/debugger/i);
     expect(stateOf(pid)).toBe('S');
     end();
   });

@@ -31,6 +31,16 @@ const locks = (before: number[], after: number[]) =>
 const parse = (text: string) => parseGate(text, PROFILERS);
 const judge = (text: string, of: Sides) => judgeGate(parse(text), of, PROFILERS);
 
+test.each(['before', 'after'] as const)('a gate is not judged if the result %s is incomplete', (side) => {
+  const whole = profile();
+  const cut = { ...whole, metadata: { ...whole.metadata, incomplete: true } };
+  const [before, after] = side === 'before' ? [cut, whole] : [whole, cut];
+  const file = side === 'before' ? 'old.json' : 'new.json';
+  expect(() => judge('lock>+20%', sides([before], [after]))).toThrow(
+    `the gate "lock>+20%" cannot be judged: "${file}" is incomplete.`,
+  );
+});
+
 describe('a gate is parsed from', () => {
   test.each([
     ['lock>+20%', 'lock', true, 'relative', 0.2],

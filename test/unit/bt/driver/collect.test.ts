@@ -151,6 +151,33 @@ test('a bpftrace that does not notice the request for its maps is interrupted an
   expect(profile.ebpf.syscalls?.by_syscall.clock_nanosleep).toEqual({ count: 69 });
 });
 
+test.each<[string, readonly Step[]]>([
+  ['before the end of the command', [['lines', [PHASES.stop, ...PHASES.maps]]]],
+  [
+    'just as the command ends',
+    [
+      ['lines', [PHASES.stop]],
+      ['until', 'gone'],
+      ['lines', PHASES.maps],
+    ],
+  ],
+])('a bpftrace that another process ends %s gives an incomplete result', async (_, printed) => {
+  const { recordedPid, attaching, ready, events } = PHASES;
+  const begun: Step[] = [
+    ['lines', [...attaching, ready, ...events]],
+    ['until', 'running'],
+  ];
+  const run = { recordedPid, steps: [...begun, ...printed, ['exit', 0]] } as Run;
+  const { profile, failure } = await collectRun(start(run), ['sh', '-c', 'sleep 0.3; exit 3']);
+  expect(failure).toMatchObject({
+    message: 'bpftrace was ended by another process: what happened after that is not in the result.',
+    status: 125,
+  });
+  expect(profile.metadata.incomplete).toBe(true);
+  expect(profile.quality.warnings).toContain(failure?.message);
+  expect(profile.ebpf.syscalls?.by_syscall.clock_nanosleep).toEqual({ count: 69 });
+});
+
 /** Ways in which a process can end early. */
 /** By a signal at each moment. `npm run test:all` also tries each exit status. */
 function endsAt(moments: readonly Moment[]): { at: Moment; how: string; steps: readonly Step[] }[] {
