@@ -1,4 +1,6 @@
-import { readdirSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { constants, openSync, readdirSync, readSync } from 'node:fs';
+import { join } from 'node:path';
 import { execa } from 'execa';
 import { describe, expect, test } from 'vitest';
 import { PROFILERS } from '../../../bt/profilers/profiler-registry.ts';
@@ -47,6 +49,24 @@ describe('attach', () => {
     expect(stdout).toMatch(/clock_nanosleep/);
     expect(stderr).not.toMatch(/debugger/i);
     expect(stateOf(pid)).toBe('S');
+    end();
+  });
+
+  test('ends at Ctrl-C while its result waits for a reader', async () => {
+    const { pid, end } = startSleep();
+    // It ends by itself, as a real one does when btprof is gone.
+    const { steps, ...run } = replaying(PHASES);
+    fake = command.replay({ ...run, pid, steps: steps.slice(0, -1) });
+    const pipe = join(fake.dir, 'pipe');
+    execFileSync('mkfifo', [pipe]);
+    const reader = openSync(pipe, constants.O_RDWR | constants.O_NONBLOCK);
+    // A page is larger than a pipe, and after its first byte nobody reads any more.
+    const attached = command.start(['attach', ...OPTIONS, '-f', 'flamegraph', '-o', pipe, String(pid)]);
+    await untilPrints(attached.stderr, 'collecting');
+    attached.kill('SIGINT');
+    await until(() => hasByte(reader));
+    attached.kill('SIGINT');
+    expect(await attached).toMatchObject({ signal: 'SIGINT' });
     end();
   });
 
@@ -135,4 +155,14 @@ describe('script', () => {
 
 function readProfile(json: string): Profile {
   return schemasOf(PROFILERS).profileSchema.parse(JSON.parse(json));
+}
+
+/** Reads a byte of a pipe, if there is one. */
+function hasByte(fd: number): boolean {
+  try {
+    return readSync(fd, Buffer.alloc(1)) > 0;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EAGAIN') return false;
+    throw error;
+  }
 }
