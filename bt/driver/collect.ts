@@ -1,3 +1,4 @@
+import { BtprofError } from '../../metrics/errors.ts';
 import type { Facts } from '../../metrics/facts.ts';
 import type { Resolve } from '../../metrics/symbols.ts';
 import type { Plan } from '../compose.ts';
@@ -8,6 +9,7 @@ import type { Host } from './host.ts';
 import { initialFacts } from './initial-facts.ts';
 import { newLineReader, type Snapshot } from './line-reader.ts';
 import type { Observer } from './observer.ts';
+import { hasExited } from './proc-threads.ts';
 import { newProcessState, type ProcessState } from './process-state.ts';
 import { type ProgramTiming, timePrograms } from './program-time.ts';
 import { measureSelf } from './self-measure.ts';
@@ -73,6 +75,11 @@ async function begin(
   const measure = measureSelf(timing, first);
   const [began, t0Ms] = [performance.now(), Date.now()];
   const named = startTarget(target, state.mappings, [process.pid, first.tracer.pid, timing?.pid]);
+  if (target.kind === 'attach' && named.every(hasExited)) {
+    first.tracer.kill();
+    timing?.stop();
+    throw endedTooSoon(target.pids);
+  }
   const open = async (scope: Scope) => (await start(scope)).live(giveUp);
   const takeOver =
     target.kind === 'run'
@@ -82,6 +89,14 @@ async function begin(
   measure.continueWith(session);
   const facts = initialFacts(plan, host, target, session, { t0Ms, named, tookOver: session !== first });
   return { plan, host, target, state, facts, began, takeOver, measure, timing, endGuard };
+}
+
+function endedTooSoon(pids: readonly number[]): BtprofError {
+  const what = pids.length === 1 ? `process ${pids[0]}` : `processes ${pids.join(', ')}`;
+  return new BtprofError(
+    `${what} ended before bpftrace was ready.`,
+    'To profile a short command from its start, type: btprof run COMMAND',
+  );
 }
 
 /** While bpftrace starts, kernel symbols are read and the kernel is asked to time our programs. */

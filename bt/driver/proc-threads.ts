@@ -70,6 +70,11 @@ export function nameThreads(list: () => readonly number[]): LiveThread[] {
   return [...named.values()];
 }
 
+/** Whether a named thread had exited when it was named. */
+export function hasExited({ state }: LiveThread): boolean {
+  return state === '?' || !lives(state);
+}
+
 /** Adds where threads are blocked: the kernel stack of each, and the user address from which it entered the kernel. */
 export function withStacks(threads: readonly LiveThread[]): LiveThread[] {
   return withKernelAddresses(

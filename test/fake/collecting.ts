@@ -24,6 +24,8 @@ interface Options {
   /** Ctrl-C. */
   readonly stop?: Promise<void>;
   readonly debug?: (text: string) => void;
+  /** Called once the collection has begun. */
+  readonly begun?: () => void;
 }
 
 /** A machine that needs no kernel features. */
@@ -72,6 +74,7 @@ async function collecting(fake: FakeBpftrace, target: Target, options: Options):
   const { stop = new Promise(() => undefined), debug = () => undefined } = options;
   return withRequestFile(fake.requestFile, async () => {
     const { result, resolve } = await collect(planOf(options.plan), host, target, { stop, debug });
+    options.begun?.();
     const collection = await result;
     await collection.close();
     const { requests, assemble } = readProfile(collection, collection.ending);

@@ -45,12 +45,29 @@ describe('a bpftrace that works', () => {
       ['lines', [PHASES.stop, ...PHASES.maps, PHASES.end]],
     ];
     const run = { ...PHASES, pid: target.pid, steps: [...events, ...rest, ['until', 'interrupted']] } as Run;
-    const collecting = collectAttached(start(run), [target.pid]);
-    target.release();
-    const { profile, failure } = await collecting;
+    const { profile, failure } = await collectAttached(start(run), [target.pid], { begun: target.release });
     expect(failure).toBeUndefined();
     expect(profile.metadata).toMatchObject({ mode: 'attach', incomplete: false });
     expect(profile.ebpf.syscalls?.by_syscall.clock_nanosleep).toEqual({ count: 69 });
+  });
+});
+
+test('processes that end before bpftrace is ready are an error, and bpftrace is ended', async () => {
+  const [one, other] = [hold(['true']), hold(['true'])];
+  const pids = [one.pid, other.pid];
+  for (const held of [one, other]) held.abandon();
+  await Promise.all([one.exited, other.exited]);
+  const run = {
+    ...PHASES,
+    pid: 1,
+    steps: [
+      ['lines', [...PHASES.attaching, PHASES.ready]],
+      ['hang', true],
+    ],
+  } as Run;
+  await expect(collectAttached(start(run), pids)).rejects.toMatchObject({
+    message: `processes ${pids.join(', ')} ended before bpftrace was ready.`,
+    status: 125,
   });
 });
 
