@@ -4,7 +4,7 @@ import { currentSession, type RecordedSession, type Recorder, type ThreadEvents 
 import { cpuTimes, keyOf, lifetimes, ranTimes, startOf, threadCounts } from './threads.ts';
 
 /** Number of finished threads that have their own rows. */
-export const FINISHED_KEPT = 16_384;
+export const FINISHED_KEPT = 8192;
 /** Maximum number of names and errors of folded threads. The BPF maps have no more rows by default. */
 const FOLDED_KEPT = 131_072;
 
