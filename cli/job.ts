@@ -9,6 +9,7 @@ import type { Format, Rendered, Result, SampleWriter } from './formats/format.ts
 import { FORMATS } from './formats/format-registry.ts';
 import type { ProfileOptions } from './options.ts';
 import { openOutput, type Sink, stderr } from './output.ts';
+import { escapeControls } from './plain-text.ts';
 import { planOf } from './plan.ts';
 import { formatOf, resultLook } from './render.ts';
 import { VERSION } from './version.ts';
@@ -53,10 +54,10 @@ export async function prepare(kind: Target['kind'], options: ProfileOptions): Pr
     capture: capture === undefined ? undefined : (await import('./capture-file.ts')).openCapture(capture),
     progress: !options.quiet && !options.debug && (!format.samples || output !== undefined),
     say: (text) => {
-      if (!options.quiet) stderr.write(`btprof: ${text}\n`);
+      if (!options.quiet) stderr.write(escapeControls(`btprof: ${text}\n`));
     },
     debug: (text) => {
-      if (options.debug) stderr.write(`btprof: ${text}\n`);
+      if (options.debug) stderr.write(escapeControls(`btprof: ${text}\n`));
     },
   };
 }

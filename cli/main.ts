@@ -7,6 +7,7 @@ import { commandLine } from './command-line.ts';
 import { COMMANDS } from './commands/command-registry.ts';
 import { FORMATS } from './formats/format-registry.ts';
 import { stderr } from './output.ts';
+import { escapeControls } from './plain-text.ts';
 import { VERSION } from './version.ts';
 
 /** Read before anything is opened: afterwards ours and the inherited ones look alike. */
@@ -39,7 +40,7 @@ function reportError(error: unknown, argv: readonly string[]): number {
   const usageStatus = COMMANDS.find(({ name }) => name === argv[2])?.usageStatus ?? 2;
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : usageStatus;
   if (error instanceof BtprofError) {
-    stderr.write(`btprof: ${error.message}${error.hint ? `\n${error.hint}` : ''}\n`);
+    stderr.write(escapeControls(`btprof: ${error.message}${error.hint ? `\n${error.hint}` : ''}\n`));
     return error.status === 2 ? usageStatus : error.status;
   }
   stderr.write(`btprof: internal error: ${(error as Error)?.stack ?? String(error)}\n`);

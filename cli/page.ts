@@ -93,11 +93,6 @@ export function wrap(text: string, columns: number): string[] {
   return [...lines, line];
 }
 
-/** Names come from the programs that are watched: nothing in them may control the terminal. */
-export function printable(text: string): string {
-  return text.replace(/[\p{Cc}\p{Bidi_Control}\p{Zl}\p{Zp}]/gu, '?');
-}
-
 const PLAIN: Readonly<Record<string, string>> = { µ: 'u', '…': '~', '≈': '~', '×': 'x' };
 
 function toAscii(text: string): string {

@@ -1,22 +1,19 @@
 import type { MetadataLine } from '../../metrics/metadata-schema.ts';
+import { jsonText } from '../plain-text.ts';
 import type { Format, SampleWriter } from './format.ts';
 
 export const jsonl: Format = {
   name: 'jsonl',
   summary: 'JSON lines: metadata, a sample per --interval, the result',
   samples: loadSampleWriter,
-  render: ({ profile }) => line(profile),
+  render: ({ profile }) => jsonText(profile),
 };
 
 async function loadSampleWriter(): Promise<SampleWriter> {
   const { metadataOf } = await import('../../metrics/profile.ts');
   return {
     begin: (facts) =>
-      line({ kind: 'metadata', schema: 'btprof/1', ...metadataOf(facts) } satisfies MetadataLine),
-    sample: line,
+      jsonText({ kind: 'metadata', schema: 'btprof/1', ...metadataOf(facts) } satisfies MetadataLine),
+    sample: (sample) => jsonText(sample),
   };
-}
-
-function line(value: object): string {
-  return `${JSON.stringify(value)}\n`;
 }

@@ -1,6 +1,7 @@
 import { checkHost } from '../../../bt/driver/checks.ts';
 import type { Doctor, DoctorCheck } from '../../../metrics/schema.ts';
 import { stdout } from '../../output.ts';
+import { jsonText } from '../../plain-text.ts';
 import type { DoctorOptions } from './doctor-options.ts';
 
 /** `btprof doctor`; returns status 0 if this host can profile, otherwise 1. */
@@ -14,7 +15,7 @@ export async function doctorCommand(options: DoctorOptions): Promise<number> {
   const checks = await checkHost(options.bpftrace);
   const ok = checks.every((check) => check.status === 'ok' || check.status === 'limited');
   const result: Doctor = { kind: 'doctor', schema: 'btprof/1', ok, checks };
-  stdout.write(options.json ? `${JSON.stringify(result, null, 2)}\n` : doctorView(result));
+  stdout.write(options.json ? jsonText(result, 2) : doctorView(result));
   return ok ? 0 : 1;
 }
 

@@ -1,6 +1,6 @@
 import { gzipSync } from 'node:zlib';
 import { frameName, type StackFrame, type TimedStack } from '../../../metrics/timed-stacks.ts';
-import { printable } from '../../page.ts';
+import { printable } from '../../plain-text.ts';
 import { emptyStackName } from '../folded/folded-stacks.ts';
 import { type EmbeddedTables, IDLE, type KindColours, type KindEvents, OPEN } from './flame-profile.ts';
 import type { FlameStack } from './flame-stack.ts';

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import client from 'virtual:flamegraph-client';
-import { printable } from '../../page.ts';
+import { printable } from '../../plain-text.ts';
 import { encodeProfile } from './encode.ts';
 import type { KindColours, KindEvents } from './flame-profile.ts';
 import type { FlameStack } from './flame-stack.ts';

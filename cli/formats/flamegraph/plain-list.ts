@@ -1,6 +1,6 @@
 import { frameName, type TimedStack } from '../../../metrics/timed-stacks.ts';
 import { formatCount, formatNs, formatShare, plural } from '../../../metrics/units.ts';
-import { printable } from '../../page.ts';
+import { printable } from '../../plain-text.ts';
 import { emptyStackName } from '../folded/folded-stacks.ts';
 import { isComparison } from './encode.ts';
 import { kindLabel } from './flame-profile.ts';

@@ -2,7 +2,7 @@ import { gzipSync } from 'node:zlib';
 import { Label, Profile as PprofProfile, Sample, StringTable, ValueType } from 'pprof-format';
 import type { Profile } from '../../../metrics/schema.ts';
 import { partStacks, stackParts, type TimedStack } from '../../../metrics/timed-stacks.ts';
-import { printable } from '../../page.ts';
+import { printable } from '../../plain-text.ts';
 import type { Result } from '../format.ts';
 import { newTables, type StringIndex } from './tables.ts';
 

@@ -2,6 +2,7 @@ import type { Profile } from '../../../metrics/schema.ts';
 import { sum } from '../../../metrics/sums.ts';
 import { byThread, frameName, type StackFrame, type TimedStack } from '../../../metrics/timed-stacks.ts';
 import { formatNs } from '../../../metrics/units.ts';
+import { jsonText } from '../../plain-text.ts';
 
 /** Maximum number of threads with a profile of their own. They are those with the most time. */
 const MAX_THREADS = 50;
@@ -28,14 +29,14 @@ export function speedscopeView(profile: Profile, all: readonly TimedStack[]): st
     sampled('all threads', stacks),
     ...threads.map((of) => sampled(threadName(of[0] as TimedStack, timeOf(of)), of)),
   ];
-  return `${JSON.stringify({
+  return jsonText({
     $schema: 'https://www.speedscope.app/file-format-schema.json',
     name: cmd.join(' ') || (pids.length > 0 ? `process ${pids.join(', ')}` : 'the whole machine'),
     exporter: `btprof@${btprof}`,
     activeProfileIndex: 0,
     shared: { frames },
     profiles,
-  })}\n`;
+  });
 }
 
 interface SpeedscopeFrame {

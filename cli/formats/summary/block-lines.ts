@@ -1,6 +1,7 @@
 import type { Block, Cell, Line, Text } from '../../../metrics/blocks.ts';
 import { formatCount, formatNs, formatShare } from '../../../metrics/units.ts';
-import { coloursOf, type Look, printable, table, wrap } from '../../page.ts';
+import { coloursOf, type Look, table, wrap } from '../../page.ts';
+import { printable } from '../../plain-text.ts';
 
 /** The lines of a block as a page shows them. */
 export function blockLines(block: Block, look: Look): string[] {

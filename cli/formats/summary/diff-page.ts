@@ -5,7 +5,8 @@ import type { Change } from '../../../metrics/noise.ts';
 import { diffSections } from '../../../metrics/profile-diff.ts';
 import type { Diff } from '../../../metrics/schema.ts';
 import { formatCount, formatSignedNs, plural } from '../../../metrics/units.ts';
-import { clip, coloursOf, type Look, padEnd, printable, printPage, table, wrap } from '../../page.ts';
+import { clip, coloursOf, type Look, padEnd, printPage, table, wrap } from '../../page.ts';
+import { printable } from '../../plain-text.ts';
 import type { DiffLook } from '../format.ts';
 import { asCount, range, relativeChange, signed } from './change.ts';
 

@@ -3,7 +3,8 @@ import type { Profile } from '../../../metrics/schema.ts';
 import { sum } from '../../../metrics/sums.ts';
 import { stackParts } from '../../../metrics/timed-stacks.ts';
 import { formatBytes, formatCount, formatNs, formatShare, plural } from '../../../metrics/units.ts';
-import { coloursOf, type Look, printable, wrap } from '../../page.ts';
+import { coloursOf, type Look, wrap } from '../../page.ts';
+import { printable } from '../../plain-text.ts';
 import type { Result } from '../format.ts';
 
 /**

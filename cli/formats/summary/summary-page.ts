@@ -1,7 +1,8 @@
 import { type BlockOptions, LEVELS, rowLimit } from '../../../metrics/blocks.ts';
 import type { Profile } from '../../../metrics/schema.ts';
 import { formatNs, plural } from '../../../metrics/units.ts';
-import { clip, coloursOf, printable, printPage, wrap } from '../../page.ts';
+import { clip, coloursOf, printPage, wrap } from '../../page.ts';
+import { printable } from '../../plain-text.ts';
 import type { Result, ResultLook } from '../format.ts';
 import { accountBlock, onCpuThreads } from './account-block.ts';
 import { blockLines } from './block-lines.ts';
