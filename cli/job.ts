@@ -12,6 +12,7 @@ import { openOutput, type Sink, stderr } from './output.ts';
 import { escapeControls } from './plain-text.ts';
 import { planOf } from './plan.ts';
 import { formatOf, resultLook } from './render.ts';
+import { openResult } from './result-output.ts';
 import { VERSION } from './version.ts';
 
 /** A run, attach or system command that is ready to start: what to measure, where, and what to do with the result. */
@@ -50,7 +51,7 @@ export async function prepare(kind: Target['kind'], options: ProfileOptions): Pr
     isPage: format.isPage ?? false,
     render: async (result, fd) => format.render(result, options, await resultLook(options, fd)),
     samples: await format.samples?.(),
-    file: output === undefined ? undefined : openOutput(output),
+    file: output === undefined ? undefined : format.samples ? openOutput(output, 0o600) : openResult(output),
     capture: capture === undefined ? undefined : (await import('./capture-file.ts')).openCapture(capture),
     progress: !options.quiet && !options.debug && (!format.samples || output !== undefined),
     say: (text) => {

@@ -26,7 +26,7 @@ export const stderr: Sink = {
 };
 
 /**
- * Opens the file of `--output`, before anything is started. The first write empties it. Without any write, a new file is
+ * Opens a file that grows while we run, before anything is started. The first write empties it. Without any write, a new file is
  * removed at exit.
  *
  * @param mode of a new file
@@ -50,7 +50,7 @@ export function openOutput(path: string, mode = 0o666): Sink {
 }
 
 /** Opens a file without waiting for the reader of a named pipe. */
-function openForWriting(path: string, mode: number): number {
+export function openForWriting(path: string, mode: number): number {
   try {
     return openSync(path, constants.O_WRONLY | constants.O_CREAT | constants.O_NONBLOCK, mode);
   } catch (error) {

@@ -6,8 +6,9 @@ import { chosenFormat, diffFormats } from '../../format-options.ts';
 import type { GatedDiff, Rendered } from '../../formats/format.ts';
 import { FORMATS } from '../../formats/format-registry.ts';
 import { gatesView } from '../../formats/summary/diff-page.ts';
-import { openOutput, stderr, stdout } from '../../output.ts';
+import { stderr, stdout } from '../../output.ts';
 import { readResult } from '../../result-file.ts';
+import { openResult, refuseInput } from '../../result-output.ts';
 import { lookOf } from '../../terminal.ts';
 import type { DiffOptions } from './diff-options.ts';
 
@@ -20,7 +21,8 @@ import type { DiffOptions } from './diff-options.ts';
 export async function diffCommand(files: readonly string[], options: DiffOptions): Promise<number> {
   const count = countBefore(files, options.runs);
   const gates = (options.failIf ?? []).map((gate) => parseGate(gate, PROFILERS));
-  const sink = options.output === undefined ? stdout : openOutput(options.output);
+  if (options.output !== undefined) refuseInput(options.output, files);
+  const sink = options.output === undefined ? stdout : openResult(options.output);
   const runs: Side[] = [];
   for (const file of files) runs.push({ file, profile: await readResult(file) });
   const sides = { before: runs.slice(0, count), after: runs.slice(count) };

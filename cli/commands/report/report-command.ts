@@ -1,12 +1,11 @@
-import { resolve } from 'node:path';
 import type { CapturedTick } from '../../../metrics/capture.ts';
-import { UsageError } from '../../../metrics/errors.ts';
 import type { Facts } from '../../../metrics/facts.ts';
 import { capturedProfile, readCapture } from '../../capture-file.ts';
 import type { SampleWriter } from '../../formats/format.ts';
 import { openOutput, type Sink, stdout } from '../../output.ts';
 import { formatOf, resultLook } from '../../render.ts';
 import type { ResultOptions } from '../../result-options.ts';
+import { openResult, refuseInput } from '../../result-output.ts';
 import { newSampler } from '../../sampler.ts';
 
 /**
@@ -16,11 +15,10 @@ import { newSampler } from '../../sampler.ts';
  */
 export async function reportCommand(path: string, options: ResultOptions): Promise<number> {
   const { output, idleMatch } = options;
-  if (output !== undefined && resolve(output) === resolve(path)) {
-    throw new UsageError('--output names the capture itself.', undefined, 2);
-  }
+  if (output !== undefined) refuseInput(output, [path]);
   const format = formatOf(options);
-  const sink = output === undefined ? stdout : openOutput(output);
+  const sink =
+    output === undefined ? stdout : format.samples ? openOutput(output, 0o600) : openResult(output);
   const samples = sampleOutput(await format.samples?.(), sink, idleMatch);
   const capture = await readCapture(path, samples?.onTick);
   samples?.begin(capture.facts);

@@ -1,0 +1,100 @@
+import { randomBytes } from 'node:crypto';
+import {
+  accessSync,
+  closeSync,
+  constants,
+  existsSync,
+  fchmodSync,
+  fchownSync,
+  lstatSync,
+  openSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  type Stats,
+  statSync,
+} from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import { BtprofError, UsageError } from '../metrics/errors.ts';
+import { openForWriting, openOutput, type Sink, writeAll } from './output.ts';
+
+/**
+ * Opens a file for a result as a whole. The result replaces an older file only once all of it is on the disk: it is written
+ * beside that, and renamed. It is for us alone, because it has arguments and paths; an older file keeps its mode and owner. Pipes,
+ * devices and files in a directory that takes no new ones are written in place.
+ *
+ * @throws BtprofError when it cannot be written
+ */
+export function openResult(path: string): Sink {
+  const old = statSync(path, { throwIfNoEntry: false });
+  const target = old ? realpathSync(path) : path;
+  if (old && !old.isFile()) return openOutput(path, OWN);
+  if (old) closeSync(openForWriting(path, OWN));
+  if (!mayCreate(dirname(target)) || isDangling(path)) return openOutput(path, OWN);
+  const beside = join(
+    dirname(target),
+    `.${basename(target).slice(0, 100)}.${randomBytes(6).toString('hex')}`,
+  );
+  let fd: number | undefined;
+  const remove = () => rmSync(beside, { force: true });
+  return {
+    write: (content) => {
+      if (fd === undefined) {
+        fd = openNew(beside, path, old);
+        process.once('exit', remove);
+      }
+      return writeAll(fd, content, JSON.stringify(path));
+    },
+    close: () => {
+      if (fd === undefined) return;
+      closeSync(fd);
+      renameSync(beside, target);
+      process.off('exit', remove);
+    },
+  };
+}
+
+/** Read and write for us alone. */
+const OWN = 0o600;
+const NEW = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
+
+function openNew(beside: string, path: string, old: Stats | undefined): number {
+  try {
+    const fd = openSync(beside, NEW, OWN);
+    if (old) fchmodSync(fd, old.mode & 0o777);
+    if (old && process.geteuid?.() === 0) fchownSync(fd, old.uid, old.gid);
+    return fd;
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    throw new BtprofError(`cannot write ${JSON.stringify(path)}: ${code}.`, 'Is the disk full?');
+  }
+}
+
+function mayCreate(directory: string): boolean {
+  try {
+    accessSync(directory, constants.W_OK | constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Whether it is a symbolic link to a file that does not exist yet. */
+function isDangling(path: string): boolean {
+  return !existsSync(path) && lstatSync(path, { throwIfNoEntry: false }) !== undefined;
+}
+
+/** @throws UsageError when the output is one of the inputs, under whatever name */
+export function refuseInput(output: string, inputs: readonly string[]): void {
+  const at = statSync(output, { throwIfNoEntry: false, bigint: true });
+  const same = inputs.find((input) => {
+    const { dev, ino } = statSync(input, { throwIfNoEntry: false, bigint: true }) ?? {};
+    return at?.isFile() && at.dev === dev && at.ino === ino;
+  });
+  if (same !== undefined)
+    throw new UsageError(
+      `--output ${JSON.stringify(output)} is the input ${JSON.stringify(same)}.`,
+      undefined,
+      2,
+    );
+}

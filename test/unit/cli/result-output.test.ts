@@ -1,0 +1,82 @@
+import {
+  chmodSync,
+  linkSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { openResult, refuseInput } from '../../../cli/result-output.ts';
+
+let dir: string;
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), 'btprof-result-'));
+});
+afterEach(() => rmSync(dir, { recursive: true }));
+
+const at = (name: string) => join(dir, name);
+const read = (name: string) => readFileSync(at(name), 'utf8');
+const modeOf = (name: string) => statSync(at(name)).mode & 0o777;
+
+test('a new result is for its owner alone', () => {
+  const sink = openResult(at('new.json'));
+  expect(readdirSync(dir)).toEqual([]);
+  sink.write('whole');
+  sink.close();
+  expect([read('new.json'), modeOf('new.json'), readdirSync(dir)]).toEqual(['whole', 0o600, ['new.json']]);
+});
+
+test('an old file stays whole until the new result is, and keeps its mode', () => {
+  writeFileSync(at('old.json'), 'old');
+  chmodSync(at('old.json'), 0o640);
+  const sink = openResult(at('old.json'));
+  sink.write('new');
+  expect(read('old.json')).toBe('old');
+  sink.close();
+  expect([read('old.json'), modeOf('old.json'), readdirSync(dir)]).toEqual(['new', 0o640, ['old.json']]);
+});
+
+test('a result that is never finished leaves the old file, and nothing beside it', () => {
+  writeFileSync(at('old.json'), 'old');
+  const before = process.listeners('exit');
+  openResult(at('old.json')).write('half');
+  const [remove] = process.listeners('exit').filter((listener) => !before.includes(listener));
+  remove?.(0);
+  process.off('exit', remove as () => void);
+  expect([read('old.json'), readdirSync(dir)]).toEqual(['old', ['old.json']]);
+});
+
+test('a symbolic link stays one: its file is replaced', () => {
+  writeFileSync(at('file.json'), 'old');
+  symlinkSync('file.json', at('link.json'));
+  const sink = openResult(at('link.json'));
+  sink.write('new');
+  sink.close();
+  expect([read('file.json'), read('link.json'), readdirSync(dir).length]).toEqual(['new', 'new', 2]);
+});
+
+test('a device is written in place', () => {
+  const sink = openResult('/dev/full');
+  expect(() => sink.write('x')).toThrow('cannot write to "/dev/full": ENOSPC.');
+});
+
+test.each(['missing/new.json', '.'])('%s: is refused before anything is written', (name) => {
+  expect(() => openResult(at(name))).toThrow(/^cannot write /);
+});
+
+test('the output is no input, under whatever name', () => {
+  writeFileSync(at('input.json'), '{}');
+  linkSync(at('input.json'), at('hard.json'));
+  symlinkSync('input.json', at('soft.json'));
+  for (const name of ['input.json', 'hard.json', 'soft.json'])
+    expect(() => refuseInput(at(name), [at('other.json'), at('input.json')])).toThrow(
+      `--output "${at(name)}" is the input "${at('input.json')}".`,
+    );
+  refuseInput(at('new.json'), [at('input.json'), '-']);
+});
