@@ -6,7 +6,7 @@ import { CATALOG } from './catalog.ts';
 import { commandLine } from './command-line.ts';
 import { COMMANDS } from './commands/command-registry.ts';
 import { FORMATS } from './formats/format-registry.ts';
-import { stderr } from './output.ts';
+import { leaveHungUp, stderr } from './output.ts';
 import { escapeControls } from './plain-text.ts';
 import { VERSION } from './version.ts';
 
@@ -32,6 +32,7 @@ async function main(argv: readonly string[]): Promise<never> {
   } catch (error) {
     status = reportError(error, argv);
   }
+  leaveHungUp();
   process.exit(status);
 }
 

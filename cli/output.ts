@@ -85,10 +85,28 @@ export function writeAll(fd: number, content: string | Uint8Array, name: string)
       at += writeSync(fd, bytes, at);
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException;
-      if (code === 'EPIPE') return false;
+      if (code === 'EPIPE' || isHungUp(fd, code)) return false;
       if (code !== 'EAGAIN') throw new BtprofError(`cannot write to ${name}: ${code}.`, 'Is the disk full?');
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5);
     }
   }
   return true;
+}
+
+/** Whether a standard stream is a terminal that has gone, as when ssh breaks. */
+function isHungUp(fd: number, code: string | undefined): boolean {
+  return fd <= 2 && code === 'EIO';
+}
+
+/** Puts /dev/null in the place of terminals that have gone. At exit, Node resets the terminals of its start, and aborts if it cannot. */
+export function leaveHungUp(): void {
+  for (const fd of [0, 1, 2]) {
+    try {
+      writeSync(fd, '');
+    } catch (error) {
+      if (!isHungUp(fd, (error as NodeJS.ErrnoException).code)) continue;
+      closeSync(fd);
+      openSync('/dev/null', constants.O_RDWR); // takes the lowest number, which is that one
+    }
+  }
 }

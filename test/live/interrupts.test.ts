@@ -149,6 +149,19 @@ describe.concurrent('Ctrl-C on a terminal', () => {
     },
   );
 
+  test.each([
+    ['system', []],
+    ['attach', [String(process.pid)]],
+  ])('%s writes its result and ends with status 0 when the terminal goes away', async (mode, pids) => {
+    const file = temporaryFile('p.json');
+    const { status } = await onTerminal(
+      [['collecting', 0.5, 'hang up']],
+      [mode, '--json', '-o', file, ...pids],
+    );
+    expect(status).toBe(0);
+    expect(validProfile(read(file)).metadata).toMatchObject({ mode, incomplete: false });
+  });
+
   test('ends system with the result and status 0', async () => {
     const { status, screen } = await onTerminal([['collecting', 0.5, 'interrupt']], ['system']);
     expect(status).toBe(0);
