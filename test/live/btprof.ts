@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Ajv2020 } from 'ajv/dist/2020.js';
@@ -61,7 +61,7 @@ export async function profileOfDeadlock(...options: string[]) {
   await sleep(100);
   const leastWaitNs = (performance.now() - asleep) * 1e6;
   running.kill('SIGINT');
-  await until(() => readFileSync(file, 'utf8').endsWith('}\n'));
+  await until(() => existsSync(file));
   process.kill(pid, 'SIGTERM');
   const { exitCode } = await running;
   return { profile: validProfile(readFileSync(file, 'utf8')), leastWaitNs, status: exitCode };

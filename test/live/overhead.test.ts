@@ -61,30 +61,47 @@ describe.concurrent('the overhead of our BPF programs', () => {
   });
 
   test('is measured even if the directory for temporary files is noexec', async () => {
-    const { overhead } = await qualityWithNoexec([], 0.3);
+    const { overhead } = await qualityWithNoexec(0.3);
     expect(overhead?.bpf_events).toBeGreaterThan(0);
   });
 
   test('is unknown if all such directories are noexec, and a hint says so', async () => {
-    const { overhead, hints } = await qualityWithNoexec(['/var/tmp'], 0);
+    const { stdout } = await withNoexec(EVERYWHERE, ['attach', '--json', '-d', '100ms', `${process.pid}`]);
+    const { overhead, hints } = validProfile(stdout).quality;
     expect(overhead).toBeNull();
-    const said = /overhead is unknown.*no program may run in .*noexec; .*in \/var\/tmp; TMPDIR=DIRECTORY/;
+    const said = /overhead is unknown.*no program may run in .*noexec; .*in \/dev\/shm.*; TMPDIR=DIRECTORY/;
     expect(hints).toContainEqual(expect.stringMatching(said));
+  });
+
+  test('and then run cannot hold the command, and says what to do', async () => {
+    const { exitCode, stderr } = await withNoexec(EVERYWHERE, ['run', '--', 'true']);
+    expect(exitCode).toBe(125);
+    expect(stderr).toMatch(
+      /cannot start the program that holds the command: .*\nName a directory where programs/,
+    );
   });
 });
 
-/** The quality of a profiled sleep, with a noexec directory for temporary files and other noexec directories. */
-async function qualityWithNoexec(others: readonly string[], seconds: number): Promise<Profile['quality']> {
+/** Where our programs may run besides the directory for temporary files and the home directory. */
+const EVERYWHERE = ['/var/tmp', '/dev/shm'];
+
+/** The quality of a profiled sleep, with a noexec directory for temporary files. */
+async function qualityWithNoexec(seconds: number): Promise<Profile['quality']> {
+  const { stdout } = await withNoexec([], ['run', '--json', '--', 'sleep', `${seconds}`]);
+  return validProfile(stdout).quality;
+}
+
+/** Runs btprof with noexec directories: that of temporary files, which is also the home directory, and others. */
+function withNoexec(others: readonly string[], [command = '', ...options]: readonly string[]) {
   const TMPDIR = temporaryFile('noexec');
   mkdirSync(TMPDIR);
   const noexec = [TMPDIR, ...others]
     .map((place) => `mount -t tmpfs -o noexec none ${quote(place)}`)
     .join(' && ');
   const bpftrace = bpftraceThat('TMPDIR=/tmp exec bpftrace "$@"'); // may be installed in another root, without this TMPDIR
-  const args = ['run', '--json', '--bpftrace', bpftrace, '--', 'sleep', `${seconds}`];
+  const args = [command, '--bpftrace', bpftrace, ...options];
   const words = ['-m', 'sh', '-c', `${noexec} && exec "$@"`, 'sh', BTPROF, ...args];
-  const { stdout } = await execa('unshare', words, { env: { TMPDIR } });
-  return validProfile(stdout).quality;
+  return execa('unshare', words, { env: { TMPDIR, HOME: TMPDIR }, reject: false });
 }
 
 /** The quality of a profile in which a child of btprof is killed as soon as the child `there` exists. */
@@ -94,7 +111,9 @@ async function qualityAfterKill(
   signal: NodeJS.Signals,
 ): Promise<Profile['quality']> {
   const file = temporaryFile('p.json');
-  const running = execa(BTPROF, ['run', '--json', '--quiet', '-o', file, '--', 'sleep', '2']);
+  const running = execa(BTPROF, ['run', '--json', '--quiet', '-o', file, '--', 'sleep', '2'], {
+    reject: false,
+  });
   const children = () => new Map(childrenOf(running.pid as number).map((pid) => [nameOf(pid), pid]));
   await expect.poll(() => [...children().keys()], { timeout: 30_000, interval: 5 }).toContain(there);
   process.kill(children().get(child) as number, signal);
