@@ -40,7 +40,7 @@ export interface Session {
   readonly entered: Promise<void>;
   /** How often the BPF programs ran, and for how long. */
   readonly programRuns: () => ProgramRuns;
-  /** Makes the program print all its maps. Resolves when they are read, or bpftrace has ended. */
+  /** Makes the program print all its maps, once. Resolves when they are read, or bpftrace has ended. */
   readonly printMaps: () => Promise<MapPrint>;
 }
 
@@ -65,11 +65,15 @@ export async function startSession(
     await untilReady(tracer, milestones, giveUp);
     debug(`probes live after ${Math.round(performance.now() - started)} ms`);
     const mapEntries = tracer.mapEntries() ?? limits.mapEntries;
+    let print: Promise<MapPrint> | undefined;
     return {
       ...{ tracer, limits, mapEntries, room: roomFor(mapEntries) },
       entered: milestones.reached('entry'),
       programRuns: tracer.programRuns,
-      printMaps: () => printMaps(tracer, milestones, mapEntries, debug),
+      printMaps: () => {
+        print ??= printMaps(tracer, milestones, mapEntries, debug);
+        return print;
+      },
     };
   };
   return { tracer, live };
