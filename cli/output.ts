@@ -1,4 +1,13 @@
-import { closeSync, constants, ftruncateSync, lstatSync, openSync, rmSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  ftruncateSync,
+  lstatSync,
+  openSync,
+  rmSync,
+  writeSync,
+} from 'node:fs';
 import { BtprofError } from '../metrics/errors.ts';
 
 /**
@@ -26,8 +35,8 @@ export const stderr: Sink = {
 };
 
 /**
- * Opens a file that grows while we run, before anything is started. The first write empties it. Without any write, a new file is
- * removed at exit.
+ * Opens a file that grows while we run, before anything is started. The first write empties it. Without any write, a new
+ * file is removed at exit.
  *
  * @param mode of a new file
  * @throws BtprofError when it cannot be written
@@ -93,12 +102,15 @@ export function writeAll(fd: number, content: string | Uint8Array, name: string)
   return true;
 }
 
-/** Whether a standard stream is a terminal that has gone, as when ssh breaks. */
+/** Whether a standard stream is a terminal that has gone, as when ssh breaks. On a file, EIO is an error of the disk. */
 function isHungUp(fd: number, code: string | undefined): boolean {
-  return fd <= 2 && code === 'EIO';
+  return fd <= 2 && code === 'EIO' && fstatSync(fd).isCharacterDevice();
 }
 
-/** Puts /dev/null in the place of terminals that have gone. At exit, Node resets the terminals of its start, and aborts if it cannot. */
+/**
+ * Puts /dev/null in the place of terminals that have gone. At exit, Node resets the terminals that it was started on, and aborts
+ * if it cannot.
+ */
 export function leaveHungUp(): void {
   for (const fd of [0, 1, 2]) {
     try {
