@@ -3,6 +3,7 @@ import {
   accessSync,
   closeSync,
   constants,
+  copyFileSync,
   existsSync,
   fchmodSync,
   fchownSync,
@@ -40,15 +41,16 @@ export function openResult(path: string): Sink {
   return {
     write: (content) => {
       if (fd === undefined) {
-        fd = openNew(beside, path, old);
         process.once('exit', remove);
+        fd = openNew(beside, path, old);
       }
       return writeAll(fd, content, JSON.stringify(path));
     },
     close: () => {
       if (fd === undefined) return;
       closeSync(fd);
-      renameSync(beside, target);
+      replace(target, beside);
+      remove();
       process.off('exit', remove);
     },
   };
@@ -62,11 +64,29 @@ function openNew(beside: string, path: string, old: Stats | undefined): number {
   try {
     const fd = openSync(beside, NEW, OWN);
     if (old) fchmodSync(fd, old.mode & 0o777);
-    if (old && process.geteuid?.() === 0) fchownSync(fd, old.uid, old.gid);
+    if (old) keepOwner(fd, old);
     return fd;
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     throw new BtprofError(`cannot write ${JSON.stringify(path)}: ${code}.`, 'Is the disk full?');
+  }
+}
+
+/** Only root can, and not on every file system. */
+function keepOwner(fd: number, { uid, gid }: Stats): void {
+  try {
+    fchownSync(fd, uid, gid);
+  } catch {
+    // The result is ours then.
+  }
+}
+
+/** A mount point, as a file that a container gets from its host, cannot be replaced: it is overwritten. */
+function replace(target: string, beside: string): void {
+  try {
+    renameSync(beside, target);
+  } catch {
+    copyFileSync(beside, target);
   }
 }
 
