@@ -88,7 +88,8 @@ function notHeld(problem: string): BtprofError {
 /** What bt/native/hold.c reads. */
 function message(words: readonly Buffer[], environment: readonly Buffer[]): Buffer {
   const texts = Buffer.concat([...words, ...environment].flatMap((text) => [text, ZERO]));
-  const head = [texts.length, Number(inheritedOpenFilesLimit() ?? 0), words.length, environment.length];
+  const limit = Number(inheritedOpenFilesLimit()) || 0; // 0 for none, and for 'unlimited'
+  const head = [texts.length, limit, words.length, environment.length];
   return Buffer.concat([Buffer.from(BigUint64Array.from(head.map(BigInt)).buffer), texts]);
 }
 
