@@ -139,7 +139,8 @@ static int accounts[2];
 
 NOINLINE void transfer(long from) {
   lock(&accounts[from]);
-  sleep_ms(20);
+  do sleep_ms(20);
+  while (!__atomic_load_n(&accounts[1 - from], __ATOMIC_RELAXED)); /* until the other thread has its lock */
   lock(&accounts[1 - from]);
 }
 
