@@ -21,7 +21,7 @@ export interface Performed {
   /** Resolves when the user asks for the result now. */
   readonly stop: Promise<void>;
   /** Lets signals end btprof at once. Until then they go to the command, or ask for the result. */
-  readonly release: () => void;
+  readonly restoreSignals: () => void;
   /** Writes the samples that had to wait for the command's end. */
   readonly flush: () => void;
 }
@@ -34,7 +34,7 @@ export async function perform(job: Job, target: Target): Promise<Performed> {
   const { plan, host, debug, capture } = job;
   let endProgress = () => {};
   const held = target.kind === 'run' ? target.held : undefined;
-  const { stop: asked, release } = takeInterrupts(held?.signal, () => {
+  const { stop: asked, restoreSignals } = takeInterrupts(held?.signal, () => {
     endProgress();
     job.say('aborted, no result');
     held?.abandon();
@@ -48,7 +48,7 @@ export async function perform(job: Job, target: Target): Promise<Performed> {
     await writeSamples(job, collecting, output.write);
     const collection = { ...(await collecting.result), idle: job.idle };
     const failure = collection.failure ?? output.failure();
-    return { collection, failure, resolve: collecting.resolve, stop, release, flush: output.flush };
+    return { collection, failure, resolve: collecting.resolve, stop, restoreSignals, flush: output.flush };
   } finally {
     endProgress();
   }
@@ -117,8 +117,8 @@ async function writeSamples(
 
 /** Writes the result of `attach` and `system`, and returns the exit status. */
 export async function finish(job: Job, performed: Performed): Promise<number> {
-  const { collection, resolve, failure, release } = performed;
-  release();
+  const { collection, resolve, failure, restoreSignals } = performed;
+  restoreSignals();
   await report(job, collection, resolve);
   await collection.close();
   throwFailures(job, failure);

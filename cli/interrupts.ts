@@ -15,13 +15,13 @@ const ENDING = ['SIGINT', 'SIGQUIT', 'SIGTERM', 'SIGHUP'] as const;
  *
  * @param forward sends a signal to the command; undefined in modes without a command
  * @param abort ends everything without a result
- * @returns `stop` resolves at the first signal. `release` gives the signals their default action back: they end btprof at once,
+ * @returns `stop` resolves at the first signal. `restoreSignals` gives the signals their default action back: they end btprof at once,
  * also while it computes, or is blocked in a read or a write.
  */
 export function takeInterrupts(
   forward: ((signal: NodeJS.Signals) => void) | undefined,
   abort: () => void,
-): { stop: Promise<void>; release: () => void } {
+): { stop: Promise<void>; restoreSignals: () => void } {
   const onTerminal = hasTerminal();
   const fromKeys: readonly string[] = onTerminal ? ['SIGINT', 'SIGQUIT'] : [];
   const forwardOnly: readonly string[] = forward && !onTerminal ? ['SIGHUP'] : [];
@@ -40,10 +40,10 @@ export function takeInterrupts(
   });
   if (forward)
     for (const signal of ['SIGUSR1', 'SIGUSR2'] as const) process.on(signal, () => forward(signal));
-  const release = () => {
+  const restoreSignals = () => {
     for (const signal of ENDING) process.removeAllListeners(signal);
   };
-  return { stop, release };
+  return { stop, restoreSignals };
 }
 
 /** Whether we have a controlling terminal: its Ctrl-C goes to the whole foreground process group. */

@@ -8,7 +8,7 @@ import type { CaptureFile } from './capture-file.ts';
 import type { Format, Rendered, Result, SampleWriter } from './formats/format.ts';
 import { FORMATS } from './formats/format-registry.ts';
 import type { ProfileOptions } from './options.ts';
-import { openOutput, type Sink, stderr } from './output.ts';
+import { type Sink, stderr } from './output.ts';
 import { escapeControls } from './plain-text.ts';
 import { planOf } from './plan.ts';
 import { formatOf, resultLook } from './render.ts';
@@ -51,7 +51,7 @@ export async function prepare(kind: Target['kind'], options: ProfileOptions): Pr
     isPage: format.isPage ?? false,
     render: async (result, fd) => format.render(result, options, await resultLook(options, fd)),
     samples: await format.samples?.(),
-    file: output === undefined ? undefined : format.samples ? openOutput(output, 0o600) : openResult(output),
+    file: output === undefined ? undefined : openResult(output, format.samples !== undefined),
     capture: capture === undefined ? undefined : (await import('./capture-file.ts')).openCapture(capture),
     progress: !options.quiet && !options.debug && (!format.samples || output !== undefined),
     say: (text) => {

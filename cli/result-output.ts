@@ -20,13 +20,15 @@ import { BtprofError, UsageError } from '../metrics/errors.ts';
 import { openForWriting, openOutput, type Sink, writeAll } from './output.ts';
 
 /**
- * Opens a file for a result as a whole. The result replaces an older file only once all of it is on the disk: it is written
- * beside that, and renamed. It is for us alone, because it has arguments and paths; an older file keeps its mode and owner. Pipes,
- * devices and files in a directory that takes no new ones are written in place.
+ * Opens the file of a result. The result replaces an older file only once all of it is on the disk: it is written beside that,
+ * and renamed. It is for us alone, because it has arguments and paths; an older file keeps its mode and owner. Pipes, devices and
+ * files in a directory that takes no new ones are written in place.
  *
+ * @param grows whether each piece must be in the file as soon as it is written; then the file is written in place, too
  * @throws BtprofError when it cannot be written
  */
-export function openResult(path: string): Sink {
+export function openResult(path: string, grows = false): Sink {
+  if (grows) return openOutput(path, OWN);
   const old = statSync(path, { throwIfNoEntry: false });
   const target = old ? realpathSync(path) : path;
   if (old && !old.isFile()) return openOutput(path, OWN);
@@ -49,8 +51,13 @@ export function openResult(path: string): Sink {
     close: () => {
       if (fd === undefined) return;
       closeSync(fd);
-      replace(target, beside);
-      remove();
+      try {
+        replace(target, beside);
+      } catch (error) {
+        throw cannotWrite(path, error);
+      } finally {
+        remove();
+      }
       process.off('exit', remove);
     },
   };
@@ -67,9 +74,13 @@ function openNew(beside: string, path: string, old: Stats | undefined): number {
     if (old) keepOwner(fd, old);
     return fd;
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    throw new BtprofError(`cannot write ${JSON.stringify(path)}: ${code}.`, 'Is the disk full?');
+    throw cannotWrite(path, error);
   }
+}
+
+function cannotWrite(path: string, error: unknown): BtprofError {
+  const { code } = error as NodeJS.ErrnoException;
+  return new BtprofError(`cannot write ${JSON.stringify(path)}: ${code}.`, 'Is the disk full?');
 }
 
 /** Only root can, and not on every file system. */

@@ -33,7 +33,7 @@ export async function printMaps(
   mapEntries: number,
   debug: (text: string) => void,
 ): Promise<MapPrint> {
-  const isAsked = !milestones.has('stop');
+  const endedBefore = milestones.has('stop');
   askForMaps();
   const begins = Promise.race([milestones.reached('stop'), tracer.ended]);
   const hasBegun = await comes(begins, tracer, UNNOTICED_MS, performance.now() + BUSY_MS);
@@ -48,7 +48,7 @@ export async function printMaps(
   if (!hasPrinted) tracer.kill();
   if (!milestones.has('end')) await tracer.ended;
   const failure = await whyIncomplete(tracer, milestones, hasPrinted ? undefined : silenceMs);
-  return { at, failure: failure ?? (isAsked ? undefined : endedByAnother()) };
+  return { at, failure: failure ?? (endedBefore ? endedByAnother() : undefined) };
 }
 
 /** It printed its maps before btprof asked for them, as it does at SIGINT and SIGTERM. */

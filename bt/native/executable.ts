@@ -21,13 +21,29 @@ export function openExecutable(
   binaries: Readonly<Record<string, string>>,
   places: readonly string[] = usualPlaces(),
 ): Executable | { readonly problem: string } {
+  return inFirstPlace(binaries, places, (binary, place) => {
+    const fd = openIn(place, binary);
+    return { path: `/proc/${process.pid}/fd/${fd}`, close: () => closeSync(fd) };
+  });
+}
+
+/**
+ * Does something with one of our programs in the first place where that works.
+ *
+ * @param attempt throws where it does not work
+ * @returns its value, or why it works nowhere
+ */
+export function inFirstPlace<T>(
+  binaries: Readonly<Record<string, string>>,
+  places: readonly string[],
+  attempt: (binary: Buffer, place: string) => T,
+): T | { readonly problem: string } {
   const binary = binaries[process.arch];
   if (binary === undefined) return { problem: `it is for x86_64 and aarch64, and this is ${process.arch}` };
   const failures: string[] = [];
   for (const place of new Set(places)) {
     try {
-      const fd = openIn(place, Buffer.from(binary, 'base64'));
-      return { path: `/proc/${process.pid}/fd/${fd}`, close: () => closeSync(fd) };
+      return attempt(Buffer.from(binary, 'base64'), place);
     } catch (error) {
       failures.push((error as Error).message);
     }
@@ -44,9 +60,9 @@ function openIn(place: string, binary: Buffer): number {
   const written = openNameless(place);
   try {
     writeSync(written, binary);
-    const fd = openSync(`/proc/self/fd/${written}`, constants.O_RDONLY);
-    requireExecutable(fd, place);
-    return fd;
+    const file = `/proc/self/fd/${written}`;
+    requireExecutable(file, place);
+    return openSync(file, constants.O_RDONLY);
   } finally {
     closeSync(written);
   }
@@ -68,11 +84,11 @@ function openNameless(place: string): number {
 /** Node does not have it: see open(2) and asm-generic/fcntl.h. */
 const O_TMPFILE = 0o20000000 | constants.O_DIRECTORY;
 
-function requireExecutable(fd: number, place: string): void {
+/** @throws Error where the mount has `noexec` */
+export function requireExecutable(file: string, place: string): void {
   try {
-    accessSync(`/proc/self/fd/${fd}`, constants.X_OK);
+    accessSync(file, constants.X_OK);
   } catch {
-    closeSync(fd);
     throw new Error(`no program may run in ${place}`);
   }
 }

@@ -1,5 +1,6 @@
-import { accessSync, constants, mkdtempSync, realpathSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, realpathSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { inFirstPlace, requireExecutable } from './executable.ts';
 
 /** An unpacked program. */
 export interface Unpacked {
@@ -22,17 +23,7 @@ export function unpackProgram(
   name: string,
   places: readonly string[],
 ): Unpacked | { readonly problem: string } {
-  const program = binaries[process.arch];
-  if (program === undefined) return { problem: `it is for x86_64 and aarch64, and this is ${process.arch}` };
-  const failures: string[] = [];
-  for (const place of new Set(places)) {
-    try {
-      return unpackInto(place, name, Buffer.from(program, 'base64'));
-    } catch (error) {
-      failures.push((error as Error).message);
-    }
-  }
-  return { problem: failures.join('; ') };
+  return inFirstPlace(binaries, places, (binary, place) => unpackInto(place, name, binary));
 }
 
 function unpackInto(place: string, name: string, program: Buffer): Unpacked {
@@ -63,13 +54,5 @@ function requireTrusted(place: string): void {
     if (isShared || ![0, process.geteuid?.()].includes(uid))
       throw new Error(`another user may replace files in ${path}`);
     if (path === dirname(path)) return;
-  }
-}
-
-function requireExecutable(file: string, place: string): void {
-  try {
-    accessSync(file, constants.X_OK);
-  } catch {
-    throw new Error(`no program may run in ${place}`);
   }
 }

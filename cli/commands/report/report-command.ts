@@ -2,7 +2,7 @@ import type { CapturedTick } from '../../../metrics/capture.ts';
 import type { Facts } from '../../../metrics/facts.ts';
 import { capturedProfile, readCapture } from '../../capture-file.ts';
 import type { SampleWriter } from '../../formats/format.ts';
-import { openOutput, type Sink, stdout } from '../../output.ts';
+import { type Sink, stdout } from '../../output.ts';
 import { formatOf, resultLook } from '../../render.ts';
 import type { ResultOptions } from '../../result-options.ts';
 import { openResult, refuseInput } from '../../result-output.ts';
@@ -17,8 +17,7 @@ export async function reportCommand(path: string, options: ResultOptions): Promi
   const { output, idleMatch } = options;
   if (output !== undefined) refuseInput(output, [path]);
   const format = formatOf(options);
-  const sink =
-    output === undefined ? stdout : format.samples ? openOutput(output, 0o600) : openResult(output);
+  const sink = output === undefined ? stdout : openResult(output, format.samples !== undefined);
   const samples = sampleOutput(await format.samples?.(), sink, idleMatch);
   const capture = await readCapture(path, samples?.onTick);
   samples?.begin(capture.facts);

@@ -31,11 +31,11 @@ export async function runCommand(
   const cmd = command.map((word) => word.toString());
   const target = { kind: 'run', held, cmd, executable, stopAtEntry } as const;
   try {
-    const { collection, resolve, failure, stop, release, flush } = await perform(job, target);
+    const { collection, resolve, failure, stop, restoreSignals, flush } = await perform(job, target);
     if (!recordedNothing(collection)) {
       // A result on a standard stream would mix with what the command writes, unless the user asks for it now.
       if (!job.file) await Promise.race([held.exited, stop]);
-      if (held.exit()) release();
+      if (held.exit()) restoreSignals();
       flush();
       const ending = { ...collection.ending, exit: held.exit() };
       await report(job, { ...collection, ending }, resolve);

@@ -1,6 +1,7 @@
 import {
   chmodSync,
   linkSync,
+  mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
@@ -59,6 +60,22 @@ test('a symbolic link stays one: its file is replaced', () => {
   sink.write('new');
   sink.close();
   expect([read('file.json'), read('link.json'), readdirSync(dir).length]).toEqual(['new', 'new', 2]);
+});
+
+test('a result that cannot be put in its place is an error, and leaves nothing', () => {
+  const sink = openResult(at('new.json'));
+  sink.write('whole');
+  mkdirSync(at('new.json'));
+  expect(sink.close).toThrow(`cannot write "${at('new.json')}": EISDIR.`);
+  expect(readdirSync(dir)).toEqual(['new.json']);
+});
+
+test('a result that grows has each piece at once', () => {
+  writeFileSync(at('old.jsonl'), 'old');
+  const sink = openResult(at('old.jsonl'), true);
+  sink.write('piece');
+  expect(read('old.jsonl')).toBe('piece');
+  sink.close();
 });
 
 test('a device is written in place', () => {

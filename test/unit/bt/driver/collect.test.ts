@@ -195,7 +195,6 @@ test.each<[string, readonly Step[]]>([
   expect(profile.ebpf.syscalls?.by_syscall.clock_nanosleep).toEqual({ count: 69 });
 });
 
-/** Ways in which a process can end early. */
 /** By a signal at each moment. `npm run test:all` also tries each exit status. */
 function endsAt(moments: readonly Moment[]): { at: Moment; how: string; steps: readonly Step[] }[] {
   const ends = cases<{ how: string; steps: readonly Step[] }>(
