@@ -25,13 +25,20 @@ export function parseSourceLines(text: string, addresses: readonly number[]): So
   const found: SourceLine[][] = addresses.map(() => []);
   const lines = text.replace(/\n$/, '').split('\n');
   let asked = -1;
-  for (let i = 0; i < lines.length; i += 2) {
+  let isReadable = true;
+  for (let i = 0; i < lines.length; ) {
     if (isAddress(lines[i] as string, addresses[asked + 1])) {
       asked++;
       i++; // the next line is a name, even if it looks like an address
+      isReadable = true;
     }
-    const place = sourceLine(lines[i] ?? '', lines[i + 1] ?? '');
-    if (place) found[asked]?.push(place);
+    const place: SourceLine | undefined = isReadable
+      ? sourceLine(lines[i] ?? '', lines[i + 1] ?? '')
+      : undefined;
+    isReadable &&= place !== undefined;
+    if (place && isKnown(place)) found[asked]?.push(place);
+    if (!isReadable) found[asked]?.splice(0); // a name has a line break: all of this answer may be shifted
+    i += isReadable ? 2 : 1;
   }
   return found;
 }
@@ -41,10 +48,15 @@ function isAddress(line: string, address: number | undefined): boolean {
 }
 
 function sourceLine(name: string, place: string): SourceLine | undefined {
-  const [, file = '??', digits = '?'] = /^(.*):(\d+|\?)(?: \(discriminator \d+\))?$/.exec(place) ?? [];
-  const line = Number(digits) || null; // 0 means unknown, too
-  const found = { function: known(name), file: known(file), line };
-  return found.function === null && found.file === null ? undefined : found;
+  const [, file, digits] = /^(.*):(\d+|\?)(?: \(discriminator \d+\))?$/.exec(place) ?? [];
+  // 0 means unknown, too
+  return file === undefined
+    ? undefined
+    : { function: known(name), file: known(file), line: Number(digits) || null };
+}
+
+function isKnown({ function: name, file }: SourceLine): boolean {
+  return name !== null || file !== null;
 }
 
 function known(text: string): string | null {

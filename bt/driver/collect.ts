@@ -1,10 +1,12 @@
-import { BtprofError } from '../../metrics/errors.ts';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { BtprofError, interrupted } from '../../metrics/errors.ts';
 import type { Facts } from '../../metrics/facts.ts';
 import type { Resolve } from '../../metrics/symbols.ts';
 import type { Plan } from '../compose.ts';
 import type { Stopping } from './ending.ts';
 import { spawnResumeGuard } from './entry.ts';
 import { type Collection, finishCollection } from './finish.ts';
+import type { Exit } from './held-target.ts';
 import type { Host } from './host.ts';
 import { initialFacts } from './initial-facts.ts';
 import { newLineReader, type Snapshot } from './line-reader.ts';
@@ -68,7 +70,7 @@ async function begin(
   stop: Promise<void>,
   start: (scope: Scope) => Promise<StartedSession>,
 ): Promise<Begun> {
-  const giveUp = target.kind === 'run' ? Promise.race([stop, target.held.exited]) : stop;
+  const giveUp = givenUp(target, stop.then(interrupted));
   const endGuard =
     target.kind === 'run' && target.stopAtEntry ? spawnResumeGuard(target.held.pid) : undefined;
   const { first, timing } = await openFirst(await start(scopeOf(target, plan.children)), plan, state, giveUp);
@@ -91,6 +93,25 @@ async function begin(
   return { plan, host, target, state, facts, began, takeOver, measure, timing, endGuard };
 }
 
+/** Resolves with the reason when waiting for bpftrace is pointless. */
+function givenUp(target: Target, stopped: Promise<BtprofError>): Promise<BtprofError> {
+  if (target.kind !== 'run') return stopped;
+  // A signal to the whole process group ends that process, too. Then ours is the reason.
+  const ended = target.held.exited.then((exit) =>
+    Promise.race([stopped, sleep(SAME_SIGNAL_MS, endedWhileHeld(exit), { ref: false })]),
+  );
+  return Promise.race([stopped, ended]);
+}
+
+const SAME_SIGNAL_MS = 200;
+
+function endedWhileHeld({ code, signal }: Exit): BtprofError {
+  return new BtprofError(
+    `the process that was to become the command ended ${signal ? `by ${signal}` : `with status ${code}`}: the command never ran.`,
+    'Something on this host ended it before bpftrace was ready. Type the command again.',
+  );
+}
+
 function endedTooSoon(pids: readonly number[]): BtprofError {
   const what = pids.length === 1 ? `process ${pids[0]}` : `processes ${pids.join(', ')}`;
   return new BtprofError(
@@ -104,7 +125,7 @@ async function openFirst(
   { live }: StartedSession,
   plan: Plan,
   { resolver }: ProcessState,
-  giveUp: Promise<unknown>,
+  giveUp: Promise<BtprofError>,
 ): Promise<{ first: Session; timing: ProgramTiming | undefined }> {
   const asked = plan.selfMeasure ? timePrograms() : undefined;
   resolver.prefetch();

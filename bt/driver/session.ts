@@ -1,5 +1,5 @@
 import { totalmem } from 'node:os';
-import { BtprofError, interrupted } from '../../metrics/errors.ts';
+import { BtprofError } from '../../metrics/errors.ts';
 import type { StreamLine } from '../../parsers/stream.ts';
 import { composeMaps, composeProgram, type Plan } from '../compose.ts';
 import { kernelBytes, type Limits, limitsFor, roomOf, type SizingInput } from '../limits.ts';
@@ -22,10 +22,10 @@ export interface StartedSession {
   /**
    * Waits until every probe is live.
    *
-   * @param giveUp settles when waiting is pointless: after Ctrl-C, or if the held process has ended
-   * @throws BtprofError if bpftrace ends first, or with status 130 after `giveUp`
+   * @param giveUp resolves with the reason when waiting is pointless: after Ctrl-C, or if the held process has ended
+   * @throws BtprofError if bpftrace ends first, or that reason
    */
-  readonly live: (giveUp: Promise<unknown>) => Promise<Session>;
+  readonly live: (giveUp: Promise<BtprofError>) => Promise<Session>;
 }
 
 /** A bpftrace whose probes are live. */
@@ -61,7 +61,7 @@ export async function startSession(
     const line = events.read(text);
     if (line.kind === 'event') milestones.reach(line.event.type);
   });
-  const live = async (giveUp: Promise<unknown>): Promise<Session> => {
+  const live = async (giveUp: Promise<BtprofError>): Promise<Session> => {
     await untilReady(tracer, milestones, giveUp);
     debug(`probes live after ${Math.round(performance.now() - started)} ms`);
     const mapEntries = tracer.mapEntries() ?? limits.mapEntries;
@@ -112,15 +112,19 @@ function requireMemory(input: SizingInput, limits: Limits): void {
   );
 }
 
-async function untilReady(tracer: Tracer, milestones: Milestones, giveUp: Promise<unknown>): Promise<void> {
+async function untilReady(
+  tracer: Tracer,
+  milestones: Milestones,
+  giveUp: Promise<BtprofError>,
+): Promise<void> {
   const state = await Promise.race([
     milestones.reached('ready').then(() => 'ready' as const),
     tracer.ended,
-    giveUp.then(() => 'given up' as const),
+    giveUp,
   ]);
   if (state === 'ready') return;
-  if (state !== 'given up') throw explainFailure(state, tracer.remarks());
+  if (!(state instanceof BtprofError)) throw explainFailure(state, tracer.remarks());
   tracer.kill();
   await tracer.ended;
-  throw interrupted();
+  throw state;
 }

@@ -117,6 +117,16 @@ describe('run with a failing bpftrace', () => {
     expect(readProfile(readFileSync(file, 'utf8')).metadata.incomplete).toBe(true);
   });
 
+  test('exits with 125 and a sentence if the process that waits to become the command is killed', async () => {
+    const run = replaying(PHASES, { at: 'while attaching', steps: [['hang', true]] });
+    const running = start(run, [...NO_STACKS, ...COMMAND]);
+    await until(() => fake.starts().length > 0);
+    process.kill(fake.starts()[0]?.target as number, 'SIGKILL');
+    const done = await running;
+    expect(done).toMatchObject({ exitCode: 125, stdout: '' });
+    expect(done.stderr).toMatch(/^btprof: the process that was to become the command ended by SIGKILL: .*\n/);
+  });
+
   // host.test.ts also tests each of these sentences.
   const unusable = cases<[string, string, RegExp]>(
     [['too old', 'echo bpftrace v0.15.0', /bpftrace 0\.15\.0 is too old: btprof needs 0\.16\.0 or newer/]],

@@ -84,10 +84,13 @@ describe('a place', () => {
     ['/src/a: b (1):7.c:3', '/src/a: b (1):7.c', 3],
     ['/größe/é.c:3', '/größe/é.c', 3],
     ['/src/(discriminator 2).c:3 (discriminator 2)', '/src/(discriminator 2).c', 3],
-    ['no place', null, null],
-    ['', null, null],
   ])('%j means file %j and line %j', (text, file, line) => {
     expect(parseSourceLines(`0x10\nf\n${text}\n`, [0x10])).toEqual([[place('f', file, line)]]);
+  });
+
+  test.each(['no place', ''])('%j after a name means that the whole answer cannot be read', (text) => {
+    const answers = `0x10\nf\na.c:1\ng\n${text}\nb.c:2\n0x20\nh\na.c:3\n`;
+    expect(parseSourceLines(answers, [0x10, 0x20])).toEqual([[], [place('h', 'a.c', 3)]]);
   });
 
   test('counts even without the name of a function', () => {
@@ -96,6 +99,14 @@ describe('a place', () => {
 });
 
 describe('a function', () => {
+  test.each(['two\nlines', 'three\nlines\nhere', 'b.c:1\nb.c:2'])(
+    'has no answer if its name has line breaks: %j; those of other addresses stay right',
+    (name) => {
+      const text = `0x10\n${name}\na.c:1\nouter\na.c:2\n0x20\ng\na.c:3\n`;
+      expect(parseSourceLines(text, [0x10, 0x20])).toEqual([[], [place('g', 'a.c', 3)]]);
+    },
+  );
+
   test.each(['operator new(unsigned long)', '_ZN2ns1fEi', 'größe', '0x12', '0x10'])(
     'may be called %j',
     (name) => {
@@ -182,5 +193,5 @@ test('any text is harmless: each address has an answer', () => {
     ),
     { numRuns: 5000 },
   );
-  expect(answered).toBeGreaterThan(100);
+  expect(answered).toBeGreaterThan(5);
 });
