@@ -48,4 +48,4 @@ function reportError(error: unknown, argv: readonly string[]): number {
   return 125;
 }
 
-await main(process.argv);
+void main(process.argv);

@@ -28,6 +28,7 @@ export const BUDGETS: Readonly<Record<string, number>> = {
   'test/toolchain/frameless.test.ts': 13,
   'test/toolchain/go-functions.test.ts': 8,
   'test/toolchain/line-tools.test.ts': 5,
+  'test/toolchain/native-rebuild.test.ts': 6,
   'test/toolchain/object-functions.test.ts': 9,
   'test/toolchain/object-lines.test.ts': 5,
   'test/toolchain/program-image.test.ts': 3,

@@ -5,7 +5,7 @@ export default defineConfig({
   test: {
     maxWorkers: '100%',
     projects: [
-      userTests('unit', 60_000),
+      userTests('unit', 60_000, ['test/fake/commands-directory.ts']),
       userTests('toolchain', 120_000),
       { test: { name: 'formats', root: '.', include: ['test/formats/**/*.test.ts'], testTimeout: 120_000 } },
       {
@@ -25,13 +25,14 @@ export default defineConfig({
 });
 
 /** @param timeout applies only to tests that hang, even on a busy machine */
-function userTests(name: string, timeout: number) {
+function userTests(name: string, timeout: number, globalSetup: string[] = []) {
   return {
     plugins: [flamegraphClientVitePlugin()],
     test: {
       name,
       root: '.',
       include: [`test/${name}/**/*.test.ts`],
+      globalSetup,
       testTimeout: timeout,
       hookTimeout: timeout,
       // Isolation would load all modules again for each file, which takes a third of the time.

@@ -12,15 +12,15 @@ import { formatCount, formatNs, parseTimeNs } from '../../metrics/units.ts';
 import { Refusal } from '../refusal.ts';
 import { PAGE, withLongRows } from './benchmarks-page.ts';
 import { GCC, installedBpftrace, type MeasuredBpftrace, requireCommands, SETPRIV } from './needs.ts';
-import { median, type Row, reached, rowOf, tableOf } from './rows.ts';
+import { type Row, reached, rowOf, tableOf } from './rows.ts';
 import { compile, MACHINE, temporaryDirectory } from './run-tools.ts';
 
 const DEFAULT_TIME = '20m';
 const PER_SECOND = 50;
 /** Growth counts from here on: before, btprof and Node fill their caches. */
 const EARLY_SHARE = 1 / 4;
-/** Each figure is the median over this share of the run, because Node's heap grows and shrinks all the time. */
-const WINDOW_SHARE = 1 / 20;
+/** Each figure is the least in this share of the run: what is left when Node has just freed the memory that nothing uses. */
+const WINDOW_SHARE = 1 / 8;
 /** Memory is flat when it grows by less than either of these. */
 const FLAT = { share: 0.05, bytes: 10e6 };
 const SAMPLE_MS = 1000;
@@ -32,7 +32,8 @@ const PATIENCE_MS = 120_000;
 const COLLECTIONS = [
   { name: '--no-stacks', options: ['--no-stacks', '-f', 'json'] },
   { name: 'both stacks', options: ['-f', 'json'] },
-  { name: 'both stacks, -i 10s -f jsonl', options: ['-i', '10s', '-f', 'jsonl'] },
+  // Every print has the totals of all processes: this machine cannot print them every few seconds beside the other two.
+  { name: 'both stacks, -i 60s -f jsonl', options: ['-i', '60s', '-f', 'jsonl'] },
 ] as const;
 
 /** A sample of btprof's resident memory in bytes, with the time since the start in ms. */
@@ -134,7 +135,9 @@ function noteOf({ row, processes, warnings }: Outcome, started: number): string 
 function growthRow(version: string, name: string, durationMs: number, samples: readonly Sample[]): Row {
   const bytesBefore = (ms: number) => {
     const from = ms - durationMs * WINDOW_SHARE;
-    return median(samples.filter((sample) => sample.ms >= from && sample.ms < ms).map(({ bytes }) => bytes));
+    return Math.min(
+      ...samples.filter((sample) => sample.ms >= from && sample.ms < ms).map(({ bytes }) => bytes),
+    );
   };
   const [early, late] = [bytesBefore(durationMs * EARLY_SHARE), bytesBefore(durationMs)];
   const time = (share: number) => formatNs(share * durationMs * 1e6);

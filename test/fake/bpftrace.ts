@@ -1,7 +1,8 @@
-import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
+import { newPlayer, playedScript } from './player.ts';
 
 /** One action of a fake bpftrace. */
 export type Step =
@@ -59,24 +60,17 @@ export interface FakeBpftrace {
 export function fakeBpftrace(runs: readonly Run[], version = 'echo bpftrace v0.27.1'): FakeBpftrace {
   const dir = mkdtempSync(join(tmpdir(), 'btprof-fake-'));
   const path = join(dir, 'bpftrace');
-  writeFileSync(join(dir, 'script.json'), JSON.stringify({ runs }));
-  const script = resolve('test/fake/bpftrace.mjs');
-  const start = `exec '${process.execPath}' '${script}' '${dir}' "$@"`;
-  writeFileSync(path, `#!/bin/sh\n[ "$1" != --version ] || { ${version}; exit; }\n${start}\n`);
-  chmodSync(path, 0o755);
+  const requestFile = join(dir, 'requested');
+  const answer = `[ "$1" != --version ] || { ${version}; exit; }`;
+  writeFileSync(path, `#!/bin/sh\n${answer}\n${playedScript(dir)}`, { mode: 0o755 });
+  const { close, ...player } = newPlayer(dir, requestFile, runs);
   return {
-    dir,
-    path,
-    requestFile: join(dir, 'requested'),
-    starts: () => startsIn(dir, 0),
-    resume: () => writeFileSync(join(dir, 'resumed'), ''),
-    remove: () => rmSync(dir, { recursive: true, force: true }),
+    ...{ dir, path, requestFile, ...player },
+    remove: () => {
+      close();
+      rmSync(dir, { recursive: true, force: true });
+    },
   };
-}
-
-function startsIn(dir: string, from: number): Start[] {
-  const file = join(dir, `run-${from}`, 'started.json');
-  return existsSync(file) ? [JSON.parse(readFileSync(file, 'utf8')), ...startsIn(dir, from + 1)] : [];
 }
 
 /** The lines of a recording, split by the phases of a collection. */

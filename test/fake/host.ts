@@ -2,7 +2,6 @@
  * Replaces bt/driver/host.ts in the command that `command.ts` builds: this machine has everything that bpftrace needs. Other
  * tests cover the real one's errors.
  */
-import { fileURLToPath } from 'node:url';
 import { type Host, type Machine, readDialect } from '../../bt/driver/host.ts';
 
 export * from '../../bt/driver/host.ts';
@@ -18,7 +17,7 @@ export async function requireHost(bpftrace: string, btprof: string): Promise<Hos
 
 /** A directory with the tracepoints, created by the test. */
 export function tracefs(): string | undefined {
-  return process.env.FAKE_TRACEFS ?? fileURLToPath(import.meta.url);
+  return process.env.FAKE_TRACEFS ?? '/proc/self/exe';
 }
 
 export const hasBtf = () => true;

@@ -2,4 +2,4 @@
 import { withRequestFile } from './request-file.ts';
 
 process.geteuid = () => 0;
-await withRequestFile(process.env.FAKE_REQUEST_FILE ?? '/dev/null', () => import('../../cli/main.ts'));
+void withRequestFile(process.env.FAKE_REQUEST_FILE ?? '/dev/null', () => import('../../cli/main.ts'));

@@ -76,7 +76,7 @@ describe('run', () => {
     const fake = command.replay(replaying(phasesOf('interval')));
     const ended = join(fake.dir, 'ended');
     const words = ['-d', '50ms', '-f', 'jsonl', '-i', '300ms', '-o', '/dev/full'];
-    const script = 'exec > /dev/null 2>&1; sleep 1; echo > "$0"';
+    const script = 'exec > /dev/null 2>&1; sleep 0.5; echo > "$0"';
     const done = await command.start([...NO_STACKS, ...words, 'sh', '-c', script, ended]);
     expect(existsSync(ended)).toBe(true);
     expect(done).toMatchObject({ exitCode: 125, stdout: '' });
@@ -182,7 +182,8 @@ describe('a signal to btprof', () => {
 
   test('stops at once if it is the second, even if bpftrace hangs and the command ignores it', async () => {
     const run = replaying(PHASES, { at: 'between stop and end', steps: [['hang', true]] });
-    const running = start(run, [...NO_STACKS, 'sh', '-c', 'trap "" TERM; echo running; sleep 1; exit 4']);
+    const script = 'trap "" TERM; echo running; while [ -d /proc/$PPID ]; do sleep 0.05; done';
+    const running = start(run, [...NO_STACKS, 'sh', '-c', script]);
     await untilPrints(running.stdout, 'running');
     running.kill('SIGTERM');
     await until(() => existsSync(fake.requestFile));

@@ -34,7 +34,6 @@ beforeAll(async () => {
 });
 afterAll(() => {
   app.end();
-  command.remove();
   rmSync(DIR, { recursive: true });
 });
 

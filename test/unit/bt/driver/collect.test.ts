@@ -155,19 +155,6 @@ describe('unexpected lines in the output of bpftrace', () => {
   });
 });
 
-test('a bpftrace that does not notice the request for its maps is interrupted and prints them', async () => {
-  const { recordedPid, attaching, ready, events, stop, maps } = PHASES;
-  const steps: Step[] = [
-    ['lines', [...attaching, ready, ...events]],
-    ['until', 'interrupted'],
-    ['lines', [stop, ...maps]],
-    ['exit', 0],
-  ];
-  const { profile, failure } = await collectRun(start({ recordedPid, steps }), COMMAND);
-  expect(failure).toBeUndefined();
-  expect(profile.ebpf.syscalls?.by_syscall.clock_nanosleep).toEqual({ count: 69 });
-});
-
 test.each<[string, readonly Step[]]>([
   ['before the end of the command', [['lines', [PHASES.stop, ...PHASES.maps]]]],
   [

@@ -65,7 +65,8 @@ function countingKernel({ isThere = true, diesAfterMs = Infinity } = {}) {
   return { timing, programRuns, onMs: total, pauses: () => pauses, untilPause };
 }
 
-describe('sampling', () => {
+// These tests wait for seconds, so they run concurrently.
+describe.concurrent('sampling', () => {
   const startOn = ({ timing, programRuns }: ReturnType<typeof countingKernel>) =>
     sampleProgramTime(timing, programRuns, momentOf(programRuns));
 

@@ -134,6 +134,18 @@ describe.concurrent('a slow bpftrace is not killed', () => {
     expect(said.join('\n')).not.toMatch(/interrupting/);
   });
 
+  test('if it does not notice the request for its maps: it is interrupted, and prints them', async () => {
+    const steps: Step[] = [
+      ['lines', [...attaching, ready, ...events]],
+      ['until', 'interrupted'],
+      ['lines', [stop, ...maps]],
+      ['exit', 0],
+    ];
+    const { profile, failure } = await collectRun(start({ recordedPid, steps }), COMMAND);
+    expect(failure).toBeUndefined();
+    expect(profile.ebpf.syscalls?.by_syscall.clock_nanosleep).toEqual({ count: 69 });
+  });
+
   test('while it prints a map in pieces', async () => {
     const [first = '', ...others] = maps;
     const length = Math.ceil(first.length / 4);
