@@ -1,4 +1,4 @@
-import { closeSync, readFileSync, type Stats, statSync } from 'node:fs';
+import { type BigIntStats, closeSync, fstatSync, readFileSync, statSync } from 'node:fs';
 import type { ByteSource } from '../../parsers/elf-types.ts';
 import { type Mount, parseMountinfo } from '../../parsers/mountinfo.ts';
 import type { Mapping } from '../../parsers/proc.ts';
@@ -31,6 +31,8 @@ export interface ObjectFiles {
   readonly source: (file: string) => ByteSource | undefined;
   /** A new descriptor, for another process; the caller closes it. */
   readonly open: (file: string) => number | undefined;
+  /** Whether its path leads to it from here, not only within a container. */
+  readonly isHere: (file: string) => boolean;
   /** Identifies the file and its content; undefined if other users can write the file. */
   readonly identity: (file: string) => string | undefined;
   readonly close: () => void;
@@ -72,9 +74,9 @@ export function newObjectFiles(): ObjectFiles {
       const before = seen.get(file);
       if (before?.found || (before?.tries ?? 0) >= TRIES) return;
       const shown = path?.replace(/ \(deleted\)$/, '');
-      const ways = waysTo(shown ? [shown] : pathsByNames(file), pid, range);
+      const ways = [...mappedWay(path, pid, range), ...waysTo(shown ? [shown] : pathsByNames(file), pid)];
       if (ways.length === 0) return;
-      const found = firstOpen(ways, file);
+      const found = firstOpen(ways, file, pid);
       const staysOpen = found && open < MOST_OPEN;
       if (staysOpen) open++;
       else if (found) closeSync(found.descriptor);
@@ -96,6 +98,10 @@ export function newObjectFiles(): ObjectFiles {
       if (descriptor !== undefined) return openRegular(`/proc/self/fd/${descriptor}`);
       return path === undefined ? undefined : openFile(path, file);
     },
+    isHere: (file) => {
+      const { path } = seen.get(file) ?? {};
+      return path !== undefined && isFile(path, file);
+    },
     identity: (file) => {
       const { descriptor } = seen.get(file) ?? {};
       return descriptor === undefined ? undefined : identityOf(`/proc/self/fd/${descriptor}`);
@@ -113,27 +119,59 @@ interface Way {
   readonly path?: string;
 }
 
-/** Its path, its path in the root of the process, and the link to what the process has mapped. */
-function waysTo(paths: readonly string[], pid: number, range: Sighting['range']): Way[] {
+/** The link to what a process has mapped: no other file can take its place. */
+function mappedWay(path: string | undefined, pid: number, range: Sighting['range']): Way[] {
+  if (!range) return [];
+  const name = `/proc/${pid}/map_files/${hex(range.start)}-${hex(range.end)}`;
+  return [path === undefined ? { name } : { name, path }];
+}
+
+/** Its path, and its path in the root of the process. */
+function waysTo(paths: readonly string[], pid: number): Way[] {
   return [
     ...paths.map((path) => ({ name: path, path })),
     ...paths.map((path) => ({ name: `/proc/${pid}/root${path}`, path })),
-    ...(range ? [{ name: `/proc/${pid}/map_files/${hex(range.start)}-${hex(range.end)}` }] : []),
   ];
 }
 
-function firstOpen(ways: readonly Way[], file: string): (Way & { descriptor: number }) | undefined {
+function firstOpen(
+  ways: readonly Way[],
+  file: string,
+  pid: number,
+): (Way & { descriptor: number }) | undefined {
   for (const way of ways) {
-    const descriptor = openFile(way.name, file);
+    const descriptor = openFile(way.name, file, pid);
     if (descriptor !== undefined) return { ...way, descriptor };
   }
   return undefined;
 }
 
-/** The kernel's `dev_t`, 12 bits of major number and 20 of minor, as /proc/PID/maps prints it. */
+/**
+ * The key of a file that the kernel reported.
+ *
+ * @param device the kernel's `dev_t`, 12 bits of major number and 20 of minor
+ * @param inode past 2^53 it is not exact, and the key is that of no file
+ */
 export function fileKey(device: number, inode: number): string {
-  const [major, minor] = [device >>> 20, device & 0xfffff].map((n) => hex(n).padStart(2, '0'));
-  return `${major}:${minor} ${inode}`;
+  return keyOf(device >>> 20, device & 0xfffff, Number.isSafeInteger(inode) ? inode : '?');
+}
+
+/** The key of a file that stat(2) found. */
+export function fileKeyOf({ dev, ino }: Pick<BigIntStats, 'dev' | 'ino'>): string {
+  return keyOf(major(dev), minor(dev), ino);
+}
+
+function keyOf(major: number, minor: number, inode: number | bigint | string): string {
+  return `${hex(major).padStart(2, '0')}:${hex(minor).padStart(2, '0')} ${inode}`;
+}
+
+/** `st_dev` as glibc packs it. */
+function major(device: bigint): number {
+  return Number(((device >> 8n) & 0xfffn) | ((device >> 32n) & 0xfffff000n));
+}
+
+function minor(device: bigint): number {
+  return Number((device & 0xffn) | ((device >> 12n) & 0xffffff00n));
 }
 
 function hex(n: number | bigint): string {
@@ -142,9 +180,9 @@ function hex(n: number | bigint): string {
 
 /** Lists the paths by which btprof can reach a file: one for each mount of its filesystem, the last mount first. */
 function pathsOf(inside: string, file: string, mounts: readonly Mount[]): string[] {
-  const [major, minor] = (file.split(' ')[0] ?? '').split(':').map((hex) => Number.parseInt(hex, 16));
+  const [device] = file.split(' ');
   return mounts
-    .filter(({ device }) => device === `${major}:${minor}`)
+    .filter((mount) => deviceOf(mount) === device)
     .filter(({ root }) => root === '/' || inside === root || inside.startsWith(`${root}/`))
     .map(
       ({ root, path }) => `${path === '/' ? '' : path}${root === '/' ? inside : inside.slice(root.length)}`,
@@ -152,13 +190,41 @@ function pathsOf(inside: string, file: string, mounts: readonly Mount[]): string
     .reverse();
 }
 
-/** Opens the file only if device and inode match, because another file may have its name by now. */
-function openFile(path: string, file: string): number | undefined {
-  return inspect(path, 0, (stat, open) => (isThis(stat, file) ? open() : undefined));
+/**
+ * Opens the file only if device and inode match, because another file may have its name by now.
+ *
+ * @param pid the process in whose mounts it may be
+ */
+function openFile(path: string, file: string, pid?: number): number | undefined {
+  const isMapped = path.includes('/map_files/');
+  return inspect(path, 0, (_, open, found) => (isThis(found, file, pid, isMapped) ? open() : undefined));
 }
 
-function isThis(stat: Stats, file: string): boolean {
-  return stat.isFile() && stat.ino === Number(file.split(' ')[1]);
+/**
+ * On btrfs and overlayfs, stat(2) gives another device than /proc/PID/maps, which gives that of the mount. On an overlay, kernels
+ * before 6.8 give the device below it there: then the device of a mapped file is not known, only its inode.
+ */
+function isThis(found: number, file: string, pid: number | undefined, isMapped: boolean): boolean {
+  const stat = fstatSync(found, { bigint: true });
+  const [device, inode] = file.split(' ');
+  if (!stat.isFile() || `${stat.ino}` !== inode) return false;
+  if (fileKeyOf(stat) === file) return true;
+  const mount = mountOf(found, pid);
+  return mount !== undefined && (deviceOf(mount) === device || (isMapped && mount.type === 'overlay'));
+}
+
+/** The mount that an open file was found in, which is one of ours or of the process. */
+function mountOf(descriptor: number, pid: number | undefined): Mount | undefined {
+  const read = (path: string) => tryRead(() => readFileSync(path, 'utf8')) ?? '';
+  const id = Number(/^mnt_id:\s+(\d+)$/m.exec(read(`/proc/self/fdinfo/${descriptor}`))?.[1]);
+  const all = ['self', ...(pid === undefined ? [] : [pid])].map((one) => read(`/proc/${one}/mountinfo`));
+  return all.flatMap(parseMountinfo).find((mount) => mount.id === id);
+}
+
+/** `fe:00`, as in /proc/PID/maps. */
+function deviceOf({ device }: Mount): string {
+  const [major = 0, minor = 0] = device.split(':').map(Number);
+  return keyOf(major, minor, '').trim();
 }
 
 /** Device, inode, size and time; undefined if others than root and the own user can write the file. */
@@ -170,8 +236,7 @@ export function identityOf(path: string): string | undefined {
 }
 
 function isFile(path: string, file: string): boolean {
-  const stat = tryRead(() => statSync(path));
-  return stat !== undefined && isThis(stat, file);
+  return inspect(path, 0, (_, __, found) => isThis(found, file, undefined, false)) ?? false;
 }
 
 /** Opens the file for each read. */

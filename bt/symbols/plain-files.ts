@@ -2,7 +2,7 @@ import { closeSync, constants, fstatSync, openSync, readSync, type Stats } from 
 import type { ByteSource } from '../../parsers/elf-types.ts';
 import { tryRead } from '../driver/procfs.ts';
 
-const { O_RDONLY, O_NONBLOCK } = constants;
+const { O_RDONLY, O_NONBLOCK, O_NOCTTY } = constants;
 /** Finds a file without opening it (open(2)). Node has no name for this flag. */
 const O_PATH = 0o10000000;
 
@@ -11,20 +11,20 @@ const O_PATH = 0o10000000;
  * effects: a watchdog starts to count, a writer wakes up.
  *
  * @param flags such as `O_NOFOLLOW`
- * @param use gets its properties, and a function that opens that very file, whatever is at the path by then
+ * @param use gets its properties, a function that opens that very file, whatever is at the path by then, and a descriptor
+ *   that only names the file
  * @returns what `use` returns; undefined when there is nothing at the path
  */
 export function inspect<T>(
   path: string,
   flags: number,
-  use: (stat: Stats, open: () => number | undefined) => T,
+  use: (stat: Stats, open: () => number | undefined, found: number) => T,
 ): T | undefined {
   const found = tryRead(() => openSync(path, O_PATH | flags));
   if (found === undefined) return undefined;
   try {
-    return use(fstatSync(found), () =>
-      tryRead(() => openSync(`/proc/self/fd/${found}`, O_RDONLY | O_NONBLOCK)),
-    );
+    const open = () => tryRead(() => openSync(`/proc/self/fd/${found}`, O_RDONLY | O_NONBLOCK | O_NOCTTY));
+    return use(fstatSync(found), open, found);
   } finally {
     closeSync(found);
   }

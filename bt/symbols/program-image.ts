@@ -1,11 +1,11 @@
-import { realpathSync, statSync } from 'node:fs';
+import { readlinkSync, realpathSync, statSync } from 'node:fs';
 import { VDSO } from '../../metrics/symbols.ts';
 import { readElf } from '../../parsers/elf.ts';
 import type { ByteSource, ElfFile } from '../../parsers/elf-types.ts';
 import type { Mapping } from '../../parsers/proc.ts';
 import type { StreamEvent } from '../../parsers/stream.ts';
 import { tryRead } from '../driver/procfs.ts';
-import { fileKey, type ObjectFiles } from './object-files.ts';
+import { fileKey, fileKeyOf, type ObjectFiles } from './object-files.ts';
 import { vdsoLength } from './vdso.ts';
 
 type Image = Extract<StreamEvent, { type: 'image' }>;
@@ -32,7 +32,9 @@ export function imageMappings(image: Image, auxv: readonly number[], files: Obje
   if (!source || !elf || path === undefined) return vdso;
   return [
     ...codeMappings(elf, image.startCode - lowestCode(elf), file, path),
-    ...loaderMappings(source, elf, auxiliary(auxv, AT_BASE), image.pid, files),
+    ...(seesOurFiles(image.pid, file, files)
+      ? loaderMappings(source, elf, auxiliary(auxv, AT_BASE), image.pid, files)
+      : []),
     ...vdso,
   ];
 }
@@ -67,6 +69,16 @@ function codeMappings({ segments }: ElfFile, bias: number, file: string, path: s
     });
 }
 
+/** Whether a path means the same file to a process as to us. For a process that has ended, its program decides. */
+function seesOurFiles(pid: number, program: string, files: ObjectFiles): boolean {
+  const mounts = (who: string | number) => tryRead(() => readlinkSync(`/proc/${who}/ns/mnt`));
+  const root = (who: string | number) =>
+    tryRead(() => fileKeyOf(statSync(`/proc/${who}/root/`, { bigint: true })));
+  const ofProcess = mounts(pid);
+  if (ofProcess === undefined) return files.isHere(program);
+  return ofProcess === mounts('self') && root(pid) === root('self');
+}
+
 /** The program names its loader; a static one has none. */
 function loaderMappings(
   source: ByteSource,
@@ -79,22 +91,13 @@ function loaderMappings(
   if (!base || !section || section.size > LONGEST_PATH) return [];
   const name = tryRead(() => source.read(section.offset, section.size).toString().replace(/\0.*$/s, ''));
   const path = name && tryRead(() => realpathSync.native(name));
-  const stat = path && tryRead(() => statSync(path));
+  const stat = path && tryRead(() => statSync(path, { bigint: true }));
   if (!path || !stat) return [];
-  const file = fileKey((major(stat.dev) << 20) | minor(stat.dev), stat.ino);
+  const file = fileKeyOf(stat);
   files.see(file, { pid, path });
   const loader = files.source(file);
   const loaderElf = loader && parsed(loader);
   return loaderElf ? codeMappings(loaderElf, base, file, path) : [];
-}
-
-/** `st_dev` as glibc packs it. */
-function major(device: number): number {
-  return Math.floor(device / 256) & 0xfff;
-}
-
-function minor(device: number): number {
-  return (device & 0xff) | ((Math.floor(device / 2 ** 12) & 0xfff00) >>> 0);
 }
 
 function vdsoMapping(start: number | undefined): Mapping[] {

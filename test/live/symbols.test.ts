@@ -1,9 +1,9 @@
-import { copyFileSync, writeFileSync } from 'node:fs';
+import { copyFileSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { execa } from 'execa';
 import { describe, expect, test } from 'vitest';
 import type { Offcpu } from '../../bt/profilers/offcpu/off-schema.ts';
-import { profile, symbols, temporaryFile, workload } from './btprof.ts';
+import { BTPROF, profile, symbols, temporaryFile, workload } from './btprof.ts';
 
 const FLAGS = ['-O1', '-fno-omit-frame-pointer'];
 const CHAIN = ['inner', 'middle', 'outer', 'main'];
@@ -105,6 +105,23 @@ test.concurrent('programs that live for a millisecond have modules and functions
   expect(rows.length).toBeGreaterThanOrEqual(101 - quality.stacks_missing);
   expect(quality.stacks_missing).toBeLessThan(10);
   for (const { chain } of rows) expect(chain.slice(0, 4)).toEqual(CHAIN);
+});
+
+test.concurrent('a process with its own mounts has the names of its own program, not of the file at that path here', async () => {
+  const [own, other] = await Promise.all([
+    built('fixtures/workloads/chain.c'),
+    built('fixtures/workloads/chain.c', '-Dinner=wrong', '-Dmiddle=wrong_too'),
+  ]);
+  const [dir, result] = [dirname(temporaryFile('mounted')), temporaryFile('profile.json')];
+  // The first files of two tmpfs have the same inode number.
+  const mounted = (words: string) =>
+    `mount -t tmpfs none '${dir}' && cp "$1" '${dir}/program' && exec ${words}`;
+  const inner = `unshare -m --propagation private sh -c '${mounted('"$0" 17 10').replaceAll("'", "'\\''")}' '${dir}/program' '${own}'`;
+  const script = mounted(`'${BTPROF}' run -q --json -o '${result}' -- ${inner}`);
+  await execa('unshare', ['-m', '--propagation', 'private', 'sh', '-c', script, 'sh', other]);
+  const [first] = sleepers(JSON.parse(readFileSync(result, 'utf8')).ebpf.offcpu);
+  expect(first?.count).toBe(17);
+  expect(first?.chain.slice(0, 4)).toEqual(CHAIN);
 });
 
 test.concurrent('attached processes have names', async () => {

@@ -10,13 +10,13 @@ const TEXT = String.raw`36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/r
 103 27 0:53 /@home /home rw - btrfs /dev/vdb rw,subvol=/@home
 `;
 
-test('a mount has its device, its root within that, and its path', () => {
+test('a mount has its number, its device, its root within that, its path and its type', () => {
   expect(parseMountinfo(TEXT)).toEqual([
-    { device: '98:0', root: '/mnt1', path: '/mnt2' },
-    { device: '254:0', root: '/', path: '/' },
-    { device: '0:52', root: '/', path: '/var/lib/docker/overlay2/6f/merged' },
-    { device: '254:0', root: '/srv/my data', path: '/mnt/tab\tnew\nline\\back' },
-    { device: '0:53', root: '/@home', path: '/home' },
+    { id: 36, device: '98:0', root: '/mnt1', path: '/mnt2', type: 'ext3' },
+    { id: 27, device: '254:0', root: '/', path: '/', type: 'ext4' },
+    { id: 101, device: '0:52', root: '/', path: '/var/lib/docker/overlay2/6f/merged', type: 'overlay' },
+    { id: 102, device: '254:0', root: '/srv/my data', path: '/mnt/tab\tnew\nline\\back', type: 'ext4' },
+    { id: 103, device: '0:53', root: '/@home', path: '/home', type: 'btrfs' },
   ]);
 });
 
@@ -28,7 +28,7 @@ describe('a name', () => {
     ['a dash as in the end of the row', '/mnt/-', '/mnt/-'],
   ])('with %s is decoded', (_, printed, path) => {
     expect(parseMountinfo(`36 35 98:0 / ${printed} rw - ext3 /dev/root rw\n`)).toEqual([
-      { device: '98:0', root: '/', path },
+      { id: 36, device: '98:0', root: '/', path, type: 'ext3' },
     ]);
   });
 });
@@ -36,7 +36,7 @@ describe('a name', () => {
 /** The kernel escapes only ASCII blanks. */
 test.each(['\u00a0', '\u3000', '\u2028'])('a name with %j is unchanged', (blank) => {
   expect(parseMountinfo(`36 35 98:0 / /mnt/a${blank}b rw - ext3 /dev/root rw\n`)).toEqual([
-    { device: '98:0', root: '/', path: `/mnt/a${blank}b` },
+    { id: 36, device: '98:0', root: '/', path: `/mnt/a${blank}b`, type: 'ext3' },
   ]);
 });
 

@@ -24,6 +24,7 @@ test.each([
   [0, 7, '00:00 7'],
   [259 * 2 ** 20 + 5, 7, '103:05 7'],
   [0xfffffffff % 2 ** 32, 7, 'fff:fffff 7'],
+  [0x2a, 2 ** 53, '00:2a ?'], // the next inodes would have this number, too
 ])('device %i and inode %i are %j in /proc/PID/maps', (device, inode, file) => {
   expect(fileKey(device, inode)).toBe(file);
 });
@@ -129,6 +130,19 @@ describe.skipIf(process.platform !== 'linux')('files of this machine', () => {
     addNames(files, { file, names: names.slice(0, LEVELS) });
     files.see(file, { pid });
     expect(files.path(file) ?? path).toBe(path);
+  });
+
+  test.each([
+    ['another device', (file: string) => file.replace(/^\S+/, 'ff:ffff')],
+    ['another inode', (file: string) => `${file}0`],
+  ])('are not opened by the path of a file that has %s', (_, other) => {
+    const { path, file } = written('other identity');
+    const files = newFiles();
+    files.see(other(file), { pid, path });
+    expect([files.path(other(file)), files.isHere(other(file))]).toEqual([`${path} (deleted)`, false]);
+    expect(contentOf(files, other(file))).toBeUndefined();
+    files.see(file, { pid, path });
+    expect([contentOf(files, file), files.isHere(file)]).toEqual(['14 other identity', true]);
   });
 
   describe('that were replaced', () => {
