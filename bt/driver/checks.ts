@@ -18,6 +18,7 @@ import {
   readDialect,
   tracefs,
 } from './host.ts';
+import { hindrance } from './privilege.ts';
 import { userProcesses } from './proc-threads.ts';
 import { tryRead } from './procfs.ts';
 import { trialRun } from './trial.ts';
@@ -58,9 +59,8 @@ function platform(): Check {
 }
 
 function privilege(): Check {
-  const uid = process.geteuid?.();
-  if (uid !== 0) return failed(`user ${uid}: bpftrace runs as root only`, 'sudo btprof doctor');
-  return ok('root');
+  const hindered = hindrance();
+  return hindered ? failed(hindered.problem.replace(/\.$/, ''), hindered.fix) : ok('root');
 }
 
 function bpftraceVersion(dialect: Dialect | BtprofError, own: boolean): Check {

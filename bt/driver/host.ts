@@ -5,6 +5,7 @@ import type { HostInfo } from '../../metrics/metadata-schema.ts';
 import type { Arch } from '../../metrics/syscall-name.ts';
 import { type Dialect, dialectFor } from '../dialect.ts';
 import { readVersion } from './bpftrace-version.ts';
+import { hindrance } from './privilege.ts';
 import { tryRead } from './procfs.ts';
 
 /** What a bpftrace program depends on, besides the version of bpftrace. */
@@ -130,7 +131,8 @@ export async function readDialect(bpftrace: string): Promise<Dialect> {
  */
 export async function requireHost(bpftrace: string, btprof: string): Promise<Host> {
   const machine = readMachine();
-  requireRoot();
+  const hindered = hindrance();
+  if (hindered) throw new BtprofError(hindered.problem, hindered.fix);
   const dialect = await readDialect(bpftrace);
   if (!tracefs()) {
     throw new BtprofError(
@@ -151,13 +153,6 @@ export async function requireHost(bpftrace: string, btprof: string): Promise<Hos
     );
   }
   return { ...machine, bpftrace, dialect, btprof };
-}
-
-function requireRoot(): void {
-  const uid = process.geteuid?.();
-  if (uid !== 0) {
-    throw new BtprofError(`bpftrace runs as root only, and this is user ${uid}.`, 'Run btprof with sudo.');
-  }
 }
 
 /** PROC_PID_INIT_INO of linux/proc_ns.h. */

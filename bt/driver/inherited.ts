@@ -3,6 +3,7 @@
  * the environment, and the soft limit of open files.
  */
 import { constants, fstatSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { BtprofError } from '../../metrics/errors.ts';
 import { parseOpenFilesLimit, parseStat } from '../../parsers/proc.ts';
 import { tryRead } from './procfs.ts';
 
@@ -75,13 +76,25 @@ function linksOfAncestors(): Set<string> {
 
 /** The last `count` arguments of this process, byte for byte: in Node's own list, bytes that are not UTF-8 are replaced. */
 export function rawArguments(count: number): Buffer[] {
-  const all = splitNul(readFileSync('/proc/self/cmdline'));
+  const all = splitNul(readOwn('cmdline'));
   return all.slice(all.length - count);
 }
 
 /** The environment of this process as `NAME=value`, byte for byte and in order. */
 export function rawEnvironment(): Buffer[] {
-  return splitNul(readFileSync('/proc/self/environ'));
+  return splitNul(readOwn('environ'));
+}
+
+function readOwn(file: string): Buffer {
+  try {
+    return readFileSync(`/proc/self/${file}`);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    throw new BtprofError(
+      `cannot read /proc/self/${file}: ${code}.`,
+      'Is /proc mounted? Type: mount -t proc proc /proc',
+    );
+  }
 }
 
 /**

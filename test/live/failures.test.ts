@@ -105,6 +105,31 @@ describe.concurrent('a failure prints a sentence and a hint, and exits with the 
     );
   });
 
+  test.each([
+    [
+      'a root without CAP_SYS_ADMIN',
+      ['setpriv', '--bounding-set=-sys_admin', '--inh-caps=-sys_admin'],
+      /^btprof: this root lacks the capability CAP_SYS_ADMIN: .*\n.*--privileged/,
+    ],
+    ['a user namespace', ['unshare', '-Ur'], /^btprof: btprof runs in a user namespace, .*\n.* on the host/],
+    [
+      'no /proc',
+      ['unshare', '-m', 'sh', '-c', 'umount -l /proc; exec "$0" "$@"'],
+      /^btprof: cannot read \/proc\/self\/cmdline: ENOENT\.\n.*mount -t proc/,
+    ],
+  ])('%s', async (_, [command = '', ...words], message) => {
+    const done = await execa(command, [...words, process.execPath, BTPROF, 'run', 'true'], { reject: false });
+    expect(done).toMatchObject({ exitCode: 125, stdout: '', stderr: expect.stringMatching(message) });
+  });
+
+  test('attach and doctor without /proc', async () => {
+    const script = 'umount -l /proc; "$0" "$1" attach 1; "$0" "$1" doctor';
+    const words = ['-m', 'sh', '-c', script, process.execPath, BTPROF];
+    const { stdout, stderr } = await execa('unshare', words, { reject: false });
+    expect(stderr).toBe('btprof: /proc is not mounted.\nMount it: mount -t proc proc /proc');
+    expect(stdout).toMatch(/^failed +privilege +\/proc is not mounted\n +fix: Mount it: /m);
+  });
+
   test('a PID namespace, whose pids differ from those of the kernel', async () => {
     const words = ['--pid', '--fork', '--mount-proc', BTPROF, 'run', 'true'];
     const done = await execa('unshare', words, { reject: false });
