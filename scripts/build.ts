@@ -1,10 +1,13 @@
-/** Bundles the command into dist/btprof.mjs: one file, no node_modules needed. */
-import { chmodSync } from 'node:fs';
+/**
+ * Bundles the command into dist/btprof.mjs: one file, no node_modules needed. Beside it are the licenses of the packages in it.
+ */
+import { chmodSync, writeFileSync } from 'node:fs';
 import { relative, resolve } from 'node:path';
 import { brotliCompressSync } from 'node:zlib';
 import { type BuildOptions, build, type OnResolveResult, type Plugin } from 'esbuild';
 import { catalogPlugin } from './catalog-plugin.ts';
 import { flamegraphClientPlugin } from './flamegraph-client.ts';
+import { licenseNotices } from './license-notices.ts';
 
 const COMMON = {
   bundle: true,
@@ -20,8 +23,10 @@ const ENTRY = 'cli/main.ts';
 
 const outfile = 'dist/btprof.mjs';
 const { early, late } = await findModules();
-await build({
+const bundled = new Set<string>();
+const { metafile } = await build({
   ...COMMON,
+  metafile: true,
   entryPoints: [ENTRY],
   outfile,
   format: 'esm',
@@ -32,6 +37,8 @@ await build({
   },
 });
 chmodSync(outfile, 0o755);
+for (const file of Object.keys(metafile.inputs)) bundled.add(file);
+writeFileSync('dist/THIRD-PARTY-LICENSES.txt', licenseNotices([...bundled]));
 
 /**
  * Finds the modules that a start loads, and those that it loads later with `import()`: the actions of the commands, and the
@@ -98,13 +105,15 @@ interface LateCode {
 async function bundledLate(): Promise<LateCode> {
   const loaders = late.map((path) => `() => require(${JSON.stringify(path)})`);
   const shared = new Set<string>();
-  const { outputFiles } = await build({
+  const { outputFiles, metafile } = await build({
     ...COMMON,
     stdin: { contents: `module.exports = [${loaders}];`, resolveDir: '.' },
     write: false,
+    metafile: true,
     format: 'cjs',
     plugins: [sharedPlugin(shared), englishOnlyPlugin(), flamegraphClientPlugin()],
   });
+  for (const file of Object.keys(metafile.inputs)) bundled.add(file);
   return { code: outputFiles[0]?.text ?? '', shared: [...shared] };
 }
 
