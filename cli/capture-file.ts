@@ -20,8 +20,9 @@ import { readProfile } from '../metrics/profile.ts';
 import type { Profile } from '../metrics/schema.ts';
 import { addToTable, noSymbols, type ResolvedSymbols } from '../metrics/symbols.ts';
 import type { StreamLine } from '../parsers/stream.ts';
-import { openOutput, type Sink } from './output.ts';
+import type { Sink } from './output.ts';
 import { newPrintQueue } from './print-queue.ts';
+import { openResult } from './result-output.ts';
 import { VERSION } from './version.ts';
 
 /** Above this size a capture takes no more samples. Everything else in it is bounded by the kernel's maps. */
@@ -54,7 +55,7 @@ export interface CaptureFile {
  * @throws BtprofError when it cannot be written
  */
 export function openCapture(path: string, most = MAX_BYTES): CaptureFile {
-  const file = packed(openOutput(path, 0o600));
+  const file = packed(openResult(path, { grows: true, keepsMode: false }));
   const { write, flush } = file;
   const timer = setInterval(flush, FLUSH_MS);
   timer.unref();
@@ -78,6 +79,7 @@ export function openCapture(path: string, most = MAX_BYTES): CaptureFile {
   return {
     onLine: queue.add,
     begin: (facts, idle) => {
+      file.begin();
       write(captureRecord('facts', facts));
       if (idle.length > 0) write(captureRecord('idle', idle.map(plainRule)));
     },
@@ -131,13 +133,16 @@ function plainRule({ pattern, idle }: IdleMatch) {
   return { pattern: pattern.source, idle };
 }
 
-/** A file of gzip members (RFC 1952), one for each block: complete members can be read even if the last one is cut. */
+/**
+ * A file of gzip members (RFC 1952), one for each block: complete members can be read even if the last one is cut. Nothing is
+ * written before `begin`, so that a collection that never begins leaves an older file whole.
+ */
 function packed(sink: Sink) {
   let held: string[] = [];
-  let [size, bytes] = [0, 0];
+  let [size, bytes, begun] = [0, 0, false];
   let failure: BtprofError | undefined;
   const flush = () => {
-    if (size === 0 || failure) return;
+    if (size === 0 || failure || !begun) return;
     const block = gzipSync(held.join(''), { level: LEVEL });
     [held, size, bytes] = [[], 0, bytes + block.length];
     try {
@@ -156,7 +161,10 @@ function packed(sink: Sink) {
     flush();
     sink.close();
   };
-  return { write, flush, close, bytes: () => bytes, failure: () => failure };
+  const begin = () => {
+    begun = true;
+  };
+  return { begin, write, flush, close, bytes: () => bytes, failure: () => failure };
 }
 
 /** The profile of a capture, judged by the idle functions of its run unless others are given. */

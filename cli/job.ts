@@ -12,7 +12,7 @@ import { type Sink, stderr } from './output.ts';
 import { escapeControls } from './plain-text.ts';
 import { planOf } from './plan.ts';
 import { formatOf, resultLook } from './render.ts';
-import { openResult } from './result-output.ts';
+import { isSameFile, openResult } from './result-output.ts';
 import { VERSION } from './version.ts';
 
 /** A run, attach or system command that is ready to start: what to measure, where, and what to do with the result. */
@@ -51,7 +51,7 @@ export async function prepare(kind: Target['kind'], options: ProfileOptions): Pr
     isPage: format.isPage ?? false,
     render: async (result, fd) => format.render(result, options, await resultLook(options, fd)),
     samples: await format.samples?.(),
-    file: output === undefined ? undefined : openResult(output, format.samples !== undefined),
+    file: output === undefined ? undefined : openResult(output, { grows: format.samples !== undefined }),
     capture: capture === undefined ? undefined : (await import('./capture-file.ts')).openCapture(capture),
     progress: !options.quiet && !options.debug && (!format.samples || output !== undefined),
     say: (text) => {
@@ -84,7 +84,8 @@ function refuseMisfits(kind: Target['kind'], options: ProfileOptions, plan: Plan
   if (unwind !== 'fp' && kind === 'run' && plan.intervalMs !== undefined) {
     throw new UsageError('run cannot combine --interval with --unwind dwarf or auto.', undefined, 2);
   }
-  if (output !== undefined && capture !== undefined && resolve(output) === resolve(capture)) {
+  const isOne = (a: string, b: string) => resolve(a) === resolve(b) || isSameFile(a, b);
+  if (output !== undefined && capture !== undefined && isOne(output, capture)) {
     throw new UsageError('--output and --capture name the same file.', undefined, 2);
   }
 }

@@ -17,7 +17,7 @@ export async function reportCommand(path: string, options: ResultOptions): Promi
   const { output, idleMatch } = options;
   if (output !== undefined) refuseInput(output, [path]);
   const format = formatOf(options);
-  const sink = output === undefined ? stdout : openResult(output, format.samples !== undefined);
+  const sink = output === undefined ? stdout : openResult(output, { grows: format.samples !== undefined });
   const samples = sampleOutput(await format.samples?.(), sink, idleMatch);
   const capture = await readCapture(path, samples?.onTick);
   samples?.begin(capture.facts);

@@ -39,8 +39,26 @@ test('a capture gives the profile of its run, and its size is reported', async (
   expect(capturedProfile(await readCapture(FILE))).toEqual(sleepProfile());
 });
 
-test('only the owner of a capture can read it', () => {
-  expect(statSync(FILE).mode & 0o777).toBe(0o600);
+test('a collection that never begins leaves the older capture whole', async () => {
+  const path = join(DIRECTORY, 'older.btprof');
+  writeCapture(path);
+  const older = readFileSync(path);
+  const capture = openCapture(path);
+  for (let i = 0; i < 20_000; i++)
+    capture.onLine('Attaching 12 probes, and much more than a block of such text', { kind: 'ignored' });
+  expect(readFileSync(path).equals(older)).toBe(true);
+  capture.begin(SLEEP_FACTS, []);
+  capture.onLine('x'.repeat(2 ** 20), { kind: 'ignored' });
+  expect(readFileSync(path).equals(older)).toBe(false);
+});
+
+test('only the owner of a capture can read it, also if it replaces a file that others could read', () => {
+  const modeOf = (path: string) => statSync(path).mode & 0o777;
+  expect(modeOf(FILE)).toBe(0o600);
+  const path = join(DIRECTORY, 'readable.btprof');
+  writeFileSync(path, '', { mode: 0o644 });
+  writeCapture(path);
+  expect(modeOf(path)).toBe(0o600);
 });
 
 test('a capture at its size limit skips further samples with a warning, but includes the end', async () => {

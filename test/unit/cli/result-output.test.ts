@@ -1,8 +1,11 @@
 import {
   chmodSync,
+  chownSync,
+  closeSync,
   linkSync,
   mkdirSync,
   mkdtempSync,
+  openSync,
   readdirSync,
   readFileSync,
   rmSync,
@@ -13,7 +16,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { openResult, refuseInput } from '../../../cli/result-output.ts';
+import { isSameFile, openResult, refuseInput } from '../../../cli/result-output.ts';
 
 let dir: string;
 beforeEach(() => {
@@ -70,12 +73,31 @@ test('a result that cannot be put in its place is an error, and leaves nothing',
   expect(readdirSync(dir)).toEqual(['new.json']);
 });
 
-test('a result that grows has each piece at once', () => {
-  writeFileSync(at('old.jsonl'), 'old');
-  const sink = openResult(at('old.jsonl'), true);
+test('a result that grows replaces an old file with its first piece, and has each piece at once', () => {
+  writeFileSync(at('old.jsonl'), 'old, and longer');
+  const reader = openSync(at('old.jsonl'), 'r');
+  const sink = openResult(at('old.jsonl'), { grows: true });
+  expect(read('old.jsonl')).toBe('old, and longer');
   sink.write('piece');
-  expect(read('old.jsonl')).toBe('piece');
+  expect([read('old.jsonl'), readFileSync(reader, 'utf8')]).toEqual(['piece', 'old, and longer']);
+  sink.write('s');
   sink.close();
+  closeSync(reader);
+  expect([read('old.jsonl'), readdirSync(dir)]).toEqual(['pieces', ['old.jsonl']]);
+});
+
+test.skipIf(process.geteuid?.() !== 0)('a file of another user becomes ours, and is for us alone', () => {
+  writeFileSync(at('other.json'), 'old');
+  chmodSync(at('other.json'), 0o666);
+  chownSync(at('other.json'), 12345, 12345);
+  const sink = openResult(at('other.json'));
+  sink.write('new');
+  sink.close();
+  expect([read('other.json'), modeOf('other.json'), statSync(at('other.json')).uid]).toEqual([
+    'new',
+    0o600,
+    0,
+  ]);
 });
 
 test('a device is written in place', () => {
@@ -96,4 +118,5 @@ test('the output is no input, under whatever name', () => {
       `--output "${at(name)}" is the input "${at('input.json')}".`,
     );
   refuseInput(at('new.json'), [at('input.json'), '-']);
+  expect(isSameFile(at('none.json'), at('none.json'))).toBe(false);
 });
