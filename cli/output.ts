@@ -63,14 +63,19 @@ export function openForWriting(path: string, mode: number): number {
   try {
     return openSync(path, constants.O_WRONLY | constants.O_CREAT | constants.O_NONBLOCK, mode);
   } catch (error) {
-    const reason = (error as NodeJS.ErrnoException).code ?? String(error);
-    const hints: Record<string, string> = {
-      ENOENT: 'Does the directory exist?',
-      ENXIO: 'Nothing reads from that pipe.',
-    };
-    const hint = hints[reason] ?? 'Give a file that you can write to.';
-    throw new BtprofError(`cannot write ${JSON.stringify(path)}: ${reason}.`, hint);
+    throw cannotWrite(path, error);
   }
+}
+
+export function cannotWrite(path: string, error: unknown): BtprofError {
+  const reason = (error as NodeJS.ErrnoException).code ?? String(error);
+  const hints: Record<string, string> = {
+    ENOENT: 'Does the directory exist?',
+    ENXIO: 'Nothing reads from that pipe.',
+    ENOSPC: 'The disk is full.',
+  };
+  const hint = hints[reason] ?? 'Give a file that you can write to.';
+  return new BtprofError(`cannot write ${JSON.stringify(path)}: ${reason}.`, hint);
 }
 
 /** Truncates a file. Devices and pipes cannot be truncated, and need not be. */

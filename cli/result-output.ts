@@ -4,19 +4,19 @@ import {
   closeSync,
   constants,
   copyFileSync,
-  existsSync,
   fchmodSync,
-  lstatSync,
   openSync,
+  readlinkSync,
   realpathSync,
   renameSync,
   rmSync,
   type Stats,
   statSync,
 } from 'node:fs';
-import { basename, dirname, join } from 'node:path';
-import { BtprofError, UsageError } from '../metrics/errors.ts';
-import { openForWriting, openOutput, type Sink, writeAll } from './output.ts';
+import { basename, dirname, join, resolve } from 'node:path';
+import { tryRead } from '../bt/driver/procfs.ts';
+import { UsageError } from '../metrics/errors.ts';
+import { cannotWrite, openForWriting, openOutput, type Sink, writeAll } from './output.ts';
 
 /**
  * Opens the file of a result or capture. It replaces an older file: it is written beside that, and renamed once all of it is on
@@ -28,11 +28,11 @@ import { openForWriting, openOutput, type Sink, writeAll } from './output.ts';
  * @throws BtprofError when it cannot be written
  */
 export function openResult(path: string, { grows = false, keepsMode = true } = {}): Sink {
-  const old = statSync(path, { throwIfNoEntry: false });
+  const old = tryRead(() => statSync(path));
   if (old && !old.isFile()) return openOutput(path, OWN);
   if (old) closeSync(openForWriting(path, OWN));
-  const target = old ? realpathSync(path) : path;
-  if (!mayCreate(dirname(target)) || isDangling(path)) return openOutput(path, OWN);
+  const target = targetOf(path);
+  if (!mayCreate(dirname(target))) return openOutput(path, OWN);
   let file: NewFile | undefined;
   return {
     write: (content) => {
@@ -78,8 +78,7 @@ function createBeside(target: string, path: string, mode: number): NewFile {
       return act();
     } catch (error) {
       remove();
-      const { code } = error as NodeJS.ErrnoException;
-      throw new BtprofError(`cannot write ${JSON.stringify(path)}: ${code}.`, 'Is the disk full?');
+      throw cannotWrite(path, error);
     }
   };
   let descriptor = attempt(() => openSync(beside, NEW, OWN));
@@ -113,23 +112,26 @@ function replace(target: string, beside: string): boolean {
 }
 
 function mayCreate(directory: string): boolean {
-  try {
-    accessSync(directory, constants.W_OK | constants.X_OK);
-    return true;
-  } catch {
-    return false;
-  }
+  return tryRead(() => accessSync(directory, constants.W_OK | constants.X_OK) ?? true) ?? false;
 }
 
-/** Whether it is a symbolic link to a file that does not exist yet. */
-function isDangling(path: string): boolean {
-  return !existsSync(path) && lstatSync(path, { throwIfNoEntry: false }) !== undefined;
+/** As many as the kernel follows. */
+const MOST_LINKS = 40;
+
+/** The path at the end of all symbolic links; there need not be a file yet. */
+function targetOf(path: string, links = 0): string {
+  const whole = tryRead(() => realpathSync(path));
+  const directory = tryRead(() => realpathSync(dirname(path)));
+  if (links > MOST_LINKS) throw cannotWrite(path, { code: 'ELOOP' });
+  if (whole !== undefined || directory === undefined) return whole ?? path;
+  const link = tryRead(() => readlinkSync(path));
+  return link === undefined ? join(directory, basename(path)) : targetOf(resolve(directory, link), links + 1);
 }
 
-/** Whether two paths lead to the same plain file. */
+/** Whether two paths lead to the same plain file, or to the same place for one. */
 export function isSameFile(one: string, other: string): boolean {
-  const [a, b] = [one, other].map((path) => statSync(path, { throwIfNoEntry: false, bigint: true }));
-  return a?.isFile() === true && a.dev === b?.dev && a.ino === b.ino;
+  const [a, b] = [one, other].map((path) => tryRead(() => statSync(path, { bigint: true })));
+  return a ? a.isFile() && a.dev === b?.dev && a.ino === b.ino : !b && targetOf(one) === targetOf(other);
 }
 
 /** @throws UsageError when the output is one of the inputs, under whatever name */

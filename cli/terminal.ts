@@ -26,7 +26,7 @@ export async function lookOf(fd: number | undefined, ascii = false, env = proces
 async function columnsOf(fd: number): Promise<number | undefined> {
   const { execa } = await import('execa'); // many results do not go to a terminal
   const stdin = fd as 0; // the types know no other descriptor, but the terminal may be on 1 or 2 only
-  const { stdout } = await execa('stty', ['size'], { stdin, stderr: 'ignore', reject: false });
+  const { stdout } = await execa('stty', ['size'], { stdin, stderr: 'ignore', reject: false, cwd: '/' });
   const columns = Number(/^\d+ (\d+)$/m.exec(stdout ?? '')?.[1]);
   return columns > 0 ? columns : undefined;
 }

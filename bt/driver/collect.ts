@@ -13,6 +13,7 @@ import { newLineReader, type Snapshot } from './line-reader.ts';
 import type { Observer } from './observer.ts';
 import { hasExited } from './proc-threads.ts';
 import { newProcessState, type ProcessState } from './process-state.ts';
+import { tryRead } from './procfs.ts';
 import { type ProgramTiming, timePrograms } from './program-time.ts';
 import { measureSelf } from './self-measure.ts';
 import { type Session, type StartedSession, startSession } from './session.ts';
@@ -45,6 +46,7 @@ export async function collect(
   target: Target,
   observer: Observer,
 ): Promise<Collecting> {
+  leaveGoneDirectory();
   const state = newProcessState(plan);
   const reader = newLineReader(plan, state, observer);
   const start = (scope: Scope) =>
@@ -54,6 +56,11 @@ export async function collect(
   const result = finish(begun, observer).finally(reader.end);
   result.catch(() => undefined); // whoever reads the windows first asks for it later
   return { facts: begun.facts, windows: reader.windows, resolve: state.resolver.resolve, result };
+}
+
+/** execa wants to know the current directory when a child fails, and throws if it is gone. The command has started in it by now. */
+function leaveGoneDirectory(): void {
+  if (tryRead(() => process.cwd()) === undefined) process.chdir('/');
 }
 
 /** A collection that has begun, with everything that must be stopped after it. */

@@ -76,7 +76,7 @@ export function spawnResumeGuard(pid: number): () => void {
   const args = ['-c', `read done || ${resume}`, String(pid)];
   const { stdin } = execa('/bin/sh', args, {
     ...{ stdin: 'pipe', stdout: 'ignore', stderr: 'ignore', detached: true },
-    ...{ buffer: false, cleanup: false, reject: false },
+    ...{ buffer: false, cleanup: false, reject: false, cwd: '/' },
   });
   stdin.on('error', () => undefined); // it may have ended
   return () => stdin.end('done\n');

@@ -63,7 +63,7 @@ function endedByAnother(): BtprofError {
 function askForMaps(): void {
   const { title } = process;
   process.title = ASKING;
-  void execa('/bin/sh', ['-c', ':'], { stdio: 'ignore', reject: false, cleanup: false });
+  void execa('/bin/sh', ['-c', ':'], { stdio: 'ignore', reject: false, cleanup: false, cwd: '/' });
   process.title = title;
 }
 

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { accessSync, closeSync, constants, openSync, unlinkSync, writeSync } from 'node:fs';
+import { accessSync, closeSync, constants, openSync, unlinkSync, writeFileSync } from 'node:fs';
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -59,7 +59,7 @@ function usualPlaces(): string[] {
 function openIn(place: string, binary: Buffer): number {
   const written = openNameless(place);
   try {
-    writeSync(written, binary);
+    writeFileSync(written, binary);
     const file = `/proc/self/fd/${written}`;
     requireExecutable(file, place);
     return openSync(file, constants.O_RDONLY);

@@ -137,6 +137,13 @@ describe.concurrent('a failure prints a sentence and a hint, and exits with the 
     expect(done.stderr).toMatch(/runs in a PID namespace, but the kernel .*\n.*--pid=host/);
   });
 
+  test('only 1 KB for each file', async () => {
+    const words = ['--fsize=1024', process.execPath, BTPROF, 'run', 'true'];
+    const done = await execa('prlimit', words, { reject: false });
+    expect(done).toMatchObject({ exitCode: 125, stdout: '' });
+    expect(done.stderr).toMatch(/^btprof: cannot start the program that holds the command: EFBIG: /);
+  });
+
   test('a full disk', async () => {
     const { status, stderr } = await btprof(['run', '--json', '-o', '/dev/full', 'true']);
     expect({ status, stderr }).toMatchObject({

@@ -18,6 +18,16 @@ const LAUNCH = resolve('fixtures/workloads/launch.py');
 const PORTRAIT = resolve('fixtures/workloads/portrait.py');
 
 describe.concurrent('a command under btprof', () => {
+  test('runs although the current directory is gone', async () => {
+    const [dir, file] = [temporaryFile('gone'), temporaryFile('p.json')];
+    mkdirSync(dir);
+    const script = 'cd "$1" && rmdir "$1" && shift && exec "$@"';
+    const words = ['sh', dir, BTPROF, 'run', '-q', '--json', '-o', file, '--', '/bin/echo', 'it ran'];
+    const { exitCode, stdout, stderr } = await execa('sh', ['-c', script, ...words], { reject: false });
+    expect({ exitCode, stdout, stderr }).toEqual({ exitCode: 0, stdout: 'it ran', stderr: '' });
+    expect(validProfile(readFileSync(file, 'utf8')).metadata.incomplete).toBe(false);
+  });
+
   test('has the arguments, environment, descriptors, directory, limits and input that it has without btprof', async () => {
     const cwd = temporaryFile("a directory with 'spaces' & *");
     mkdirSync(cwd);

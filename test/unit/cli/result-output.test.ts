@@ -100,6 +100,16 @@ test.skipIf(process.geteuid?.() !== 0)('a file of another user becomes ours, and
   ]);
 });
 
+test('a link to a file that is not there yet stays one, and a loop of links is an error', () => {
+  symlinkSync('later.json', at('link.json'));
+  const sink = openResult(at('link.json'));
+  sink.write('new');
+  sink.close();
+  expect([read('later.json'), readdirSync(dir).length, modeOf('later.json')]).toEqual(['new', 2, 0o600]);
+  symlinkSync('loop.json', at('loop.json'));
+  expect(() => openResult(at('loop.json'))).toThrow(`cannot write "${at('loop.json')}": ELOOP.`);
+});
+
 test('a device is written in place', () => {
   const sink = openResult('/dev/full');
   expect(() => sink.write('x')).toThrow('cannot write to "/dev/full": ENOSPC.');
@@ -118,5 +128,7 @@ test('the output is no input, under whatever name', () => {
       `--output "${at(name)}" is the input "${at('input.json')}".`,
     );
   refuseInput(at('new.json'), [at('input.json'), '-']);
-  expect(isSameFile(at('none.json'), at('none.json'))).toBe(false);
+  symlinkSync('new.json', at('dangling.json'));
+  expect(isSameFile(at('dangling.json'), at('new.json'))).toBe(true);
+  expect(isSameFile(at('dangling.json'), at('other.json'))).toBe(false);
 });
