@@ -1,9 +1,8 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { execa } from 'execa';
 import { BtprofError } from '../../metrics/errors.ts';
 import { ASKING } from '../program.ts';
 import type { Milestones } from './milestones.ts';
-import { longestSilenceMs } from './silence.ts';
+import { comes, longestSilenceMs } from './silence.ts';
 import type { Tracer } from './tracer.ts';
 
 /** How the last print of all maps went. */
@@ -65,29 +64,6 @@ function askForMaps(): void {
   process.title = ASKING;
   void execa('/bin/sh', ['-c', ':'], { stdio: 'ignore', reject: false, cleanup: false, cwd: '/' });
   process.title = title;
-}
-
-const POLL_MS = 100;
-
-/**
- * Waits for an event. Returns false once bpftrace has printed nothing for too long. Silence is counted in polls, not by
- * the clock, because btprof itself may be stopped, or too busy to read.
- *
- * @param deadline the latest time to wait, ms of btprof's own clock, however much bpftrace prints
- */
-async function comes(
-  event: Promise<unknown>,
-  { printedBytes }: Tracer,
-  silenceMs: number,
-  deadline = Infinity,
-): Promise<boolean> {
-  const came = event.then(() => true);
-  for (let silentMs = 0; silentMs < silenceMs && performance.now() < deadline; ) {
-    const before = printedBytes();
-    if (await Promise.race([came, sleep(POLL_MS, false)])) return true;
-    silentMs = printedBytes() === before ? silentMs + POLL_MS : 0;
-  }
-  return false;
 }
 
 /**

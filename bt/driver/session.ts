@@ -6,6 +6,7 @@ import { kernelBytes, type Limits, limitsFor, roomOf, type SizingInput } from '.
 import type { Host } from './host.ts';
 import { type Milestones, newMilestones } from './milestones.ts';
 import { type MapPrint, printMaps } from './print-maps.ts';
+import { comes, longestSilenceMs } from './silence.ts';
 import type { Scope } from './target.ts';
 import { explainFailure, type ProgramRuns, startTracer, type Tracer } from './tracer.ts';
 
@@ -62,7 +63,7 @@ export async function startSession(
     if (line.kind === 'event') milestones.reach(line.event.type);
   });
   const live = async (giveUp: Promise<BtprofError>): Promise<Session> => {
-    await untilReady(tracer, milestones, giveUp);
+    await untilReady(tracer, milestones, giveUp, limits.mapEntries);
     debug(`probes live after ${Math.round(performance.now() - started)} ms`);
     const mapEntries = tracer.mapEntries() ?? limits.mapEntries;
     let print: Promise<MapPrint> | undefined;
@@ -112,16 +113,23 @@ function requireMemory(input: SizingInput, limits: Limits): void {
   );
 }
 
+function neverReady(silenceMs: number): BtprofError {
+  return new BtprofError(
+    `bpftrace printed nothing for ${Math.round(silenceMs / 1000)} s before its probes were live, and was killed.`,
+    'Type: btprof ... --debug. It shows the program and everything that bpftrace wrote.',
+  );
+}
+
 async function untilReady(
   tracer: Tracer,
   milestones: Milestones,
   giveUp: Promise<BtprofError>,
+  mapEntries: number,
 ): Promise<void> {
-  const state = await Promise.race([
-    milestones.reached('ready').then(() => 'ready' as const),
-    tracer.ended,
-    giveUp,
-  ]);
+  const ready = milestones.reached('ready').then(() => 'ready' as const);
+  const event = Promise.race([ready, tracer.ended, giveUp]);
+  const silenceMs = longestSilenceMs(mapEntries);
+  const state = (await comes(event, tracer, silenceMs)) ? await event : neverReady(silenceMs);
   if (state === 'ready') return;
   if (!(state instanceof BtprofError)) throw explainFailure(state, tracer.remarks());
   tracer.kill();

@@ -47,6 +47,14 @@ describe.concurrent('a silent bpftrace is killed, and the result says what is mi
     expect(profile.ebpf.syscalls?.total).toBeGreaterThan(0);
   });
 
+  test('before its probes are live: then there is no result, and the command never runs', async () => {
+    const run = replaying(PHASES, { at: 'while attaching', steps: [HANG] });
+    await expect(collectRun(start(run), COMMAND)).rejects.toMatchObject({
+      message: 'bpftrace printed nothing for 2 s before its probes were live, and was killed.',
+      status: 125,
+    });
+  });
+
   test('after an interrupt, if it prints its maps but does not end', async () => {
     const steps: Step[] = [
       ['lines', [...attaching, ready, ...events]],
