@@ -37,7 +37,8 @@ const MOST_UNDERSCORES = 3;
  * Reads the names of functions from .symtab and .dynsym, and those of the PLT as `read@plt`. Symbols without a type count
  * if they are in code, because assembly makes such symbols. Never throws: `problems` says what is broken or too large.
  *
- * Of several names for an address it prefers a global one to a weak one to a local one; then one with a size; then the one
+ * Of several names for an address it prefers that of a function to a label without a type, such as `__start_SECTION`; then a
+ * global one to a weak one to a local one; then one with a size; then the one
  * with fewer leading underscores; then the shortest; then the first, where .symtab comes before .dynsym.
  *
  * @param elf the result of `readElf` for the same source
@@ -127,10 +128,15 @@ function addFunctions(
     const code = codeAt(symbol, start);
     if (!section.strings[symbol.name]) lost['have no name']++;
     else if (code) addFunction(rows, symbol, start, code.end, section.strings, base);
-    else if (symbol.type !== STT_NOTYPE) lost['are not in code']++;
+    else if (!isMark(symbol)) lost['are not in code']++;
     if (code && isNameCut(section.strings, symbol.name)) lost['have names cut at 4096 bytes']++;
   }
   return lost;
+}
+
+/** Outside code, a symbol without a type or size only marks a place, such as Go's `runtime.etext`. */
+function isMark({ type, size }: ElfSymbol): boolean {
+  return type === STT_NOTYPE || size === 0;
 }
 
 /**
@@ -146,14 +152,15 @@ function isFunction({ type, section, name }: ElfSymbol, strings: Buffer): boolea
 
 function addFunction(
   rows: FunctionRows,
-  { size, binding, name }: ElfSymbol,
+  { type, size, binding, name }: ElfSymbol,
   start: number,
   codeEnd: number,
   strings: Buffer,
   base: number,
 ): void {
   const sized = size > 0;
-  const merit = (bindingMerit(binding) * 2 + (sized ? 1 : 0)) * 1024 + nameMerit(strings, name);
+  const kind = (type === STT_NOTYPE ? 0 : 4) + bindingMerit(binding);
+  const merit = (kind * 2 + (sized ? 1 : 0)) * 1024 + nameMerit(strings, name);
   const end = Math.min(codeEnd, start + (sized ? size : LONGEST_UNSIZED));
   addRow(rows, { start, end, sized, merit, position: base + name });
 }

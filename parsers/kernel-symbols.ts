@@ -13,6 +13,8 @@ export interface KernelSymbol {
 export interface KernelSymbols {
   /** @param address hexadecimal digits, with or without `0x` */
   readonly find: (address: string) => KernelSymbol | undefined;
+  /** Whether no function has an address: the kernel hides them (kernel.kptr_restrict), or lists none. */
+  readonly isHidden: boolean;
   /** The row of /proc/kallsyms that names an address, with its newline. */
   readonly row: (address: string) => string | undefined;
 }
@@ -39,7 +41,7 @@ export function parseKernelSymbols(text: string): KernelSymbols {
     if (start === undefined || at === undefined || wanted - start >= LONGEST_FUNCTION) return undefined;
     return `${text.slice(at, endOfLine(text, at))}\n`;
   };
-  return { row, find: (address) => symbolAt(row(address), address) };
+  return { row, isHidden: starts.length === 0, find: (address) => symbolAt(row(address), address) };
 }
 
 /**

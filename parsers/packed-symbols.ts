@@ -2,7 +2,7 @@ import { textAt } from './elf-bytes.ts';
 import { inOrder, type SymbolPart, type SymbolTable, symbolTable } from './symbol-table.ts';
 
 /** Change this with the format, and whenever the same file would give other names. */
-const MAGIC = 'btprof symbols 1\n';
+const MAGIC = 'btprof symbols 2\n';
 const HEAD_BYTES = 32;
 /** Bytes of a range: its start, and four columns of 32 bits. */
 const RANGE_BYTES = 24;

@@ -7,6 +7,7 @@ import { parseMaps } from '../../parsers/proc.ts';
 import type { Dialect } from '../dialect.ts';
 import { MAPPING_TRACEPOINTS } from '../mapping-events.ts';
 import { PROFILERS } from '../profilers/profiler-registry.ts';
+import { readKallsyms } from '../symbols/kallsyms.ts';
 import { newPerfMaps } from '../symbols/perf-maps.ts';
 import { TRACKING_TRACEPOINTS } from '../tracking.ts';
 import { type Check, failed, limited, ok } from './check.ts';
@@ -38,6 +39,7 @@ export async function checkHost(bpftrace: string): Promise<DoctorCheck[]> {
       p.name,
       tracepoints(`profiler ${p.name}`, p.tracepoints),
     ]),
+    ['kernel_symbols', kernelSymbols()],
     ['pid_namespace', pidNamespace()],
     ['perf_event_paranoid', perfEventParanoid()],
     ['lockdown', lockdown()],
@@ -92,6 +94,16 @@ function tracepoints(what: string, names: readonly string[]): Check {
   return failed(
     `the kernel lacks ${missing.join(', ')}, needed for ${what}`,
     'a kernel built with CONFIG_FTRACE_SYSCALLS=y',
+  );
+}
+
+/** The reasons of waits depend on the names of kernel functions. */
+function kernelSymbols(): Check {
+  if (!readKallsyms().isHidden) return ok('/proc/kallsyms has addresses');
+  const value = tryRead(() => readFileSync('/proc/sys/kernel/kptr_restrict', 'utf8').trim()) ?? 'unknown';
+  return limited(
+    `the kernel hides the addresses of its functions (kernel.kptr_restrict is ${value}): kernel frames have no names, and most waits no reason`,
+    'sysctl -w kernel.kptr_restrict=1',
   );
 }
 

@@ -1,4 +1,5 @@
 import { basename, dirname } from 'node:path';
+import * as zlib from 'node:zlib';
 import { readElf } from '../../parsers/elf.ts';
 import { readFunctions } from '../../parsers/elf-symbols.ts';
 import type { ByteSource, ElfFile } from '../../parsers/elf-types.ts';
@@ -9,19 +10,31 @@ import { runTool } from './tools.ts';
 
 /**
  * Finds the separate debug file of the same build in the places where GDB looks: by build ID, or by the name in
- * `.gnu_debuglink`.
+ * `.gnu_debuglink`. A file without a build ID must have the checksum there.
  */
 export function findDebugFile({ buildId, debugLink }: ElfFile, path: string): string | undefined {
-  if (!buildId) return undefined;
   const dir = dirname(path);
   const link = debugLink && basename(debugLink.name);
   const places = [
-    `/usr/lib/debug/.build-id/${buildId.slice(0, 2)}/${buildId.slice(2)}.debug`,
+    ...(buildId ? [`/usr/lib/debug/.build-id/${buildId.slice(0, 2)}/${buildId.slice(2)}.debug`] : []),
     ...(link ? [`${dir}/${link}`, `${dir}/.debug/${link}`, `/usr/lib/debug${dir}/${link}`] : []),
   ];
-  return places
-    .filter((place) => place !== path)
-    .find((place) => readFileOf(place, (_, elf) => elf.buildId === buildId));
+  const isSameBuild = (source: ByteSource, elf: ElfFile) =>
+    buildId ? elf.buildId === buildId : crc32Of(source) === debugLink?.crc;
+  return places.filter((place) => place !== path).find((place) => readFileOf(place, isSameBuild));
+}
+
+/** Larger files have no checksum: they would take seconds to read. */
+const LARGEST_CHECKED = 2 ** 30;
+const BLOCK = 2 ** 20;
+
+/** The checksum of a file; undefined before Node 20.15, which cannot calculate it. */
+function crc32Of({ size, read }: ByteSource): number | undefined {
+  const { crc32 } = zlib as { crc32?: typeof zlib.crc32 };
+  if (!crc32 || size > LARGEST_CHECKED) return undefined;
+  let crc = 0;
+  for (let at = 0; at < size; at += BLOCK) crc = crc32(read(at, Math.min(BLOCK, size - at)), crc);
+  return crc;
 }
 
 /** The functions of a file with debug information. */

@@ -31,6 +31,8 @@ export interface ObjectFiles {
   readonly source: (file: string) => ByteSource | undefined;
   /** A new descriptor, for another process; the caller closes it. */
   readonly open: (file: string) => number | undefined;
+  /** Whether we may not open it. */
+  readonly isDenied: (file: string) => boolean;
   /** Whether its path leads to it from here, not only within a container. */
   readonly isHere: (file: string) => boolean;
   /** Identifies the file and its content; undefined if other users can write the file. */
@@ -44,6 +46,7 @@ interface SeenFile {
   /** Undefined if the file was not found, or too many are open. */
   readonly descriptor: number | undefined;
   readonly found: boolean;
+  readonly denied: boolean;
   readonly tries: number;
 }
 
@@ -84,6 +87,7 @@ export function newObjectFiles(): ObjectFiles {
         path: found?.path ?? (shown && `${shown} (deleted)`),
         descriptor: staysOpen ? found.descriptor : undefined,
         found: found !== undefined,
+        denied: !found && ways.some(({ name }) => isDenied(name)),
         tries: (before?.tries ?? 0) + 1,
       });
     },
@@ -98,6 +102,7 @@ export function newObjectFiles(): ObjectFiles {
       if (descriptor !== undefined) return openRegular(`/proc/self/fd/${descriptor}`);
       return path === undefined ? undefined : openFile(path, file);
     },
+    isDenied: (file) => seen.get(file)?.denied ?? false,
     isHere: (file) => {
       const { path } = seen.get(file) ?? {};
       return path !== undefined && isFile(path, file);
@@ -211,6 +216,15 @@ function isThis(found: number, file: string, pid: number | undefined, isMapped: 
   if (fileKeyOf(stat) === file) return true;
   const mount = mountOf(found, pid);
   return mount !== undefined && (deviceOf(mount) === device || (isMapped && mount.type === 'overlay'));
+}
+
+function isDenied(path: string): boolean {
+  try {
+    statSync(path);
+    return false;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EACCES';
+  }
 }
 
 /** The mount that an open file was found in, which is one of ours or of the process. */

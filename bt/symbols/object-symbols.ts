@@ -85,7 +85,12 @@ export function newObjects(files: ObjectFiles, cache: SymbolCache | undefined): 
       bytes -= held.bytes;
     }
   };
-  const lost = () => [...gone.values()].map((path) => `${path} was gone before it could be read`);
+  const lost = () =>
+    [...gone].map(([file, path]) =>
+      files.isDenied(file)
+        ? `${path} may not be read, not even by root: permission denied, as on a FUSE of another user`
+        : `${path} was gone before it could be read`,
+    );
   return { of, prune, problems: () => [...problems, ...lost()] };
 }
 
@@ -104,7 +109,7 @@ async function readObject(
 ): Promise<ObjectSymbols | { problem: string }> {
   const elf = readElf(source);
   if ('problem' in elf) return elf;
-  const debugFile = elf.section('.symtab') ? undefined : findDebugFile(elf, path);
+  const debugFile = findDebugFile(elf, path);
   const key = cache && identity && cacheKey(elf, identity, debugFile);
   const cached = key && cache.get(key);
   const tables = cached || (await readTables(source, elf, debugFile));
@@ -129,7 +134,8 @@ async function readTables(
   debugFile: string | undefined,
 ): Promise<readonly SymbolTable[]> {
   const own = readFunctions(source, elf);
-  if (elf.section('.symtab')) return [own];
+  // A .symtab may be what `objcopy --keep-symbol` left: a debug file has the rest.
+  if (elf.section('.symtab')) return debugFile === undefined ? [own] : [debugFunctions(debugFile), own];
   const more = debugFile === undefined ? await packedFunctions(source, elf) : debugFunctions(debugFile);
   return [...(more ? [more] : []), own, readGoFunctions(source, elf)];
 }

@@ -78,11 +78,15 @@ export function newResolver(
     for (const ofObject of byObject(requests)) await addObject(table, ofObject);
     objects.prune();
     for (const [name, readable] of await demangle(mangledIn(table))) table.demangled[name] = readable;
+    const hidden = requests.kernel.length > 0 && kernel()?.isHidden ? [HIDDEN_KERNEL] : [];
     const problems = [...objects.problems(), ...lines.problems(), ...perfMaps.problems()];
-    return { ...table, problems: problems.sort() };
+    return { ...table, problems: [...hidden, ...problems.sort()] };
   };
   return { resolve, prefetch: () => void kernel() };
 }
+
+const HIDDEN_KERNEL =
+  'the kernel hides the addresses of its functions (kernel.kptr_restrict): kernel frames have no names, and most waits no reason; to show them, type: sysctl -w kernel.kptr_restrict=1';
 
 /** The requests for one object. */
 interface OfObject {

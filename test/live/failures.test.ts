@@ -230,6 +230,7 @@ describe('doctor', () => {
         'btf',
         'offcpu',
         'syscalls',
+        'kernel_symbols',
         'perf_event_paranoid',
         'lockdown',
         'memlock',

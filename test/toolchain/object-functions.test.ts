@@ -149,6 +149,21 @@ describe.skipIf(process.platform !== 'linux')('user functions', () => {
       await expectNamed(asker(path), named(functionsOf(mine), 'first', 'second', 'last'));
     });
 
+    test('have the names of a debug file without a build ID, by its checksum', async () => {
+      const mine = build('checked.so', [...IN_ORDER, '-Wl,--build-id=none'], LIBRARY);
+      const path = stripped(mine, 'checked-stripped.so');
+      run('objcopy', '--only-keep-debug', mine, in_('checked.debug'));
+      run('objcopy', `--add-gnu-debuglink=${in_('checked.debug')}`, path);
+      await expectNamed(asker(path), functionsOf(mine));
+    });
+
+    test('have the names of the debug file, too, if a symbol was kept', async () => {
+      run('objcopy', '--only-keep-debug', whole, in_('kept.debug'));
+      run('strip', '--keep-symbol=main', '-o', in_('kept'), whole);
+      run('objcopy', `--add-gnu-debuglink=${in_('kept.debug')}`, in_('kept'));
+      await expectNamed(asker(in_('kept')), functions);
+    });
+
     test('do not have names from a debug file that is not an ELF file', async () => {
       const path = stripped(whole, 'broken');
       writeFileSync(in_('broken.debug'), 'no ELF file');

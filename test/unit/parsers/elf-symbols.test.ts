@@ -196,6 +196,11 @@ describe('of several names for an address, it prefers', () => {
     ['a global one before a weak one', { name: '__long_name' }, { name: 'b', binding: WEAK }],
     ['a unique one like a global one', { binding: 10, name: 'a' }, { name: 'long' }],
     ['a weak one before a local one', { name: '__long_name', binding: WEAK }, { name: 'b', binding: LOCAL }],
+    [
+      'that of a function before a label without a type',
+      { name: '__long_name', binding: LOCAL },
+      { name: 'b', type: NOTYPE, size: 0 },
+    ],
     ['one with a size', { name: '__long_name' }, { name: 'b', size: 0 }],
     ['one without underscores', { name: 'a_long_name' }, { name: '_b' }],
     ['one with fewer underscores', { name: '_a_long_name' }, { name: '__b' }],
@@ -282,6 +287,14 @@ describe('a problem names the defect', () => {
     expect(edit((bytes, elf) => void bytes.writeBigUInt64LE(BigInt(address), rowAt(elf) + 8))).toEqual([
       '.symtab: 1 functions are not in code',
     ]);
+  });
+
+  test('but not a mark without a size, such as the end of code in Go', () => {
+    const symbols = [
+      { name: 'it', value: 0x1000, size: 16 },
+      { name: 'runtime.etext', value: 0x21100, size: 0 },
+    ];
+    expect(functionsOf(file(symbols))).toMatchObject({ size: 1, problems: [] });
   });
 
   test('a link to something other than a string table', () => {

@@ -76,7 +76,9 @@ describe('finds nothing', () => {
     ['in data only', 'ffffffff81000000 D runqueues\nffffffff81000000 b counter\n'],
     ['in text of another kind', 'no symbols\nhere either'],
   ])('%s', (_, text) => {
-    expect(parseKernelSymbols(text).find('ffffffff81000010')).toBeUndefined();
+    const symbols = parseKernelSymbols(text);
+    expect([symbols.find('ffffffff81000010'), symbols.isHidden]).toEqual([undefined, true]);
+    expect(SYMBOLS.isHidden).toBe(false);
   });
 });
 

@@ -172,7 +172,7 @@ describe('damaged bytes', () => {
       expect(unpackSymbols(Buffer.concat([packed, Buffer.alloc(more)]))).toBeUndefined();
   });
 
-  test.each(['btprof symbols 2\n', 'btprof symbols\n\n\n', '\0'])(
+  test.each(['btprof symbols 1\n', 'btprof symbols\n\n\n', '\0'])(
     'that begin with %j are rejected',
     (magic) => {
       expect(unpackSymbols(changed((bytes) => bytes.write(magic)))).toBeUndefined();
