@@ -9,8 +9,21 @@ export type FunctionOffset = FoundFunction & { readonly offset: number };
 /** The function at an offset in an object's file. */
 export function functionAt(object: ObjectSymbols, fileOffset: number): FunctionOffset | undefined {
   const vaddr = fileOffsetToVaddr(object.elf, fileOffset);
-  const found = vaddr === undefined ? undefined : nearest(object.tables, vaddr);
-  return found && { ...found, offset: (vaddr as number) - found.start };
+  if (vaddr === undefined) return undefined;
+  const found = trampolineAfter(object.tables, vaddr) ?? nearest(object.tables, vaddr);
+  return found && { ...found, offset: Math.max(0, vaddr - found.start) };
+}
+
+/** Where a signal handler returns to: glibc, musl, and the vDSO of aarch64. */
+const TRAMPOLINES = ['__restore_rt', '__restore', '__kernel_rt_sigreturn'];
+
+/**
+ * A return address belongs to the call before it, so callers are looked up one byte before it. But the kernel makes a handler
+ * return to the first byte of a trampoline, where no call was.
+ */
+function trampolineAfter(tables: readonly SymbolTable[], vaddr: number): FoundFunction | undefined {
+  const next = nearest(tables, vaddr + 1);
+  return next?.start === vaddr + 1 && TRAMPOLINES.includes(next.name) ? next : undefined;
 }
 
 /** Chooses between tables: one may lack a function and extend the previous one over it, so the nearest start wins. */

@@ -172,6 +172,20 @@ describe.skipIf(process.platform !== 'linux')('user functions', () => {
     });
   });
 
+  test('a handler returns to the first byte of a trampoline, which is looked up one byte before it', async () => {
+    const source = `${LIBRARY}
+      asm(".text\\nnop\\n.globl __restore_rt\\n.type __restore_rt, %function\\n__restore_rt:\\nnop\\nnop\\n.size __restore_rt, 2");`;
+    const path = build('signals.so', IN_ORDER, source);
+    const [trampoline] = named(functionsOf(path), '__restore_rt');
+    const start = trampoline?.start ?? 0;
+    const found = await asker(path)(start - 1, start, start - 2);
+    expect(found).toEqual([
+      { symbol: '__restore_rt', offset: 0 },
+      { symbol: '__restore_rt', offset: 0 },
+      expect.not.objectContaining({ symbol: '__restore_rt' }),
+    ]);
+  });
+
   /** Does what find-debuginfo does on Fedora: packs the functions that are not exported with xz. */
   const packed = (path: string, name: string) => {
     const nm = (...options: string[]) =>
