@@ -68,13 +68,43 @@ function runtimeHints(offcpu: Offcpu, { spaces, perfMaps }: Pick<Window, 'spaces
   );
 }
 
-/** Tells how to get the callers that are missing without frame pointers. */
-function frameHints({ stacks, total_time_ns: total }: Offcpu, facts: DwarfFacts): string[] {
+/** Maximum value of --stack-depth: perf_event_max_stack of the kernel. */
+const MOST_FRAMES = 127;
+
+/** Tells how to get the callers that are missing: those of deep stacks, and those without frame pointers. */
+function frameHints(
+  { stacks, frames, total_time_ns: total }: Offcpu,
+  facts: DwarfFacts & StackLimit,
+): string[] {
+  const isDeep = ({ user, user_cut }: Row) => user.length + user_cut >= facts.stackDepth;
+  const isGo = ({ user }: Row) => user.some((index) => GO.test(frames[index]?.symbol ?? ''));
   const lacking = stacks.filter((row) => row.user_incomplete && !row.since_start);
-  const incomplete = sum(lacking.map(({ time_ns }) => time_ns));
-  if (incomplete <= WORTH * total) return [];
-  const share = `${formatShare(incomplete, total)} of the off-CPU time is in stacks that lack callers`;
-  return [`${share} because code without frame pointers hides them: ${callerAdvice(facts)}`];
+  const more = facts.stackDepth < MOST_FRAMES ? `: use --stack-depth ${MOST_FRAMES}` : '';
+  return [
+    ...shareHint(
+      lacking.filter((row) => !isDeep(row) && !isGo(row)),
+      total,
+      (share) =>
+        `${share} is in stacks that lack callers because code without frame pointers hides them: ${callerAdvice(facts)}`,
+    ),
+    ...shareHint(
+      lacking.filter(isDeep),
+      total,
+      (share) =>
+        `${share} is in stacks of more than ${facts.stackDepth} frames, without their outermost callers${more}`,
+    ),
+  ];
+}
+
+/** Go keeps frame pointers, except in the few functions in assembly that make system calls: nothing helps there. */
+const GO = /^(internal\/)?runtime[./]|^syscall\./;
+
+type Row = Offcpu['stacks'][number];
+type StackLimit = Pick<Facts, 'stackDepth'>;
+
+function shareHint(rows: readonly Row[], total: number, say: (share: string) => string): string[] {
+  const ns = sum(rows.map(({ time_ns }) => time_ns));
+  return ns > WORTH * total ? [say(`${formatShare(ns, total)} of the off-CPU time`)] : [];
 }
 
 function callerAdvice({ mode, dwarfPids, unwindsDwarf }: DwarfFacts): string {

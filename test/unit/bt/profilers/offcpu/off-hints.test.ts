@@ -114,6 +114,28 @@ describe('stacks that lack callers', () => {
     );
   });
 
+  test.each([
+    [127, ''],
+    [10, ': use --stack-depth 127'],
+  ])('because they are deeper than %d frames get another hint%s', (stackDepth, advice) => {
+    const deep = { ...ROW, user: Array(stackDepth).fill(0), user_cut: 0, user_incomplete: true };
+    const offcpu = offcpuOf([], { stacks: [{ ...deep, time_ns: 1e9 }], total_time_ns: 1e9 });
+    expect(hints(offcpu, {}, { stackDepth })).toEqual([
+      `100.0 % of the off-CPU time is in stacks of more than ${stackDepth} frames, without their outermost callers${advice}`,
+    ]);
+  });
+
+  test.each([
+    ['runtime.goexit.abi0', 0],
+    ['internal/runtime/syscall.Syscall6', 0],
+    ['syscall.RawSyscall', 0],
+    ['runtime_of_c', 1],
+  ])('get no advice in Go: %s', (symbol, count) => {
+    const frames = [{ address: '0x1', symbol, module: '/app', offset: 1 }];
+    const stacks = [{ ...ROW, user: [0], time_ns: 1e9, user_incomplete: true }];
+    expect(hints(offcpuOf([], { frames, stacks, total_time_ns: 1e9 }))).toHaveLength(count);
+  });
+
   const compile = 'compile it with -fno-omit-frame-pointer';
   test.each<[string, Partial<Facts>, string]>([
     ['attach', { mode: 'attach', unwindsDwarf: 'yes' }, `--unwind dwarf finds them, or ${compile}`],
