@@ -1,9 +1,9 @@
-import { mkdtempSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import fc from 'fast-check';
-import { describe, expect, test } from 'vitest';
+import { afterAll, describe, expect, test } from 'vitest';
 import { PROFILERS } from '../../../bt/profilers/profiler-registry.ts';
 import { capturedProfile, openCapture, readCapture } from '../../../cli/capture-file.ts';
 import { BtprofError } from '../../../metrics/errors.ts';
@@ -14,6 +14,7 @@ import { SLEEP_ENDING, SLEEP_FACTS, SLEEP_LINES, SLEEP_SYMBOLS, sleepProfile } f
 
 const { profileSchema } = schemasOf(PROFILERS);
 const DIRECTORY = mkdtempSync(join(tmpdir(), 'btprof-capture-'));
+afterAll(() => rmSync(DIRECTORY, { recursive: true }));
 const FILE = join(DIRECTORY, 'sleep.btprof');
 
 /** Writes the capture of a sleep as its run does, with these lines before the last ones. */

@@ -1,7 +1,7 @@
-import { mkdtempSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { describe, expect, test } from 'vitest';
+import { afterAll, describe, expect, test } from 'vitest';
 import { judgeChange, keep, type Result, reached, rowOf, tableOf } from '../../../scripts/bench/rows.ts';
 
 const OF = { measure: 'time added', bpftrace: '0.27', peer: 'strace', aim: 0.5 };
@@ -36,7 +36,9 @@ describe('a row', () => {
 });
 
 describe('a change', () => {
-  const file = join(mkdtempSync(join(tmpdir(), 'btprof-rows-')), 'kept.json');
+  const directory = mkdtempSync(join(tmpdir(), 'btprof-rows-'));
+  afterAll(() => rmSync(directory, { recursive: true }));
+  const file = join(directory, 'kept.json');
   const judge = (now: readonly Result[], machine = 'this one') => judgeChange(now, machine, file);
   keep([row(40, 38, 42, 39, 41)], 'this one', file);
 

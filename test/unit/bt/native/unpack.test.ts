@@ -4,16 +4,18 @@ import {
   mkdirSync,
   mkdtempSync,
   realpathSync,
+  rmSync,
   statSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { execa } from 'execa';
-import { expect, test } from 'vitest';
+import { afterAll, expect, test } from 'vitest';
 import { unpackProgram } from '../../../../bt/native/unpack.ts';
 
 const PLACE = mkdtempSync(join(tmpdir(), 'btprof-unpack-'));
+afterAll(() => rmSync(PLACE, { recursive: true }));
 const BINARIES = { [process.arch]: Buffer.from('#!/bin/sh\n').toString('base64') };
 
 test('a program is placed in a private directory and can be executed', () => {

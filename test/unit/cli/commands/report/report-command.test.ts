@@ -1,15 +1,16 @@
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import { expect, test, vi } from 'vitest';
+import { afterAll, expect, test, vi } from 'vitest';
 import { reportCommand } from '../../../../../cli/commands/report/report-command.ts';
 import { captureHead, captureLine, captureRecord, endingRecord } from '../../../../../metrics/capture.ts';
 import { SLEEP_ENDING, SLEEP_FACTS, SLEEP_LINES, SLEEP_SYMBOLS } from '../../../sleep-recording.ts';
 
 const DIRECTORY = mkdtempSync(join(tmpdir(), 'btprof-report-'));
+afterAll(() => rmSync(DIRECTORY, { recursive: true }));
 const OUTPUT = join(DIRECTORY, 'result.jsonl');
 
 const at = (type: string) => `{"type": "value", "data": ["${type}",3945600000000]}`;
