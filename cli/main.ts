@@ -18,6 +18,7 @@ process.on('SIGUSR1', () => undefined);
 
 async function main(argv: readonly string[]): Promise<never> {
   let status = 0;
+  process.exitCode = 125; // of a start that ends without a result
   const program = commandLine({
     version: VERSION,
     commands: COMMANDS,
@@ -44,7 +45,7 @@ function reportError(error: unknown, argv: readonly string[]): number {
     stderr.write(escapeControls(`btprof: ${error.message}${error.hint ? `\n${error.hint}` : ''}\n`));
     return error.status === 2 ? usageStatus : error.status;
   }
-  stderr.write(`btprof: internal error: ${(error as Error)?.stack ?? String(error)}\n`);
+  stderr.write(escapeControls(`btprof: internal error: ${(error as Error)?.stack ?? String(error)}\n`));
   return 125;
 }
 

@@ -3,15 +3,16 @@ import {
   accessSync,
   closeSync,
   constants,
-  copyFileSync,
   fchmodSync,
+  lstatSync,
   openSync,
+  readFileSync,
   readlinkSync,
   realpathSync,
   renameSync,
   rmSync,
-  type Stats,
   statSync,
+  writeFileSync,
 } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { tryRead } from '../bt/driver/procfs.ts';
@@ -19,25 +20,23 @@ import { UsageError } from '../metrics/errors.ts';
 import { cannotWrite, openForWriting, openOutput, type Sink, writeAll } from './output.ts';
 
 /**
- * Opens the file of a result or capture. It replaces an older file: it is written beside that, and renamed once all of it is on
- * the disk. It is for us alone, because it has arguments and paths. Pipes, devices and files in a directory that takes no new
- * ones are written in place.
+ * Opens the file of a result or capture. It replaces an older file: it is written beside that, and renamed once it is complete. It
+ * is for us alone, because it has arguments and paths. Pipes, devices, links of other users and files in a directory that takes no
+ * new ones are written in place.
  *
  * @param grows whether each piece must be in the file as soon as it is written: then the first one replaces the older file
  * @param keepsMode whether an older file of our own keeps its mode
  * @throws BtprofError when it cannot be written
  */
 export function openResult(path: string, { grows = false, keepsMode = true } = {}): Sink {
-  const old = tryRead(() => statSync(path));
-  if (old && !old.isFile()) return openOutput(path, OWN);
-  if (old) closeSync(openForWriting(path, OWN));
-  const target = targetOf(path);
-  if (!mayCreate(dirname(target))) return openOutput(path, OWN);
+  const target = replaceable(path);
+  if (target === undefined) return openOutput(path, OWN);
+  const mode = keepsMode ? modeOf(target) : OWN;
   let file: NewFile | undefined;
   return {
     write: (content) => {
       const isFirst = file === undefined;
-      file ??= createBeside(target, path, keepsMode ? modeOf(old) : OWN);
+      file ??= createBeside(target, path, mode);
       if (isFirst && grows) file.rename();
       return writeAll(file.descriptor(), content, JSON.stringify(path));
     },
@@ -48,12 +47,30 @@ export function openResult(path: string, { grows = false, keepsMode = true } = {
   };
 }
 
+/**
+ * The plain file at a path, or the place for one, if it can be replaced; it need not exist. The path of a link is that of its
+ * file, if the link is ours: whether to follow those of others is for the kernel to decide (fs.protected_symlinks).
+ */
+function replaceable(path: string): string | undefined {
+  const directory = tryRead(() => realpathSync(dirname(path)));
+  // A descriptor, such as /dev/stdout, is written as it is.
+  if (directory === undefined || !mayCreate(directory) || /^\/(dev|proc)\//.test(path)) return undefined;
+  const found = lstatSync(path, { throwIfNoEntry: false });
+  if (!found) return join(directory, basename(path));
+  const isOurLink = found.isSymbolicLink() && found.uid === process.geteuid?.();
+  const target = isOurLink ? tryRead(() => realpathSync(path)) : join(directory, basename(path));
+  if (target === undefined || !mayCreate(dirname(target)) || !lstatSync(target).isFile()) return undefined;
+  closeSync(openForWriting(path, OWN));
+  return target;
+}
+
 /** Read and write for us alone. */
 const OWN = 0o600;
 const NEW = constants.O_RDWR | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
 
 /** Whoever owns the older file chose its mode: others must not read what we write. */
-function modeOf(old: Stats | undefined): number {
+function modeOf(target: string): number {
+  const old = lstatSync(target, { throwIfNoEntry: false });
   return old && old.uid === process.geteuid?.() ? old.mode & 0o777 : OWN;
 }
 
@@ -86,12 +103,9 @@ function createBeside(target: string, path: string, mode: number): NewFile {
   return {
     descriptor: () => descriptor,
     rename: () => {
-      const isCopy = attempt(() => replace(target, beside));
+      descriptor = attempt(() => replace(target, beside, descriptor));
       remove();
       process.off('exit', remove);
-      if (!isCopy) return;
-      closeSync(descriptor);
-      descriptor = openForWriting(target, OWN);
     },
   };
 }
@@ -99,15 +113,18 @@ function createBeside(target: string, path: string, mode: number): NewFile {
 /**
  * A mount point, as a file that a container gets from its host, cannot be replaced: it is overwritten.
  *
- * @returns whether the target is a copy
+ * @returns a descriptor of the target, instead of the one given
  */
-function replace(target: string, beside: string): boolean {
+function replace(target: string, beside: string, descriptor: number): number {
   try {
     renameSync(beside, target);
-    return false;
-  } catch {
-    copyFileSync(beside, target);
-    return true;
+    return descriptor;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EBUSY') throw error;
+    const overwritten = openSync(target, constants.O_WRONLY | constants.O_TRUNC | constants.O_NOFOLLOW);
+    writeFileSync(overwritten, readFileSync(`/proc/self/fd/${descriptor}`));
+    closeSync(descriptor);
+    return overwritten;
   }
 }
 
@@ -115,23 +132,17 @@ function mayCreate(directory: string): boolean {
   return tryRead(() => accessSync(directory, constants.W_OK | constants.X_OK) ?? true) ?? false;
 }
 
-/** As many as the kernel follows. */
-const MOST_LINKS = 40;
-
-/** The path at the end of all symbolic links; there need not be a file yet. */
-function targetOf(path: string, links = 0): string {
-  const whole = tryRead(() => realpathSync(path));
-  const directory = tryRead(() => realpathSync(dirname(path)));
-  if (links > MOST_LINKS) throw cannotWrite(path, { code: 'ELOOP' });
-  if (whole !== undefined || directory === undefined) return whole ?? path;
+/** The path of a file that need not exist: the last link may lead nowhere. */
+function placeOf(path: string): string {
   const link = tryRead(() => readlinkSync(path));
-  return link === undefined ? join(directory, basename(path)) : targetOf(resolve(directory, link), links + 1);
+  const directory = tryRead(() => realpathSync(dirname(path))) ?? dirname(path);
+  return resolve(directory, link ?? basename(path));
 }
 
 /** Whether two paths lead to the same plain file, or to the same place for one. */
 export function isSameFile(one: string, other: string): boolean {
   const [a, b] = [one, other].map((path) => tryRead(() => statSync(path, { bigint: true })));
-  return a ? a.isFile() && a.dev === b?.dev && a.ino === b.ino : !b && targetOf(one) === targetOf(other);
+  return a ? a.isFile() && a.dev === b?.dev && a.ino === b.ino : !b && placeOf(one) === placeOf(other);
 }
 
 /** @throws UsageError when the output is one of the inputs, under whatever name */

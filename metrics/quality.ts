@@ -17,10 +17,8 @@ export function isLossless(recording: Recording, { room }: Facts): boolean {
 /** Maximum number of problems that become warnings; the others are only counted. */
 const PROBLEMS_SHOWN = 3;
 /** bpf_get_stackid(), which bpftrace calls before 0.25, keeps one stack for each hash. */
-const COLLIDED_STACKS =
-  'some stacks are missing because of hash collisions, which bpftrace 0.25 and newer avoid; times and counts are complete';
-const STACKS_WITHOUT_ROOM =
-  'some stacks are missing because the kernel had no room for them; times and counts are complete';
+const MISSING_STACKS =
+  'some stacks are missing: there was no room for them, or, with bpftrace before 0.25, hash collisions; times and counts are complete';
 
 /** Sums up what was lost, cut or not named, and the cost of the measurement. */
 export function quality(
@@ -61,19 +59,13 @@ export function quality(
     footprint: footprintOf(ending, found.wall),
     warnings: [
       ...ending.warnings,
-      ...(lost('stacks_missing') > 0 ? [missingStacks(full)] : []),
+      ...(lost('stacks_missing') > 0 ? [MISSING_STACKS] : []),
       ...[...faultMessages].map((message) => `bpftrace reported an error in the kernel: ${message}`),
       ...full.map((map) => fullSentence(map, facts.room)),
       ...problems.slice(0, PROBLEMS_SHOWN),
     ],
     hints: found.hints,
   };
-}
-
-/** A map of stacks that is full has a warning of its own, with the option that helps. */
-function missingStacks(full: readonly string[]): string {
-  const hadNoRoom = full.some((map) => Object.values<string>(STACK_MAPS).includes(map));
-  return hadNoRoom ? STACKS_WITHOUT_ROOM : COLLIDED_STACKS;
 }
 
 function overheadOf({ programTime }: Ending, wall: number): Quality['overhead'] {

@@ -29,7 +29,7 @@ export function hindrance(): Hindrance | undefined {
     };
   if (!isCapable(status))
     return {
-      problem: 'this root lacks the capability CAP_SYS_ADMIN: the kernel permits no BPF.',
+      problem: 'btprof needs the capability CAP_SYS_ADMIN, which this root lacks.',
       fix: 'In a container, start it with --privileged or --cap-add SYS_ADMIN.',
     };
   return undefined;

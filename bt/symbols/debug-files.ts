@@ -20,12 +20,12 @@ export function findDebugFile({ buildId, debugLink }: ElfFile, path: string): st
     ...(link ? [`${dir}/${link}`, `${dir}/.debug/${link}`, `/usr/lib/debug${dir}/${link}`] : []),
   ];
   const isSameBuild = (source: ByteSource, elf: ElfFile) =>
-    buildId ? elf.buildId === buildId : crc32Of(source) === debugLink?.crc;
+    buildId ? elf.buildId === buildId : tryRead(() => crc32Of(source)) === debugLink?.crc;
   return places.filter((place) => place !== path).find((place) => readFileOf(place, isSameBuild));
 }
 
 /** Larger files have no checksum: they would take seconds to read. */
-const LARGEST_CHECKED = 2 ** 30;
+const LARGEST_CHECKED = 2 ** 28;
 const BLOCK = 2 ** 20;
 
 /** The checksum of a file; undefined before Node 20.15, which cannot calculate it. */

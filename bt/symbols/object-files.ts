@@ -67,15 +67,24 @@ export function newObjectFiles(): ObjectFiles {
     const whole = (names.get(file)?.length ?? 0) < LEVELS;
     return found ?? (whole && paths[0] ? `${paths[0]} (deleted)` : undefined);
   };
+  /** A path that was found by names stays, even if the file is removed later. */
+  const pathOf = (file: string): string | undefined => {
+    const known = seen.get(file);
+    const path = known?.path ?? pathByNames(file);
+    if (known?.found && path && !path.endsWith(' (deleted)')) seen.set(file, { ...known, path });
+    return path;
+  };
   return {
     addName: (file, level, name) => {
+      if (file.endsWith(UNKNOWN_INODE)) return;
       const known = names.get(file) ?? [];
       known[level] = name;
       names.set(file, known);
     },
     see: (file, { pid, path, range }) => {
       const before = seen.get(file);
-      if (before?.found || (before?.tries ?? 0) >= TRIES) return;
+      if (before?.found && !before.path && path) seen.set(file, { ...before, path });
+      if (before?.found || (before?.tries ?? 0) >= TRIES || file.endsWith(UNKNOWN_INODE)) return;
       const shown = path?.replace(/ \(deleted\)$/, '');
       const ways = [...mappedWay(path, pid, range), ...waysTo(shown ? [shown] : pathsByNames(file), pid)];
       if (ways.length === 0) return;
@@ -91,20 +100,22 @@ export function newObjectFiles(): ObjectFiles {
         tries: (before?.tries ?? 0) + 1,
       });
     },
-    path: (file) => seen.get(file)?.path ?? pathByNames(file),
+    path: pathOf,
     source: (file) => {
-      const { descriptor, path } = seen.get(file) ?? {};
+      const { descriptor } = seen.get(file) ?? {};
       if (descriptor !== undefined) return sourceOf(descriptor);
+      const path = seen.has(file) ? pathOf(file) : undefined;
       return path === undefined ? undefined : reopeningSource(path, file);
     },
     open: (file) => {
-      const { descriptor, path } = seen.get(file) ?? {};
+      const { descriptor } = seen.get(file) ?? {};
       if (descriptor !== undefined) return openRegular(`/proc/self/fd/${descriptor}`);
-      return path === undefined ? undefined : openFile(path, file);
+      const path = seen.has(file) ? pathOf(file) : undefined;
+      return path === undefined ? undefined : openFile({ name: path }, file);
     },
     isDenied: (file) => seen.get(file)?.denied ?? false,
     isHere: (file) => {
-      const { path } = seen.get(file) ?? {};
+      const path = pathOf(file);
       return path !== undefined && isFile(path, file);
     },
     identity: (file) => {
@@ -122,13 +133,15 @@ export function newObjectFiles(): ObjectFiles {
 interface Way {
   readonly name: string;
   readonly path?: string;
+  /** Whether it leads to what a process has mapped. */
+  readonly isMapped?: boolean;
 }
 
 /** The link to what a process has mapped: no other file can take its place. */
 function mappedWay(path: string | undefined, pid: number, range: Sighting['range']): Way[] {
   if (!range) return [];
   const name = `/proc/${pid}/map_files/${hex(range.start)}-${hex(range.end)}`;
-  return [path === undefined ? { name } : { name, path }];
+  return [{ name, isMapped: true, ...(path === undefined ? {} : { path }) }];
 }
 
 /** Its path, and its path in the root of the process. */
@@ -145,7 +158,7 @@ function firstOpen(
   pid: number,
 ): (Way & { descriptor: number }) | undefined {
   for (const way of ways) {
-    const descriptor = openFile(way.name, file, pid);
+    const descriptor = openFile(way, file, pid);
     if (descriptor !== undefined) return { ...way, descriptor };
   }
   return undefined;
@@ -158,8 +171,10 @@ function firstOpen(
  * @param inode past 2^53 it is not exact, and the key is that of no file
  */
 export function fileKey(device: number, inode: number): string {
-  return keyOf(device >>> 20, device & 0xfffff, Number.isSafeInteger(inode) ? inode : '?');
+  return keyOf(device >>> 20, device & 0xfffff, Number.isSafeInteger(inode) ? inode : UNKNOWN_INODE);
 }
+
+const UNKNOWN_INODE = '?';
 
 /** The key of a file that stat(2) found. */
 export function fileKeyOf({ dev, ino }: Pick<BigIntStats, 'dev' | 'ino'>): string {
@@ -200,9 +215,8 @@ function pathsOf(inside: string, file: string, mounts: readonly Mount[]): string
  *
  * @param pid the process in whose mounts it may be
  */
-function openFile(path: string, file: string, pid?: number): number | undefined {
-  const isMapped = path.includes('/map_files/');
-  return inspect(path, 0, (_, open, found) => (isThis(found, file, pid, isMapped) ? open() : undefined));
+function openFile({ name, isMapped = false }: Way, file: string, pid?: number): number | undefined {
+  return inspect(name, 0, (_, open, found) => (isThis(found, file, pid, isMapped) ? open() : undefined));
 }
 
 /**
@@ -231,8 +245,9 @@ function isDenied(path: string): boolean {
 function mountOf(descriptor: number, pid: number | undefined): Mount | undefined {
   const read = (path: string) => tryRead(() => readFileSync(path, 'utf8')) ?? '';
   const id = Number(/^mnt_id:\s+(\d+)$/m.exec(read(`/proc/self/fdinfo/${descriptor}`))?.[1]);
-  const all = ['self', ...(pid === undefined ? [] : [pid])].map((one) => read(`/proc/${one}/mountinfo`));
-  return all.flatMap(parseMountinfo).find((mount) => mount.id === id);
+  const find = (who: number | 'self') =>
+    parseMountinfo(read(`/proc/${who}/mountinfo`)).find((mount) => mount.id === id);
+  return find('self') ?? (pid === undefined ? undefined : find(pid));
 }
 
 /** `fe:00`, as in /proc/PID/maps. */
@@ -255,7 +270,7 @@ function isFile(path: string, file: string): boolean {
 
 /** Opens the file for each read. */
 function reopeningSource(path: string, file: string): ByteSource | undefined {
-  const opened = <T>(use: (source: ByteSource) => T) => readAndClose(openFile(path, file), use);
+  const opened = <T>(use: (source: ByteSource) => T) => readAndClose(openFile({ name: path }, file), use);
   const size = opened((source) => source.size);
   const read = (offset: number, length: number) => opened((source) => source.read(offset, length));
   return size === undefined

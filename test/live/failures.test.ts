@@ -109,7 +109,7 @@ describe.concurrent('a failure prints a sentence and a hint, and exits with the 
     [
       'a root without CAP_SYS_ADMIN',
       ['setpriv', '--bounding-set=-sys_admin', '--inh-caps=-sys_admin'],
-      /^btprof: this root lacks the capability CAP_SYS_ADMIN: .*\n.*--privileged/,
+      /^btprof: btprof needs the capability CAP_SYS_ADMIN, .*\n.*--privileged/,
     ],
     ['a user namespace', ['unshare', '-Ur'], /^btprof: btprof runs in a user namespace, .*\n.* on the host/],
     [

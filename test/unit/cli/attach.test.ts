@@ -77,7 +77,7 @@ describe('attach', () => {
     const beginning = replaying({ ...phases, events: events.slice(0, print) });
     const request = beginning.steps.findIndex(([step, what]) => step === 'until' && what === 'requested');
     const prints = events.slice(print).flatMap((line): Step[] => [
-      ['sleep', line.includes('["tick"') ? 100 : 0],
+      ['sleep', line.includes('["tick"') ? 300 : 0],
       ['lines', [line]],
     ]);
     const steps = beginning.steps.toSpliced(request, 0, ...prints);
