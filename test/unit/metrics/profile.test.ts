@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { Offcpu } from '../../../bt/profilers/offcpu/off-schema.ts';
 import { metadataOf } from '../../../metrics/profile.ts';
-import { expectValid, fitsPublishedSchema } from '../published-schema.ts';
+import { expectValid, validate } from '../published-schema.ts';
 import { profileOf, SLEEP_ENDING, SLEEP_FACTS, SLEEP_LINES, sleepProfile } from '../sleep-recording.ts';
 import type { Lookups } from '../symbol-answers.ts';
 
@@ -248,6 +248,6 @@ test('the first line of a jsonl result fits the published schema', () => {
 });
 
 test('the published schema rejects documents that are not results', () => {
-  expect(fitsPublishedSchema({ kind: 'profile' })).toBe(false);
-  expect(fitsPublishedSchema({ ...sleepProfile(), schema: 'btprof/2' })).toBe(false);
+  expect(validate({ kind: 'profile' })).toBe(false);
+  expect(validate({ ...sleepProfile(), schema: 'btprof/2' })).toBe(false);
 });

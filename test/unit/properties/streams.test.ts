@@ -2,7 +2,6 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { Readable } from 'node:stream';
 import { gunzipSync } from 'node:zlib';
-import { Ajv2020 } from 'ajv/dist/2020.js';
 import fc from 'fast-check';
 import { test } from 'vitest';
 import { readLines } from '../../../bt/driver/lines.ts';
@@ -13,9 +12,7 @@ import { newRecorder, type Recorder, recordLine } from '../../../metrics/recordi
 import type { KeptRun } from '../../../metrics/replay.ts';
 import { readLine } from '../../../parsers/stream.ts';
 import { attempts } from '../../effort.ts';
-
-/** The published schema, compiled, because zod takes five times as long. */
-const validate = new Ajv2020({ strict: false }).compile(JSON.parse(readFileSync('docs/schema.json', 'utf8')));
+import { validate } from '../published-schema.ts';
 
 /** With lines of every type. The last one is ten times as long as the others, because its maps are complete. */
 function recordingsOf(version: string) {
@@ -155,6 +152,7 @@ async function checkStreams(version: string, numRuns: number): Promise<void> {
       const ending = { ...kept.ending, mappings: decodeSpaces(kept.ending.mappings) };
       const profile = readProfile(collected, ending).assemble(kept.symbols);
       assert(profile.quality.dropped_lines >= linesDropped, 'dropped lines are counted');
+      // zod takes five times as long.
       assert(validate(profile), JSON.stringify(validate.errors));
     },
   );
