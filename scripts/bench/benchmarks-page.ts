@@ -20,8 +20,8 @@ export function withLongRows(
   const rest = page.slice(0, page.length - longSection(page).length);
   return `${rest}${LONG_HEAD}
 \`npm run bench -- bounded\` wrote this section, as root. Three \`btprof system\` run at once, on a machine that starts 50 short
-processes a second. A figure is the resident memory of btprof's own process: the median of one sample a second, over the
-twentieth of the run that ends at that time. The aim is growth below 5 % or 10 MB.
+processes a second. A figure is the resident memory of btprof's own process: the least of one sample a second, in the eighth
+of the run that ends at that time. The aim is growth below 5 % or 10 MB.
 
 Machine: ${machine}.
 
