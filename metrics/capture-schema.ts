@@ -76,6 +76,7 @@ export const symbolsSchema = z.object({
   kernel: z.record(text, kernelPlace),
   user: z.record(text, userPlace),
   frameless: z.record(text, z.boolean()),
+  uncalled: z.record(text, z.boolean()).default({}),
   buildIds: z.record(text, text),
   jit: z.record(text, userPlace.extend({ module: text })),
   demangled: z.record(text, text),

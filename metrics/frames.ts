@@ -19,8 +19,8 @@ export interface FrameTable {
   /** @param ids addresses of a stack, by their numbers */
   readonly kernel: (ids: readonly number[]) => number[];
   /**
-   * A user stack. It ends at the first frame outside executable mappings: that word is not a return address, and
-   * neither are those after it.
+   * A user stack. It ends at the first word that is not a return address: it is outside executable mappings, or the start of
+   * a function. Those after it are not, either.
    */
   readonly user: (ids: readonly number[], pid: number, generation: number) => UserStack;
   /** A kernel stack whose frames have their names already. */
@@ -166,8 +166,9 @@ interface PlacedFrame {
   readonly place?: FileAddress;
 }
 
-/** Makes a user frame; undefined if the word is not code. */
+/** Makes a user frame; undefined if the word is not code, or not a return address. */
 function userFrame(site: UserSite, symbols: ResolvedSymbols): PlacedFrame | undefined {
+  if (site.back > 0 && site.place && symbols.uncalled[fileAddressKey(site.place)]) return undefined;
   const address = `0x${site.digits}`;
   const compiled = site.compiled && symbols.jit[jitAddressKey(site.compiled)];
   if (compiled) return { frame: frameAt(address, { ...compiled, offset: compiled.offset + site.back }) };

@@ -56,6 +56,8 @@ export interface ResolvedSymbols {
   readonly user: Record<string, UserSymbol>;
   /** Places whose function sets up no frame pointer, with the keys of `user`. */
   readonly frameless: Record<string, boolean>;
+  /** Places after which a function begins, but where no call is: the word in a stack was not a return address. */
+  readonly uncalled: Record<string, boolean>;
   /** By object. */
   readonly buildIds: Record<string, string>;
   /** By `PID:GENERATION ADDRESS`. */
@@ -66,15 +68,21 @@ export interface ResolvedSymbols {
   problems: readonly string[];
 }
 
-/** The key of a mapping's object: mappings with the same key belong to the same object. The vDSO is not a file. */
-export function objectKey({ path, file }: Mapping): string {
-  return path === VDSO ? path : file;
+/** The key of a mapping's object: mappings with the same key belong to the same object. A vDSO is not a file. */
+export function objectKey(mapping: Mapping): string {
+  if (mapping.path !== VDSO) return mapping.file;
+  return isVdso32(mapping) ? `${VDSO} 32` : VDSO;
+}
+
+/** The vDSO of a 32-bit process. That of a 64-bit process is near its stack, far beyond 4 GiB. */
+export function isVdso32({ path, end }: Mapping): boolean {
+  return path === VDSO && end > 0n && end <= 2n ** 32n;
 }
 
 /** How the kernel names what it maps into every process. */
 export const VDSO = '[vdso]';
 
-/** The key of a place in `user`, `frameless` and `lines`. */
+/** The key of a place in `user`, `frameless`, `uncalled` and `lines`. */
 export function fileAddressKey({ mapping, fileOffset }: FileAddress): string {
   return `${objectKey(mapping)}+${fileOffset}`;
 }
@@ -93,5 +101,14 @@ export function addToTable(all: ResolvedSymbols, { lines, problems, ...tables }:
 
 /** A table without any answer. */
 export function noSymbols(): ResolvedSymbols {
-  return { kernel: {}, user: {}, frameless: {}, buildIds: {}, jit: {}, demangled: {}, problems: [] };
+  return {
+    kernel: {},
+    user: {},
+    frameless: {},
+    uncalled: {},
+    buildIds: {},
+    jit: {},
+    demangled: {},
+    problems: [],
+  };
 }

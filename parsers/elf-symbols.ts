@@ -10,6 +10,8 @@ import {
   symbolName,
 } from './elf-symbol-section.ts';
 import type { ByteSource, ElfFile } from './elf-types.ts';
+import { readUnwindStarts } from './elf-unwind-index.ts';
+import { lastAtOrBelow } from './sorted.ts';
 import { addRow, type FunctionRows, newRows } from './symbol-ranges.ts';
 import { inOrder, type NameSource, newSymbolTable, type SymbolTable } from './symbol-table.ts';
 
@@ -46,7 +48,7 @@ const MOST_UNDERSCORES = 3;
 export function readFunctions(source: ByteSource, elf: ElfFile): SymbolTable {
   const problems: string[] = [];
   const sections = readSections(source, elf, problems);
-  const rows = functionRows(elf, sections, problems);
+  const rows = functionRows(elf, sections, unsizedEnds(source, elf, sections), problems);
   const functions = newSymbolTable(rows, (positions) => namesOf(sections, positions), problems);
   const dynamic = sections.find((section) => section.type === SHT_DYNSYM);
   return inOrder([functions, readPlt(source, elf, dynamic, functions)]);
@@ -62,13 +64,32 @@ function readSections(source: ByteSource, elf: ElfFile, problems: string[]): Sym
     .filter((section) => section !== undefined);
 }
 
+/** Tells how far a function without a size may reach, from its start. */
+type UnsizedEnd = (start: number) => number;
+
+/**
+ * Without .symtab, the functions after an exported one have no names that would end it. They have unwind information, which shows
+ * where the first of them begins. Without that, too, nothing is known beyond the start.
+ */
+function unsizedEnds(source: ByteSource, elf: ElfFile, sections: readonly SymbolSection[]): UnsizedEnd {
+  const furthest: UnsizedEnd = (start) => start + LONGEST_UNSIZED;
+  if (sections.some(({ type }) => type === SHT_SYMTAB)) return furthest;
+  const starts = readUnwindStarts(source, elf);
+  return (start) => Math.min(furthest(start), starts?.[lastAtOrBelow(starts, start) + 1] ?? start);
+}
+
 /** Positions of names continue from one string table to the next. */
-function functionRows(elf: ElfFile, sections: readonly SymbolSection[], problems: string[]): FunctionRows {
+function functionRows(
+  elf: ElfFile,
+  sections: readonly SymbolSection[],
+  unsizedEnd: UnsizedEnd,
+  problems: string[],
+): FunctionRows {
   const rows = newRows(sections.reduce((sum, section) => sum + section.count, 0));
   const codeAt = codeFinder(elf);
   let base = 0;
   for (const section of sections) {
-    const lost = addFunctions(rows, section, base, elf.machine === EM_ARM, codeAt);
+    const lost = addFunctions(rows, section, base, elf.machine === EM_ARM, codeAt, unsizedEnd);
     for (const [what, count] of Object.entries(lost))
       if (count > 0) problems.push(`${section.name}: ${count} functions ${what}`);
     base += section.strings.length;
@@ -119,6 +140,7 @@ function addFunctions(
   base: number,
   thumb: boolean,
   codeAt: FindCode,
+  unsizedEnd: UnsizedEnd,
 ): Lost {
   const lost: Lost = { 'are not in code': 0, 'have no name': 0, 'have names cut at 4096 bytes': 0 };
   for (let index = 0; index < section.count; index++) {
@@ -127,8 +149,10 @@ function addFunctions(
     const start = thumb && symbol.type !== STT_NOTYPE ? symbol.value - (symbol.value % 2) : symbol.value;
     const code = codeAt(symbol, start);
     if (!section.strings[symbol.name]) lost['have no name']++;
-    else if (code) addFunction(rows, symbol, start, code.end, section.strings, base);
-    else if (!isMark(symbol)) lost['are not in code']++;
+    else if (code) {
+      const end = Math.min(code.end, symbol.size > 0 ? start + symbol.size : unsizedEnd(start));
+      if (end > start) addFunction(rows, symbol, { start, end }, section.strings, base);
+    } else if (!isMark(symbol)) lost['are not in code']++;
     if (code && isNameCut(section.strings, symbol.name)) lost['have names cut at 4096 bytes']++;
   }
   return lost;
@@ -153,15 +177,13 @@ function isFunction({ type, section, name }: ElfSymbol, strings: Buffer): boolea
 function addFunction(
   rows: FunctionRows,
   { type, size, binding, name }: ElfSymbol,
-  start: number,
-  codeEnd: number,
+  { start, end }: CodeRange,
   strings: Buffer,
   base: number,
 ): void {
   const sized = size > 0;
   const kind = (type === STT_NOTYPE ? 0 : 4) + bindingMerit(binding);
   const merit = (kind * 2 + (sized ? 1 : 0)) * 1024 + nameMerit(strings, name);
-  const end = Math.min(codeEnd, start + (sized ? size : LONGEST_UNSIZED));
   addRow(rows, { start, end, sized, merit, position: base + name });
 }
 

@@ -22,8 +22,7 @@ const LARGEST_SECTION = 2 ** 28;
  * @returns an empty table for a program in another language
  */
 export function readGoFunctions(source: ByteSource, elf: ElfFile): SymbolTable {
-  // A position-independent program has the second one.
-  const section = elf.section('.gopclntab') ?? elf.section('.data.rel.ro.gopclntab');
+  const section = goSection(source, elf);
   if (!section) return namedRows(newRows(0), Buffer.alloc(0), []);
   const read = readTable(source, elf, section);
   if ('problem' in read) return namedRows(newRows(0), Buffer.alloc(0), [`${section.name}: ${read.problem}`]);
@@ -34,6 +33,33 @@ export function readGoFunctions(source: ByteSource, elf: ElfFile): SymbolTable {
   // A copy of the names alone, so that the whole section can be freed.
   return namedRows(rows, Buffer.from(read.table.names), problems);
 }
+
+/**
+ * The section of the table. A position-independent program has the second name. A C linker, which links programs with cgo,
+ * merges that section into `.data.rel.ro`, where only the table's first bytes show where it begins.
+ */
+function goSection(source: ByteSource, elf: ElfFile): ElfSection | undefined {
+  const own = elf.section('.gopclntab') ?? elf.section('.data.rel.ro.gopclntab');
+  const merged = elf.section('.data.rel.ro');
+  // Every Go program has this section, also a stripped one.
+  if (own || !merged || !elf.section('.go.buildinfo')) return own;
+  const bytes = sectionBytes(source, merged, LARGEST_SECTION);
+  const at = 'problem' in bytes ? undefined : findTable(bytes);
+  if (at === undefined) return undefined;
+  return { ...merged, offset: merged.offset + at, addr: merged.addr + at, size: merged.size - at };
+}
+
+/** Offset of the table in a section. The linker aligns it to 32 bytes. */
+function findTable(bytes: Buffer): number | undefined {
+  for (const magic of RELATIVE_MAGICS) {
+    for (let at = bytes.indexOf(magic); at >= 0; at = bytes.indexOf(magic, at + 1))
+      if (at % 8 === 0 && !('problem' in goTable(bytes.subarray(at)))) return at;
+  }
+  return undefined;
+}
+
+/** The first bytes of the table since Go 1.18: the magic number, and two zeros. */
+const RELATIVE_MAGICS = ['f0ffffff0000', 'f1ffffff0000'].map((digits) => Buffer.from(digits, 'hex'));
 
 /** The range of the code, and the address from which the table counts. */
 interface GoText {
@@ -130,21 +156,54 @@ function textBase(
   table: GoTable,
 ): number | undefined {
   if (table.text !== 0) return table.text;
-  const module = moduleText(source, elf, section);
-  if (module !== undefined && module >= code.addr && module < code.addr + code.size) return module;
+  const isInCode = (address: number | undefined) =>
+    address !== undefined && address >= code.addr && address < code.addr + code.size;
+  const known = [moduleText(source, elf, section), relocatedText(source, elf, section)].find(isInCode);
+  if (known !== undefined) return known;
   for (let i = 0; i < table.count; i++)
     if (code.addr + table.fields.u32(table.rows + 8 * i) === elf.entry) return code.addr;
   return undefined;
 }
 
-/** The first word of `moduledata` points to the table, and word 22 to the start of code. */
+/** The first word of `moduledata` points to the table, and a later one to the start of code. */
 function moduleText(source: ByteSource, elf: ElfFile, table: ElfSection): number | undefined {
   const section = elf.section('.go.module');
   const size = elf.wide ? 8 : 4;
-  const bytes = section && bytesAt(source, section.offset, 23 * size);
+  const bytes = section && bytesAt(source, section.offset, (TEXT_IN_MODULE + 1) * size);
   if (!bytes || 'problem' in bytes) return undefined;
   const { word } = fieldsOf(bytes, elf.wide);
-  return word(0) === table.addr ? word(22 * size) : undefined;
+  return word(0) === table.addr ? word(TEXT_IN_MODULE * size) : undefined;
+}
+
+/** `R_X86_64_RELATIVE` and `R_AARCH64_RELATIVE`: the loader writes the addend, plus how far it moved the program. */
+const RELATIVE = [8, 1027];
+/** Words of the table's header before the start of code, and of `moduledata`. */
+const TEXT_IN_HEADER = 3;
+const TEXT_IN_MODULE = 22;
+
+/**
+ * A position-independent program has no addresses in its data: the loader fills them in. `.rela.dyn` says with what: the start
+ * of code in the header of the table, or in `moduledata`, whose first word points to the table.
+ */
+function relocatedText(source: ByteSource, elf: ElfFile, table: ElfSection): number | undefined {
+  const section = elf.section('.rela.dyn');
+  const bytes = section && elf.wide ? sectionBytes(source, section, LARGEST_SECTION) : undefined;
+  if (!bytes || 'problem' in bytes) return undefined;
+  const { u32, word } = fieldsOf(bytes, true);
+  const rows = Math.floor(bytes.length / 24);
+  const find = (isWanted: (place: number, addend: number) => boolean) => {
+    for (let row = 0; row < rows; row++) {
+      const [place, addend] = [word(24 * row), word(24 * row + 16)];
+      if (RELATIVE.includes(u32(24 * row + 8)) && isWanted(place, addend)) return { place, addend };
+    }
+    return undefined;
+  };
+  const addendAt = (wanted: number) => find((place) => place === wanted)?.addend;
+  const module = find((_, addend) => addend === table.addr)?.place;
+  return (
+    addendAt(table.addr + 8 * TEXT_IN_HEADER) ??
+    (module === undefined ? undefined : addendAt(module + 8 * TEXT_IN_MODULE))
+  );
 }
 
 function functionRows(

@@ -28,9 +28,9 @@ export function parseMaps(text: string): Mapping[] {
   }));
 }
 
-/** Whether a path names memory that never was a file in a directory (memfd_create(2), shmat(2), /dev/zero). */
+/** Whether a path names memory that never was a file in a directory: memfd_create(2), shmat(2), shared memory, huge pages. */
 export function isMemory(path: string): boolean {
-  return /^\/(memfd:|dev\/zero\b|SYSV[0-9a-f]{8}\b)/.test(path);
+  return /^\/(memfd:|anon_hugepage\b|dev\/zero\b|SYSV[0-9a-f]{8}\b)/.test(path);
 }
 
 /** `PF_KTHREAD` of linux/sched.h. */

@@ -59,8 +59,9 @@ export function nameThreads(list: () => readonly number[]): LiveThread[] {
     for (const pid of list()) {
       for (const tid of threadsOf(pid)) {
         if (named.has(tid)) continue;
-        tryRead(() => process.kill(tid, 0));
+        // Taken before, so that no lifetime is shorter than the thread's waits if we lose the CPU in between.
         const namedNs = Number(process.hrtime.bigint() - began);
+        tryRead(() => process.kill(tid, 0));
         const state = statOf(pid, tid)?.state ?? '?';
         named.set(tid, { pid, tid, comm: commOf(pid, tid) ?? '', state, namedNs, cpu: cpuTimeOf(pid, tid) });
         added = true;

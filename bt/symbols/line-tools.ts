@@ -15,7 +15,7 @@ export type LineSource = { readonly path: string } | { readonly descriptor: numb
  * Looks up all addresses of an object with one process. Closes the descriptor.
  *
  * @param addresses as the file has them
- * @returns undefined if no tool found any of them
+ * @returns undefined if no tool found the line of any of them
  */
 export async function readSourceLines(
   source: LineSource,
@@ -29,8 +29,8 @@ export async function readSourceLines(
       const passed = descriptor === undefined ? {} : { descriptor };
       const output = await runTool([...tool, file], { input, ...passed });
       const lines = output && parseSourceLines(output.toString(), addresses);
-      // llvm-symbolizer prints the same for a file that it cannot read as for an address that it does not know.
-      if (lines?.some((functions) => functions.length > 0)) return lines;
+      // Of debug information that a tool cannot read, such as sections packed by zstd, it prints only names of functions.
+      if (lines?.some((functions) => functions.some(({ file }) => file !== null))) return lines;
     }
     return undefined;
   } finally {

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import type { AddressSpaces } from '../../metrics/mappings.ts';
-import { type Mapping, parseMaps } from '../../parsers/proc.ts';
+import { isMemory, type Mapping, parseMaps } from '../../parsers/proc.ts';
 import type { StreamEvent } from '../../parsers/stream.ts';
 import {
   type Execution,
@@ -49,7 +49,7 @@ interface Beginning {
 
 export function newMappingCache(
   files: ObjectFiles,
-  perfMaps: Pick<PerfMaps, 'see' | 'execed'>,
+  perfMaps: Pick<PerfMaps, 'see' | 'execed' | 'forked'>,
 ): MappingCache {
   /** The program that each live process runs. */
   const generations = new Map<number, number>();
@@ -115,6 +115,7 @@ export function newMappingCache(
           const parent = { pid: event.parent, generation: event.generation };
           addWaiting([executionKey(parent)]);
           store.inherit(parent, event);
+          perfMaps.forked(event.parent, event.pid, event.generation);
           begin(event.pid, event.generation);
           return;
         }
@@ -160,7 +161,7 @@ export function newMappingCache(
 
 /** Tells whether a mapping is JIT-compiled code: executable memory without a file, or with a file in memory only. */
 function isCompiledCode({ path }: Mapping): boolean {
-  return path === '' || path.startsWith('[anon:') || path.startsWith('/memfd:');
+  return path === '' || path.startsWith('[anon:') || isMemory(path);
 }
 
 /**

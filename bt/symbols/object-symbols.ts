@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { sum } from '../../metrics/sums.ts';
-import { objectKey, VDSO } from '../../metrics/symbols.ts';
+import { isVdso32, objectKey, VDSO } from '../../metrics/symbols.ts';
 import type { SourceLine } from '../../parsers/addr2line.ts';
 import { readElf } from '../../parsers/elf.ts';
 import { readFunctions } from '../../parsers/elf-symbols.ts';
@@ -66,7 +66,7 @@ export function newObjects(files: ObjectFiles, cache: SymbolCache | undefined): 
     const key = objectKey(mapping);
     const known = objects.get(key);
     if (known) return hold(key, known);
-    const source = path === VDSO ? vdsoSource() : files.source(file);
+    const source = sourceOf(mapping, files);
     if (!source) {
       if (path.startsWith('/') && !isMemory(path)) gone.set(file, path);
       return undefined;
@@ -94,9 +94,16 @@ export function newObjects(files: ObjectFiles, cache: SymbolCache | undefined): 
   return { of, prune, problems: () => [...problems, ...lost()] };
 }
 
+/** Our own vDSO is that of all 64-bit processes. */
+function sourceOf(mapping: Mapping, files: ObjectFiles): ByteSource | undefined {
+  if (mapping.path !== VDSO) return files.source(mapping.file);
+  return isVdso32(mapping) ? undefined : vdsoSource();
+}
+
+/** Memory with a name may hold a program (memfd_create(2)), or anything else. */
 function problemsOf(object: ObjectSymbols | { problem: string }, path: string): string[] {
   if ('problem' in object)
-    return path.startsWith('/') ? [`${path} could not be read: ${object.problem}`] : [];
+    return path.startsWith('/') && !isMemory(path) ? [`${path} could not be read: ${object.problem}`] : [];
   const problems = [...object.elf.problems, ...object.tables.flatMap((table) => table.problems)];
   return problems.map((problem) => `some functions of ${path} have no name: ${problem}`);
 }

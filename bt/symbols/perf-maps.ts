@@ -1,4 +1,4 @@
-import { closeSync, constants, readFileSync, type Stats, statSync } from 'node:fs';
+import { closeSync, constants, readFileSync, readlinkSync, type Stats, statSync } from 'node:fs';
 import { sum } from '../../metrics/sums.ts';
 import type { JitSymbol } from '../../metrics/symbols.ts';
 import { type PerfMap, parsePerfMap } from '../../parsers/perf-map.ts';
@@ -17,6 +17,9 @@ const FRESH_MS = 1000;
 /** How far the clock of /proc/PID/stat may differ from that of files. */
 const CLOCKS_APART_MS = 2000;
 
+/** How many parents may have compiled what a process runs. */
+const MOST_PARENTS = 16;
+
 const TOO_MANY = `was not read: ${MOST_OPEN} such files are open already`;
 
 /** `/tmp/perf-PID.map`, where a runtime lists the functions that it compiles while it runs. */
@@ -27,6 +30,8 @@ export interface PerfMaps {
   readonly see: (pid: number, generation: number) => void;
   /** Tells that the process now runs another program: an existing file belongs to the earlier one. */
   readonly execed: (pid: number, generation: number) => void;
+  /** Tells that a process was forked: it runs what its parent has compiled. */
+  readonly forked: (parent: number, pid: number, generation: number) => void;
   /** @param address within the process */
   readonly find: (pid: number, generation: number, address: bigint) => JitSymbol | undefined;
   /** Whether a process has a map, or had one with an earlier program. */
@@ -46,6 +51,12 @@ interface OpenMap {
   readAt: number;
 }
 
+/** Names a program of a process. */
+interface ProgramId {
+  readonly pid: number;
+  readonly generation: number;
+}
+
 /** One program of a process, from exec to exec. */
 interface MappedProgram {
   readonly generation: number;
@@ -59,6 +70,8 @@ interface MappedProgram {
 export function newPerfMaps(): PerfMaps {
   const began = Date.now();
   const programs = new Map<number, MappedProgram[]>();
+  /** The programs that processes were forked from, by `PID:GENERATION`. */
+  const parents = new Map<string, ProgramId>();
   const problems = new Map<string, string>();
   const opened = () => [...programs.values()].flat().flatMap(({ map }) => map ?? []);
   const programOf = (pid: number, generation: number, left?: Stats): MappedProgram | undefined => {
@@ -111,12 +124,34 @@ export function newPerfMaps(): PerfMaps {
     if (map && isLatest(pid, program) && performance.now() - map.readAt > FRESH_MS) read(map);
     return map?.map;
   };
+  const see = (pid: number, generation: number): void => {
+    const program = programOf(pid, generation);
+    const candidate = !program || program.map || !isLatest(pid, program) ? undefined : candidateOf(pid);
+    if (program && candidate) openAt(program, candidate);
+  };
+  const addParent = (pid: number, generation: number, parent: ProgramId): void => {
+    const [oldest] = parents.keys();
+    if (parents.size >= MOST_PROCESSES && oldest) parents.delete(oldest);
+    parents.set(`${pid}:${generation}`, parent);
+  };
+  /** For a process whose fork was before the collection. */
+  const seeParent = (pid: number, generation: number): void => {
+    const parent = forkedFrom(pid);
+    if (parent === undefined || parents.has(`${pid}:${generation}`)) return;
+    const program = { pid: parent, generation: programs.get(parent)?.at(-1)?.generation ?? 1 };
+    addParent(pid, generation, program);
+    see(program.pid, program.generation);
+  };
+  const find = ({ pid, generation }: ProgramId, address: number): JitSymbol | undefined => {
+    const found = load(pid, programOf(pid, generation))?.find(address);
+    return found && { symbol: found.name, module: pathOf(pid), offset: address - found.start };
+  };
   return {
     see: (pid, generation) => {
-      const program = programOf(pid, generation);
-      const candidate = !program || program.map || !isLatest(pid, program) ? undefined : candidateOf(pid);
-      if (program && candidate) openAt(program, candidate);
+      see(pid, generation);
+      seeParent(pid, generation);
     },
+    forked: (parent, pid, generation) => addParent(pid, generation, { pid: parent, generation }),
     execed: (pid, generation) => {
       const before = programs.get(pid)?.at(-1);
       if (!before) return; // it has compiled nothing
@@ -132,11 +167,23 @@ export function newPerfMaps(): PerfMaps {
       return known.some((program) => load(pid, program) !== undefined);
     },
     find: (pid, generation, address) => {
-      const found = load(pid, programOf(pid, generation))?.find(Number(address));
-      return found && { symbol: found.name, module: pathOf(pid), offset: Number(address) - found.start };
+      let program: ProgramId | undefined = { pid, generation };
+      for (let i = 0; program && i < MOST_PARENTS; i++) {
+        const found = find(program, Number(address));
+        if (found) return found;
+        program = parents.get(`${program.pid}:${program.generation}`);
+      }
+      return undefined;
     },
     problems: () => [...problems].map(([path, problem]) => `${path} ${problem}`),
   };
+}
+
+/** The parent of a process, if both run the same program: then the process was forked, and has called no exec. */
+function forkedFrom(pid: number): number | undefined {
+  const parent = parseStat(tryRead(() => readFileSync(`/proc/${pid}/stat`, 'utf8')) ?? '')?.ppid;
+  const program = (of: number) => tryRead(() => readlinkSync(`/proc/${of}/exe`));
+  return parent && program(pid) !== undefined && program(pid) === program(parent) ? parent : undefined;
 }
 
 function pathOf(pid: number): string {

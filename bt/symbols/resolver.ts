@@ -2,6 +2,7 @@ import { groupBy } from '../../metrics/sums.ts';
 import {
   type FileAddress,
   fileAddressKey,
+  isVdso32,
   jitAddressKey,
   noSymbols,
   objectKey,
@@ -12,7 +13,7 @@ import {
 import type { KernelSymbols } from '../../parsers/kernel-symbols.ts';
 import { newDemangler } from './demangle.ts';
 import type { ObjectFiles } from './object-files.ts';
-import { functionAt, isFrameless } from './object-functions.ts';
+import { functionAt, isFrameless, isUncalled } from './object-functions.ts';
 import { newObjectLines } from './object-lines.ts';
 import { newObjects, type ObjectSymbols } from './object-symbols.ts';
 import type { PerfMaps } from './perf-maps.ts';
@@ -65,6 +66,8 @@ export function newResolver(
     const [{ mapping }] = places as [FileAddress];
     const object = await objects.of(mapping);
     if (object) addFunctions(table, object, { places, leaves });
+    // Its entry into the kernel has no frame, on every kernel.
+    else if (isVdso32(mapping)) for (const leaf of leaves) table.frameless[fileAddressKey(leaf)] = true;
     if (!table.lines) return;
     const found = object ? await lines.of(object, places) : [];
     for (const [i, place] of places.entries()) table.lines[fileAddressKey(place)] = found[i] ?? [];
@@ -110,6 +113,7 @@ function addFunctions(table: ResolvedSymbols, object: ObjectSymbols, { places, l
   for (const place of places) {
     const found = functionAt(object, place.fileOffset);
     if (found) table.user[fileAddressKey(place)] = { symbol: found.name, offset: found.offset };
+    if (isUncalled(object, place.fileOffset)) table.uncalled[fileAddressKey(place)] = true;
   }
   for (const leaf of leaves)
     if (isFrameless(object, leaf.fileOffset)) table.frameless[fileAddressKey(leaf)] = true;

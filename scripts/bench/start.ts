@@ -20,6 +20,8 @@ const TURNS = 7;
 const AIM = { help: 1.5, armed: 1.3, end: 1.5 };
 /** Time for bpftrace to go to sleep: it misses an interrupt that comes just before that. */
 const IDLE_MS = 100;
+/** After this time without output it has missed the interrupt all the same, and gets another one. */
+const AGAIN_MS = 5000;
 /** Subtracted from the times at the end. */
 const END_MS = 100;
 
@@ -184,6 +186,7 @@ async function besideTimes(start: () => ProcessPromise, ready: string, perform: 
   const began = performance.now();
   const child = start();
   let [text, last] = ['', 0];
+  let again: NodeJS.Timeout | undefined;
   child.stdout.on('data', (chunk: Buffer) => {
     last = performance.now();
     text += chunk;
@@ -195,9 +198,13 @@ async function besideTimes(start: () => ProcessPromise, ready: string, perform: 
     const ended = performance.now();
     const memory = peakOf(pidOf(child));
     signal(child, 'SIGINT');
+    again = setInterval(() => {
+      if (last < ended) signal(child, 'SIGINT');
+    }, AGAIN_MS);
     await child;
     return { armed, end: last - ended, memory, text };
   } finally {
+    clearInterval(again);
     signal(child, 'SIGKILL');
   }
 }

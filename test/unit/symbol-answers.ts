@@ -19,6 +19,7 @@ export interface Lookups {
   readonly kernel: (address: string) => KernelSymbol | undefined;
   readonly user: (mapping: Mapping, fileOffset: number) => UserSymbol | undefined;
   readonly frameless: (mapping: Mapping, fileOffset: number) => boolean;
+  readonly uncalled: (mapping: Mapping, fileOffset: number) => boolean;
   readonly jit: (pid: number, generation: number, address: bigint) => JitSymbol | undefined;
   readonly buildId: (mapping: Mapping) => string | undefined;
   readonly demangle: (name: string) => string | undefined;
@@ -34,6 +35,9 @@ export function answersTo(requests: SymbolRequests, known: Partial<Lookups>): Re
     user: answers(requests.user, fileAddressKey, (place) => known.user?.(place.mapping, place.fileOffset)),
     frameless: answers(requests.leaves, fileAddressKey, (place) =>
       known.frameless?.(place.mapping, place.fileOffset) ? true : undefined,
+    ),
+    uncalled: answers(requests.user, fileAddressKey, (place) =>
+      known.uncalled?.(place.mapping, place.fileOffset) ? true : undefined,
     ),
     buildIds: answers(
       requests.user,

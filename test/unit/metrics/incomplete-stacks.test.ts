@@ -17,6 +17,7 @@ interface Given {
   /** Names by page, from 1. */
   readonly names?: readonly (string | null)[];
   readonly frameless?: Lookups['frameless'];
+  readonly uncalled?: Lookups['uncalled'];
   readonly unwound?: Pick<Facts, 'dwarfPids' | 'dwarfGeneration' | 'stackDepth'>;
   readonly maps?: Record<string, string>;
 }
@@ -24,6 +25,7 @@ interface Given {
 function tableOf({
   names,
   frameless = () => false,
+  uncalled = () => false,
   unwound,
   maps = { '1:1': MAPS, '1:2': MAPS },
 }: Given = {}) {
@@ -32,7 +34,7 @@ function tableOf({
     const symbol = names ? names[page - 1] : `f${page}`;
     return symbol ? { symbol, offset: offset - page * PAGE } : undefined;
   };
-  return textTable({ ...SLEEP_LOOKUPS, user, frameless }, maps, unwound);
+  return textTable({ ...SLEEP_LOOKUPS, user, frameless, uncalled }, maps, unwound);
 }
 
 const isIncomplete = (words: readonly string[], given?: Given) =>
@@ -43,6 +45,13 @@ describe('a stack', () => {
     expect(isIncomplete([at(1), at(2), NO_CODE])).toBe(true);
     expect(isIncomplete([at(1), NO_CODE])).toBe(true);
     expect(isIncomplete([at(1), NO_CODE], { names: [null] })).toBe(true);
+  });
+
+  test('ends before the start of a function, which no call precedes', () => {
+    const table = tableOf({ uncalled: (_, offset) => offset === 2 * PAGE + 0xf });
+    expect(table.user([at(1), at(2), at(3)].join('\n'), 1, 1)).toMatchObject({ cut: 2, incomplete: true });
+    // There the thread was, and no word of its stack.
+    expect(table.user([at(2), at(3)].join('\n'), 1, 1)).toMatchObject({ cut: 0, incomplete: false });
   });
 
   test('is complete if it ends by itself', () => {

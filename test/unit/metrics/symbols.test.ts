@@ -15,7 +15,7 @@ import { textTable } from './frame-tables.ts';
 const MAPS = {
   '7:1': `\
 1000-2000 r-xp 00001000 fe:00 1 /bin/a
-3000-4000 r-xp 00000000 00:00 0 [vdso]
+7ffc00003000-7ffc00004000 r-xp 00000000 00:00 0 [vdso]
 5000-6000 rwxp 00000000 00:00 0
 `,
   '7:2': '1000-2000 r-xp 00001000 fe:00 9 /bin/a\n',
@@ -29,6 +29,7 @@ const TABLE: ResolvedSymbols = {
   kernel: { ffffffffc0401122: EXT4 },
   user: { 'fe:00 1+4101': MAIN },
   frameless: { 'fe:00 1+4101': true },
+  uncalled: {},
   buildIds: { 'fe:00 1': 'abcd' },
   jit: { '7:1 20483': COMPILED },
   demangled: { _ZN2ns1fEi: 'ns::f(int)' },
@@ -62,10 +63,10 @@ describe('requests', () => {
     const { user, compiled } = requestsOf([
       ['1005', 1],
       ['1005', 2],
-      ['3010', 1],
+      ['7ffc00003010', 1],
     ]);
     expect(user.map(fileAddressKey)).toEqual(['fe:00 1+4101', 'fe:00 9+4101', '[vdso]+16']);
-    expect(compiled.map(({ address }) => address)).toEqual([0x3010n]);
+    expect(compiled.map(({ address }) => address)).toEqual([0x7ffc00003010n]);
   });
 
   test('for compiled code have the process, the program and the address', () => {
@@ -141,7 +142,10 @@ describe('later answers', () => {
 });
 
 test('the vDSO has its name as its key, because it is not a file', () => {
-  const at = (path: string, file: string): Mapping => ({ start: 0n, end: 1n, fileOffset: 0n, file, path });
-  expect(objectKey(at('/bin/a', 'fe:00 1'))).toBe('fe:00 1');
-  expect(objectKey(at('[vdso]', '00:00 0'))).toBe('[vdso]');
+  const at = (start: bigint, path: string, file: string): Mapping => {
+    return { start, end: start + 0x1000n, fileOffset: 0n, file, path };
+  };
+  expect(objectKey(at(0x1000n, '/bin/a', 'fe:00 1'))).toBe('fe:00 1');
+  expect(objectKey(at(0x7ffc00000000n, '[vdso]', '00:00 0'))).toBe('[vdso]');
+  expect(objectKey(at(0xf7fc1000n, '[vdso]', '00:00 0'))).toBe('[vdso] 32'); // of a 32-bit process: other code
 });

@@ -44,7 +44,7 @@ export interface SymbolParts {
   readonly section?: number;
 }
 
-type Field = readonly [width: 1 | 2 | 4 | 'word', value: number];
+export type Field = readonly [width: 1 | 2 | 4 | 'word', value: number];
 
 /** Writes little-endian numbers; a word is as long as an address. */
 export function numbers({ wide }: ElfClass, ...fields: readonly Field[]): Buffer {

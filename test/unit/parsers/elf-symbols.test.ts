@@ -4,7 +4,9 @@ import type { ElfFile } from '../../../parsers/elf-types.ts';
 import type { SymbolTable } from '../../../parsers/symbol-table.ts';
 import {
   buildElf,
+  type ElfClass,
   type ElfParts,
+  type Field,
   numbers,
   type SectionParts,
   type SymbolParts,
@@ -158,6 +160,44 @@ describe('a function without a size', () => {
     const table = functionsOf(file([{ name: 'whole', value: 0x1000, size: 0x100 }, unsized('loop', 0x1080)]));
     expect(table.find(0x1080)).toEqual({ name: 'whole', start: 0x1000, size: 0x100 });
     expect(table.size).toBe(1);
+  });
+
+  describe('in a stripped file', () => {
+    const starts = (format: ElfClass, ...offsets: number[]) =>
+      numbers(
+        format,
+        [4, 0x3b031b01],
+        [4, 0],
+        [4, offsets.length],
+        ...offsets.flatMap((at): Field[] => [
+          [4, at],
+          [4, 0],
+        ]),
+      );
+    const index = (content: Buffer): Partial<ElfParts> => ({
+      sections: [{ name: '.eh_frame_hdr', type: 1, flags: 2, addr: 0x2000, content }],
+    });
+    const exported = [unsized('fast', 0x1000)];
+
+    test('extends to the first function with unwind information', () => {
+      const content = starts({ wide: true }, -0x1000, -0xff0, -0xf00); // from 0x2000 on
+      const table = functionsOf(file([], index(content), exported));
+      expect(table.find(0x100f)).toEqual({ name: 'fast', start: 0x1000, size: 0x10 });
+      expect(table.find(0x1010)).toBeUndefined();
+    });
+
+    test.each([
+      ['without unwind information', {}],
+      ['with an index of another form', index(Buffer.from('02ff', 'hex'))],
+      ['with an index of no rows', index(starts({ wide: true }))],
+    ])('has no name %s', (_, parts) => {
+      expect(functionsOf(file([], parts, exported)).size).toBe(0);
+    });
+
+    test('has its name to the end of a broken index', () => {
+      const content = starts({ wide: true }, -0xff0, -0xf00).subarray(0, 20);
+      expect(functionsOf(file([], index(content), exported)).find(0x100f)?.name).toBe('fast');
+    });
   });
 
   test('is ignored at the end of the code', () => {

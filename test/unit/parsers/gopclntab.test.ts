@@ -159,6 +159,42 @@ test('position-independent programs have the table in another section', () => {
   expect(table.size).toBe(3);
 });
 
+describe('a position-independent program that a C linker made', () => {
+  const format = { wide: true };
+  const RELATIVE = 8;
+  const NAME = '.data.rel.ro';
+  const buildinfo = { name: '.go.buildinfo', type: 1, content: Buffer.alloc(16) };
+  const merged = Buffer.concat([Buffer.alloc(0x40, 0xf1), goTable(format, 0xfffffff1, 0)]);
+  /** The table begins at TABLE + 0x40. */
+  const relocations = (...rows: [place: number, addend: number][]) => ({
+    name: '.rela.dyn',
+    type: 4,
+    content: Buffer.concat(
+      rows.map(([place, addend]) => numbers(format, ['word', place], ['word', RELATIVE], ['word', addend])),
+    ),
+  });
+
+  test.each([
+    ['the header of the table', relocations([TABLE + 0x58, TEXT])],
+    ['the data of the module', relocations([0x600000, TABLE + 0x40], [0x6000b0, TEXT])],
+  ])('has the table in a section with other data, and the start of code in %s', (_, rows) => {
+    const table = read(format, merged, { name: NAME, more: [buildinfo, rows] });
+    expect(table).toMatchObject({ problems: [], size: 3 });
+    expect(table.find(TEXT + 0xa0)?.name).toBe('main.(*Größe).Add');
+  });
+
+  test.each([
+    ['no table', Buffer.alloc(0x100, 0xf1)],
+    ['the beginning of a table', merged.subarray(0, 0x60)],
+  ])('has no functions with %s', (_, content) => {
+    expect(read(format, content, { name: NAME, more: [buildinfo] })).toMatchObject({ size: 0, problems: [] });
+  });
+
+  test('is not searched for a table if it is not of Go', () => {
+    expect(read(format, merged, { name: NAME }).size).toBe(0);
+  });
+});
+
 test('programs in other languages have no functions', () => {
   expect(read({ wide: true }, Buffer.alloc(8), { name: '.data' })).toMatchObject({
     size: 0,

@@ -45,7 +45,11 @@ afterEach(async () => {
 
 function newCache(): MappingCache {
   const files = newObjectFiles();
-  const cache = newMappingCache(files, { see: () => undefined, execed: () => undefined });
+  const cache = newMappingCache(files, {
+    see: () => undefined,
+    execed: () => undefined,
+    forked: () => undefined,
+  });
   opened.push({ cache, files });
   return cache;
 }
@@ -389,7 +393,7 @@ int main(void) {
       const pid = child.pid as number;
       const see = vi.fn();
       const files = newObjectFiles();
-      const cache = newMappingCache(files, { see, execed: () => undefined });
+      const cache = newMappingCache(files, { see, execed: () => undefined, forked: () => undefined });
       opened.push({ cache, files });
       vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
       onTestFinished(() => void vi.useRealTimers());

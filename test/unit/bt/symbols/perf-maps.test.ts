@@ -119,6 +119,63 @@ describe.skipIf(process.platform !== 'linux')('the perf map of a running process
     expect([one, other].map((pid) => nameIn(maps, pid))).toEqual(['one', 'other']);
   });
 
+  describe('is also that of a child', () => {
+    const FUNCTIONS = '1000 100 parents\n3000 100 both\n';
+
+    test('that it forks, where the child has no name itself', () => {
+      stoppedClock();
+      const [parent, child, grandchild] = [newPid(), newPid(), newPid()];
+      const path = written(parent, FUNCTIONS);
+      written(child, '3000 100 childs\n');
+      const maps = newPerfMaps();
+      maps.forked(parent, child, 1);
+      maps.forked(child, grandchild, 1);
+      expect(maps.find(child, 1, 0x1010n)).toEqual({ symbol: 'parents', module: path, offset: 16 });
+      expect([child, grandchild, parent].map((pid) => nameIn(maps, pid, 0x3000n))).toEqual([
+        'childs',
+        'childs',
+        'both',
+      ]);
+      expect(nameIn(maps, grandchild)).toBe('parents');
+    });
+
+    test('until the child runs another program', () => {
+      stoppedClock();
+      const [parent, child] = [newPid(), newPid()];
+      written(parent);
+      const maps = newPerfMaps();
+      maps.forked(parent, child, 1);
+      maps.see(child, 1);
+      maps.execed(child, 2);
+      expect(maps.find(child, 2, 0x1010n)).toBeUndefined();
+      expect(maps.find(child, 1, 0x1010n)?.symbol).toBe(WAIT);
+    });
+
+    test('that it forked before the collection, as long as both run the same program', async () => {
+      stoppedClock();
+      const parent = started('sh', ['-c', 'exec 3<&0; (read x <&3) & echo $!; wait'], {
+        stdio: ['pipe', 'pipe', 'inherit'],
+      });
+      const child = Number(await new Promise((resolve) => parent.stdout?.once('data', resolve)));
+      written(parent.pid as number);
+      const [other] = [newPid()];
+      const maps = newPerfMaps();
+      for (const pid of [child, other]) maps.see(pid, 1);
+      expect(nameIn(maps, child)).toBe(WAIT);
+      written(process.pid); // the parent of the other one runs another program
+      expect(nameIn(maps, other)).toBeUndefined();
+    });
+
+    test('even if they are parents of each other, as reused numbers may be', () => {
+      stoppedClock();
+      const [one, other] = [newPid(), newPid()];
+      const maps = newPerfMaps();
+      maps.forked(one, other, 1);
+      maps.forked(other, one, 1);
+      expect(nameIn(maps, one)).toBeUndefined();
+    });
+  });
+
   test('grows, and is read again after a second', () => {
     const clock = stoppedClock();
     const pid = newPid();
