@@ -67,9 +67,11 @@ export function newFrameTable(located: Located, symbols: ResolvedSymbols, facts:
     const found = site && userFrame(site, symbols);
     return found ? add(found) : NO_CODE;
   });
-  const hasLeafCaller = ([leaf = -1]: readonly number[]): boolean => {
+  const frameless: (boolean | undefined)[] = [];
+  const isFrameless = (leaf: number): boolean => {
     const place = places[leaf];
-    return !place || symbols.frameless[fileAddressKey(place)] !== true;
+    frameless[leaf] ??= place !== undefined && symbols.frameless[fileAddressKey(place)] === true;
+    return frameless[leaf];
   };
   return {
     frames,
@@ -78,7 +80,7 @@ export function newFrameTable(located: Located, symbols: ResolvedSymbols, facts:
       const { stack, cut } = cutAtNonCode(ids.map(userIndices));
       const whole = cut === 0 && stack.length < facts.stackDepth;
       const ended = whole || stack.some((index) => OUTERMOST.test(frames[index]?.symbol ?? ''));
-      const complete = ended && (isByDwarf(facts, pid, generation) || hasLeafCaller(stack));
+      const complete = ended && (isByDwarf(facts, pid, generation) || !isFrameless(stack[0] ?? 0));
       return { stack, cut, incomplete: stack.length > 0 && !complete };
     },
     named: (kernel) => kernel.map((place) => frameIndex(frameAt(place.address, place))),

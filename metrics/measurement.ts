@@ -174,7 +174,7 @@ export interface Measurement<Part = unknown> {
   readonly maps: readonly ReadableMap[];
   reduce(window: Window): Reduced<unknown>;
   /** Adds to the part what depends on the rows of other parts. */
-  finish?(part: Part, rows: readonly StackRow[], window: Window): void;
+  finish?(part: Part, rows: () => readonly StackRow[], window: Window): void;
   /** Runs of threads at the end of a session after which another session continues the collection. */
   runsAtEnd?(reading: Reading): readonly ThreadRun[];
   /** How much was measured: `69 waits`. */

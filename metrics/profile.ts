@@ -199,7 +199,7 @@ function readWindow(collected: Collected, span: SpanOptions): Pending<Assembled>
 
 function reduceAll(measurements: readonly Measurement[], window: Window): ReducedPart[] {
   const parts = measurements.map((measurement) => ({ measurement, reduced: measurement.reduce(window) }));
-  const rows = window.isWhole ? rowsOf(parts) : [];
+  const rows = () => (window.isWhole ? rowsOf(parts) : []);
   for (const { measurement, reduced } of parts) measurement.finish?.(reduced.part, rows, window);
   return parts;
 }

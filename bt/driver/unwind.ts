@@ -75,8 +75,9 @@ export function lacksFramePointers(pid: number): boolean {
   try {
     const text = tryRead(() => readFileSync(`/proc/${pid}/maps`, 'utf8')) ?? '';
     const mapped = parseMaps(text).filter((mapping) => mapping.path.startsWith('/'));
-    for (const { file, path } of mapped) files.see(file, { pid, path });
-    return mapped.some(({ file }) => codeLacksFramePointers(files.source(file)));
+    return mapped.some(({ file, path }) =>
+      codeLacksFramePointers(files.source(files.see(file, { pid, path }))),
+    );
   } finally {
     files.close();
   }

@@ -70,9 +70,9 @@ export function newMappingCache(
     if (mappings.some(isCompiledCode)) perfMaps.see(pid, generation);
   };
   const add = ({ pid, generation }: Execution, mapping: Mapping) => {
-    const { file, path } = mapping;
-    if (path.startsWith('/')) files.see(file, { pid, path, range: mapping });
-    store.add(pid, generation, mapping);
+    const { path } = mapping;
+    const file = path.startsWith('/') ? files.see(mapping.file, { pid, path, range: mapping }) : mapping.file;
+    store.add(pid, generation, { ...mapping, file });
   };
   const begin = (pid: number, generation: number) => {
     if ((generations.get(pid) ?? 0) > generation) return; // it comes late, from another CPU
@@ -141,8 +141,8 @@ export function newMappingCache(
         case 'mapping':
           if (event.start + event.length < USER_SPACE) {
             const mapping = mappingOf(event);
-            files.see(mapping.file, { pid: event.pid, range: mapping });
-            store.add(event.pid, event.generation, mapping);
+            const file = files.see(mapping.file, { pid: event.pid, range: mapping });
+            store.add(event.pid, event.generation, { ...mapping, file });
           }
           return;
       }

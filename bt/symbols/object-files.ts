@@ -24,13 +24,19 @@ export interface Sighting {
 export interface ObjectFiles {
   /** A name on the way from a file (level 0) up to the root of its filesystem. */
   readonly addName: (file: string, level: number, name: string) => void;
-  /** Opens the file, unless it is open already. */
-  readonly see: (file: string, sighting: Sighting) => void;
+  /**
+   * Opens the file, unless it is open already.
+   *
+   * @returns its key from now on: another one after its content was overwritten, because names of before do not hold
+   */
+  readonly see: (file: string, sighting: Sighting) => string;
   /** Ends in ` (deleted)` when the file at this path is another one, or missing; undefined when it is not known. */
   readonly path: (file: string) => string | undefined;
   readonly source: (file: string) => ByteSource | undefined;
   /** A new descriptor, for another process; the caller closes it. */
   readonly open: (file: string) => number | undefined;
+  /** Whether its content was overwritten since it was seen by this key. */
+  readonly isOverwritten: (file: string) => boolean;
   /** Whether we may not open it. */
   readonly isDenied: (file: string) => boolean;
   /** Whether its path leads to it from here, not only within a container. */
@@ -45,6 +51,8 @@ interface SeenFile {
   readonly path: string | undefined;
   /** Undefined if the file was not found, or too many are open. */
   readonly descriptor: number | undefined;
+  /** The state of the content when it was found. */
+  readonly content: string | undefined;
   readonly found: boolean;
   readonly denied: boolean;
   readonly tries: number;
@@ -53,18 +61,20 @@ interface SeenFile {
 export function newObjectFiles(): ObjectFiles {
   const names = new Map<string, string[]>();
   const seen = new Map<string, SeenFile>();
+  /** The latest keys of files that were overwritten, by the keys by which the kernel knows them. */
+  const latest = new Map<string, string>();
   let open = 0;
   let mounts: readonly Mount[] | undefined;
   const pathsByNames = (file: string): string[] => {
     mounts ??= parseMountinfo(tryRead(() => readFileSync('/proc/self/mountinfo', 'utf8')) ?? '');
-    const known = names.get(file);
-    return known ? pathsOf(`/${known.toReversed().join('/')}`, file, mounts) : [];
+    const known = names.get(originalKey(file));
+    return known ? pathsOf(`/${known.toReversed().join('/')}`, originalKey(file), mounts) : [];
   };
   const pathByNames = (file: string): string | undefined => {
     const paths = pathsByNames(file);
     const found = paths.find((path) => isFile(path, file));
     // The kernel reports a limited number of names. If the limit is reached, the path may lack its beginning.
-    const whole = (names.get(file)?.length ?? 0) < LEVELS;
+    const whole = (names.get(originalKey(file))?.length ?? 0) < LEVELS;
     return found ?? (whole && paths[0] ? `${paths[0]} (deleted)` : undefined);
   };
   /** A path that was found by names stays, even if the file is removed later. */
@@ -74,6 +84,24 @@ export function newObjectFiles(): ObjectFiles {
     if (known?.found && path && !path.endsWith(' (deleted)')) seen.set(file, { ...known, path });
     return path;
   };
+  const isOverwritten = (file: string): boolean => {
+    const { descriptor, content } = seen.get(file) ?? {};
+    const newer = latest.get(originalKey(file));
+    if (newer !== undefined && newer !== file) return true;
+    return descriptor !== undefined && contentOf(descriptor) !== content;
+  };
+  /** The key for what the file holds now. What it held before can no longer be read, so that descriptor is closed. */
+  const currentKey = (seenAs: string): string => {
+    const original = originalKey(seenAs);
+    const file = latest.get(original) ?? original;
+    const known = seen.get(file);
+    if (known?.descriptor === undefined || !isOverwritten(file)) return file;
+    closeSync(known.descriptor);
+    open--;
+    seen.set(file, { ...known, descriptor: undefined });
+    latest.set(original, nextKey(file));
+    return nextKey(file);
+  };
   return {
     addName: (file, level, name) => {
       if (file.endsWith(UNKNOWN_INODE)) return;
@@ -81,31 +109,36 @@ export function newObjectFiles(): ObjectFiles {
       known[level] = name;
       names.set(file, known);
     },
-    see: (file, { pid, path, range }) => {
+    see: (seenAs, { pid, path, range }) => {
+      const file = currentKey(seenAs);
       const before = seen.get(file);
       if (before?.found && !before.path && path) seen.set(file, { ...before, path });
-      if (before?.found || (before?.tries ?? 0) >= TRIES || file.endsWith(UNKNOWN_INODE)) return;
+      if (before?.found || (before?.tries ?? 0) >= TRIES || file.endsWith(UNKNOWN_INODE)) return file;
       const shown = path?.replace(/ \(deleted\)$/, '');
       const ways = [...mappedWay(path, pid, range), ...waysTo(shown ? [shown] : pathsByNames(file), pid)];
-      if (ways.length === 0) return;
+      if (ways.length === 0) return file;
       const found = firstOpen(ways, file, pid);
+      const content = found && contentOf(found.descriptor);
       const staysOpen = found && open < MOST_OPEN;
       if (staysOpen) open++;
       else if (found) closeSync(found.descriptor);
       seen.set(file, {
         path: found?.path ?? (shown && `${shown} (deleted)`),
         descriptor: staysOpen ? found.descriptor : undefined,
+        content,
         found: found !== undefined,
         denied: !found && ways.some(({ name }) => isDenied(name)),
         tries: (before?.tries ?? 0) + 1,
       });
+      return file;
     },
     path: pathOf,
     source: (file) => {
       const { descriptor } = seen.get(file) ?? {};
+      if (isOverwritten(file)) return undefined;
       if (descriptor !== undefined) return sourceOf(descriptor);
       const path = seen.has(file) ? pathOf(file) : undefined;
-      return path === undefined ? undefined : reopeningSource(path, file);
+      return path === undefined ? undefined : reopeningSource(path, file, seen.get(file)?.content);
     },
     open: (file) => {
       const { descriptor } = seen.get(file) ?? {};
@@ -113,6 +146,7 @@ export function newObjectFiles(): ObjectFiles {
       const path = seen.has(file) ? pathOf(file) : undefined;
       return path === undefined ? undefined : openFile({ name: path }, file);
     },
+    isOverwritten,
     isDenied: (file) => seen.get(file)?.denied ?? false,
     isHere: (file) => {
       const path = pathOf(file);
@@ -127,6 +161,24 @@ export function newObjectFiles(): ObjectFiles {
       seen.clear();
     },
   };
+}
+
+/** Size and time of the last change of the content. */
+function contentOf(descriptor: number): string {
+  const { size, mtimeNs } = fstatSync(descriptor, { bigint: true });
+  return `${size}:${mtimeNs}`;
+}
+
+/** `fe:00@2 1234` is what the file `fe:00 1234` holds after it was overwritten once. */
+function nextKey(file: string): string {
+  const [device = '', inode] = file.split(' ');
+  const [own, turn = 1] = device.split('@');
+  return `${own}@${Number(turn) + 1} ${inode}`;
+}
+
+/** The key by which the kernel knows the file. */
+function originalKey(file: string): string {
+  return file.replace(/@\d+/, '');
 }
 
 /** A path that opens a file, and the path to show for it. */
@@ -225,9 +277,10 @@ function openFile({ name, isMapped = false }: Way, file: string, pid?: number): 
  */
 function isThis(found: number, file: string, pid: number | undefined, isMapped: boolean): boolean {
   const stat = fstatSync(found, { bigint: true });
-  const [device, inode] = file.split(' ');
+  const key = originalKey(file);
+  const [device, inode] = key.split(' ');
   if (!stat.isFile() || `${stat.ino}` !== inode) return false;
-  if (fileKeyOf(stat) === file) return true;
+  if (fileKeyOf(stat) === key) return true;
   const mount = mountOf(found, pid);
   return mount !== undefined && (deviceOf(mount) === device || (isMapped && mount.type === 'overlay'));
 }
@@ -268,9 +321,13 @@ function isFile(path: string, file: string): boolean {
   return inspect(path, 0, (_, __, found) => isThis(found, file, undefined, false)) ?? false;
 }
 
-/** Opens the file for each read. */
-function reopeningSource(path: string, file: string): ByteSource | undefined {
-  const opened = <T>(use: (source: ByteSource) => T) => readAndClose(openFile({ name: path }, file), use);
+/** Opens the file for each read, unless it was overwritten since its content was as given. */
+function reopeningSource(path: string, file: string, content: string | undefined): ByteSource | undefined {
+  const opened = <T>(use: (source: ByteSource) => T) => {
+    const descriptor = openFile({ name: path }, file);
+    const isSame = descriptor === undefined || content === undefined || contentOf(descriptor) === content;
+    return readAndClose(descriptor, (source) => (isSame ? use(source) : undefined));
+  };
   const size = opened((source) => source.size);
   const read = (offset: number, length: number) => opened((source) => source.read(offset, length));
   return size === undefined

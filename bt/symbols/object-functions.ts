@@ -6,45 +6,53 @@ import type { ObjectSymbols } from './object-symbols.ts';
 /** A function, and how far a place is from its start. */
 export type FunctionOffset = FoundFunction & { readonly offset: number };
 
-/** The function at an offset in an object's file. */
-export function functionAt(object: ObjectSymbols, fileOffset: number): FunctionOffset | undefined {
+/** What is known of a place in the code of an object's file. */
+export interface CodePlace {
+  readonly function?: FunctionOffset | undefined;
+  /**
+   * Whether a word of a stack that points to the byte after this place is no return address: a function begins there, and the
+   * instruction before it is no call. A call of a function that never returns may be the last instruction of its caller.
+   */
+  readonly isUncalled: boolean;
+}
+
+/** Looks up a place by its offset in an object's file. */
+export function codePlaceAt(object: ObjectSymbols, fileOffset: number): CodePlace {
   const vaddr = fileOffsetToVaddr(object.elf, fileOffset);
-  if (vaddr === undefined) return undefined;
-  const found = trampolineAfter(object.tables, vaddr) ?? nearest(object.tables, vaddr);
-  return found && { ...found, offset: Math.max(0, vaddr - found.start) };
+  if (vaddr === undefined) return { isUncalled: false };
+  const here = nearest(object.tables, vaddr);
+  const isLast = !here || vaddr + 1 >= here.start + here.size;
+  const next = isLast ? nearest(object.tables, vaddr + 1) : undefined;
+  const isBefore = next?.start === vaddr + 1;
+  // A return address belongs to the call before it, so callers are looked up one byte before it. But the kernel makes a
+  // handler return to the first byte of a trampoline, where no call was.
+  if (isBefore && TRAMPOLINES.includes(next.name))
+    return { function: { ...next, offset: 0 }, isUncalled: false };
+  return {
+    function: here && { ...here, offset: vaddr - here.start },
+    isUncalled: isBefore && !mayEndInCall(object, fileOffset + 1),
+  };
 }
 
 /** Where a signal handler returns to: glibc, musl, and the vDSO of aarch64. */
 const TRAMPOLINES = ['__restore_rt', '__restore', '__kernel_rt_sigreturn'];
 
-/**
- * A return address belongs to the call before it, so callers are looked up one byte before it. But the kernel makes a handler
- * return to the first byte of a trampoline, where no call was.
- */
-function trampolineAfter(tables: readonly SymbolTable[], vaddr: number): FoundFunction | undefined {
-  const next = nearest(tables, vaddr + 1);
-  return next?.start === vaddr + 1 && TRAMPOLINES.includes(next.name) ? next : undefined;
-}
-
 /** Chooses between tables: one may lack a function and extend the previous one over it, so the nearest start wins. */
 function nearest(tables: readonly SymbolTable[], vaddr: number): FoundFunction | undefined {
-  return tables
-    .flatMap((table) => table.find(vaddr) ?? [])
-    .reduce<FoundFunction | undefined>((a, b) => (a && a.start >= b.start ? a : b), undefined);
+  let best: FoundFunction | undefined;
+  for (const table of tables) {
+    const found = table.find(vaddr);
+    if (found && !(best && best.start >= found.start)) best = found;
+  }
+  return best;
 }
 
-/**
- * Tells whether a word of a stack that points to the byte after this place is no return address: a function begins there, and
- * the instruction before it is no call. A call of a function that never returns may be the last instruction of its caller.
- */
-export function isUncalled(object: ObjectSymbols, fileOffset: number): boolean {
-  const isCall = CALLS[object.elf.machine];
-  const vaddr = fileOffsetToVaddr(object.elf, fileOffset);
-  if (!isCall || vaddr === undefined || trampolineAfter(object.tables, vaddr)) return false;
-  if (nearest(object.tables, vaddr + 1)?.start !== vaddr + 1) return false;
-  const length = Math.min(LONGEST_CALL, fileOffset + 1);
-  const before = tryRead(() => object.source.read(fileOffset + 1 - length, length));
-  return before?.length === LONGEST_CALL && !isCall(before);
+/** Whether the code before an offset of the file may end in a call. */
+function mayEndInCall({ elf, source }: ObjectSymbols, fileOffset: number): boolean {
+  const isCall = CALLS[elf.machine];
+  if (!isCall || fileOffset < LONGEST_CALL) return true;
+  const before = tryRead(() => source.read(fileOffset - LONGEST_CALL, LONGEST_CALL));
+  return before?.length !== LONGEST_CALL || isCall(before);
 }
 
 const LONGEST_CALL = 7;
@@ -81,7 +89,7 @@ const PROLOGUE = 48;
 
 /** Tells whether a function surely does not set up a frame pointer: then its caller is missing in stacks. */
 export function isFrameless(object: ObjectSymbols, fileOffset: number): boolean {
-  const found = functionAt(object, fileOffset);
+  const { function: found } = codePlaceAt(object, fileOffset);
   if (object.elf.machine !== EM_X86_64 || !found) return false;
   const length = Math.min(PROLOGUE, found.size);
   const code = tryRead(() => object.source.read(fileOffset - found.offset, length));

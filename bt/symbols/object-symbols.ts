@@ -89,7 +89,9 @@ export function newObjects(files: ObjectFiles, cache: SymbolCache | undefined): 
     [...gone].map(([file, path]) =>
       files.isDenied(file)
         ? `${path} may not be read, not even by root: permission denied, as on a FUSE of another user`
-        : `${path} was gone before it could be read`,
+        : files.isOverwritten(file)
+          ? `${path} was overwritten after it was mapped: code of before has no names`
+          : `${path} was gone before it could be read`,
     );
   return { of, prune, problems: () => [...problems, ...lost()] };
 }

@@ -23,8 +23,7 @@ const LONGEST_PATH = 4096;
  * @param auxv key and value in turn
  */
 export function imageMappings(image: Image, auxv: readonly number[], files: ObjectFiles): Mapping[] {
-  const file = fileKey(image.device, image.inode);
-  files.see(file, { pid: image.pid });
+  const file = files.see(fileKey(image.device, image.inode), { pid: image.pid });
   const source = files.source(file);
   const path = files.path(file);
   const elf = source && parsed(source);
@@ -93,8 +92,7 @@ function loaderMappings(
   const path = name && tryRead(() => realpathSync.native(name));
   const stat = path && tryRead(() => statSync(path, { bigint: true }));
   if (!path || !stat) return [];
-  const file = fileKeyOf(stat);
-  files.see(file, { pid, path });
+  const file = files.see(fileKeyOf(stat), { pid, path });
   const loader = files.source(file);
   const loaderElf = loader && parsed(loader);
   return loaderElf ? codeMappings(loaderElf, base, file, path) : [];

@@ -13,7 +13,7 @@ import {
 import type { KernelSymbols } from '../../parsers/kernel-symbols.ts';
 import { newDemangler } from './demangle.ts';
 import type { ObjectFiles } from './object-files.ts';
-import { functionAt, isFrameless, isUncalled } from './object-functions.ts';
+import { codePlaceAt, isFrameless } from './object-functions.ts';
 import { newObjectLines } from './object-lines.ts';
 import { newObjects, type ObjectSymbols } from './object-symbols.ts';
 import type { PerfMaps } from './perf-maps.ts';
@@ -111,9 +111,9 @@ function addFunctions(table: ResolvedSymbols, object: ObjectSymbols, { places, l
   const { buildId } = object.elf;
   if (buildId) table.buildIds[objectKey(mapping)] = buildId;
   for (const place of places) {
-    const found = functionAt(object, place.fileOffset);
+    const { function: found, isUncalled } = codePlaceAt(object, place.fileOffset);
     if (found) table.user[fileAddressKey(place)] = { symbol: found.name, offset: found.offset };
-    if (isUncalled(object, place.fileOffset)) table.uncalled[fileAddressKey(place)] = true;
+    if (isUncalled) table.uncalled[fileAddressKey(place)] = true;
   }
   for (const leaf of leaves)
     if (isFrameless(object, leaf.fileOffset)) table.frameless[fileAddressKey(leaf)] = true;

@@ -73,7 +73,7 @@ export interface WaitState {
   readonly running: boolean;
 }
 
-type RowOf<M> = M extends { read: (...args: never[]) => { rows: readonly (infer R)[] } } ? R : never;
+export type RowOf<M> = M extends { read: (...args: never[]) => { rows: readonly (infer R)[] } } ? R : never;
 
 /** One row of `@waits`, with its state in words. */
 export type WaitRow = Omit<RowOf<typeof waits>, 'state'> & WaitState;
@@ -97,22 +97,26 @@ export function waitState(stateWord: number): WaitState {
  * Drops stacks that belong to another thread. If whole stacks are stored, a wait that began when another thread named
  * or created this one has the stacks of that thread.
  */
-export function ownStacks({ sinceStart, isNew }: WaitState, { kernel, user }: StackIds): StackIds {
+export function ownStacks(
+  { sinceStart, isNew }: Pick<WaitState, 'sinceStart' | 'isNew'>,
+  { kernel, user }: StackIds,
+): StackIds {
   return sinceStart || isNew ? { kernel: [], user: [] } : { kernel, user };
 }
 
 /** `prev_state` of sched_switch: one bit each; 0 or 0x100 when the thread could have run on. */
 function stateLetter(state: number): TaskState {
-  const letters: readonly [number, TaskState][] = [
-    [0x01, 'S'],
-    [0x02, 'D'],
-    [0x04, 'T'],
-    [0x08, 't'],
-    [0x10, 'X'],
-    [0x20, 'Z'],
-    [0x40, 'P'],
-    [0x80, 'I'],
-  ];
   if (state === 0 || state === 0x100) return 'R';
-  return letters.find(([bit]) => state & bit)?.[1] ?? '?';
+  return LETTERS.find(([bit]) => state & bit)?.[1] ?? '?';
 }
+
+const LETTERS: readonly (readonly [bit: number, letter: TaskState])[] = [
+  [0x01, 'S'],
+  [0x02, 'D'],
+  [0x04, 'T'],
+  [0x08, 't'],
+  [0x10, 'X'],
+  [0x20, 'Z'],
+  [0x40, 'P'],
+  [0x80, 'I'],
+];

@@ -1,7 +1,6 @@
 import type { MetricNames, StackRow, StackView } from '../../../metrics/measurement.ts';
 import { REASONS } from '../../../metrics/reasons.ts';
 import { sum } from '../../../metrics/sums.ts';
-import { keyOf } from '../../../metrics/threads.ts';
 import { IDLE_KINDS } from './idle-rules.ts';
 import type { Offcpu } from './off-schema.ts';
 import { KIND_TEXTS } from './reason-table.ts';
@@ -35,11 +34,10 @@ export const offcpuStacks: StackView<Offcpu> = {
 };
 
 function endedRows({ stacks, thread_stats }: Offcpu): StackRow[] {
-  return stacks.map((row) => ({
-    ...{ pid: row.pid, tid: row.tid, comm: thread_stats[keyOf(row)]?.comm ?? null },
-    ...{ kind: row.reason, idle: row.idle !== null, open: false, timeNs: row.time_ns, count: row.count },
-    ...{ syscall: row.syscall, user: row.user, kernel: row.kernel },
-  }));
+  return stacks.map(({ pid, tid, reason: kind, idle, time_ns: timeNs, count, syscall, user, kernel }) => {
+    const comm = thread_stats[`${pid}:${tid}`]?.comm ?? null;
+    return { pid, tid, comm, kind, idle: idle !== null, open: false, timeNs, count, syscall, user, kernel };
+  });
 }
 
 function openRows({ still_blocked }: Offcpu): StackRow[] {

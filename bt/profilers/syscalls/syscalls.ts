@@ -60,7 +60,7 @@ export const syscalls: Profiler<Syscalls> = {
   reduce: reduceSyscalls,
   finish: (part, rows, { isWhole, facts, measured }) => {
     if (isWhole && facts.syscallTimes && measured.some(({ stacks }) => stacks && !stacks.samplesCpu))
-      addCallWaits(part, rows);
+      addCallWaits(part, rows());
   },
   events: ({ total: count }) => ({ count, text: plural(count, 'system call') }),
   blocks: syscallBlocks,

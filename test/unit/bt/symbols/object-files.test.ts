@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import {
+  chmodSync,
   closeSync,
   mkdirSync,
   openSync,
@@ -183,6 +184,52 @@ describe.skipIf(process.platform !== 'linux')('files of this machine', () => {
       const { file } = realFile(old.path);
       files.see(file, { pid, path: old.path });
       expect([old.file, file].map((key) => contentOf(files, key))).toEqual(['3 old', '3 new']);
+    });
+  });
+
+  describe('that were overwritten', () => {
+    const overwritten = (files: ObjectFiles) => {
+      const { path, file } = written('overwritten', 'before');
+      expect(files.see(file, { pid, path })).toBe(file);
+      writeFileSync(path, 'another text');
+      return { path, file };
+    };
+
+    test('are not read by the key of before', () => {
+      const files = newFiles();
+      const { file, path } = overwritten(files);
+      expect(contentOf(files, file)).toBeUndefined();
+      expect([files.isOverwritten(file), files.path(file)]).toEqual([true, path]);
+    });
+
+    test('have another key when they are seen again', () => {
+      const files = newFiles();
+      const { path, file } = overwritten(files);
+      const second = files.see(file, { pid, path });
+      expect([second, contentOf(files, second), contentOf(files, file)]).toEqual([
+        file.replace(' ', '@2 '),
+        '12 another text',
+        undefined,
+      ]);
+      expect([files.isOverwritten(file), files.isOverwritten(second)]).toEqual([true, false]);
+      expect([files.see(file, { pid, path }), files.see(second, { pid, path })]).toEqual([second, second]);
+      expect(openHere()).toBe(1);
+      writeFileSync(path, 'a third text, which is longer');
+      const third = files.see(second, { pid, path });
+      expect(third).toBe(file.replace(' ', '@3 '));
+      expect(contentOf(files, third)).toBe('29 a third text, which is longer');
+      expect(contentOf(files, second)).toBeUndefined();
+      expect(openHere()).toBe(1);
+    });
+
+    test('are not overwritten by a change of their mode or name', () => {
+      const files = newFiles();
+      const { path, file } = written('renamed');
+      files.see(file, { pid, path });
+      chmodSync(path, 0o700);
+      renameSync(path, in_('renamed 2'));
+      expect(files.see(file, { pid, path })).toBe(file);
+      expect(contentOf(files, file)).toBe('7 renamed');
     });
   });
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { isUncalled } from '../../../../bt/symbols/object-functions.ts';
+import { codePlaceAt } from '../../../../bt/symbols/object-functions.ts';
 import type { ObjectSymbols } from '../../../../bt/symbols/object-symbols.ts';
 import { addRow, newRows } from '../../../../parsers/symbol-ranges.ts';
 import { newSymbolTable } from '../../../../parsers/symbol-table.ts';
@@ -47,7 +47,7 @@ describe('a word that points to the start of a function', () => {
     ['call *0x1000(,%rcx,8)', 'ff14cd00100000'],
   ])('may be a return address after %s', (_, code) => {
     const it = object(code);
-    expect(isUncalled(it, placeIn(it))).toBe(false);
+    expect(codePlaceAt(it, placeIn(it)).isUncalled).toBe(false);
   });
 
   test.each([
@@ -58,7 +58,7 @@ describe('a word that points to the start of a function', () => {
     ['a call with bytes after it', 'e80000000090'],
   ])('is none after %s', (_, code) => {
     const it = object(code);
-    expect(isUncalled(it, placeIn(it))).toBe(true);
+    expect(codePlaceAt(it, placeIn(it)).isUncalled).toBe(true);
   });
 
   test.each([
@@ -70,21 +70,21 @@ describe('a word that points to the start of a function', () => {
     ['b', '00000014', true],
   ])('on aarch64, after %s', (_, code, isNone) => {
     const it = object(code, { machine: AARCH64 });
-    expect(isUncalled(it, placeIn(it))).toBe(isNone);
+    expect(codePlaceAt(it, placeIn(it)).isUncalled).toBe(isNone);
   });
 
   test('is where a handler of signals returns to', () => {
     const it = object('c3', { name: '__restore_rt' });
-    expect(isUncalled(it, placeIn(it))).toBe(false);
+    expect(codePlaceAt(it, placeIn(it)).isUncalled).toBe(false);
   });
 
   test('is not judged on other machines', () => {
     const it = object('c3', { machine: 3 });
-    expect(isUncalled(it, placeIn(it))).toBe(false);
+    expect(codePlaceAt(it, placeIn(it)).isUncalled).toBe(false);
   });
 });
 
 test('a word that points into a function may be a return address', () => {
   const it = object('c3');
-  expect(isUncalled(it, placeIn(it, SECOND + 3))).toBe(false);
+  expect(codePlaceAt(it, placeIn(it, SECOND + 3)).isUncalled).toBe(false);
 });

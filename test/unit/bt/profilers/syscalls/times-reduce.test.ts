@@ -41,7 +41,7 @@ function timed({ times = [], slowest = [], errors = [], calls = [], waits }: Giv
     names: { processes: new Map(), threads: new Map(), processCount: 1, threadCount: 1 },
   };
   const metrics = syscalls.reduce(window as Window).part as Syscalls;
-  syscalls.finish?.(metrics, waits ?? [], window as Window);
+  syscalls.finish?.(metrics, () => waits ?? [], window as Window);
   return { metrics, unreadable: reading.unreadable() };
 }
 
