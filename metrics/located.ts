@@ -1,7 +1,7 @@
 import { isMemory, type Mapping } from '../parsers/proc.ts';
 import type { Addresses, KernelAddress, UserAddress } from './addresses.ts';
 import type { Facts } from './facts.ts';
-import type { AddressSpaces } from './mappings.ts';
+import { type AddressSpaces, SEVERAL_FILES } from './mappings.ts';
 import { type FileAddress, fileAddressKey, type JitAddress, type SymbolRequests } from './symbols.ts';
 
 /** Facts about how stacks were unwound. */
@@ -87,9 +87,9 @@ export function isByDwarf(
   return generation === dwarfGeneration && dwarfPids.includes(pid);
 }
 
-/** Tells whether a mapping is a file; runtimes compile code into anonymous memory. */
+/** Tells whether a mapping is, or was, of a file; runtimes compile code into anonymous memory. */
 function isFile({ path }: Mapping): boolean {
-  return path.startsWith('/') && !isMemory(path);
+  return path === SEVERAL_FILES || (path.startsWith('/') && !isMemory(path));
 }
 
 function requestsFor(

@@ -6,6 +6,9 @@ import { type Mapping, parseMaps } from '../parsers/proc.ts';
  */
 export type AddressSpaces = ReadonlyMap<string, readonly Mapping[]>;
 
+/** The path at addresses where a program had several files in turn: nothing tells from which of them a stack is. */
+export const SEVERAL_FILES = '[several files]';
+
 /** Address spaces in captures and recordings: rows of /proc/PID/maps by `PID:GENERATION`. */
 export type MappingTexts = Readonly<Record<string, string>>;
 

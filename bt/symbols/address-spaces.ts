@@ -1,6 +1,6 @@
-import type { AddressSpaces } from '../../metrics/mappings.ts';
-import type { Mapping } from '../../parsers/proc.ts';
-import type { ObjectFiles } from './object-files.ts';
+import { type AddressSpaces, SEVERAL_FILES } from '../../metrics/mappings.ts';
+import { isMemory, type Mapping } from '../../parsers/proc.ts';
+import { type ObjectFiles, originalKey } from './object-files.ts';
 
 /** Maximum number of address spaces in memory. */
 export const MOST_SPACES = 4096;
@@ -18,12 +18,17 @@ const MOST_OF_ALL = 2 ** 20;
 /** A mapping whose path may not be known yet: the kernel's events may tell the path later, on another CPU. */
 export type NewMapping = Omit<Mapping, 'path'> & { readonly path: string | undefined };
 
+/** Maximum number of replaced mappings in one address space. */
+const MOST_REPLACED = 1024;
+
 /** Collects the mappings of processes. */
 export interface SpaceStore {
   /** Adds a mapping. It replaces one with the same start, and covers all others. */
   readonly add: (pid: number, generation: number, mapping: NewMapping) => void;
   /** Gives a process the mappings of its parent, covered by those that it already has. */
   readonly inherit: (parent: Execution, child: Execution) => void;
+  /** The latest mapping of a file at all addresses of another mapping. */
+  readonly fileAt: (execution: Execution, mapping: Mapping) => Mapping | undefined;
   /** A snapshot. An address space that has not changed is the same array as before. */
   readonly spaces: () => AddressSpaces;
   /** How many address spaces were discarded to make space for new ones. */
@@ -39,6 +44,8 @@ export interface Execution {
 interface Space extends Execution {
   /** By start address, the latest last. */
   readonly mapped: Map<bigint, NewMapping>;
+  /** Mappings that others with the same start have replaced. */
+  readonly replaced: NewMapping[];
   /** The list for consumers; undefined after a change. */
   list: readonly Mapping[] | undefined;
 }
@@ -71,7 +78,7 @@ export function newSpaceStore(
     if (known) return known;
     if (spaces.size >= MOST_SPACES) forgetOldest();
     const { pid, generation } = execution;
-    const space = { pid, generation, mapped: new Map(), list: undefined };
+    const space: Space = { pid, generation, mapped: new Map(), replaced: [], list: undefined };
     spaces.set(key, space);
     return space;
   };
@@ -90,6 +97,10 @@ export function newSpaceStore(
       const own = [...space.mapped.values()];
       for (const mapping of [...inherited.values(), ...own]) addTo(space, mapping);
     },
+    fileAt: (execution, { start, end }) =>
+      [...(spaces.get(executionKey(execution))?.mapped.values() ?? [])].findLast(
+        (mapping): mapping is Mapping => isFile(mapping) && mapping.start <= start && end <= mapping.end,
+      ),
     spaces: () => new Map([...spaces].map(([key, space]) => [key, listOf(space, files)])),
     forgotten: () => forgotten,
   };
@@ -105,7 +116,9 @@ function first(spaces: ReadonlyMap<string, Space>, isWanted: (space: Space) => b
 }
 
 function addMapping(space: Space, mapping: NewMapping): void {
-  const { mapped } = space;
+  const { mapped, replaced } = space;
+  const before = mapped.get(mapping.start);
+  if (before && before.file !== mapping.file && replaced.length < MOST_REPLACED) replaced.push(before);
   mapped.delete(mapping.start);
   if (mapped.size >= MOST_OF_ONE) mapped.delete(mapped.keys().next().value as bigint);
   mapped.set(mapping.start, mapping);
@@ -116,10 +129,44 @@ function listOf(space: Space, files: ObjectFiles): readonly Mapping[] {
   if (space.list) return space.list;
   const list = [...space.mapped.values()].reverse().map((mapping) => withPath(mapping, space.pid, files));
   for (const mapping of list) if (isFound(mapping)) space.mapped.set(mapping.start, mapping);
+  const replaced = space.replaced.map((mapping) => withPath(mapping, space.pid, files));
   const isFinal = [...space.mapped.values()].every((mapping) => mapping.path !== undefined);
-  space.list = isFinal ? list : undefined;
-  return list;
+  const whole = [...overlaps([...list, ...replaced]), ...list];
+  space.list = isFinal ? whole : undefined;
+  return whole;
 }
+
+/**
+ * Finds addresses at which a program had several files in turn, as after dlclose(3) and dlopen(3). The stacks do not tell which
+ * of them they are from, so these addresses get names from none.
+ */
+function overlaps(mappings: readonly Mapping[]): Mapping[] {
+  const found: Mapping[] = [];
+  let furthest: Mapping | undefined;
+  for (const mapping of mappings.toSorted((a, b) => (a.start < b.start ? -1 : Number(a.start > b.start)))) {
+    const { start, end } = mapping;
+    if (furthest && furthest.end > start && areDifferent(furthest, mapping)) {
+      const last = furthest.end < end ? furthest.end : end;
+      found.push({ start, end: last, fileOffset: 0n, file: NO_FILE, path: SEVERAL_FILES });
+    }
+    if (!furthest || furthest.end < end) furthest = mapping;
+  }
+  return found;
+}
+
+/** On some file systems a file has several keys, but only one path. A file that was overwritten has the same path. */
+function areDifferent(a: Mapping, b: Mapping): boolean {
+  if (a.file === b.file || ![a, b].every((mapping) => mapping.path !== '' || mapping.file === NO_FILE))
+    return false;
+  return a.path !== b.path || originalKey(a.file) === originalKey(b.file);
+}
+
+/** Whether the mapping is of a file whose path is known. */
+function isFile({ path }: NewMapping): boolean {
+  return path?.startsWith('/') === true && !isMemory(path);
+}
+
+const NO_FILE = '00:00 0';
 
 function withPath(mapping: NewMapping, pid: number, files: ObjectFiles): Mapping {
   const { path, file, start, end } = mapping;

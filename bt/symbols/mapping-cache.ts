@@ -9,6 +9,7 @@ import {
   type NewMapping,
   newSpaceStore,
 } from './address-spaces.ts';
+import { newMovedCode } from './moved-code.ts';
 import { fileKey, type ObjectFiles } from './object-files.ts';
 import type { PerfMaps } from './perf-maps.ts';
 import { imageMappings, isImageKnown } from './program-image.ts';
@@ -20,6 +21,8 @@ type Event<T extends StreamEvent['type']> = Extract<StreamEvent, { type: T }>;
  * to compile after 50 ms or, on a busy machine, much later: its process may end soon after that.
  */
 const READ_AFTER_MS = [0, 5, 50, 100, 200, 300, 500];
+/** How many mappings of a process without a file are compared with the file that was there. */
+const MOST_COMPARED = 16;
 /** The end of user space: an address beyond it is an error code of mmap. */
 const USER_SPACE = 2 ** 56;
 /** The kernel maps whole pages. */
@@ -55,6 +58,7 @@ export function newMappingCache(
   const generations = new Map<number, number>();
   const isAlive = ({ pid, generation }: Execution) => generations.get(pid) === generation;
   const store = newSpaceStore(files, isAlive);
+  const findMovedCode = newMovedCode(files);
   const images = new Map<string, Event<'image'>>();
   /** Programs whose file was not known yet when they began. */
   const waiting = new Map<string, Beginning>();
@@ -66,8 +70,21 @@ export function newMappingCache(
     // An exec in between would file the new program's mappings under the old one.
     if (text === '' || (generations.get(pid) ?? generation) !== generation) return;
     const mappings = parseMaps(text);
-    for (const mapping of mappings) add({ pid, generation }, mapping);
+    const moved = await movedIn(pid, generation, mappings);
+    // An exec meanwhile, or the end of the process, would file them under the wrong program.
+    if ((generations.get(pid) ?? generation) !== generation) return;
+    for (const mapping of mappings) add({ pid, generation }, moved.get(mapping) ?? mapping);
     if (mappings.some(isCompiledCode)) perfMaps.see(pid, generation);
+  };
+  /** Finds memory that holds the code of a file that was mapped there, with the part of that file. */
+  const movedIn = async (pid: number, generation: number, mappings: readonly Mapping[]) => {
+    const moved = new Map<Mapping, Mapping>();
+    for (const memory of mappings.filter(isCompiledCode).slice(0, MOST_COMPARED)) {
+      const before = store.fileAt({ pid, generation }, memory);
+      const same = before && (await findMovedCode(pid, memory, before));
+      if (same) moved.set(memory, same);
+    }
+    return moved;
   };
   const add = ({ pid, generation }: Execution, mapping: Mapping) => {
     const { path } = mapping;

@@ -177,7 +177,7 @@ function nextKey(file: string): string {
 }
 
 /** The key by which the kernel knows the file. */
-function originalKey(file: string): string {
+export function originalKey(file: string): string {
   return file.replace(/@\d+/, '');
 }
 

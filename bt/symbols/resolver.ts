@@ -1,3 +1,4 @@
+import { SEVERAL_FILES } from '../../metrics/mappings.ts';
 import { groupBy } from '../../metrics/sums.ts';
 import {
   type FileAddress,
@@ -81,15 +82,21 @@ export function newResolver(
     for (const ofObject of byObject(requests)) await addObject(table, ofObject);
     objects.prune();
     for (const [name, readable] of await demangle(mangledIn(table))) table.demangled[name] = readable;
-    const hidden = requests.kernel.length > 0 && kernel()?.isHidden ? [HIDDEN_KERNEL] : [];
+    const general = [
+      ...(requests.kernel.length > 0 && kernel()?.isHidden ? [HIDDEN_KERNEL] : []),
+      ...(requests.user.some(({ mapping }) => mapping.path === SEVERAL_FILES) ? [AMBIGUOUS] : []),
+    ];
     const problems = [...objects.problems(), ...lines.problems(), ...perfMaps.problems()];
-    return { ...table, problems: [...hidden, ...problems.sort()] };
+    return { ...table, problems: [...general, ...problems.sort()] };
   };
   return { resolve, prefetch: () => void kernel() };
 }
 
 const HIDDEN_KERNEL =
   'the kernel hides the addresses of its functions (kernel.kptr_restrict): kernel frames have no names, and most waits no reason; to show them, type: sysctl -w kernel.kptr_restrict=1';
+
+const AMBIGUOUS =
+  'some code has no names because a program had several files at the same addresses in turn, as when it closes one library and opens another';
 
 /** The requests for one object. */
 interface OfObject {

@@ -278,7 +278,7 @@ describe.skipIf(process.platform !== 'linux')('user functions', () => {
         (...vaddrs) => users(vaddrs.map((vaddr) => ({ mapping, fileOffset: offsetOf(vaddr) }))),
         functions(),
       );
-      const elsewhere = { ...mapping, start: 0x10000n, end: 0x12000n };
+      const elsewhere = { ...mapping, start: 0x7ffc00010000n, end: 0x7ffc00012000n };
       const [clock] = functions().filter((f) => /^__(vdso|kernel)_clock_gettime$/.test(f.name));
       expect(clock && (await user(elsewhere, offsetOf(clock.start)))).toEqual({
         symbol: clock?.name,
