@@ -39,6 +39,8 @@ export interface ProgramTarget {
   readonly dialect: Dialect;
   readonly arch: 'x86_64' | 'aarch64';
   readonly btf: boolean;
+  /** Whether the kernel has seccomp. */
+  readonly seccomp?: boolean;
   readonly follow: Follow;
   /** The profiler's pid; none for a program that runs without btprof. */
   readonly self?: number | undefined;
@@ -99,7 +101,7 @@ function fragmentsOf(plan: Plan, target: ProgramTarget): Fragment[] {
 
 function contextOf(plan: Plan, target: ProgramTarget): ProgramContext {
   const { stacks, stackDepth, children } = plan;
-  const { dialect, arch, btf, follow, self, dwarfPids = [] } = target;
+  const { dialect, arch, btf, seccomp = false, follow, self, dwarfPids = [] } = target;
   const alone = follow.kind === 'argument';
   const held = follow.kind === 'held' ? follow.pid : undefined;
   return {
@@ -112,6 +114,7 @@ function contextOf(plan: Plan, target: ProgramTarget): ProgramContext {
     ...{ stackDepth, arch, btf, children, held, dwarfPids, dwarfGeneration: namedGeneration(follow) },
     allThreadsHaveEntry: held !== undefined || (follow.kind === 'named' && !follow.stopped),
     stops: self !== undefined,
+    seccomp: btf && seccomp,
     currentCall: currentCallOf(plan),
   };
 }

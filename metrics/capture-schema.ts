@@ -18,6 +18,7 @@ const thread = z.object({
   blocked: z
     .object({ kernel: z.array(kernelPlace.extend({ address: text })), user: text.regex(/^[0-9a-f]*$/) })
     .optional(),
+  filtered: z.boolean().optional(),
   namedNs: whole.optional(),
   cpu: cpu.optional(),
 });

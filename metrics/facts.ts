@@ -49,6 +49,8 @@ export interface LiveThread {
   readonly state: string;
   /** Where it was blocked when it was named. */
   readonly blocked?: BlockedAt | undefined;
+  /** Whether it is the main thread of a process with a seccomp filter. */
+  readonly filtered?: boolean | undefined;
   /** When it was named, ns after the start of the collection. */
   readonly namedNs?: number | undefined;
   /** CPU time at that moment. */

@@ -214,6 +214,8 @@ export function ranTimes(
 export interface EndState {
   /** On a CPU, or ready for one. */
   readonly runnable: boolean;
+  /** Whether it is the main thread of a process with a seccomp filter. */
+  readonly filtered: boolean;
   /** Whether it used a CPU for most of the time since the collection began. */
   readonly busy: boolean;
 }
@@ -231,7 +233,8 @@ export function endStates(
   const state = (thread: LiveThread): [number, EndState] => {
     const used = usedSince(thread.cpu, named.get(thread.tid)?.cpu);
     const runnable = thread.state === 'R';
-    return [thread.tid, { runnable, busy: runnable && (used ?? Infinity) > BUSY * (end - start) }];
+    const filtered = thread.filtered === true;
+    return [thread.tid, { runnable, filtered, busy: runnable && (used ?? Infinity) > BUSY * (end - start) }];
   };
   return new Map(alive.map(state));
 }

@@ -84,6 +84,8 @@ export interface Status {
   readonly uid: number | undefined;
   /** Process id in the innermost PID namespace. */
   readonly innerPid: number | undefined;
+  /** 2: calls of the thread pass a seccomp filter. */
+  readonly seccomp: number | undefined;
   /** Peak of resident memory. Kernel threads have none. */
   readonly peakBytes: number | undefined;
 }
@@ -95,6 +97,7 @@ export interface Status {
  * Tgid:\t2933
  * Uid:\t1000\t1000\t1000\t1000
  * NSpid:\t2933\t1
+ * Seccomp:\t0
  * VmHWM:\t   81920 kB
  * ```
  */
@@ -107,6 +110,7 @@ export function parseStatus(text: string): Status {
   return {
     tgid: number(/^Tgid:\s+(\d+)/m),
     uid: number(/^Uid:\s+\d+\s+(\d+)/m),
+    seccomp: number(/^Seccomp:\s+(\d+)/m),
     innerPid: number(/^NSpid:.*\s(\d+)$/m),
     peakBytes: peakKb === undefined ? undefined : peakKb * 1024,
   };

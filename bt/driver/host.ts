@@ -13,6 +13,7 @@ export interface Machine {
   readonly info: HostInfo & { readonly arch: Arch };
   /** Whether the kernel has BTF, with all that btprof reads of a task. */
   readonly btf: boolean;
+  readonly seccomp: boolean;
   /** Number of possible CPUs: per-CPU maps have a value for each. */
   readonly possibleCpus: number;
 }
@@ -43,6 +44,7 @@ export function readMachine(): Machine {
   return {
     info: { kernel: release(), arch, cpus: cpus().length, hostname: hostname() },
     btf: hasBtf(),
+    seccomp: hasSeccomp(),
     possibleCpus: possibleCpus(),
   };
 }
@@ -53,6 +55,11 @@ export function readMachine(): Machine {
  */
 export function hasBtf(): boolean {
   return tryRead(() => hasFields(btfStrings(), ['start_boottime', 'run_delay'])) ?? false;
+}
+
+/** Without it, /proc/PID/status and `task_struct` lack the field. */
+function hasSeccomp(): boolean {
+  return /^Seccomp:/m.test(tryRead(() => readFileSync('/proc/self/status', 'utf8')) ?? '');
 }
 
 /** Size of `struct btf_header`, and the offsets of three of its fields. */

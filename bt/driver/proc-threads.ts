@@ -34,6 +34,11 @@ export function processOf(tid: number): number | undefined {
   return parseStatus(tryRead(() => readFileSync(`/proc/${tid}/status`, 'utf8')) ?? '').tgid;
 }
 
+/** Whether calls of a process pass a seccomp filter. */
+function hasFilter(pid: number): boolean {
+  return parseStatus(tryRead(() => readFileSync(`/proc/${pid}/status`, 'utf8')) ?? '').seccomp === 2;
+}
+
 /** Whether a process exists and has not exited. */
 export function isAlive(pid: number): boolean {
   return lives(statOf(pid, pid)?.state);
@@ -90,8 +95,9 @@ export function liveThreads(pids: Iterable<number>): LiveThread[] {
     for (const tid of threadsOf(pid)) {
       const comm = commOf(pid, tid);
       const state = statOf(pid, tid)?.state;
+      const filtered = tid === pid && hasFilter(pid);
       if (comm !== undefined && lives(state))
-        threads.push({ pid, tid, comm, state, cpu: cpuTimeOf(pid, tid) });
+        threads.push({ pid, tid, comm, state, filtered, cpu: cpuTimeOf(pid, tid) });
     }
   }
   return threads;

@@ -81,8 +81,8 @@ export async function startSession(
 }
 
 function prepareProgram(plan: Plan, host: Host, { follow, dwarfPids, threads }: Scope) {
-  const { dialect, info, btf, possibleCpus } = host;
-  const context = { dialect, arch: info.arch, btf, follow, dwarfPids, self: process.pid };
+  const { dialect, info, btf, seccomp, possibleCpus } = host;
+  const context = { dialect, arch: info.arch, btf, seccomp, follow, dwarfPids, self: process.pid };
   const input = {
     maps: composeMaps(plan, context),
     stackStore: dialect.stackStore,

@@ -22,6 +22,8 @@ export interface ProgramContext {
   readonly dwarfGeneration: number;
   /** Whether the kernel has BTF: `curtask` can be read. */
   readonly btf: boolean;
+  /** Whether the program can read if a thread has a seccomp filter. */
+  readonly seccomp: boolean;
   readonly arch: 'x86_64' | 'aarch64';
   /** Whether child processes are followed; threads always are. */
   readonly children: boolean;

@@ -23,9 +23,9 @@ export async function ourProgram(
   profilers: readonly string[],
   stacks = true,
 ): Promise<Program> {
-  const { info, btf, possibleCpus, dialect } = await requireHost(path, VERSION);
+  const { info, btf, seccomp, possibleCpus, dialect } = await requireHost(path, VERSION);
   const follow = { kind: 'held', pid, children: true } as const;
-  const context = { dialect, arch: info.arch, btf, follow, self: process.pid };
+  const context = { dialect, arch: info.arch, btf, seccomp, follow, self: process.pid };
   const plan: Plan = {
     profilers: chooseProfilers(profilers.flatMap(parseWanted), PROFILERS),
     stacks,

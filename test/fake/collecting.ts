@@ -32,6 +32,7 @@ interface Options {
 const MACHINE = {
   info: { kernel: '6.18.0', arch: 'x86_64', cpus: 2, hostname: 'fake' },
   btf: true,
+  seccomp: true,
   possibleCpus: 2,
 } as const;
 

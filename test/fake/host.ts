@@ -8,7 +8,7 @@ export * from '../../bt/driver/host.ts';
 
 export function readMachine(): Machine {
   const info = { kernel: '6.18.0', arch: 'x86_64', cpus: 2, hostname: 'fake' } as const;
-  return { info, btf: true, possibleCpus: 2 };
+  return { info, btf: true, seccomp: true, possibleCpus: 2 };
 }
 
 export async function requireHost(bpftrace: string, btprof: string): Promise<Host> {

@@ -77,6 +77,13 @@ describe.concurrent('attach', () => {
     expect(metadata.threads).toBe(3);
   });
 
+  test('says that a running process has a seccomp filter', async ({ start }) => {
+    const pid = start(workload('filtered'), '600000');
+    await untilAsleep(pid);
+    const { quality } = await profile(['attach', '-p', 'syscalls', '-d', '200ms', String(pid)]);
+    expect(quality.hints).toEqual([expect.stringMatching(/^1 process has a seccomp filter/)]);
+  });
+
   test('has the lifetime of a thread that exits while the maps are printed', async ({ start }) => {
     const pid = start('sleep', '600');
     await untilAsleep(pid);

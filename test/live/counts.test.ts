@@ -34,6 +34,13 @@ test('the first calls of two threads on two CPUs are counted as two', async () =
   expect(numbers.filter((name) => counts[name] !== 2)).toEqual([]);
 });
 
+test('a call that a seccomp filter denies is not counted, and the result says so', async () => {
+  const { ebpf, quality } = await profile(['run', '-p', 'syscalls', workload('filtered')]);
+  expect(countsOf(ebpf.syscalls)).toMatchObject({ getuid: 5 });
+  expect(countsOf(ebpf.syscalls).getppid).toBeUndefined();
+  expect(quality.hints).toEqual([expect.stringMatching(/^1 process has a seccomp filter/)]);
+});
+
 describe.concurrent('a command whose calls vary has the counts of strace in the same run', () => {
   test.each([
     [

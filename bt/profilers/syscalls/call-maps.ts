@@ -22,6 +22,9 @@ const errno: Codec<number> = {
 /** How often each process entered each call. */
 export const calls = counts('@calls', { pid: id, call });
 
+/** Processes with a seccomp filter, by the number of their threads that ended. */
+export const filtered = counts('@filtered', { pid: id }, { oneWriter: true });
+
 /**
  * How long calls took, ns. The CPU is part of the key: no other CPU makes such a key, so no first value is lost.
  */

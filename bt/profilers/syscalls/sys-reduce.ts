@@ -2,7 +2,8 @@ import type { Reduced, Window } from '../../../metrics/measurement.ts';
 import { groupBy, sum, sumBy } from '../../../metrics/sums.ts';
 import { categoryOf, type SyscallCategory } from '../../../metrics/syscall-category.ts';
 import { type CallId, compatSyscallName, syscallName } from '../../../metrics/syscall-name.ts';
-import { calls } from './call-maps.ts';
+import { formatCount } from '../../../metrics/units.ts';
+import { calls, filtered } from './call-maps.ts';
 import type { Behavior, Syscalls } from './sys-schema.ts';
 import { addCallTimes } from './times-reduce.ts';
 
@@ -36,7 +37,17 @@ export function reduceSyscalls(window: Window): Reduced<Syscalls> {
     compat_32bit: { total: countOf(compat), by_syscall: countRows(countsBy(compat, (row) => row.name)) },
   };
   if (window.isWhole && window.facts.syscallTimes) addCallTimes(part, window);
-  return { part };
+  return { part, hints: window.isWhole ? filterHints(window) : [] };
+}
+
+function filterHints(window: Window): string[] {
+  const running = [...window.alive].flatMap(([tid, state]) => (state.filtered ? [tid] : []));
+  const count = new Set([...window.rows(filtered).map(({ pid }) => pid), ...running]).size;
+  if (count === 0) return [];
+  const who = count === 1 ? '1 process has' : `${formatCount(count)} processes have`;
+  return [
+    `${who} a seccomp filter, as containers and services do: a call that it denies is not counted, because the kernel asks the filter first`,
+  ];
 }
 
 /** A program that enters fewer calls a second than this is called idle. */

@@ -6,7 +6,7 @@ import { type Clause, indent, unlessStopped } from '../../program.ts';
 import { stackShape } from '../../stacks.ts';
 import { flag } from '../option-kinds.ts';
 import type { OptionValues, Profiler, ProgramContext } from '../profiler.ts';
-import { calls, errors, inProgress, slowest, times } from './call-maps.ts';
+import { calls, errors, filtered, inProgress, slowest, times } from './call-maps.ts';
 import { beginCall, currentCall, endOfCalls } from './call-times.ts';
 import { syscallBlocks } from './sys-blocks.ts';
 import { syscallsDiff } from './sys-diff.ts';
@@ -31,11 +31,12 @@ export const syscalls: Profiler<Syscalls> = {
   noun: 'system calls',
   summary: 'every system call by name, category and process: exact counts',
   isDefault: true,
-  tracepoints: ['raw_syscalls:sys_enter'],
+  tracepoints: ['raw_syscalls:sys_enter', 'sched:sched_process_exit'],
   takesStacks: false,
   cost: '0.1 to 0.7 µs per system call of a followed process, 0.1 to 0.2 µs of any other; see also --syscall-times',
   caveats: [
     'a call is counted when it is entered, whether or not it succeeds',
+    'a call that a seccomp filter denies is not counted, because the kernel asks the filter first; the result says so',
     'calls answered by the vDSO (clock_gettime, getcpu) never enter the kernel and are not counted',
     'without BTF, calls made through the 32-bit entry cannot be told apart',
   ],
@@ -47,16 +48,22 @@ export const syscalls: Profiler<Syscalls> = {
   },
   program: (context, options) => ({
     begin: isTimed(options) ? inProgress.declare(context) : [],
-    clauses: [enterClause(context, options), ...(isTimed(options) ? endOfCalls(context) : [])],
-    maps: [calls, ...(isTimed(options) ? [errors, slowest, times, inProgress] : [])].map((map) =>
-      map.sized(stackShape(context)),
-    ),
+    clauses: [
+      enterClause(context, options),
+      ...(context.seccomp ? [filterClause(context)] : []),
+      ...(isTimed(options) ? endOfCalls(context) : []),
+    ],
+    maps: [
+      calls,
+      ...(context.seccomp ? [filtered] : []),
+      ...(isTimed(options) ? [errors, slowest, times, inProgress] : []),
+    ].map((map) => map.sized(stackShape(context))),
   }),
   provides: (options) => ({ currentCall: isTimed(options) ? currentCall : undefined }),
   hostWarnings: ({ btf }) =>
     btf ? [] : ['without BTF, 32-bit system calls cannot be told from 64-bit ones'],
   schema: syscallsSchema,
-  maps: [calls, errors, slowest, times, inProgress],
+  maps: [calls, filtered, errors, slowest, times, inProgress],
   reduce: reduceSyscalls,
   finish: (part, rows, { isWhole, facts, measured }) => {
     if (isWhole && facts.syscallTimes && measured.some(({ stacks }) => stacks && !stacks.samplesCpu))
@@ -99,6 +106,16 @@ function enterClause(context: ProgramContext, options: OptionValues): Clause {
         context.losesFirstCounts ? `\n${WHY_SUMS}` : ''
       }`,
     body: ['$pid = (uint64)pid;', 'if (@gen[$pid]) {', ...indent(counted), '}'],
+  };
+}
+
+/** The kernel asks the filter before the tracepoint, so a call that it denies is never seen. */
+function filterClause(context: ProgramContext): Clause {
+  return {
+    attach: 'tracepoint:sched:sched_process_exit',
+    condition: '@gen[(uint64)pid] && curtask->seccomp.mode',
+    comment: 'A seccomp filter denies calls before they are counted.',
+    body: filtered.add({ pid: '(uint64)pid' }, context),
   };
 }
 

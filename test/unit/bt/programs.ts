@@ -25,12 +25,14 @@ export const RUN: ProgramTarget = {
   dialect: dialectFor('bpftrace v0.17.0'),
   arch: 'x86_64',
   btf: true,
+  seccomp: true,
   follow: { kind: 'held', pid: 4711, children: true },
   self: 42,
 };
 export const ATTACH: ProgramTarget = { ...RUN, follow: { kind: 'named', by: 42, children: true } };
 export const SCRIPT: ProgramTarget = {
   ...RUN,
+  seccomp: false,
   follow: { kind: 'argument', children: true },
   self: undefined,
 };

@@ -116,7 +116,7 @@ VmRSS:\t   4096 kB
   });
 
   test('an empty text, as of an ended process, has no values', () => {
-    expect(Object.values(parseStatus(''))).toEqual([undefined, undefined, undefined, undefined]);
+    expect(Object.values(parseStatus(''))).toEqual(Array(5).fill(undefined));
   });
 });
 

@@ -13,6 +13,7 @@ export const CONTEXT: ProgramContext = {
   numberStacks: false,
   stackDepth: 127,
   btf: true,
+  seccomp: true,
   arch: 'x86_64',
   stops: false,
 };

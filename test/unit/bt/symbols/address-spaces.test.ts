@@ -69,7 +69,11 @@ describe('addresses at which a program had several files in turn', () => {
     const second = row(0x1000, 0x6000, '00:01 2', '/second.so');
     for (const each of [FIRST, second, second]) store.add(1, 1, each); // maps are read again and again
     store.inherit(program(1), program(2));
-    const paths = (space: string) => store.spaces().get(space)?.map(({ path }) => path);
+    const paths = (space: string) =>
+      store
+        .spaces()
+        .get(space)
+        ?.map(({ path }) => path);
     expect([paths('1:1'), paths('2:1')]).toEqual([['[several files]', '/second.so'], ['/second.so']]);
   });
 

@@ -159,3 +159,34 @@ describe('behaviour', () => {
     });
   });
 });
+
+describe('processes with a seccomp filter', () => {
+  const hintsFor = (filtered: Record<string, number>, alive: Window['alive'], isWhole = true) => {
+    const reading = newReading(new Map([['@filtered', entries(filtered)]]), undefined, new Map());
+    const window: Partial<Window> = {
+      ...{ isWhole, facts: SLEEP_FACTS, rows: reading.rows, elapsedNs: SECOND, alive },
+      names: { processes: COMMS, threads: new Map(), processCount: 2, threadCount: 2 },
+    };
+    return syscalls.reduce(window as Window).hints;
+  };
+  const state = (filtered: boolean) => ({ runnable: false, busy: false, filtered });
+
+  test('are counted, those that ended and those that are alive', () => {
+    const alive = new Map([
+      [26857, state(true)],
+      [30, state(true)],
+      [31, state(false)],
+    ]);
+    expect(hintsFor({ 26857: 2, 865: 1 }, alive)).toEqual([
+      expect.stringMatching(/^3 processes have a seccomp/),
+    ]);
+    expect(hintsFor({ 865: 4 }, new Map())).toEqual([
+      expect.stringMatching(/^1 process has a seccomp filter/),
+    ]);
+  });
+
+  test('are not mentioned if there are none, nor in intervals', () => {
+    expect(hintsFor({}, new Map([[31, state(false)]]))).toEqual([]);
+    expect(hintsFor({ 865: 1 }, new Map(), false)).toEqual([]);
+  });
+});

@@ -7,7 +7,7 @@ import { CONTEXT } from '../program-context.ts';
 
 describe('the program fragment', () => {
   type Changes = Pick<ProgramContext, 'btf' | 'arch'> & Partial<ProgramContext>;
-  const fragmentOf = (options: Changes) => syscalls.program({ ...CONTEXT, ...options }, {});
+  const fragmentOf = (options: Changes) => syscalls.program({ ...CONTEXT, seccomp: false, ...options }, {});
   /** The statements for a followed process. */
   const bodyOf = (options: Changes) => {
     const [pid, followed, ...body] = fragmentOf(options).clauses.flatMap((clause) => clause.body);

@@ -37,6 +37,7 @@ function timed({ times = [], slowest = [], errors = [], calls = [], waits }: Giv
   const reading = newReading(new Map(Object.entries(maps)), undefined, new Map());
   const window: Partial<Window> = {
     ...{ isWhole: true, facts: { ...SLEEP_FACTS, syscallTimes: true }, rows: reading.rows, end: 1000 },
+    alive: new Map(),
     ...{ elapsedNs: 1e9, measured: waits ? [offcpu, syscalls] : [syscalls] },
     names: { processes: new Map(), threads: new Map(), processCount: 1, threadCount: 1 },
   };
