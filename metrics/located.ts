@@ -1,7 +1,7 @@
 import { isMemory, type Mapping } from '../parsers/proc.ts';
 import type { Addresses, KernelAddress, UserAddress } from './addresses.ts';
 import type { Facts } from './facts.ts';
-import { type AddressSpaces, SEVERAL_FILES } from './mappings.ts';
+import { type AddressSpaces, type FindMapping, mappingFinder, SEVERAL_FILES } from './mappings.ts';
 import { type FileAddress, fileAddressKey, type JitAddress, type SymbolRequests } from './symbols.ts';
 
 /** Facts about how stacks were unwound. */
@@ -47,7 +47,16 @@ export function locate(
   lines: boolean,
 ): Located {
   const kernel = kernelAddresses.map(kernelSite);
-  const user = userAddresses.map((address) => userSite(address, spaces, facts));
+  const finders = new Map<string, FindMapping>();
+  const findIn = (key: string): FindMapping => {
+    const known = finders.get(key) ?? mappingFinder(spaces.get(key) ?? []);
+    finders.set(key, known);
+    return known;
+  };
+  const user = userAddresses.map((address) => {
+    const key = `${address.pid}:${address.generation}`;
+    return userSite(address, findIn(key), (spaces.get(key)?.length ?? 0) > 0, facts);
+  });
   return { kernel, user, requests: requestsFor(kernel, user, lines) };
 }
 
@@ -60,22 +69,26 @@ function kernelSite({ digits, leaf }: KernelAddress): KernelSite {
 /** The address by which bpftrace's DWARF unwinder ends a stack that it cannot unwind further. */
 const NOT_UNWOUND = 'f'.repeat(16);
 
-function userSite(address: UserAddress, spaces: AddressSpaces, facts: StackFacts): UserSite | undefined {
+function userSite(
+  address: UserAddress,
+  findMapping: FindMapping,
+  hasMappings: boolean,
+  facts: StackFacts,
+): UserSite | undefined {
   const { pid, generation, leaf } = address;
   const dwarf = isByDwarf(facts, pid, generation);
   if (dwarf && address.digits === NOT_UNWOUND) return undefined;
   // bpftrace's DWARF unwinder has already gone back to the call, by a byte.
   const digits = dwarf && !leaf ? (BigInt(`0x${address.digits}`) + 1n).toString(16) : address.digits;
   const call = BigInt(`0x${digits}`) - (leaf ? 0n : 1n);
-  const mappings = spaces.get(`${pid}:${generation}`) ?? [];
-  const mapping = mappings.find(({ start, end }) => start <= call && call < end);
+  const mapping = findMapping(call);
   return {
     digits,
     back: leaf ? 0 : 1,
     place: mapping && { mapping, fileOffset: Number(call - mapping.start + mapping.fileOffset) },
     compiled: mapping && isFile(mapping) ? undefined : { pid, generation, address: call },
     needsFramePointer: leaf && !dwarf,
-    maybeCode: leaf || mappings.length === 0,
+    maybeCode: leaf || !hasMappings,
   };
 }
 

@@ -1,5 +1,5 @@
 import { SEVERAL_FILES } from '../../metrics/mappings.ts';
-import { groupBy } from '../../metrics/sums.ts';
+import { groupBy, sum } from '../../metrics/sums.ts';
 import {
   type FileAddress,
   fileAddressKey,
@@ -11,6 +11,7 @@ import {
   type ResolvedSymbols,
   type SymbolRequests,
 } from '../../metrics/symbols.ts';
+import { plural } from '../../metrics/units.ts';
 import type { KernelSymbols } from '../../parsers/kernel-symbols.ts';
 import { newDemangler } from './demangle.ts';
 import type { ObjectFiles } from './object-files.ts';
@@ -19,6 +20,12 @@ import { newObjectLines } from './object-lines.ts';
 import { newObjects, type ObjectSymbols } from './object-symbols.ts';
 import type { PerfMaps } from './perf-maps.ts';
 import type { SymbolCache } from './symbol-cache.ts';
+
+/**
+ * Objects whose turn comes later than this after the start of a request are left out: anybody may run programs that take long to
+ * read. Those of a large, busy machine take a second.
+ */
+const PATIENCE_MS = 10_000;
 
 /** Names addresses of this machine. */
 export interface Resolver {
@@ -79,12 +86,18 @@ export function newResolver(
     if (requests.lines) table.lines = {};
     addKernel(table, requests.kernel);
     addCompiled(table, requests);
-    for (const ofObject of byObject(requests)) await addObject(table, ofObject);
+    const began = performance.now();
+    const leftOut: OfObject[] = [];
+    for (const ofObject of byObject(requests)) {
+      if (performance.now() - began > PATIENCE_MS) leftOut.push(ofObject);
+      else await addObject(table, ofObject);
+    }
     objects.prune();
     for (const [name, readable] of await demangle(mangledIn(table))) table.demangled[name] = readable;
     const general = [
       ...(requests.kernel.length > 0 && kernel()?.isHidden ? [HIDDEN_KERNEL] : []),
       ...(requests.user.some(({ mapping }) => mapping.path === SEVERAL_FILES) ? [AMBIGUOUS] : []),
+      ...(leftOut.length > 0 ? [leftOutSentence(leftOut)] : []),
     ];
     const problems = [...objects.problems(), ...lines.problems(), ...perfMaps.problems()];
     return { ...table, problems: [...general, ...problems.sort()] };
@@ -97,6 +110,11 @@ const HIDDEN_KERNEL =
 
 const AMBIGUOUS =
   'some code has no names because a program had several files at the same addresses in turn, as when it closes one library and opens another';
+
+function leftOutSentence(objects: readonly OfObject[]): string {
+  const addresses = sum(objects.map(({ places }) => places.length));
+  return `${plural(addresses, 'address', 'addresses')} in ${plural(objects.length, 'file')} have no names: looking up names took longer than ${PATIENCE_MS / 1000} s`;
+}
 
 /** The requests for one object. */
 interface OfObject {

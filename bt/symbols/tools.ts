@@ -1,7 +1,7 @@
 import { execa } from 'execa';
 
 /** Limits for a tool that reads untrusted files, which may exploit a bug in the tool. */
-const LIMITS = { timeout: 30_000, maxBuffer: 256 * 2 ** 20 };
+const LIMITS = { timeout: 10_000, maxBuffer: 256 * 2 ** 20 };
 /** Limit of its memory, in KiB. */
 const MEMORY_KB = 4 * 2 ** 20;
 /** First of the user IDs for tools. No account has them; processes of the same user could trace the tool. */
