@@ -20,3 +20,9 @@ test('a message keeps its lines, and shows what would control the terminal', () 
 test('a name for a page is one line', () => {
   expect(printable(`a\n${NAME}`)).not.toMatch(CONTROLS);
 });
+
+test('exactly the characters with these properties are escaped, except the newline', () => {
+  const all = Array.from({ length: 2 ** 16 }, (_, code) => String.fromCharCode(code));
+  const escaped = all.filter((character) => escapeControls(character) !== character);
+  expect(escaped).toEqual(all.filter((character) => character !== '\n' && CONTROLS.test(character)));
+});
