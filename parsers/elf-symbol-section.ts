@@ -29,7 +29,7 @@ const SHT_STRTAB = 3;
 
 /** Browsers with all their symbols have less than half as many. */
 const MOST_SYMBOLS = 4_000_000;
-const LARGEST_STRINGS = 2 ** 28;
+const LARGEST_STRINGS = 2 ** 26;
 
 /**
  * Reads a section of symbols, which stays in memory with its string table. Of a section that is too large it reads the

@@ -14,7 +14,7 @@ import type { SymbolCache } from './symbol-cache.ts';
 import { vdsoSource } from './vdso.ts';
 
 /** Maximum memory of symbol tables. Beyond it, the least recently used ones are dropped, and read again when needed. */
-const MOST_BYTES = 512 * 2 ** 20;
+const MOST_BYTES = 128 * 2 ** 20;
 
 /** The functions of one object: a program, a library, or the vDSO. */
 export interface ObjectSymbols {
@@ -28,7 +28,7 @@ export interface ObjectSymbols {
 /** The mapped objects. Each one is read when it is first needed. */
 export interface Objects {
   readonly of: (mapping: Mapping) => Promise<ObjectSymbols | undefined>;
-  /** Frees memory; call it after each batch. */
+  /** Frees memory; call it after each object. */
   readonly prune: () => void;
   /** A sentence for each thing that could not be read. */
   readonly problems: () => readonly string[];

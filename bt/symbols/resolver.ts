@@ -91,8 +91,8 @@ export function newResolver(
     for (const ofObject of byObject(requests)) {
       if (performance.now() - began > PATIENCE_MS) leftOut.push(ofObject);
       else await addObject(table, ofObject);
+      objects.prune();
     }
-    objects.prune();
     for (const [name, readable] of await demangle(mangledIn(table))) table.demangled[name] = readable;
     const general = [
       ...(requests.kernel.length > 0 && kernel()?.isHidden ? [HIDDEN_KERNEL] : []),
