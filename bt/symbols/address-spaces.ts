@@ -13,7 +13,7 @@ const MOST_OF_ONE = 65_536;
  * Maximum number of mappings in all address spaces: a process with many mappings can fork many times. A busy machine
  * has 100,000.
  */
-const MOST_OF_ALL = 2 ** 20;
+const MOST_OF_ALL = 2 ** 18;
 
 /** A mapping whose path may not be known yet: the kernel's events may tell the path later, on another CPU. */
 export type NewMapping = Omit<Mapping, 'path'> & { readonly path: string | undefined };

@@ -1,4 +1,5 @@
-import { readFile } from 'node:fs/promises';
+import { type FileHandle, open } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { AddressSpaces } from '../../metrics/mappings.ts';
 import { isMemory, type Mapping, parseMaps } from '../../parsers/proc.ts';
 import type { StreamEvent } from '../../parsers/stream.ts';
@@ -21,6 +22,10 @@ type Event<T extends StreamEvent['type']> = Extract<StreamEvent, { type: T }>;
  * to compile after 50 ms or, on a busy machine, much later: its process may end soon after that.
  */
 const READ_AFTER_MS = [0, 5, 50, 100, 200, 300, 500];
+/** Maximum bytes that are read of /proc/PID/maps. A large program has 1 MB, and any process may have 250 MB. */
+const MOST_MAPS_BYTES = 32 * 2 ** 20;
+/** How long the next process waits for the maps of one. */
+const PATIENCE_MS = 2000;
 /** How many mappings of a process without a file are compared with the file that was there. */
 const MOST_COMPARED = 16;
 /** The end of user space: an address beyond it is an error code of mmap. */
@@ -64,12 +69,21 @@ export function newMappingCache(
   const waiting = new Map<string, Beginning>();
   const timers = new Set<NodeJS.Timeout>();
 
-  const read = async (pid: number, generation: number) => {
-    const text = await readFile(`/proc/${pid}/maps`, 'utf8').catch(() => '');
+  const copy = newCopies();
+  /** One at a time, because their texts may be large. The next one does not wait for a process that does not answer. */
+  let reading: Promise<void> = Promise.resolve();
+  const read = (pid: number, generation: number): Promise<void> => {
+    reading = reading.then(() =>
+      Promise.race([readNow(pid, generation), sleep(PATIENCE_MS, undefined, { ref: false })]),
+    );
+    return reading;
+  };
+  const readNow = async (pid: number, generation: number) => {
+    const text = await readMaps(pid);
     if (text === '' && isAlive({ pid, generation })) generations.delete(pid);
     // An exec in between would file the new program's mappings under the old one.
     if (text === '' || (generations.get(pid) ?? generation) !== generation) return;
-    const mappings = parseMaps(text);
+    const mappings = parseMaps(text).map((m) => ({ ...m, file: copy(m.file), path: copy(m.path) }));
     const moved = await movedIn(pid, generation, mappings);
     // An exec meanwhile, or the end of the process, would file them under the wrong program.
     if ((generations.get(pid) ?? generation) !== generation) return;
@@ -173,6 +187,47 @@ export function newMappingCache(
       return store.spaces();
     },
     forgotten: store.forgotten,
+  };
+}
+
+/** Empty for a process that is gone. The last row may be cut. */
+async function readMaps(pid: number): Promise<string> {
+  let file: FileHandle | undefined;
+  try {
+    file = await open(`/proc/${pid}/maps`);
+    const chunks: Buffer[] = [];
+    for (let length = 0; length < MOST_MAPS_BYTES; ) {
+      const { buffer, bytesRead } = await file.read(Buffer.allocUnsafe(MAPS_CHUNK), 0, MAPS_CHUNK);
+      if (bytesRead === 0) break;
+      chunks.push(buffer.subarray(0, bytesRead));
+      length += bytesRead;
+    }
+    return Buffer.concat(chunks).toString('utf8');
+  } catch {
+    return '';
+  } finally {
+    await file?.close();
+  }
+}
+
+/** The kernel returns at most a page at a time. */
+const MAPS_CHUNK = 4096;
+
+/** Maximum number of copied texts. */
+const MOST_COPIES = 10_000;
+
+/**
+ * Makes copies of short texts, one of each: V8 keeps the whole text of which a string is a part, and that is the maps of a process.
+ */
+function newCopies(): (text: string) => string {
+  const copies = new Map<string, string>();
+  return (text) => {
+    const known = copies.get(text);
+    if (known !== undefined) return known;
+    if (copies.size >= MOST_COPIES) copies.clear();
+    const copy = Buffer.from(text).toString();
+    copies.set(copy, copy);
+    return copy;
   };
 }
 
