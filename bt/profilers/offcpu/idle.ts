@@ -4,15 +4,21 @@ import { sumBy, waitSumOf, waitSumsBy } from '../../../metrics/sums.ts';
 import { keyOf } from '../../../metrics/threads.ts';
 import { IDLE_RULES, type IdleKind, WORK } from './idle-rules.ts';
 import type { Offcpu } from './off-schema.ts';
+import { testNames } from './timed-pattern.ts';
 
 /** Minimum waits and share of time by which a thread that sleeps again and again counts as idle. */
 const TIMER = { waits: 10, share: 0.9 } as const;
 
 type Row = Pick<Offcpu['stacks'][number], 'pid' | 'tid' | 'reason' | 'state' | 'user' | 'kernel'>;
 
-/** Marks the idle waits with their kind, and adds them up. `frames` must have readable names. */
-export function markIdle(offcpu: Offcpu, matches: readonly IdleMatch[]): void {
-  const kindOf = idleKinds(offcpu.frames, matches);
+/**
+ * Marks the idle waits with their kind, and adds them up. `frames` must have readable names.
+ *
+ * @returns a sentence for a pattern that took too long; it and all others are not used then
+ */
+export function markIdle(offcpu: Offcpu, matches: readonly IdleMatch[]): string[] {
+  const asked = askedMatches(offcpu.frames, matches);
+  const kindOf = idleKinds(offcpu.frames, 'slow' in asked ? [] : asked.matches);
   const timer = timerThreads(offcpu);
   for (const row of [...offcpu.stacks, ...offcpu.still_blocked]) {
     const byTimer = row.reason === 'sleep' && timer.has(keyOf(row)) ? 'timer' : null;
@@ -20,6 +26,33 @@ export function markIdle(offcpu: Offcpu, matches: readonly IdleMatch[]): void {
     row.idle = decided === undefined ? byTimer : decided;
   }
   offcpu.idle = idleSums(offcpu.stacks);
+  return 'slow' in asked ? [tooSlow(asked.slow)] : [];
+}
+
+function tooSlow({ source }: RegExp): string {
+  const shown = JSON.stringify(source.length > 60 ? `${source.slice(0, 60)}…` : source);
+  return `the pattern ${shown} of --idle-match takes too long, and no --idle-match was used: give a simpler one`;
+}
+
+/** A rule of the user, with the frames that it matches. */
+interface AskedMatch {
+  readonly matching: readonly boolean[];
+  readonly idle: boolean;
+}
+
+/** Tests the names of all frames. The last rule comes first, because it decides. */
+function askedMatches(
+  frames: readonly Frame[],
+  matches: readonly IdleMatch[],
+): { readonly matches: readonly AskedMatch[] } | { readonly slow: RegExp } {
+  const names = frames.map(({ symbol }) => symbol ?? '');
+  const asked: AskedMatch[] = [];
+  for (const { pattern, idle } of matches) {
+    const matching = testNames(pattern, names);
+    if (!matching) return { slow: pattern };
+    asked.unshift({ idle, matching: matching.map((is, i) => is && frames[i]?.symbol !== null) });
+  }
+  return { matches: asked };
 }
 
 function idleSums(stacks: Offcpu['stacks']): Offcpu['idle'] {
@@ -31,17 +64,14 @@ function idleSums(stacks: Offcpu['stacks']): Offcpu['idle'] {
 /** Finds the kind of each stack: null if the wait is not idle, undefined if the stack does not tell. */
 function idleKinds(
   frames: readonly Frame[],
-  matches: readonly IdleMatch[],
+  asked: readonly AskedMatch[],
 ): (row: Row) => IdleKind | null | undefined {
-  const under = (pattern: RegExp) => {
-    const matching = frames.map(({ symbol }) => symbol !== null && pattern.test(symbol));
-    return (stack: readonly number[]) => stack.some((index) => matching[index]);
-  };
-  const asked = matches.map(({ pattern, idle }) => ({ under: under(pattern), idle })).reverse();
+  const isUnder = (stack: readonly number[], { matching }: AskedMatch) =>
+    stack.some((index) => matching[index]);
   const bits = frames.map(({ symbol }) => (symbol === null ? 0 : bitsOf(symbol.slice(0, LONGEST_NAME))));
   const bitsUnder = (stack: readonly number[]) => stack.reduce((all, index) => all | (bits[index] ?? 0), 0);
   return ({ state, user, kernel }) => {
-    const match = asked.find((match) => match.under(kernel) || match.under(user));
+    const match = asked.find((rule) => isUnder(kernel, rule) || isUnder(user, rule));
     if (match) return match.idle ? 'matched' : null;
     const [inUser, inKernel] = [bitsUnder(user), bitsUnder(kernel)];
     if (state === 'R' || inUser & WORK_BIT) return null;

@@ -35,11 +35,12 @@ export function reduceOffcpu(window: Window): Reduced<Offcpu | OffcpuInterval> {
   const frames = window.newFrames();
   const { rows: stacks, missing } = stackRows(waitRows, window, frames);
   const part = partOf(waitRows, stacks, stillBlocked(openRows, window, frames), window, frames);
-  markIdle(part, window.idle);
+  const idleHints = markIdle(part, window.idle);
   const losses = { ...lossesOf(part), stacks_missing: window.facts.stacks ? missing : 0 };
   if (!window.isWhole) return { part: intervalPart(part), losses };
   part.bottlenecks = bottlenecks(part);
-  return { part, ...wholeOf(part, openRows, window, losses) };
+  const whole = wholeOf(part, openRows, window, losses);
+  return { part, ...whole, hints: [...idleHints, ...whole.hints] };
 }
 
 /** Computes what only the whole collection has. */

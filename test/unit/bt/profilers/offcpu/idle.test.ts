@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { markIdle } from '../../../../../bt/profilers/offcpu/idle.ts';
 import { IDLE_KINDS, IDLE_RULES } from '../../../../../bt/profilers/offcpu/idle-rules.ts';
 import type { Offcpu } from '../../../../../bt/profilers/offcpu/off-schema.ts';
+import { testNames } from '../../../../../bt/profilers/offcpu/timed-pattern.ts';
 import type { Frame } from '../../../../../metrics/fields.ts';
 import type { IdleMatch } from '../../../../../metrics/measurement.ts';
 import { sleepProfile } from '../../../sleep-recording.ts';
@@ -158,4 +159,18 @@ describe('rules from the user', () => {
     expect(idleOf([EPOLL], [match(/ep_poll/, false)])).toEqual([null]);
     expect(idleOf([EPOLL], [match(/ep_poll/, false), match(/schedule/)])).toEqual(['matched']);
   });
+});
+
+test('a pattern that takes too long is not used, and is tried only once', () => {
+  const matches = [
+    { pattern: /^main/, idle: true },
+    { pattern: /^(a+)+$/, idle: true },
+  ];
+  const waits: Wait[] = [{ ...FUTEX, user: ['main', `${'a'.repeat(60)}!`] }];
+  const metrics = metricsOf(waits);
+  expect(markIdle(metrics, matches)).toEqual([
+    'the pattern "^(a+)+$" of --idle-match takes too long, and no --idle-match was used: give a simpler one',
+  ]);
+  expect(metrics.stacks[0]?.idle).toBeNull();
+  expect(testNames(matches[1]?.pattern as RegExp, ['a'])).toBeUndefined(); // it is not tried again
 });
