@@ -279,5 +279,7 @@ test('profilers lists the profilers', async () => {
   expect(stdout).toMatch(
     /^offcpu: .*\n {2}attaches to +sched:sched_switch, task:task_newtask, sched:sched_process_exit\n/,
   );
-  expect(stdout).toMatch(/\nsyscalls: .*\n {2}attaches to +raw_syscalls:sys_enter\n/);
+  expect(stdout).toMatch(
+    /\nsyscalls: .*\n {2}attaches to +raw_syscalls:sys_enter, sched:sched_process_exit\n/,
+  );
 });
