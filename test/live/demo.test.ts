@@ -22,10 +22,12 @@ function sum(waits: readonly { ns: number }[]): number {
 }
 
 /**
- * Share of the blocked time with this reason. Preempted threads are not blocked; they count only if the reason is `preempted`.
+ * Share of the blocked time with this reason. Preempted threads are not blocked, and a busy disk makes each program wait when
+ * it starts: these two count only if they are the reason.
  */
 function shareOf(reason: string, offcpu: Offcpu): number {
-  const waits = waitsOf(offcpu).filter((wait) => reason === 'preempted' || wait.reason !== 'preempted');
+  const ofHost = ['preempted', 'disk'].filter((other) => other !== reason);
+  const waits = waitsOf(offcpu).filter((wait) => !ofHost.includes(wait.reason));
   return sum(waits.filter((wait) => wait.reason === reason)) / sum(waits);
 }
 
