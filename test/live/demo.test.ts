@@ -6,15 +6,20 @@ import { WORKLOADS } from '../../cli/demo/workloads.ts';
 import { untilPrints } from '../fake/processes.ts';
 import { BTPROF, btprof, expectAllAccounted, profile, temporaryFile } from './btprof.ts';
 
+interface Waited {
+  readonly reason: string;
+  readonly ns: number;
+  readonly site: number | undefined;
+  readonly isFsync: boolean;
+}
+
 /** A waiting thread is counted in the totals when its wait has ended, and among those still blocked before that. */
-function waitsOf({
-  stacks,
-  still_blocked,
-}: Offcpu): { reason: string; ns: number; site: number | undefined }[] {
-  return [
-    ...stacks.map(({ reason, time_ns, user }) => ({ reason, ns: time_ns, site: user[0] })),
-    ...still_blocked.map(({ reason, blocked_ns, user }) => ({ reason, ns: blocked_ns, site: user[0] })),
-  ];
+function waitsOf({ stacks, still_blocked, frames }: Offcpu): Waited[] {
+  const open = still_blocked.map((row) => ({ ...row, time_ns: row.blocked_ns }));
+  return [...stacks, ...open].map(({ reason, time_ns: ns, user, kernel }) => {
+    const isFsync = kernel.some((index) => frames[index]?.symbol === 'do_fsync');
+    return { reason, ns, site: user[0], isFsync };
+  });
 }
 
 function sum(waits: readonly { ns: number }[]): number {
@@ -22,12 +27,13 @@ function sum(waits: readonly { ns: number }[]): number {
 }
 
 /**
- * Share of the blocked time with this reason. Preempted threads are not blocked, and a busy disk makes each program wait when
- * it starts: these two count only if they are the reason.
+ * Share of the blocked time with this reason. Preempted threads are not blocked; they count only if the reason is `preempted`. A
+ * program that writes its file first waits in fsync for as long as the disk is busy: that counts only for the disk.
  */
 function shareOf(reason: string, offcpu: Offcpu): number {
-  const ofHost = ['preempted', 'disk'].filter((other) => other !== reason);
-  const waits = waitsOf(offcpu).filter((wait) => !ofHost.includes(wait.reason));
+  const waits = waitsOf(offcpu)
+    .filter((wait) => reason === 'preempted' || wait.reason !== 'preempted')
+    .filter((wait) => reason === 'disk' || !wait.isFsync);
   return sum(waits.filter((wait) => wait.reason === reason)) / sum(waits);
 }
 
