@@ -56,7 +56,7 @@ describe.concurrent('nearly all blocked time', () => {
     const { account, ebpf, quality } = await profile(['demo', name]);
     expectAllAccounted(account);
     const offcpu = ebpf.offcpu as Offcpu;
-    expect(shareOf(reason, offcpu)).toBeGreaterThanOrEqual(0.9);
+    expect(shareOf(reason, offcpu), JSON.stringify(offcpu.by_reason)).toBeGreaterThanOrEqual(0.9);
     const hot = waitsOf(offcpu).filter((wait) => wait.reason === reason);
     const there = hot.filter(({ site = -1 }) => offcpu.frames[site]?.symbol === leaf);
     // Before bpftrace 0.25, a stack is lost and counted as missing if its hash equals that of an earlier one.
